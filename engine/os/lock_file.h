@@ -1,0 +1,46 @@
+// LOCK: who owns the root for writing. Byte 96 holds the exclusive OFD lock; bytes 0-95 say who holds it, for people
+// only (nothing trusts them). The file is never deleted: its existence means nothing. engine/FORMAT.md "LOCK".
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/base/ids.h"
+#include "engine/os/file.h"
+
+namespace khipu::os {
+
+// Held from acquire() to destruction; the kernel drops it when the process dies.
+class RootLock {
+ public:
+  // kLocked at once when another holder exists (also in this process), quoting the holder's diagnostics.
+  // `role` is a word such as "serve" or "import"; `now` goes into the diagnostics.
+  static Result<RootLock> acquire(Directory& root, std::string_view role, TimeUs now);
+
+ private:
+  explicit RootLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  std::unique_ptr<File> file_;
+};
+
+// What bytes 0-95 of LOCK say, or "" when nobody ever held it; and whether byte 96 is held now.
+struct LockHolder { bool held = false; std::string diagnostics; };
+Result<LockHolder> lock_holder(Directory& root);
+
+// READERS: bytes 97-127 are 31 epoch slots, share-locked through read-only descriptors opened afresh for each holder.
+inline constexpr uint64_t kReaderSlotCount = 31;
+inline constexpr uint64_t kReaderSlotOffset = 97;
+class ReaderSlot {
+ public:
+  // Share-locks slot epoch % 31 of READERS. kBusy if retention holds it exclusively at this moment.
+  static Result<ReaderSlot> acquire(Directory& root, Epoch epoch);
+
+ private:
+  explicit ReaderSlot(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  std::unique_ptr<File> file_;
+};
+// Is any reader in slot epoch % 31? Probes with an exclusive lock and drops it again.
+Result<bool> reader_slot_held(Directory& root, Epoch epoch);
+// Makes READERS (0644, 128 bytes of zeroes) when absent.
+Result<void> create_reader_slots(Directory& root);
+
+}  // namespace khipu::os

@@ -1,0 +1,92 @@
+// RFC 6962 Merkle trees: leaf and node hashes, an incremental builder over flat level files, proofs, verification.
+// No I/O: stored hashes come through HashSource. Layout: engine/FORMAT.md "Tree files".
+//
+// Level file k holds, for each n, the root of the complete subtree of leaves [n 256^k, (n+1) 256^k) at byte 32 n.
+// So a C2SP tile (level l, index n) is bytes [8192 n, 8192 (n+1)) of level file l.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+
+namespace khipu::tree {
+
+inline constexpr unsigned kTileHeight = 8;
+inline constexpr uint64_t kTileWidth = 256;
+inline constexpr size_t kLevelCount = 8;  // 256^8 leaves
+
+Hash empty_root();                             // SHA-256 of nothing
+Hash leaf_hash(Bytes record);                  // SHA-256(0x00 | record)
+Hash node_hash(const Hash& left, const Hash& right);  // SHA-256(0x01 | left | right)
+
+// Root of a run of subtree hashes by the RFC 6962 split, for any count >= 1 (exact for complete equal subtrees, the last
+// one of which may be an incomplete right edge).
+Hash root_of(std::span<const Hash> hashes);
+
+// Where stored hashes come from. Asked only for hashes that exist (complete subtrees within the tree's size).
+class HashSource {
+ public:
+  virtual ~HashSource() = default;
+  virtual Result<void> read(size_t level, uint64_t index, std::span<Hash> into) = 0;
+};
+
+// The right edge of a growing tree. Owner: one thread.
+class Builder {
+ public:
+  Builder() = default;
+  // The builder at `size`, from level files that are right up to it.
+  static Result<Builder> load(uint64_t size, HashSource& source);
+
+  uint64_t size() const { return size_; }
+  Hash root() const;
+  // Appends leaves. `levels[k]` receives the level-k hashes that became complete, to be written at byte
+  // 32 * complete(size before, k); level 0 receives the leaves themselves.
+  void append(std::span<const Hash> leaves, std::array<std::vector<Hash>, kLevelCount>& levels);
+  void append(const Hash& leaf);
+  // How many level-k hashes a tree of this size has stored: size / 256^k.
+  static uint64_t complete(uint64_t size, size_t level);
+
+ private:
+  uint64_t size_ = 0;
+  std::array<std::vector<Hash>, kLevelCount> edge_;  // hashes of the incomplete tile of each level
+};
+
+// Inclusion and consistency proofs (RFC 6962 2.1.1, 2.1.2), from complete subtrees read from the source.
+Result<std::vector<Hash>> prove_inclusion(uint64_t index, uint64_t size, HashSource& source);
+Result<std::vector<Hash>> prove_consistency(uint64_t old_size, uint64_t size, HashSource& source);
+Result<Hash> root_at(uint64_t size, HashSource& source);
+// Verdicts. Too long and too short proofs are false; index >= size is false; sizes over 2^63-1 are false.
+bool verify_inclusion(const Hash& leaf, uint64_t index, uint64_t size, std::span<const Hash> proof, const Hash& root);
+// old_size = size: the proof must be empty and the roots equal. old_size = 0: false (RFC 9162 has no such proof).
+bool verify_consistency(uint64_t old_size, uint64_t size, std::span<const Hash> proof, const Hash& old_root,
+                        const Hash& root);
+
+// Checks leaves against one signed root, tile by tile, remembering tiles it has checked (P5). Complete tiles are
+// immutable, so a Checker for a larger tree takes over what a smaller one of the same log has checked only after it has
+// authenticated them again from its own root. Bounded: at most `tiles_max` tiles of 8 KiB are remembered.
+// Thread: one.
+class Checker {
+ public:
+  // Reads the right edge and compares with `root`: false in the Result's value means the tree files do not add up.
+  static Result<std::optional<Checker>> open(uint64_t size, const Hash& root, HashSource& source,
+                                             size_t tiles_max = 1024);
+  // Is `leaf` the leaf at `index` of the tree with the signed root? Reads what tiles it needs.
+  Result<bool> check(uint64_t index, const Hash& leaf, HashSource& source);
+  uint64_t size() const { return size_; }
+
+ private:
+  struct Impl;  // helper's choice: members may be laid out differently, keep the public part
+  uint64_t size_ = 0;
+  Hash root_{};
+  std::array<std::vector<Hash>, kLevelCount> edge_;
+  // (level, tile) -> the tile's 256 hashes, checked
+  struct Tile;
+  std::vector<Tile> tiles_;
+};
+
+}  // namespace khipu::tree
