@@ -1,0 +1,19 @@
+// Messages to text: one line of valid UTF-8 without its line end. An absent id is omitted, never null.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mcp/jsonrpc/message.h"
+
+namespace khipu::mcp::jsonrpc {
+
+std::string print_result(const Id& id, OrderedJson result);
+std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view message);
+std::string print_notification(std::string_view method, OrderedJson params);
+
+// Any JSON as one line; bytes that are not UTF-8 become U+FFFD.
+std::string print(const OrderedJson& json);
+
+}  // namespace khipu::mcp::jsonrpc

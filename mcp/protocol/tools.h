@@ -1,0 +1,70 @@
+// `tools/list`, `tools/call`, cancellation and progress as values, and their JSON in each revision.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "mcp/jsonrpc/message.h"
+#include "mcp/protocol/revision.h"
+
+namespace khipu::mcp::protocol {
+
+// Hints for the host, all four always sent: the defaults of the specification are pessimistic.
+struct Annotations {
+  bool read_only = true;
+  bool destructive = false;
+  bool idempotent = true;
+  bool open_world = false;  // true where a result can carry text that outsiders wrote
+};
+
+struct ToolDefinition {
+  std::string name;
+  std::string title;
+  std::string description;
+  OrderedJson input_schema;
+  std::optional<OrderedJson> output_schema;
+  Annotations annotations;
+  std::optional<int64_t> result_size_chars_max;  // _meta["anthropic/maxResultSizeChars"]
+};
+
+OrderedJson tool_definition_json(const ToolDefinition& tool, Revision revision);
+
+struct CallRequest {
+  std::string name;
+  Json arguments;  // always an object: absent and null count as {}
+  std::optional<jsonrpc::Id> progress_token;
+};
+
+Result<CallRequest> parse_call(const Json& params);
+
+struct ResourceLink {
+  std::string uri;
+  std::string name;
+  std::string mime_type;
+};
+
+struct CallResult {
+  std::string text;                       // the first content block: the same facts as `structured`
+  std::optional<OrderedJson> structured;  // an object
+  std::vector<ResourceLink> links;
+  OrderedJson meta = OrderedJson::object();
+  bool is_error = false;
+};
+
+OrderedJson call_result_json(CallResult result, Revision revision);
+
+// notifications/cancelled: the id of the request to stop; nullopt if it names none (the notification is ignored).
+std::optional<jsonrpc::Id> parse_cancelled(const Json& params);
+
+struct Progress {
+  double value = 0;
+  std::optional<double> total;
+  std::string message;  // empty: absent
+};
+
+OrderedJson progress_json(const jsonrpc::Id& token, const Progress& progress, Revision revision);
+
+}  // namespace khipu::mcp::protocol

@@ -1,0 +1,60 @@
+// The MCP server: a fixed list of tools, the threads that run them, and a Session for each client.
+//
+// Not here: bytes and files (mcp/transport), what a tool does (mcp/tools). Methods and error codes: mcp/README.md.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "mcp/protocol/lifecycle.h"
+#include "mcp/server/tool.h"
+
+namespace khipu::mcp::server {
+
+class WorkerPool;
+
+struct Options {
+  protocol::Implementation info;
+  std::string instructions;  // at most 2,000 bytes
+  size_t worker_count = 4;
+  size_t queue_count_max = 64;      // calls that wait for a worker; one more is answered BUSY
+  int64_t call_ms_max = 50'000;     // hosts give up at 60 s
+  size_t result_size_bytes_max = size_t{1} << 20;
+  std::function<TimeUs()> now;      // wall clock
+  std::function<TimeUs()> steady;   // never steps back; for deadlines and the pace of progress
+  std::function<uint64_t()> random; // unguessable; for mark tags
+  std::function<void(std::string_view)> log = [](std::string_view) {};  // diagnostics, never a payload
+  CallObserver* observer = nullptr;                                     // borrowed; outlives the server
+};
+
+// A tool with its schemas parsed.
+struct RegisteredTool {
+  std::unique_ptr<Tool> tool;
+  protocol::ToolDefinition definition;
+};
+
+// Immutable after create() but for its worker threads; every member may be called from any thread.
+// Destroy the sessions first.
+class Server {
+ public:
+  // Refuses tools that hosts would drop: names, descriptions and schemas are held to mcp/server/lint.h.
+  static Result<std::unique_ptr<Server>> create(Options options, std::vector<std::unique_ptr<Tool>> tools);
+  ~Server();
+
+  const Options& options() const { return options_; }
+  const std::vector<RegisteredTool>& tools() const { return tools_; }  // in the order given to create()
+  const RegisteredTool* find(std::string_view name) const;
+  WorkerPool& workers() { return *workers_; }
+
+ private:
+  Server(Options options, std::vector<RegisteredTool> tools);
+  Options options_;
+  std::vector<RegisteredTool> tools_;
+  std::unique_ptr<WorkerPool> workers_;
+};
+
+}  // namespace khipu::mcp::server

@@ -1,0 +1,78 @@
+// What a tool is to the server: its definition, and a call that turns arguments into a result.
+//
+// Not here: any tool (mcp/tools), or anything about JSON-RPC. A tool never sees an id, a session or a transport.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "mcp/jsonrpc/json.h"
+#include "mcp/protocol/tools.h"
+
+namespace khipu::mcp::server {
+
+using protocol::Annotations;
+using protocol::ResourceLink;
+
+// What clients see of a tool. The schemas are the JSON text of their files: what is shown is what validates.
+struct ToolInfo {
+  std::string name;         // [A-Za-z0-9_.-]{1,40}
+  std::string title;
+  std::string description;  // at most 2,000 bytes: hosts cut the rest without a word
+  std::string input_schema;
+  std::string output_schema;  // empty: none
+  Annotations annotations;
+  std::optional<int64_t> result_size_chars_max;
+};
+
+// Text for the model, and the same facts as an object. Hostile text in either went through mcp/tools/render.h.
+using ToolResult = protocol::CallResult;
+
+// Who calls. On stdio the user who started us, with every grant; on HTTP what the token says.
+struct Caller {
+  std::string id;                   // "uid:1000", "token:auditor-1": binds cursors, goes to the access log
+  std::vector<std::string> grants;  // query, reveal, prove, verify, access_log
+  std::string client;               // the host's own name and version: told, not proven
+  bool has_grant(std::string_view grant) const;
+};
+
+// One call in progress. Owned by the server; the tool may use it until it returns, from the calling thread.
+class CallContext {
+ public:
+  virtual ~CallContext() = default;
+
+  virtual const Caller& caller() const = 0;
+  virtual protocol::Revision revision() const = 0;
+  // Asks to stop: cancelled, or the client is gone. Long work looks at it often; what it then returns is not sent.
+  virtual std::stop_token stop() const = 0;
+  virtual TimeUs now() const = 0;
+  // Time left before hosts give up on the call. Answer in part, with a cursor, before it is gone.
+  virtual int64_t remaining_ms() const = 0;
+  // Fresh for each call and unguessable: the tag around hostile text (mcp/tools/render.h).
+  virtual const std::string& mark_tag() const = 0;
+  // Told to the client if it asked for progress; dropped if not larger than the last, or within 100 ms of it.
+  virtual void progress(const protocol::Progress& progress) = 0;
+};
+
+class Tool {
+ public:
+  virtual ~Tool() = default;
+  virtual const ToolInfo& info() const = 0;
+  // Several threads call at once. What the caller did wrong, and what could not be done, is a result with is_error.
+  virtual ToolResult call(const Json& arguments, CallContext& context) = 0;
+};
+
+// Sees every finished call before its answer leaves: the access log. May change the result ("this read was not
+// recorded"), or replace it. Several threads call at once.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void finished(const Tool& tool, const Json& arguments, CallContext& context, ToolResult& result) = 0;
+};
+
+}  // namespace khipu::mcp::server
