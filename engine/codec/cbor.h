@@ -11,13 +11,20 @@
 
 namespace khipu::codec {
 
+namespace raw {
+class Scan;  // cbor_raw.h
+}
+
 enum class CborKind : uint8_t { kUnsigned, kNegative, kBytes, kText, kArray, kMap, kFalse, kTrue, kNull, kFloat };
 
-// Appends to a buffer it borrows. The caller opens containers with exact counts and gives map keys in order;
-// debug builds assert both.
+// Appends to a buffer it borrows, which nobody else may change meanwhile. The caller opens containers with exact counts
+// and gives map keys (no containers) in order; both are asserted, the counts at the latest when the writer goes away.
 class CborWriter {
  public:
   explicit CborWriter(Buffer& to) : to_(to) {}
+  ~CborWriter();
+  CborWriter(const CborWriter&) = delete;
+  CborWriter& operator=(const CborWriter&) = delete;
   void unsigned_integer(uint64_t value);
   void integer(int64_t value);
   void bytes(Bytes value);
@@ -29,7 +36,20 @@ class CborWriter {
   void real(double value);  // finite
   void raw(Bytes encoded);  // one already encoded item
  private:
+  struct Level {
+    uint64_t left = 0;  // items still to come; a map's keys and values both count
+    bool is_map = false;
+    size_t key_from = 0;  // the last key, as bytes of to_
+    size_t key_size = 0;
+  };
+  void put(Bytes head, Bytes content = {}, uint64_t opens = 0);
+  void begin();
+  void end(uint64_t opens);
+
   Buffer& to_;
+  std::array<Level, 16> levels_{};
+  size_t depth_ = 0;
+  size_t item_from_ = 0;
 };
 
 // One item head and where its content lies.
@@ -53,6 +73,7 @@ class CborReader {
   Result<uint64_t> array();
   Result<uint64_t> map();
   Result<bool> boolean();
+  Result<double> real();
   Result<Bytes> skip();              // one whole item with everything inside it; returns its encoding
   template <size_t N>
   Result<std::array<uint8_t, N>> fixed() {  // a byte string of exactly N bytes
@@ -69,6 +90,8 @@ class CborReader {
   Error fail(std::string_view what) const;
 
  private:
+  template <typename Read>
+  auto with_scan(Read read) -> Result<decltype(read(std::declval<raw::Scan&>()))>;
   const uint8_t* start_;
   Bytes rest_;
 };

@@ -1,0 +1,132 @@
+// The committed state as a reader sees it: HEAD, sizes, roots, segments, a reader slot. Takes no lock the writer ever
+// waits on and copies no index. Not here: what a query means (engine/query).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "engine/codec/frame.h"
+#include "engine/codec/record.h"
+#include "engine/codec/statement.h"
+#include "engine/os/file.h"
+#include "engine/os/lock_file.h"
+#include "engine/registry/schema.h"
+#include "engine/segment/format.h"
+#include "engine/tree/tree.h"
+
+namespace khipu::snapshot {
+
+class Snapshot;
+class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
+
+struct StoreOptions {
+  // The pinned verifier key. Without it the key GENESIS names is used and answers can only claim `self_consistent`.
+  std::optional<std::array<uint8_t, 32>> verifier_key;
+  size_t open_files_max = 64;  // FD cache bound
+};
+
+// A root opened for reading. Any thread; outlives its snapshots.
+class Store {
+ public:
+  static Result<std::unique_ptr<Store>> open(std::unique_ptr<os::Directory> root, StoreOptions options = {});
+  ~Store();
+
+  // The newest committed state. kCorrupt when HEAD names a commit that is not there or whose signature fails
+  // (after a power loss: start the writer, which recovers), kNotFound for a root never initialised.
+  Result<std::shared_ptr<const Snapshot>> snapshot();
+
+  os::Directory& root() { return *root_; }
+  const StoreOptions& options() const { return options_; }
+
+ private:
+  friend class Snapshot;
+  Store() = default;
+  std::unique_ptr<os::Directory> root_;
+  StoreOptions options_;
+  std::unique_ptr<SegmentCache> cache_;
+  std::mutex mutex_;                              // guards the members below
+  std::shared_ptr<const Snapshot> newest_;        // handed out again while HEAD does not move
+};
+
+// A run of rows in one file.
+struct SegmentInfo {
+  SegmentNumber number;
+  Row first_row;
+  uint64_t rows = 0;
+  uint64_t end_offset = 0;     // bytes of frames this snapshot may see
+  bool sealed = false;
+  // Known for sealed segments, from the manifest: frame times (occurred_at in logs/) and recorded_at.
+  TimeUs time_min = 0, time_max = 0;
+  TimeUs recorded_first = 0, recorded_last = 0;
+};
+
+// One row met by a scan. Checked by CRC, not against the tree: count with it, do not show it.
+struct ScannedRow {
+  Row row;
+  // Not kNone: the frame at this place is damaged. `lost` rows from `row` on cannot be read in this segment (at least 1).
+  codec::FrameFault fault = codec::FrameFault::kNone;
+  uint64_t lost = 0;
+  codec::Frame frame;  // valid during the callback
+};
+enum class Order { kAscending, kDescending };
+
+// A record fit to be shown: copied, then checked leaf to signed root (P5).
+struct CheckedRecord {
+  Buffer payload;              // empty when not intact
+  bool intact = false;
+  std::string finding;         // INTEGRITY.md section 3 code when not intact: "leaf-mismatch", "frame-corrupt", ...
+  std::string where;           // "logs row 17, seg-0000000000.log offset 4096"
+};
+
+// Immutable; any thread. Holds its epoch slot until the last reference goes.
+class Snapshot : public std::enable_shared_from_this<Snapshot> {
+ public:
+  ~Snapshot();
+  const segment::Head& head() const { return head_; }
+  const codec::CommitRecord& commit() const { return commit_; }
+  uint64_t size(TableId table) const { return head_.tables[index_of(table)].size; }
+  const Hash& root(TableId table) const { return head_.tables[index_of(table)].root; }
+  bool key_pinned() const;     // the commit's signature was checked with a key the user gave
+
+  const codec::Genesis& genesis() const { return genesis_; }
+  const registry::Schema& schema() const { return schema_; }
+  // IMPORT and RECOVERY statements, in order, for importers and status.
+  const std::vector<codec::StatementRecord>& statements() const { return statements_; }
+
+  const std::vector<SegmentInfo>& segments(TableId table) const { return segments_[index_of(table)]; }
+  // The segment that holds `row`, or nullptr.
+  const SegmentInfo* segment_of(TableId table, Row row) const;
+
+  // Calls `visit` for rows [from, to) in order until it returns false. Bytes are mapped, not copied.
+  // kPurged when a segment was unlinked under this snapshot.
+  using Visit = std::function<bool(const ScannedRow&)>;
+  Result<void> scan(TableId table, Row from, Row to, Order order, const Visit& visit) const;
+
+  // One row, checked. kNotFound beyond the size, kPurged when its segment is gone.
+  Result<CheckedRecord> record(TableId table, Row row) const;
+
+ private:
+  friend class Store;
+  Snapshot() = default;
+  Result<void> load(Store& store);
+  Result<void> load_meta();
+
+  Store* store_ = nullptr;
+  std::optional<os::ReaderSlot> slot_;
+  segment::Head head_;
+  codec::CommitRecord commit_;
+  codec::Genesis genesis_;
+  registry::Schema schema_;
+  std::vector<codec::StatementRecord> statements_;
+  std::array<std::vector<SegmentInfo>, kTableCount> segments_;
+  struct Checkers;             // one tree::Checker a table, made when first asked
+  std::unique_ptr<Checkers> checkers_;
+};
+
+}  // namespace khipu::snapshot

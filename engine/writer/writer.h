@@ -1,0 +1,105 @@
+// The one owner that appends: holds LOCK, orders events, signs commits, publishes HEAD, answers when durable.
+// The commit protocol is DESIGN.md "Commit" and "Recovery", modelled in the commit model the project was given.
+// Not here: who may submit (engine/daemon), formats (engine/import).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "engine/crypto/signature.h"
+#include "engine/ingest/event.h"
+#include "engine/os/clock.h"
+#include "engine/os/file.h"
+#include "engine/registry/schema.h"
+#include "engine/segment/format.h"
+
+namespace khipu::writer {
+
+enum class SyncPolicy {
+  kAlways,  // a commit for each submission, synced before it is answered
+  kGroup,   // a commit when `group_events` wait or the oldest has waited `group_interval_us`
+  kOs,      // answered at once with durable = false; synced and published every second
+};
+
+struct Options {
+  SyncPolicy sync = SyncPolicy::kGroup;
+  uint32_t group_events = 1000;
+  int64_t group_interval_us = 5000;
+  uint64_t segment_size_bytes = 32ULL << 20;   // a segment is sealed behind the first commit that reaches this
+  uint64_t queue_events_max = 65536;           // waiting events; more are kBusy
+  uint64_t queue_size_bytes_max = 256ULL << 20;
+  uint64_t idempotency_keys_max = 1ULL << 20;
+  int64_t idempotency_window_us = 24LL * 3600 * 1000000;
+  ingest::Limits limits;
+  std::string role = "serve";                  // said in LOCK
+};
+
+// What the writer needs from outside; borrowed, outlives it.
+struct Environment {
+  os::Directory& root;
+  os::Directory& keys;                         // ROOT.keys: signing seed, index key, last signed state
+  os::Clock& clock;
+  os::Random& random;
+};
+
+// `khipu init`: makes an empty root, its keys folder's files, and commit 1 (GENESIS and the default types).
+// kConflict when the root already holds a log. Directories exist and are empty (keys may hold earlier keys: refused).
+struct InitOptions { std::string origin; };
+Result<void> initialize(Environment environment, const InitOptions& options);
+
+struct Receipt {
+  Row first_seq;               // of the batch's first event
+  uint64_t count = 0;          // events: seqs [first_seq, first_seq + count)
+  std::vector<Row> seqs;       // only when events of the batch carry keys of their own; one an event
+  bool durable = true;         // false under policy os
+  bool duplicate = false;      // answered from the idempotency window: nothing was added
+  CommitNumber commit;
+};
+using Answer = std::function<void(Result<Receipt>)>;  // called once, on a thread of the writer; must not block
+
+struct RecoveryReport {
+  CommitNumber line;                     // the last valid commit
+  uint64_t rewritten_bytes = 0;          // made durable again
+  std::vector<std::string> quarantined;  // files under quarantine/
+};
+
+struct Status {
+  segment::Head head;                    // last published
+  uint64_t queued_events = 0;
+  uint64_t commits = 0, events = 0;      // since open
+  std::string poisoned;                  // why, or empty
+  RecoveryReport recovery;
+};
+
+// Owner: whoever opened it; submit(), status() and schema() from any thread.
+class Writer {
+ public:
+  // Takes the lock, recovers, replays. kLocked, kCorrupt (evidence: refuses and says where), kUnsupported.
+  static Result<std::unique_ptr<Writer>> open(Environment environment, Options options);
+  ~Writer();  // close() without its Result
+
+  // Validates on the caller's thread, queues, and later calls `answer`. Errors of validation, kBusy, kPoisoned and
+  // kConflict (idempotency) arrive through `answer` as well, possibly before submit returns.
+  void submit(ingest::Batch batch, Answer answer);
+  Result<Receipt> submit_and_wait(ingest::Batch batch);
+
+  // Commits what waits, syncs, writes the key-side state and closes; later submissions are kPoisoned.
+  Result<void> close();
+  // Changes of settings that need no reopening: sync policy, group, queue, limits, idempotency window.
+  void reconfigure(const Options& options);
+
+  std::shared_ptr<const registry::Schema> schema() const;
+  Status status() const;
+  const RootId& root_id() const;
+
+ private:
+  Writer();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace khipu::writer
