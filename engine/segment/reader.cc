@@ -1,0 +1,107 @@
+#include "engine/segment/reader.h"
+
+#include <fmt/format.h>
+
+namespace khipu::segment {
+namespace {
+constexpr size_t kReadSize = 1 << 20;
+}
+
+// Makes at least `want` bytes from offset_ on available, unless the segment ends first.
+Result<void> Reader::fill(size_t want) {
+  const uint64_t have_end = buffer_start_ + buffer_.size();
+  if (offset_ >= buffer_start_ && offset_ + want <= have_end) return {};
+  if (offset_ >= buffer_start_ && have_end >= end_) return {};
+  Buffer next;
+  if (offset_ >= buffer_start_ && offset_ < have_end) {  // keep what is already here
+    next.assign(buffer_.begin() + static_cast<ptrdiff_t>(offset_ - buffer_start_), buffer_.end());
+  }
+  const size_t kept = next.size();
+  const uint64_t from = offset_ + kept;
+  const uint64_t size = std::min<uint64_t>(std::max(want, kReadSize), end_ > from ? end_ - from : 0);
+  next.resize(kept + size);
+  KHIPU_TRY_ASSIGN(const size_t got, file_.read_at(from, std::span(next).subspan(kept)));
+  next.resize(kept + got);
+  if (got < size) end_ = from + got;  // the file is shorter than promised: the frame at its end will be kShort
+  buffer_ = std::move(next);
+  buffer_start_ = offset_;
+  return {};
+}
+
+Result<Step> Reader::next() {
+  Step step;
+  step.offset = offset_;
+  if (offset_ >= end_) return step;
+  KHIPU_TRY(fill(codec::kFrameHeaderSize));
+  const auto available = [&] { return Bytes(buffer_).subspan(offset_ - buffer_start_); };
+  if (available().empty()) return step;
+  if (available().size() >= codec::kFrameHeaderSize) {
+    const uint32_t length = load_le<uint32_t>(available().data());
+    if (length <= codec::kPayloadSizeBytesMax) KHIPU_TRY(fill(codec::kFrameHeaderSize + length));
+  }
+  const Bytes bytes = available();
+  const codec::ParsedFrame parsed =
+      codec::parse_frame(bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_)));
+  if (parsed.fault != codec::FrameFault::kNone) {
+    step.kind = Step::Kind::kFault;
+    step.fault = parsed.fault;
+    return step;
+  }
+  step.kind = Step::Kind::kFrame;
+  step.frame = parsed.frame;
+  offset_ += parsed.frame.size();
+  return step;
+}
+
+void Reader::skip_to(uint64_t offset) { offset_ = offset; }
+
+Result<Manifest> read_manifest(os::Directory& table) {
+  Manifest manifest;
+  auto file = table.open_file(kManifestName, os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code == Code::kNotFound) return manifest;
+    return std::move(file).error();
+  }
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+  Buffer bytes(size);
+  KHIPU_TRY(file.value()->read_exactly(0, bytes));
+  bool sound = true;
+  for (uint64_t offset = 0; offset + kManifestEntrySize <= size; offset += kManifestEntrySize) {
+    Result<ManifestEntry> entry = parse_manifest_entry(Bytes(bytes).subspan(offset, kManifestEntrySize));
+    if (!entry.ok() && entry.error().code == Code::kUnsupported) {
+      return std::move(entry).error().at(fmt::format("manifest entry {}", offset / kManifestEntrySize));
+    }
+    if (!entry.ok()) {
+      sound = false;
+    } else if (sound) {
+      manifest.entries.push_back(entry.value());
+    } else {
+      manifest.damaged_at = manifest.entries.size() * kManifestEntrySize;
+    }
+  }
+  manifest.tail_size = size - manifest.entries.size() * kManifestEntrySize;
+  return manifest;
+}
+
+Result<std::array<std::optional<Head>, 2>> read_head(os::Directory& root) {
+  std::array<std::optional<Head>, 2> slots;
+  auto file = root.open_file(kHeadName, os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code == Code::kNotFound) return slots;
+    return std::move(file).error();
+  }
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::array<uint8_t, kHeadSlotSize> bytes{};
+    KHIPU_TRY_ASSIGN(const size_t got, file.value()->read_at(i * kHeadSlotStride, bytes));
+    if (got < bytes.size()) continue;
+    KHIPU_TRY_ASSIGN(slots[i], parse_head(bytes));
+  }
+  return slots;
+}
+
+std::optional<Head> newest(const std::array<std::optional<Head>, 2>& slots) {
+  if (slots[0] && slots[1]) return newer(*slots[1], *slots[0]) ? slots[1] : slots[0];
+  return slots[0] ? slots[0] : slots[1];
+}
+
+}  // namespace khipu::segment
