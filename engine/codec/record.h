@@ -131,7 +131,7 @@ void append_fields(Buffer& to, const std::vector<NamedValue>& fields);
 bool field_name_less(std::string_view a, std::string_view b);
 
 // What decides a frame's header, read from the payload: key 0, and key 3 or else 2.
-struct FrameFacts { uint8_t kind = 0; TimeUs time_us = 0; };
+struct FrameFacts { uint8_t kind = 0; TimeUs time_us = 0; TimeUs recorded_at = 0; };  // recorded_at: key 2
 Result<FrameFacts> frame_facts(Bytes payload);
 
 // A commit: not a row. Signed bytes: "khipu-commit-v1\n" | root id (16) | payload without its last 64 bytes.
