@@ -33,11 +33,14 @@ static std::optional<float> exact_single(double value) {
   return single;
 }
 
+// Of a finite half.
 static double from_half(uint16_t half) {
-  const int exponent = half >> 10 & 31;
-  const int mantissa = half & 0x3ff;
-  const double size = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25);
-  return (half & 0x8000) != 0 ? -size : size;
+  const uint64_t sign = static_cast<uint64_t>(half & 0x8000) << 48;
+  const uint64_t exponent = half >> 10 & 31;
+  const uint64_t mantissa = half & 0x3ff;
+  if (exponent != 0) return std::bit_cast<double>(sign | (exponent + 1008) << 52 | mantissa << 42);
+  const double size = static_cast<double>(mantissa) * 0x1p-24;
+  return sign != 0 ? -size : size;
 }
 
 uint8_t* put_real(uint8_t* at, double value) {
@@ -56,6 +59,14 @@ uint8_t* put_real(uint8_t* at, double value) {
   return put_be(at + 1, *half);
 }
 
+void Scan::fail_at(size_t offset, const char* what, Code code) {
+  if (fault_ != nullptr) return;
+  fault_ = what;
+  fault_at_ = offset;
+  code_ = code;
+  at_ = end_;
+}
+
 Error Scan::error(size_t base) const {
   KHIPU_ASSERT(fault_ != nullptr);
   return {code_, std::string(fault_) + " at byte " + std::to_string(base + fault_at_)};
@@ -68,6 +79,13 @@ Result<void> Scan::finish(const char* record) {
 }
 
 uint64_t Scan::long_argument(uint8_t info) {
+  if (info == 27 && left() >= 9) {  // times
+    const auto value = load_be<uint64_t>(at_ + 1);
+    if (value >> 32 != 0) {
+      at_ += 9;
+      return value;
+    }
+  }
   const size_t size = size_t{1} << (info & 3);  // 24, 25, 26, 27: 1, 2, 4, 8 bytes
   if (info > 27) {
     fail("a length that is indefinite or reserved");

@@ -83,18 +83,8 @@ class Scan {
   const uint8_t* at() const { return at_; }
 
   // `what` is a literal: it is kept.
-  void fail(const char* what, Code code = Code::kCorrupt) {
-    if (fault_ != nullptr) return;
-    fault_ = what;
-    fault_at_ = offset();
-    code_ = code;
-    at_ = end_;
-  }
-  void fail_at(size_t offset, const char* what, Code code = Code::kCorrupt) {
-    if (fault_ != nullptr) return;
-    fail(what, code);
-    fault_at_ = offset;
-  }
+  void fail(const char* what, Code code = Code::kCorrupt) { fail_at(offset(), what, code); }
+  [[gnu::cold]] [[gnu::noinline]] void fail_at(size_t offset, const char* what, Code code = Code::kCorrupt);
   // The fault, `offset` counted from `base`; asserts that there is one.
   Error error(size_t base = 0) const;
   // error() with what was being read in front of it, or nothing when all went well and all was read.
@@ -108,6 +98,10 @@ class Scan {
       if (info < 24) {
         ++at_;
         return info;
+      }
+      if (info == 24 && left() > 1 && at_[1] >= 24) {  // most texts
+        at_ += 2;
+        return at_[-1];
       }
       return long_argument(info);
     }
@@ -192,8 +186,15 @@ class Scan {
     const uint8_t* from = bytes.data();
     size_t size = bytes.size();
     uint64_t seen = 0;
-    for (; size >= 8; size -= 8, from += 8) seen |= load_le<uint64_t>(from);
-    for (; size > 0; --size, ++from) seen |= *from;
+    if (size >= 8) {
+      const uint8_t* last = from + size - 8;  // which may overlap what was seen before it
+      for (; from < last; from += 8) seen |= load_le<uint64_t>(from);
+      seen |= load_le<uint64_t>(last);
+    } else if (size >= 4) {
+      seen = load_le<uint32_t>(from) | load_le<uint32_t>(from + size - 4);
+    } else {
+      for (; size > 0; --size, ++from) seen |= *from;
+    }
     return (seen & 0x8080808080808080) == 0;
   }
   uint64_t long_argument(uint8_t info);

@@ -156,7 +156,7 @@ static Bytes read_content(Scan& in) {
   return content;
 }
 
-static std::string_view optional_text(Scan& in, uint8_t key) {
+static inline std::string_view optional_text(Scan& in, uint8_t key) {
   return in.take_key(key) ? in.filled_text() : std::string_view();
 }
 

@@ -65,7 +65,7 @@ Result<FrameFacts> frame_facts(Bytes payload) {
   Uid uid{};
   if (in.take_key(1)) in.fixed(uid);
   in.need_key(2, "expected key 2, the time of recording");
-  facts.time_us = in.integer();
+  facts.time_us = facts.recorded_at = in.integer();
   if (in.take_key(3)) facts.time_us = in.integer();
   if (!in.ok()) return in.error().at("record");
   return facts;
