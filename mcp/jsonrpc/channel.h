@@ -8,12 +8,12 @@
 namespace khipu::mcp::jsonrpc {
 
 // Where the answer to one received line goes. Called from any thread, never from two at once for the same line.
-// The owner keeps it alive until it was told done().
+// The owner keeps it alive until it was told done(), and is not called back from within.
 class Outbox {
  public:
   virtual ~Outbox() = default;
   virtual void notify(std::string line) = 0;   // a notification that belongs to the request being served
-  virtual void respond(std::string line) = 0;  // the response; at most once for each received line
+  virtual void respond(std::string line) = 0;  // a response; one line brings one, a refused batch one for each request
   virtual void done() {}                       // nothing more comes for this line, also if there was no response
 };
 

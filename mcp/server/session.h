@@ -3,7 +3,6 @@
 // stdio has one for the life of the process; HTTP has one for each Mcp-Session-Id.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -28,7 +27,7 @@ class Session final : public jsonrpc::Handler {
   Session& operator=(const Session&) = delete;
 
   void receive(std::string_view line, jsonrpc::Outbox& outbox) override;
-  // The same for a caller that has parsed already (HTTP decides its status from the message).
+  // The same for a caller that has parsed already: HTTP decides its status from the message.
   void receive(const jsonrpc::Incoming& incoming, jsonrpc::Outbox& outbox);
 
   bool drain(std::chrono::milliseconds wait_max) override;
@@ -39,21 +38,25 @@ class Session final : public jsonrpc::Handler {
 
  private:
   class BatchOutbox;
-  void receive_one(const jsonrpc::Message& message, jsonrpc::Outbox& outbox);
+  class CallTask;
+  class BatchTask;
+
+  void receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& outbox);
   void receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox);
-  void receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
   void receive_notification(const jsonrpc::Notification& notification);
   std::string answer(const jsonrpc::Request& request);
   std::string answer_initialize(const jsonrpc::Request& request);
   std::string answer_tools_list(const jsonrpc::Request& request, protocol::Revision revision);
-  void start_call(const jsonrpc::Request& request, protocol::Revision revision, jsonrpc::Outbox& outbox);
-  void finish_call(const jsonrpc::Id& id);
+  // The call, entered as in flight; nullptr if it was answered or dropped instead.
+  Call* begin_call(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
+  void finish_call(jsonrpc::Id id);
+  void log(std::string_view text) const { server_.options().log(text); }
 
   Server& server_;
+  Caller caller_;  // its `client` is written by initialize and constant afterwards; calls begin after it
   mutable std::mutex mutex_;
   std::condition_variable idle_;
-  Caller caller_;                                         // guarded by mutex_ until initialized, constant afterwards
-  std::optional<protocol::Revision> revision_;            // guarded by mutex_
+  std::optional<protocol::Revision> revision_;              // guarded by mutex_
   std::map<jsonrpc::Id, std::unique_ptr<Call>> in_flight_;  // guarded by mutex_
 };
 
