@@ -56,7 +56,7 @@ else()
   endif()
   if(found STREQUAL "none" OR found VERSION_LESS 0.41)
     unset(KHIPU_HTTPLIB_INCLUDE CACHE)
-    message(WARNING "khipu needs cpp-httplib 0.41 or newer (found: ${found}). Run examples/install_deps.sh, "
+    message(FATAL_ERROR "khipu needs cpp-httplib 0.41 or newer (found: ${found}). Run examples/install_deps.sh, "
                         "which fetches it, or name the folder that holds httplib.h: -DKHIPU_HTTPLIB_DIR=...")
   endif()
   khipu_package(httplib Threads::Threads)
