@@ -1,4 +1,8 @@
 // The rules an event must meet before it may be sequenced. Pure; runs on the producer's thread.
+//
+// Not here: required fields of a type (they depend on the version current when the event is sequenced: the writer), and
+// whether JSON content and JSON values are JSON (whoever filled the batch has checked: canonical_json and the mappers
+// of engine/import while parsing, decode_batch for what comes over the socket).
 #pragma once
 
 #include "engine/ingest/event.h"
@@ -6,8 +10,13 @@
 
 namespace khipu::ingest {
 
-// kInvalid with what was wrong, where ("event 3: actor.fields.nmae: ...") and what would be right; an unknown type names
-// the command that defines it. `now` bounds occurred_at.
+// kInvalid with what was wrong, where ("event 3: actor.fields.nmae: ...", counted from 0) and what would be right; an
+// unknown type names the command that defines it. `now` bounds occurred_at.
 Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now);
+// One event alone, without the "event 3" in front: importers park the ones that fail and go on.
+Result<void> validate(const Event& event, const registry::Schema& schema, const Limits& limits, TimeUs now);
+
+// An IPv4 or IPv6 address in text form, without port, prefix length or zone.
+bool is_ip_address(std::string_view text);
 
 }  // namespace khipu::ingest
