@@ -3,13 +3,15 @@
 //
 // All names are single path components, opened relative to a directory handle with O_NOFOLLOW|O_CLOEXEC: no symbolic
 // link below an opened directory is ever followed. Offsets and sizes are bytes. Errors: kNotFound (ENOENT),
-// kNoSpace (ENOSPC, EDQUOT), kForbidden (EACCES, EPERM, ELOOP), kConflict (EEXIST), kIo (all else); messages carry the
+// kNoSpace (ENOSPC, EDQUOT), kForbidden (EACCES, EPERM, ELOOP, and what is not a regular file
+// where a file is wanted), kConflict (EEXIST), kIo (all else); messages carry the
 // name and the errno text.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,14 @@ class Mapping {
   virtual Bytes bytes() const = 0;
 };
 
+// Who may touch an open file: what a key file is judged by.
+struct FileStatus {
+  bool regular = true;
+  uint32_t owner_uid = 0;
+  uint32_t permissions = 0600;  // the low twelve bits: set-id, sticky, rwx for user, group and others
+  uint64_t links = 1;
+};
+
 // An open file. Any thread may read; writes, truncate and sync of one File are its owner's, except that sync_data may
 // run beside write_at (the writer's pipeline does exactly that).
 class File {
@@ -43,6 +53,7 @@ class File {
   virtual Result<void> sync() = 0;                       // fsync
   virtual Result<void> truncate(uint64_t size) = 0;      // ftruncate
   virtual Result<uint64_t> size() const = 0;
+  virtual Result<FileStatus> status() const = 0;         // fstat
   // fallocate(FALLOC_FL_KEEP_SIZE): blocks without length. A file system that cannot is not an Error; a full one is.
   virtual Result<void> preallocate(uint64_t offset, uint64_t size) = 0;
   // Maps bytes [0, size) read-only; size must not exceed the file's.
@@ -50,6 +61,8 @@ class File {
   // Open-file-description byte-range lock (F_OFD_SETLK, F_OFD_SETLKW is never used). False: somebody else holds it.
   virtual Result<bool> try_lock(uint64_t offset, uint64_t size, LockKind kind) = 0;
   virtual Result<void> unlock(uint64_t offset, uint64_t size) = 0;
+  // Would try_lock be refused at this moment? Takes no lock (F_OFD_GETLK), so it never disturbs anybody.
+  virtual Result<bool> lock_refused(uint64_t offset, uint64_t size, LockKind kind) const = 0;
 
   Result<Buffer> read_all(uint64_t size_bytes_max) const;  // kLimit when the file is larger
   // Exactly size bytes, or kCorrupt naming how many there were.
@@ -70,6 +83,9 @@ struct Entry {
   EntryKind kind = EntryKind::kOther;
   uint64_t size = 0;  // files only
 };
+
+// kInvalid unless `name` is a single path component.
+Result<void> check_name(std::string_view name);
 
 // An open directory. Names are single components; "", ".", ".." and anything with '/' or NUL are kInvalid.
 class Directory {

@@ -1,5 +1,17 @@
 // LOCK: who owns the root for writing. Byte 96 holds the exclusive OFD lock; bytes 0-95 say who holds it, for people
-// only (nothing trusts them). The file is never deleted: its existence means nothing. engine/FORMAT.md "LOCK".
+// only (nothing trusts them). The file is never deleted: its existence means nothing.
+//
+// LOCK (0600), never synced, any content is valid:
+//   offset  size  value
+//        0    96  text "pid=N since=YYYY-MM-DDThh:mm:ss.ffffffZ role=WORD host=NAME", cut at 96 bytes, NUL padded;
+//                 written by each holder after it has the lock; it stays when the holder is gone
+//       96     -  not a byte of the file: the place of the exclusive OFD lock
+//
+// READERS (0644): written once, when the root is made; 128 zero bytes:
+//   offset  size  value
+//        0    97  zero
+//   97 + k     1  zero; the place of the OFD lock of epoch slot k = epoch % 31. Readers hold it shared, each through a
+//                 read-only descriptor of its own; retention asks whether it is held
 #pragma once
 
 #include <memory>
@@ -31,14 +43,14 @@ inline constexpr uint64_t kReaderSlotCount = 31;
 inline constexpr uint64_t kReaderSlotOffset = 97;
 class ReaderSlot {
  public:
-  // Share-locks slot epoch % 31 of READERS. kBusy if retention holds it exclusively at this moment.
+  // Share-locks slot epoch % 31 of READERS. kBusy if somebody holds it exclusively at this moment.
   static Result<ReaderSlot> acquire(Directory& root, Epoch epoch);
 
  private:
   explicit ReaderSlot(std::unique_ptr<File> file) : file_(std::move(file)) {}
   std::unique_ptr<File> file_;
 };
-// Is any reader in slot epoch % 31? Probes with an exclusive lock and drops it again.
+// Is any reader in slot epoch % 31? Only asks: no reader is ever turned away by the question.
 Result<bool> reader_slot_held(Directory& root, Epoch epoch);
 // Makes READERS (0644, 128 bytes of zeroes) when absent.
 Result<void> create_reader_slots(Directory& root);
