@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -92,6 +93,7 @@ bool LineWriter::wait_until_writable() {
     pollfd descriptors[2] = {{output_, POLLOUT, 0}, {wake_, POLLIN, 0}};
     const int timeout_ms = patience_ms();
     const bool is_closing = timeout_ms >= 0;
+    if (timeout_ms == 0) return false;
     // Once closing, the wake-up has done its work, and only the output and the deadline count.
     const int ready = ::poll(descriptors, is_closing ? 1 : 2, timeout_ms);
     if (ready < 0 && errno != EINTR) return false;
