@@ -29,8 +29,10 @@ class AppArguments final : public Arguments {
   }
   void texts(std::string flags, std::vector<std::string>& into, std::string value, std::string help) override {
     // One value for each time the flag is given: "--actor a b" must not swallow a positional.
-    app_.add_option(flags, into, help)->type_name(value)->expected(1)->multi_option_policy(
-        CLI::MultiOptionPolicy::TakeAll);
+    app_.add_option(flags, into, help)
+        ->type_name(value)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   void number(std::string flags, uint64_t& into, uint64_t least, uint64_t most, std::string help) override {
     const std::string bounds = std::to_string(least) + " to " + std::to_string(most);
@@ -123,8 +125,9 @@ Parsed parse(std::vector<std::string> words, const std::vector<std::unique_ptr<C
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "print this page and stop");
   app.get_formatter()->column_width(34);
-  app.footer("`khipu COMMAND --help` tells all about one command.\n"
-             "Exit codes: 0 ok, 1 something is wrong with the log or the input, 2 incomplete, 3 usage or I/O.");
+  app.footer(
+      "`khipu COMMAND --help` tells all about one command.\n"
+      "Exit codes: 0 ok, 1 something is wrong with the log or the input, 2 incomplete, 3 usage or I/O.");
   std::map<std::string, CLI::App*> groups;
   std::vector<AppArguments> declared;
   declared.reserve(commands.size());
@@ -143,7 +146,8 @@ Parsed parse(std::vector<std::string> words, const std::vector<std::unique_ptr<C
       parent->description(parent->get_description() + (parent->get_description().empty() ? "" : "; ") +
                           name.substr(space + 1) + ": " + command->summary());
     }
-    CLI::App* child = parent->add_subcommand(name.substr(space == std::string::npos ? 0 : space + 1), command->summary());
+    CLI::App* child =
+        parent->add_subcommand(name.substr(space == std::string::npos ? 0 : space + 1), command->summary());
     child->footer(command->details());
     command->declare(declared.emplace_back(*child));
     child->add_flag("--json", parsed.json, "print JSON with a versioned schema name, for programs");

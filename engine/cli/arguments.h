@@ -12,7 +12,7 @@ namespace khipu::cli {
 struct Parsed {
   Command* command = nullptr;  // nullptr: print `text` and end with `exit`
   bool json = false;
-  std::string text;            // help (exit kOk, to stdout) or what is wrong (kUsageOrIo, to stderr)
+  std::string text;  // help (exit kOk, to stdout) or what is wrong (kUsageOrIo, to stderr)
   Exit exit = Exit::kOk;
 };
 

@@ -26,13 +26,13 @@ enum class Exit : int {
 };
 
 // Says which arguments a command takes. The variables are borrowed and must outlive parsing: members of the command.
-// `help` is one sentence with unit and default ("waiting time in milliseconds; default 5"). Flags are written with their
-// dashes ("--limit", or "-n,--limit"). `value` is the word shown for what follows the flag ("N", "FILE").
+// `help` is one sentence with unit and default ("waiting time in milliseconds; default 5"). Flags are written with
+// their dashes ("--limit", or "-n,--limit"). `value` is the word shown for what follows the flag ("N", "FILE").
 class Arguments {
  public:
   virtual ~Arguments() = default;
-  virtual void required(std::string name, std::string& into, std::string help) = 0;      // by position
-  virtual void optional(std::string name, std::string& into, std::string help) = 0;      // by position
+  virtual void required(std::string name, std::string& into, std::string help) = 0;  // by position
+  virtual void optional(std::string name, std::string& into, std::string help) = 0;  // by position
   virtual void rest(std::string name, std::vector<std::string>& into, std::string help, size_t at_least = 1) = 0;
   virtual void flag(std::string flags, bool& into, std::string help) = 0;
   virtual void text(std::string flags, std::string& into, std::string value, std::string help) = 0;

@@ -43,7 +43,10 @@ CodePoint decode(std::string_view text) {
   const auto byte = [&](size_t at) { return static_cast<uint8_t>(text[at]); };
   const uint8_t first = byte(0);
   if (first < 0x80) return {first, 1};
-  const size_t size = first >= 0xF0 && first <= 0xF4 ? 4 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xC2 && first < 0xE0 ? 2 : 0;
+  const size_t size = first >= 0xF0 && first <= 0xF4  ? 4
+                      : first >= 0xE0 && first < 0xF0 ? 3
+                      : first >= 0xC2 && first < 0xE0 ? 2
+                                                      : 0;
   if (size == 0 || text.size() < size) return {};
   uint32_t value = first & (0xFFU >> (size + 1));
   for (size_t i = 1; i < size; ++i) {
@@ -107,7 +110,11 @@ std::string human_size(uint64_t bytes) {
 }
 
 Progress::Progress(std::string what, std::FILE* err)
-    : what_(std::move(what)), err_(err), terminal_(isatty(fileno(err)) == 1), started_ms_(now_ms()), last_ms_(started_ms_) {}
+    : what_(std::move(what)),
+      err_(err),
+      terminal_(isatty(fileno(err)) == 1),
+      started_ms_(now_ms()),
+      last_ms_(started_ms_) {}
 
 Progress::~Progress() {
   if (drawn_) std::fputs("\r\033[K", err_);

@@ -12,13 +12,12 @@ class VersionCommand final : public Command {
  public:
   std::string name() const override { return "version"; }
   std::string summary() const override { return "Print the version of this program and of the files it reads"; }
-  std::string details() const override {
-    return "Example:\n  khipu version --json\n\nExit codes: 0.";
-  }
+  std::string details() const override { return "Example:\n  khipu version --json\n\nExit codes: 0."; }
   void declare(Arguments&) override {}
   Result<Exit> run(Output& output) override {
     if (output.json()) {
-      output.document({{"schema", "khipu.version/v1"}, {"version", KHIPU_VERSION}, {"format", segment::kFormatVersion}});
+      output.document(
+          {{"schema", "khipu.version/v1"}, {"version", KHIPU_VERSION}, {"format", segment::kFormatVersion}});
     } else {
       output.line("khipu " KHIPU_VERSION " (file format " + std::to_string(segment::kFormatVersion) + ")");
     }
