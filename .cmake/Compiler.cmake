@@ -45,6 +45,10 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_link_options(-Wl,-z,relro,-z,now)
 endif()
 
+if(KHIPU_LIBFUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage counters in every room
+endif()
+
 # One cache for every clone and build folder: paths below the source folder are cached as relative ones.
 find_program(KHIPU_CCACHE ccache)
 if(KHIPU_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

@@ -1,7 +1,7 @@
 // Catch2, version 2 or 3, with the differences evened out: the only header of it that tests include.
 //
-//   SKIP("why")            in a TEST_CASE body, not inside a lambda or helper: ends the test, ctest reports it as skipped
-//   ContainsSubstring("x") under both versions, as in REQUIRE_THAT(text, ContainsSubstring("x"))
+//   SKIP("why")            in a TEST_CASE body, not inside a lambda or helper: ends the test, ctest reports it as
+//   skipped ContainsSubstring("x") under both versions, as in REQUIRE_THAT(text, ContainsSubstring("x"))
 //
 // Not here: Approx (compare integers, or name the tolerance). main() is main.cc.
 #pragma once
