@@ -1,7 +1,8 @@
 // SHA-256 over parts, keyed BLAKE2b over labelled parts, comparison in constant time. Stateless and thread-safe.
 // Not here: what is hashed (engine/tree: leaves and nodes), keys as files (key_file.h).
 //
-// SHA-256 is libcrypto's, which uses SHA-NI: one EVP_MD fetched once, one EVP_MD_CTX per thread. BLAKE2b is libsodium's.
+// SHA-256 is libcrypto's, which uses SHA-NI: one EVP_MD fetched once, one EVP_MD_CTX per thread. BLAKE2b is
+// libsodium's.
 #pragma once
 
 #include <initializer_list>
@@ -34,9 +35,9 @@ class Sha256 {
   void* context_;  // EVP_MD_CTX: OpenSSL's headers stay out of this one
 };
 
-// BLAKE2b-256 under a 32-byte key over u64 length | bytes (little-endian) of each part, the label first. libsodium 1.0.18
-// has no HKDF: this stands for it, and the lengths keep ("ab","c") apart from ("a","bc"). A shorter token is these 32
-// bytes, cut: BLAKE2b-128 is not a prefix of BLAKE2b-256.
+// BLAKE2b-256 under a 32-byte key over u64 length | bytes (little-endian) of each part, the label first.
+// libsodium 1.0.18 has no HKDF: this stands for it, and the lengths keep ("ab","c") apart from ("a","bc"). A shorter
+// token is these 32 bytes, cut: BLAKE2b-128 is not a prefix of BLAKE2b-256.
 Hash blake2b_keyed(Bytes key, std::string_view label, std::initializer_list<Bytes> parts);
 
 // BLAKE2b without framing, 1 to 64 bytes out, key of 0 to 64 bytes: RFC 7693 as it stands. For vectors and foreign

@@ -15,14 +15,15 @@ void init();
 // Overwrites in a way the compiler keeps. For secrets that had to lie in ordinary memory for a moment.
 void wipe(std::span<uint8_t> bytes);
 
-// Bytes in memory of their own: locked against swapping where the system allows it, left out of core dumps, between guard
-// pages, overwritten at the end. Move-only, so that there is one copy. An allocation costs 16 us: keys, never values.
+// Bytes in memory of their own: locked against swapping where the system allows it, left out of core dumps, between
+// guard pages, overwritten at the end. Move-only, so that there is one copy. An allocation costs 16 us: keys, never
+// values.
 class SecretBytes {
  public:
   SecretBytes() = default;
-  explicit SecretBytes(size_t size);          // zeroes
-  static SecretBytes copy_of(Bytes bytes);    // the caller wipes the original
-  static SecretBytes random(size_t size);     // the kernel's randomness
+  explicit SecretBytes(size_t size);        // zeroes
+  static SecretBytes copy_of(Bytes bytes);  // the caller wipes the original
+  static SecretBytes random(size_t size);   // the kernel's randomness
 
   SecretBytes(SecretBytes&& other) noexcept;
   SecretBytes& operator=(SecretBytes&& other) noexcept;

@@ -1,5 +1,5 @@
-// Ed25519 (RFC 8032): sign with a seed held in locked memory, verify with a public key. Deterministic: the same seed and
-// message give the same signature. Not here: what is signed and its context strings (engine/codec, engine/tree).
+// Ed25519 (RFC 8032): sign with a seed held in locked memory, verify with a public key. Deterministic: the same seed
+// and message give the same signature. Not here: what is signed and its context strings (engine/codec, engine/tree).
 #pragma once
 
 #include <array>

@@ -10,8 +10,8 @@ namespace khipu::os {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual TimeUs now() const = 0;         // CLOCK_REALTIME
-  virtual int64_t boot_us() const = 0;    // CLOCK_BOOTTIME: never steps, runs through suspend
+  virtual TimeUs now() const = 0;       // CLOCK_REALTIME
+  virtual int64_t boot_us() const = 0;  // CLOCK_BOOTTIME: never steps, runs through suspend
 };
 Clock& system_clock();
 

@@ -49,11 +49,11 @@ class File {
   virtual Result<size_t> read_at(uint64_t offset, std::span<uint8_t> into) const = 0;
   // Writes all of it; a short write is continued, then an Error.
   virtual Result<void> write_at(uint64_t offset, Bytes bytes) = 0;
-  virtual Result<void> sync_data() = 0;                  // fdatasync
-  virtual Result<void> sync() = 0;                       // fsync
-  virtual Result<void> truncate(uint64_t size) = 0;      // ftruncate
+  virtual Result<void> sync_data() = 0;              // fdatasync
+  virtual Result<void> sync() = 0;                   // fsync
+  virtual Result<void> truncate(uint64_t size) = 0;  // ftruncate
   virtual Result<uint64_t> size() const = 0;
-  virtual Result<FileStatus> status() const = 0;         // fstat
+  virtual Result<FileStatus> status() const = 0;  // fstat
   // fallocate(FALLOC_FL_KEEP_SIZE): blocks without length. A file system that cannot is not an Error; a full one is.
   virtual Result<void> preallocate(uint64_t offset, uint64_t size) = 0;
   // Maps bytes [0, size) read-only; size must not exceed the file's.
@@ -70,10 +70,10 @@ class File {
 };
 
 enum class Mode {
-  kRead,         // must exist
-  kReadWrite,    // must exist
-  kCreate,       // opened for reading and writing, made when absent
-  kCreateNew,    // O_EXCL: kConflict when it exists
+  kRead,       // must exist
+  kReadWrite,  // must exist
+  kCreate,     // opened for reading and writing, made when absent
+  kCreateNew,  // O_EXCL: kConflict when it exists
 };
 
 enum class EntryKind { kFile, kDirectory, kOther };  // kOther: symbolic links, sockets, devices
@@ -96,11 +96,11 @@ class Directory {
   // Made with these permissions when absent (an existing directory is fine); does not sync the parent.
   virtual Result<void> make_directory(std::string_view name, unsigned permissions = 0750) = 0;
   virtual Result<void> rename(std::string_view from, std::string_view to) = 0;  // within this directory, replaces
-  virtual Result<void> unlink(std::string_view name) = 0;                        // a file; kNotFound when absent
-  virtual Result<std::vector<Entry>> list() = 0;                                 // sorted by name, without . and ..
-  virtual Result<std::optional<Entry>> stat(std::string_view name) = 0;          // nullopt when absent; never follows
-  virtual Result<void> sync() = 0;                                               // fsync of the directory
-  virtual const std::string& path() const = 0;                                   // for messages
+  virtual Result<void> unlink(std::string_view name) = 0;                       // a file; kNotFound when absent
+  virtual Result<std::vector<Entry>> list() = 0;                                // sorted by name, without . and ..
+  virtual Result<std::optional<Entry>> stat(std::string_view name) = 0;         // nullopt when absent; never follows
+  virtual Result<void> sync() = 0;                                              // fsync of the directory
+  virtual const std::string& path() const = 0;                                  // for messages
 
   // New content under `name`, or the old, never a mix: write NAME.new, fsync, rename, fsync of the directory.
   Result<void> replace_file(std::string_view name, Bytes content, unsigned permissions = 0640);
@@ -114,7 +114,10 @@ Result<std::unique_ptr<Directory>> create_directory(const std::string& path, uns
 // (NFS, SMB/CIFS, 9p, FUSE network kinds, AFS, Ceph, Lustre, GFS2, OCFS2 ...), by statfs magic; nullopt when local.
 Result<std::optional<std::string>> network_filesystem(const std::string& path);
 // Free and total bytes of the file system under `path`.
-struct Space { uint64_t free_bytes = 0; uint64_t total_bytes = 0; };
+struct Space {
+  uint64_t free_bytes = 0;
+  uint64_t total_bytes = 0;
+};
 Result<Space> space(const std::string& path);
 
 }  // namespace khipu::os

@@ -20,11 +20,11 @@ struct Magic {
 };
 // From linux/magic.h and statfs(2); those that the header lacks stand as numbers.
 constexpr Magic kNetwork[] = {
-    {NFS_SUPER_MAGIC, "nfs"},   {SMB_SUPER_MAGIC, "smb"},   {0xff534d42, "cifs"},       {0xfe534d42, "smb2"},
-    {V9FS_MAGIC, "9p"},         {AFS_SUPER_MAGIC, "afs"},   {AFS_FS_MAGIC, "afs"},      {CODA_SUPER_MAGIC, "coda"},
-    {0x00c36400, "ceph"},       {0x0bd00bd0, "lustre"},     {0x01161970, "gfs2"},       {OCFS2_SUPER_MAGIC, "ocfs2"},
-    {NCP_SUPER_MAGIC, "ncp"},   {0x47504653, "gpfs"},       {0xaad7aaea, "panfs"},      {0x013111a8, "ibrix"},
-    {0x19830326, "fhgfs"},      {0xbacbacbc, "vmhgfs"},     {0x786f4256, "vboxsf"},
+    {NFS_SUPER_MAGIC, "nfs"}, {SMB_SUPER_MAGIC, "smb"}, {0xff534d42, "cifs"},   {0xfe534d42, "smb2"},
+    {V9FS_MAGIC, "9p"},       {AFS_SUPER_MAGIC, "afs"}, {AFS_FS_MAGIC, "afs"},  {CODA_SUPER_MAGIC, "coda"},
+    {0x00c36400, "ceph"},     {0x0bd00bd0, "lustre"},   {0x01161970, "gfs2"},   {OCFS2_SUPER_MAGIC, "ocfs2"},
+    {NCP_SUPER_MAGIC, "ncp"}, {0x47504653, "gpfs"},     {0xaad7aaea, "panfs"},  {0x013111a8, "ibrix"},
+    {0x19830326, "fhgfs"},    {0xbacbacbc, "vmhgfs"},   {0x786f4256, "vboxsf"},
 };
 constexpr uint32_t kFuse = 0x65735546;
 
@@ -32,8 +32,7 @@ constexpr uint32_t kFuse = 0x65735546;
 std::string mount_type(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return "";
-  const std::string device =
-      std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
+  const std::string device = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
   std::ifstream table("/proc/self/mountinfo");
   std::string found;
   for (std::string line; std::getline(table, line);) {

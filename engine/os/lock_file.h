@@ -35,7 +35,10 @@ class RootLock {
 };
 
 // What bytes 0-95 of LOCK say, or "" when nobody ever held it; and whether byte 96 is held now.
-struct LockHolder { bool held = false; std::string diagnostics; };
+struct LockHolder {
+  bool held = false;
+  std::string diagnostics;
+};
 Result<LockHolder> lock_holder(Directory& root);
 
 // READERS: bytes 97-127 are 31 epoch slots, share-locked through read-only descriptors opened afresh for each holder.

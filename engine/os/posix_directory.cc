@@ -14,7 +14,8 @@ namespace {
 
 class PosixDirectory final : public Directory {
  public:
-  PosixDirectory(Descriptor descriptor, std::string path) : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  PosixDirectory(Descriptor descriptor, std::string path)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
 
   Result<std::unique_ptr<File>> open_file(std::string_view name, Mode mode, unsigned permissions) override {
     KHIPU_TRY(check_name(name));

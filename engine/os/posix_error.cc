@@ -27,8 +27,8 @@ Error system_error(std::string_view name, std::string_view operation, int number
   message += ": ";
   message += operation;
   message += ": ";
-  message += number == ELOOP ? "is a symbolic link, and links are not followed here"
-                             : std::generic_category().message(number);
+  message +=
+      number == ELOOP ? "is a symbolic link, and links are not followed here" : std::generic_category().message(number);
   return Error{code_of(number), std::move(message)};
 }
 

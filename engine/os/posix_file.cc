@@ -34,8 +34,8 @@ class PosixFile final : public File {
     size_t done = 0;
     while (done < into.size()) {
       const size_t want = std::min(into.size() - done, kCallSizeBytesMax);
-      const ssize_t got = retry_interrupted(
-          [&] { return ::pread(fd(), into.data() + done, want, static_cast<off_t>(offset + done)); });
+      const ssize_t got =
+          retry_interrupted([&] { return ::pread(fd(), into.data() + done, want, static_cast<off_t>(offset + done)); });
       if (got < 0) return failed("read");
       if (got == 0) break;
       done += static_cast<size_t>(got);
@@ -84,9 +84,8 @@ class PosixFile final : public File {
 
   Result<void> preallocate(uint64_t offset, uint64_t size) override {
     if (size == 0) return {};
-    const int result = retry_interrupted([&] {
-      return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(size));
-    });
+    const int result = retry_interrupted(
+        [&] { return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(size)); });
     if (result != 0 && errno != EOPNOTSUPP && errno != ENOSYS) return failed("fallocate");
     return {};
   }
