@@ -8,6 +8,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/result.h"
+#include "engine/base/utf8.h"
 
 namespace khipu::codec {
 
@@ -57,7 +58,7 @@ struct CborItem {
   CborKind kind = CborKind::kNull;
   uint64_t value = 0;  // kUnsigned: the value; kNegative: n of -1-n; kArray, kMap: count
   double real = 0;
-  Bytes bytes;         // kBytes, kText: borrows from the reader's input
+  Bytes bytes;  // kBytes, kText: borrows from the reader's input
 };
 
 // Reads items front to back; never allocates. Any departure from deterministic form is kCorrupt with the offset.
@@ -69,12 +70,12 @@ class CborReader {
   Result<uint64_t> unsigned_integer();
   Result<int64_t> integer();
   Result<Bytes> bytes();
-  Result<std::string_view> text();   // valid UTF-8 checked
+  Result<std::string_view> text();  // valid UTF-8 checked
   Result<uint64_t> array();
   Result<uint64_t> map();
   Result<bool> boolean();
   Result<double> real();
-  Result<Bytes> skip();              // one whole item with everything inside it; returns its encoding
+  Result<Bytes> skip();  // one whole item with everything inside it; returns its encoding
   template <size_t N>
   Result<std::array<uint8_t, N>> fixed() {  // a byte string of exactly N bytes
     KHIPU_TRY_ASSIGN(const Bytes value, bytes());
@@ -84,9 +85,9 @@ class CborReader {
     return out;
   }
   bool done() const { return rest_.empty(); }
-  Result<void> expect_end() const;   // kCorrupt when bytes are left over
+  Result<void> expect_end() const;  // kCorrupt when bytes are left over
   size_t offset() const { return static_cast<size_t>(rest_.data() - start_); }
-  CborKind peek() const;             // kind of the next item by its first byte; kNull at the end
+  CborKind peek() const;  // kind of the next item by its first byte; kNull at the end
   Error fail(std::string_view what) const;
 
  private:
@@ -110,6 +111,6 @@ class CborIntMap {
   std::optional<uint64_t> last_;
 };
 
-bool valid_utf8(Bytes bytes);  // RFC 3629: no surrogates, no overlong forms
+using khipu::valid_utf8;
 
 }  // namespace khipu::codec

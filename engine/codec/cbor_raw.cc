@@ -162,20 +162,13 @@ void Scan::skip(unsigned depth) {
   if (depth >= kDepthMax) return fail("nested too deep");
   switch (major()) {
     case kUnsigned:
-    case kNegative:
-      head(major(), "");
-      return;
-    case kBytes:
-      bytes();
-      return;
-    case kText:
-      text();
-      return;
+    case kNegative: head(major(), ""); return;
+    case kBytes: bytes(); return;
+    case kText: text(); return;
     case kArray:
       for (uint64_t count = array(); count > 0 && ok(); --count) skip(depth + 1);
       return;
-    case kMap:
-      return skip_map(depth);
+    case kMap: return skip_map(depth);
     case kSimple:
       if (*at_ >= 0xf9 && *at_ <= 0xfb) {
         real();
@@ -185,8 +178,7 @@ void Scan::skip(unsigned depth) {
         fail("a simple value other than false, true, null");
       }
       return;
-    case kTag:
-      return fail(at_end() ? "the bytes end inside an item" : "a tag");
+    case kTag: return fail(at_end() ? "the bytes end inside an item" : "a tag");
   }
 }
 

@@ -11,7 +11,16 @@
 
 namespace khipu::codec::raw {
 
-enum Major : uint8_t { kUnsigned = 0, kNegative = 1, kBytes = 2, kText = 3, kArray = 4, kMap = 5, kTag = 6, kSimple = 7 };
+enum Major : uint8_t {
+  kUnsigned = 0,
+  kNegative = 1,
+  kBytes = 2,
+  kText = 3,
+  kArray = 4,
+  kMap = 5,
+  kTag = 6,
+  kSimple = 7
+};
 
 inline constexpr size_t kHeadSizeMax = 9;
 inline constexpr unsigned kDepthMax = 16;
@@ -132,7 +141,8 @@ class Scan {
   std::string_view filled_text() {
     const size_t from = offset();
     const std::string_view value = text();
-    if (value.empty()) [[unlikely]] fail_at(from, "empty text");
+    if (value.empty()) [[unlikely]]
+      fail_at(from, "empty text");
     return value;
   }
   template <size_t N>
@@ -162,11 +172,13 @@ class Scan {
     return true;
   }
   void need_key(uint8_t key, const char* what) {
-    if (!take_key(key)) [[unlikely]] fail(what);
+    if (!take_key(key)) [[unlikely]]
+      fail(what);
   }
   // After the last key that is known: what is still there is unknown, repeated or out of order.
   void close_map() {
-    if (keys_ != 0) [[unlikely]] fail("key that is unknown or out of place");
+    if (keys_ != 0) [[unlikely]]
+      fail("key that is unknown or out of place");
   }
   // For a map in a map.
   uint64_t keys_left() const { return keys_; }

@@ -131,7 +131,8 @@ static void read_custom(Scan& in, std::vector<ColumnValue>& custom) {
   for (; count > 0 && in.ok(); --count) {
     const size_t key_from = in.offset();
     const uint64_t column = in.unsigned_integer();
-    if (column <= last || column > UINT32_MAX) in.fail_at(key_from, "column ids repeated, out of order or out of range");
+    if (column <= last || column > UINT32_MAX)
+      in.fail_at(key_from, "column ids repeated, out of order or out of range");
     last = column;
     const Value value = raw::read_value(in);
     custom.push_back({static_cast<uint32_t>(column), value});

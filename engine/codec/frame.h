@@ -46,7 +46,8 @@ struct ParsedFrame {
   FrameFault fault = FrameFault::kNone;
   Frame frame;  // valid when fault is kNone
 };
-// Parses the frame at the front of `bytes`. A verdict, not an Error: what it means depends on the line (recovery table).
+// Parses the frame at the front of `bytes`. A verdict, not an Error: what it means depends on the line (recovery
+// table).
 ParsedFrame parse_frame(Bytes bytes);
 const char* describe(FrameFault fault);
 

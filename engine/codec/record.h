@@ -17,12 +17,12 @@
 namespace khipu::codec {
 
 enum class RecordKind : uint8_t {
-  kEvent = 1,       // logs/
-  kVersion = 2,     // registry/
-  kStatement = 3,   // meta/
-  kAccess = 4,      // access/
-  kCommit = 16,     // logs/, not a row
-  kFooter = 32,     // last frame of a sealed segment, not a row
+  kEvent = 1,      // logs/
+  kVersion = 2,    // registry/
+  kStatement = 3,  // meta/
+  kAccess = 4,     // access/
+  kCommit = 16,    // logs/, not a row
+  kFooter = 32,    // last frame of a sealed segment, not a row
 };
 constexpr bool is_row(uint8_t kind) { return kind >= 1 && kind <= 4; }
 // The kind of row a table holds.
@@ -33,14 +33,22 @@ constexpr RecordKind row_kind(TableId table) {
 }
 
 enum class ActionClass : uint8_t {
-  kOther = 0, kAuth = 1, kRead = 2, kCreate = 3, kUpdate = 4, kDelete = 5, kPrivilege = 6, kConfig = 7, kLogControl = 8
+  kOther = 0,
+  kAuth = 1,
+  kRead = 2,
+  kCreate = 3,
+  kUpdate = 4,
+  kDelete = 5,
+  kPrivilege = 6,
+  kConfig = 7,
+  kLogControl = 8
 };
 enum class Outcome : uint8_t { kUnknown = 0, kSuccess = 1, kFailure = 2, kDenied = 3 };
 enum class ContentKind : uint8_t { kNone = 0, kText = 1, kJson = 2 };
 
-std::string_view name(ActionClass value);                    // "other" "auth" ... "log_control"
+std::string_view name(ActionClass value);  // "other" "auth" ... "log_control"
 std::optional<ActionClass> action_class(std::string_view name);
-std::string_view name(Outcome value);                        // "unknown" "success" "failure" "denied"
+std::string_view name(Outcome value);  // "unknown" "success" "failure" "denied"
 std::optional<Outcome> outcome(std::string_view name);
 
 // A field's or column's value. Text borrows. Integers stay exact over the whole of int64 and uint64.
@@ -67,8 +75,14 @@ struct Value {
 // CBOR: text string, byte string (json), integer, float.
 void append_value(Buffer& to, const Value& value);
 
-struct NamedValue { std::string_view name; Value value; };
-struct ColumnValue { uint32_t column = 0; Value value; };
+struct NamedValue {
+  std::string_view name;
+  Value value;
+};
+struct ColumnValue {
+  uint32_t column = 0;
+  Value value;
+};
 
 // "who or what": the registry row of the entity's first version, and of the version that was current (I7).
 struct Pin {
@@ -113,15 +127,15 @@ Result<void> decode_event(Bytes payload, EventRecord& event);
 struct VersionRecord {
   Uid uid{};
   TimeUs recorded_at = 0;
-  TimeUs time = 0;                  // occurred_at of the event that brought it
+  TimeUs time = 0;  // occurred_at of the event that brought it
   std::string_view type;
   std::string_view id;
-  std::optional<Row> entity;        // row of the first version; absent in the first version itself
-  uint64_t version = 0;             // 0, 1, 2, ...
-  std::optional<Row> previous;      // row of version - 1
+  std::optional<Row> entity;    // row of the first version; absent in the first version itself
+  uint64_t version = 0;         // 0, 1, 2, ...
+  std::optional<Row> previous;  // row of version - 1
   bool deleted = false;
-  std::vector<NamedValue> fields;   // whole state, in CBOR key order (length, then bytes)
-  std::optional<Row> seq;           // the event that brought it, in logs/
+  std::vector<NamedValue> fields;  // whole state, in CBOR key order (length, then bytes)
+  std::optional<Row> seq;          // the event that brought it, in logs/
 };
 void encode_version(Buffer& to, const VersionRecord& version);
 Result<void> decode_version(Bytes payload, VersionRecord& version);
@@ -131,17 +145,25 @@ void append_fields(Buffer& to, const std::vector<NamedValue>& fields);
 bool field_name_less(std::string_view a, std::string_view b);
 
 // What decides a frame's header, read from the payload: key 0, and key 3 or else 2.
-struct FrameFacts { uint8_t kind = 0; TimeUs time_us = 0; TimeUs recorded_at = 0; };  // recorded_at: key 2
+struct FrameFacts {
+  uint8_t kind = 0;
+  TimeUs time_us = 0;
+  TimeUs recorded_at = 0;
+};  // recorded_at: key 2
 Result<FrameFacts> frame_facts(Bytes payload);
 
 // A commit: not a row. Signed bytes: "khipu-commit-v1\n" | root id (16) | payload without its last 64 bytes.
-struct TableState { uint64_t size = 0; Hash root{}; bool operator==(const TableState&) const = default; };
+struct TableState {
+  uint64_t size = 0;
+  Hash root{};
+  bool operator==(const TableState&) const = default;
+};
 struct CommitRecord {
   CommitNumber number;
   TimeUs time = 0;
-  Hash previous{};                                 // commit_hash of number - 1; zeroes for commit 1
-  std::array<TableState, kTableCount> tables;      // by TableId
-  std::array<uint8_t, 4> key_id{};                 // C2SP key id of the signing key
+  Hash previous{};                             // commit_hash of number - 1; zeroes for commit 1
+  std::array<TableState, kTableCount> tables;  // by TableId
+  std::array<uint8_t, 4> key_id{};             // C2SP key id of the signing key
   std::array<uint8_t, 64> signature{};
   bool operator==(const CommitRecord&) const = default;
 };

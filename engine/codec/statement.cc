@@ -8,8 +8,9 @@ namespace khipu::codec {
 using raw::Scan;
 
 std::string_view name(StatementType type) {
-  static constexpr std::string_view kNames[] = {"GENESIS",   "TYPE", "COLUMN", "TABLE_HEAD", "INDEX",    "KEY",   "RETENTION",
-                                                "HOLD",      "SHRED", "IMPORT", "RECOVERY",   "ROLLBACK", "CLOCK", "HEARTBEAT"};
+  static constexpr std::string_view kNames[] = {"GENESIS",  "TYPE",      "COLUMN", "TABLE_HEAD", "INDEX",
+                                                "KEY",      "RETENTION", "HOLD",   "SHRED",      "IMPORT",
+                                                "RECOVERY", "ROLLBACK",  "CLOCK",  "HEARTBEAT"};
   const size_t index = static_cast<size_t>(type) - 1;
   KHIPU_ASSERT(index < std::size(kNames));
   return kNames[index];

@@ -11,7 +11,8 @@ bool field_name_less(std::string_view a, std::string_view b) {
 
 static size_t fields_size_max(const std::vector<NamedValue>& fields) {
   size_t size = raw::kHeadSizeMax;
-  for (const NamedValue& field : fields) size += raw::kHeadSizeMax + field.name.size() + raw::value_size_max(field.value);
+  for (const NamedValue& field : fields)
+    size += raw::kHeadSizeMax + field.name.size() + raw::value_size_max(field.value);
   return size;
 }
 
@@ -37,8 +38,8 @@ static bool rows_fit(const VersionRecord& version) {
 }
 
 static uint8_t* put_version(uint8_t* at, const VersionRecord& version) {
-  const uint64_t members = 6 + (version.version > 0 ? 3 : 0) + version.deleted + !version.fields.empty() +
-                           version.seq.has_value();
+  const uint64_t members =
+      6 + (version.version > 0 ? 3 : 0) + version.deleted + !version.fields.empty() + version.seq.has_value();
   at = raw::put_row_prefix(at, members, RecordKind::kVersion, version.uid, version.recorded_at);
   *at++ = 3;
   at = raw::put_integer(at, version.time);

@@ -7,7 +7,10 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/base/bytes.h"
@@ -19,13 +22,14 @@ namespace khipu::tree {
 inline constexpr unsigned kTileHeight = 8;
 inline constexpr uint64_t kTileWidth = 256;
 inline constexpr size_t kLevelCount = 8;  // 256^8 leaves
+inline constexpr uint64_t kSizeMax = INT64_MAX;
 
-Hash empty_root();                             // SHA-256 of nothing
-Hash leaf_hash(Bytes record);                  // SHA-256(0x00 | record)
+Hash empty_root();                                    // SHA-256 of nothing
+Hash leaf_hash(Bytes record);                         // SHA-256(0x00 | record)
 Hash node_hash(const Hash& left, const Hash& right);  // SHA-256(0x01 | left | right)
 
-// Root of a run of subtree hashes by the RFC 6962 split, for any count >= 1 (exact for complete equal subtrees, the last
-// one of which may be an incomplete right edge).
+// Root of a run of subtree hashes by the RFC 6962 split, for any count >= 1 (exact for complete equal subtrees, the
+// last one of which may be an incomplete right edge).
 Hash root_of(std::span<const Hash> hashes);
 
 // Where stored hashes come from. Asked only for hashes that exist (complete subtrees within the tree's size).
@@ -35,6 +39,35 @@ class HashSource {
   virtual Result<void> read(size_t level, uint64_t index, std::span<Hash> into) = 0;
 };
 
+// The roots of the complete subtrees that a run of equal subtrees falls into, one for each bit of their count: what is
+// needed to append to the run and to know its root, and nothing more.
+class Peaks {
+ public:
+  uint64_t count() const { return count_; }
+  // Appends one subtree. `formed(height, hash)` is called for every subtree of 2^height, height >= 1, that it
+  // completes.
+  template <typename Formed>
+  void append(Hash hash, Formed formed) {
+    unsigned height = 0;
+    for (; (count_ >> height & 1) != 0; ++height) {
+      hash = node_hash(peaks_[height], hash);
+      formed(height + 1, hash);
+    }
+    peaks_[height] = hash;
+    ++count_;
+  }
+  void append(const Hash& hash) {
+    append(hash, [](unsigned, const Hash&) {});
+  }
+  // Appends a subtree of 2^height; the count so far must be a multiple of 2^(height + 1).
+  void append_subtree(unsigned height, const Hash& hash);
+  Hash root() const;  // of the empty tree when nothing was appended
+
+ private:
+  uint64_t count_ = 0;
+  std::array<Hash, 64> peaks_;  // peaks_[h] is set where bit h of count_ is
+};
+
 // The right edge of a growing tree. Owner: one thread.
 class Builder {
  public:
@@ -42,18 +75,17 @@ class Builder {
   // The builder at `size`, from level files that are right up to it.
   static Result<Builder> load(uint64_t size, HashSource& source);
 
-  uint64_t size() const { return size_; }
-  Hash root() const;
+  uint64_t size() const { return peaks_.count(); }
+  Hash root() const { return peaks_.root(); }
   // Appends leaves. `levels[k]` receives the level-k hashes that became complete, to be written at byte
   // 32 * complete(size before, k); level 0 receives the leaves themselves.
   void append(std::span<const Hash> leaves, std::array<std::vector<Hash>, kLevelCount>& levels);
-  void append(const Hash& leaf);
+  void append(const Hash& leaf) { peaks_.append(leaf); }
   // How many level-k hashes a tree of this size has stored: size / 256^k.
   static uint64_t complete(uint64_t size, size_t level);
 
  private:
-  uint64_t size_ = 0;
-  std::array<std::vector<Hash>, kLevelCount> edge_;  // hashes of the incomplete tile of each level
+  Peaks peaks_;
 };
 
 // Inclusion and consistency proofs (RFC 6962 2.1.1, 2.1.2), from complete subtrees read from the source.
@@ -72,7 +104,7 @@ bool verify_consistency(uint64_t old_size, uint64_t size, std::span<const Hash> 
 // Thread: one.
 class Checker {
  public:
-  // Reads the right edge and compares with `root`: false in the Result's value means the tree files do not add up.
+  // Reads the right edge and compares with `root`: nullopt means that the tree files do not add up.
   static Result<std::optional<Checker>> open(uint64_t size, const Hash& root, HashSource& source,
                                              size_t tiles_max = 1024);
   // Is `leaf` the leaf at `index` of the tree with the signed root? Reads what tiles it needs.
@@ -80,13 +112,26 @@ class Checker {
   uint64_t size() const { return size_; }
 
  private:
-  struct Impl;  // helper's choice: members may be laid out differently, keep the public part
-  uint64_t size_ = 0;
-  Hash root_{};
-  std::array<std::vector<Hash>, kLevelCount> edge_;
-  // (level, tile) -> the tile's 256 hashes, checked
-  struct Tile;
-  std::vector<Tile> tiles_;
+  using Tile = std::array<Hash, kTileWidth>;
+  struct Slot {
+    uint64_t key = 0;
+    bool used = false;  // since the clock hand last came by
+    std::unique_ptr<Tile> tile;
+  };
+  // The level's incomplete tile, which open() has checked; the last hashes of the level.
+  using Edge = std::vector<Hash>;
+
+  Checker(uint64_t size, size_t tiles_max) : size_(size), tiles_max_(tiles_max) {}
+  Result<bool> authentic(size_t level, uint64_t index, const Hash& hash, HashSource& source);
+  const Tile* remembered(uint64_t key);
+  void remember(uint64_t key, std::unique_ptr<Tile> tile);
+
+  uint64_t size_;
+  size_t tiles_max_;
+  std::array<Edge, kLevelCount> edge_;
+  std::vector<Slot> slots_;
+  std::unordered_map<uint64_t, size_t> slot_of_;  // key to place in slots_
+  size_t hand_ = 0;                               // of the clock that chooses what is forgotten
 };
 
 }  // namespace khipu::tree

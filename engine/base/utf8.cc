@@ -1,0 +1,32 @@
+#include "engine/base/utf8.h"
+
+namespace khipu {
+
+// By the table of well-formed sequences in RFC 3629 section 4.
+bool valid_utf8(Bytes bytes) {
+  const uint8_t* at = bytes.data();
+  const uint8_t* end = at + bytes.size();
+  const auto tail = [&](ptrdiff_t index, uint8_t low = 0x80, uint8_t high = 0xbf) {
+    return end - at > index && at[index] >= low && at[index] <= high;
+  };
+  while (at != end) {
+    const uint8_t first = *at;
+    if (first < 0x80) {
+      ++at;
+    } else if (first >= 0xc2 && first <= 0xdf) {
+      if (!tail(1)) return false;
+      at += 2;
+    } else if (first >= 0xe0 && first <= 0xef) {
+      if (!tail(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) || !tail(2)) return false;
+      at += 3;
+    } else if (first >= 0xf0 && first <= 0xf4) {
+      if (!tail(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) || !tail(2) || !tail(3)) return false;
+      at += 4;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace khipu
