@@ -1,0 +1,79 @@
+// Asks the log: events by filter in pages, one event, an entity's history, what is in the log. Against one snapshot a
+// call. Not here: how a row looks to anybody (print.h, engine/cli, mcp/tools), who may ask (mcp/auth).
+//
+// Until index files exist every question is a scan in one pass, with whole segments left out by their times.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+
+#include "engine/query/answer.h"
+#include "engine/query/cursor.h"
+#include "engine/query/entities.h"
+#include "engine/query/filter.h"
+#include "engine/query/rows.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::query {
+
+struct EventRequest {
+  std::optional<Filter> filter;  // absent: the cursor's
+  Order order;                   // with a filter only
+  // The caller's own arguments in any canonical form. With a cursor, equal `given` is the same question (relative times
+  // move between two calls); when empty, filter and order themselves are compared.
+  std::string given;
+  std::string cursor;   // empty: the first page
+  std::string caller;   // who asks; a cursor is good for nobody else
+  std::string context;  // kept in the cursor and handed back (tz, detail, ...); at most 1,024 bytes
+  uint32_t limit = 25;  // rows of a page; 0: only the total
+  // Called with each row in order before it goes on the page; false ends the page before it. The first row always goes.
+  std::function<bool(const EventRow&)> fits;
+  std::stop_token stop;  // looked at now and then: CANCELLED
+};
+
+struct HistoryRequest {
+  std::string entity;  // "type:id", or a plain id or name
+  std::optional<TimeUs> from, to;
+  std::optional<TimeUs> at;         // the version in force at that instant, alone
+  Axis axis = Axis::kOccurred;      // what from, to and at count on
+  std::vector<std::string> fields;  // only changes of these, and versions that change one; empty: all
+  uint32_t limit = 50;
+  std::string cursor, caller;
+  std::stop_token stop;
+};
+
+// One a process: keeps the entity table from snapshot to snapshot. Any thread.
+class Engine {
+ public:
+  using Now = std::function<TimeUs()>;
+  // `store` is borrowed and outlives the engine. `now`: the wall clock, for server_time. `cursor_key`: who has it can
+  // make cursors.
+  Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key);
+  ~Engine();
+
+  Answer<EventPage> events(const EventRequest& request);
+  // All that match, in order, without a page's bounds; `visit` returns false to stop. rows of the page stay empty.
+  Answer<EventPage> each_event(const Filter& filter, const Order& order,
+                               const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop = {});
+  // NOT_YET, PURGED. `around`: neighbours on each side.
+  Answer<EventDetail> event(Row seq, uint32_t around = 0);
+  Answer<History> history(const HistoryRequest& request);
+  Answer<Facts> describe(const std::stop_token& stop = {});
+  // Entities whose id or a version's name is `text` (case folded), or starts with it when `prefix`. Best match first.
+  Answer<std::vector<FoundEntity>> find_entities(std::string_view text, bool prefix, uint32_t limit);
+
+  // The newest committed state, with the checks a caller of its own needs (verify tools, proofs).
+  Result<std::shared_ptr<const snapshot::Snapshot>> snapshot() { return store_.snapshot(); }
+
+ private:
+  struct FactsCache;
+  snapshot::Store& store_;
+  Now now_;
+  CursorSealer cursors_;
+  Entities entities_;
+  std::unique_ptr<FactsCache> facts_;
+};
+
+}  // namespace khipu::query

@@ -1,0 +1,65 @@
+// Who and what the log knows, on the reader's side: (type, id) to registry rows, and texts to entities. Names and
+// fields are not kept in memory: they are scanned for. Issue 4's registry index takes the place of the table behind
+// this class.
+#pragma once
+
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/query/answer.h"
+#include "engine/query/filter.h"
+#include "engine/query/rows.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::query {
+
+// Registry rows of one entity's versions, ascending: the first names the entity.
+using VersionRows = std::vector<Row>;
+
+struct ResolvedEntity {
+  Row entity;
+  std::string ref;
+  bool by_old_name = false;  // a plain name that only an earlier version bore
+};
+
+// Append-only: rows never change, so one table serves snapshots of every size, each look-up naming the size it may see.
+// Any thread; extend() excludes look-ups while it appends.
+class Entities {
+ public:
+  // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
+  Result<void> extend(const snapshot::Snapshot& snapshot);
+
+  // Version rows below `size`; empty when there is no such entity.
+  VersionRows versions(std::string_view type, std::string_view id, uint64_t size) const;
+  std::vector<TypeFacts> counts(uint64_t size) const;  // by type, in order of appearance
+  std::vector<Finding> findings(uint64_t size) const;  // damaged registry rows below `size`
+
+  // The one entity `text` means: "type:id" of a type in the schema, else an id or name, letters exact, else folded.
+  // nullopt: nobody. AMBIGUOUS_ENTITY lists refs, UNKNOWN_TYPE when it looks like a ref of a type that is not there.
+  Answer<std::optional<ResolvedEntity>> resolve(const snapshot::Snapshot& snapshot, uint64_t size,
+                                                std::string_view text, std::string_view argument) const;
+  // Entities a matcher meets, ascending. UNKNOWN_TYPE, UNKNOWN_FIELD, UNSUPPORTED_MATCH.
+  Answer<std::vector<Row>> match(const snapshot::Snapshot& snapshot, uint64_t size, const EntityMatcher& matcher,
+                                 std::string_view argument) const;
+  Result<std::vector<FoundEntity>> find(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
+                                        bool prefix, uint32_t limit) const;
+
+ private:
+  struct Entry {
+    std::string key;  // type | NUL | id
+    VersionRows rows;
+  };
+  mutable std::shared_mutex mutex_;  // guards the members below
+  uint64_t size_ = 0;                // registry rows read
+  std::vector<Entry> entries_;       // by first version
+  std::unordered_map<std::string_view, size_t> by_key_;
+  std::vector<Finding> damaged_;
+};
+
+// Field "name" if it is text, else the first text field; empty when there is none.
+std::string_view display_name(const codec::VersionRecord& version);
+
+}  // namespace khipu::query
