@@ -11,8 +11,8 @@
 namespace khipu {
 
 inline constexpr int64_t kMicrosPerSecond = 1000000;
-inline constexpr TimeUs kTimeMin = -62135596800LL * kMicrosPerSecond;         // 0001-01-01T00:00:00Z
-inline constexpr TimeUs kTimeMax = 253402300800LL * kMicrosPerSecond - 1;     // 9999-12-31T23:59:59.999999Z
+inline constexpr TimeUs kTimeMin = -62135596800LL * kMicrosPerSecond;      // 0001-01-01T00:00:00Z
+inline constexpr TimeUs kTimeMax = 253402300800LL * kMicrosPerSecond - 1;  // 9999-12-31T23:59:59.999999Z
 
 struct CivilDate {
   int64_t year = 1970;

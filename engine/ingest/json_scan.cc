@@ -114,7 +114,8 @@ bool JsonScanner::skip_string() {
     at_ += 6;
     if (low_surrogate(unit)) return fail("a lone surrogate is no character");
     if (!high_surrogate(unit)) continue;
-    if (at_ + 1 >= text_.size() || text_[at_] != '\\' || text_[at_ + 1] != 'u' || !low_surrogate(hex4(text_, at_ + 2))) {
+    if (at_ + 1 >= text_.size() || text_[at_] != '\\' || text_[at_ + 1] != 'u' ||
+        !low_surrogate(hex4(text_, at_ + 2))) {
       return fail("a lone surrogate is no character");
     }
     at_ += 6;
@@ -152,14 +153,10 @@ bool JsonScanner::skip_word(std::string_view word) {
 
 bool JsonScanner::skip_scalar() {
   switch (peek()) {
-    case '"':
-      return skip_string();
-    case 't':
-      return skip_word("true");
-    case 'f':
-      return skip_word("false");
-    case 'n':
-      return skip_word("null");
+    case '"': return skip_string();
+    case 't': return skip_word("true");
+    case 'f': return skip_word("false");
+    case 'n': return skip_word("null");
     default:
       if (at_ == text_.size()) return fail("the text ends where a value is expected");
       if (text_[at_] == '-' || digit(text_[at_])) return skip_number();
@@ -229,21 +226,11 @@ size_t unescape(std::string_view raw, char* to) {
     const char c = raw[at + 1];
     at += 2;
     switch (c) {
-      case 'b':
-        *to++ = '\b';
-        break;
-      case 'f':
-        *to++ = '\f';
-        break;
-      case 'n':
-        *to++ = '\n';
-        break;
-      case 'r':
-        *to++ = '\r';
-        break;
-      case 't':
-        *to++ = '\t';
-        break;
+      case 'b': *to++ = '\b'; break;
+      case 'f': *to++ = '\f'; break;
+      case 'n': *to++ = '\n'; break;
+      case 'r': *to++ = '\r'; break;
+      case 't': *to++ = '\t'; break;
       case 'u': {
         auto code = static_cast<uint32_t>(hex4(raw, at));
         at += 4;
@@ -254,8 +241,7 @@ size_t unescape(std::string_view raw, char* to) {
         to = put_utf8(to, code);
         break;
       }
-      default:
-        *to++ = c;  // quote, backslash, slash
+      default: *to++ = c;  // quote, backslash, slash
     }
   }
   return static_cast<size_t>(to - start);

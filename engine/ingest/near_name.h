@@ -11,7 +11,8 @@ namespace khipu::ingest {
 std::string_view near_name(std::string_view wanted, std::span<const std::string_view> names);
 // " (did you mean 'name'?)" or "".
 std::string did_you_mean(std::string_view wanted, std::span<const std::string_view> names);
-// The text in single quotes, cut to 80 bytes, with control bytes and quotes replaced: what a message may quote of input.
+// The text in single quotes, cut to 80 bytes, with control bytes and quotes replaced: what a message may quote of
+// input.
 std::string quoted(std::string_view text);
 
 }  // namespace khipu::ingest

@@ -95,9 +95,11 @@ class Checker {
  private:
   Error bad_time(TimeUs time) const {
     const std::string text = time < kTimeMin || time > kTimeMax ? std::to_string(time) + " us" : format_rfc3339(time);
-    if (time < kTimeMin || time > kTimeMax) return invalid("occurred_at: " + text + " is outside the years 0001 to 9999");
-    return invalid("occurred_at: " + text + " is more than " + std::to_string(limits_.future_us_max / kMicrosPerSecond) +
-                   " s ahead of this machine's clock (" + format_rfc3339(now_) + ")");
+    if (time < kTimeMin || time > kTimeMax)
+      return invalid("occurred_at: " + text + " is outside the years 0001 to 9999");
+    return invalid("occurred_at: " + text + " is more than " +
+                   std::to_string(limits_.future_us_max / kMicrosPerSecond) + " s ahead of this machine's clock (" +
+                   format_rfc3339(now_) + ")");
   }
 
   Result<void> text(std::string_view text, std::string_view where, size_t size_max) {
@@ -107,12 +109,10 @@ class Checker {
                                      std::to_string(size_max) + " are allowed"};
     }
     switch (classify(text)) {
-      case Text::kPlain:
-        return {};
+      case Text::kPlain: return {};
       case Text::kControl:
         return invalid(std::string(where) + ": control characters are not allowed here (" + quoted(text) + ")");
-      case Text::kNotUtf8:
-        return invalid(std::string(where) + ": not valid UTF-8");
+      case Text::kNotUtf8: return invalid(std::string(where) + ": not valid UTF-8");
     }
     return {};
   }
@@ -209,9 +209,13 @@ class Checker {
     for (const Named& one : known) names.push_back(one.name);
     return did_you_mean(wanted, names);
   }
-  static std::string printable(std::string_view name) { return registry::valid_name(name) ? std::string(name) : quoted(name); }
+  static std::string printable(std::string_view name) {
+    return registry::valid_name(name) ? std::string(name) : quoted(name);
+  }
   // What a command line in a message may carry: only names that could be defined, never bytes of the input as they are.
-  static std::string shell_name(std::string_view name) { return registry::valid_name(name) ? std::string(name) : "NAME"; }
+  static std::string shell_name(std::string_view name) {
+    return registry::valid_name(name) ? std::string(name) : "NAME";
+  }
 
   Error unknown_type(const EntityInput& entity, std::string_view where) const {
     if (entity.type.empty()) return invalid(std::string(where) + ".type: it must not be empty");

@@ -16,16 +16,11 @@ constexpr uint64_t kVersion = 1;
 
 void put_value(CborWriter& to, const Value& value) {
   switch (value.kind) {
-    case Value::Kind::kText:
-      return to.text(value.text);
-    case Value::Kind::kJson:
-      return to.bytes(as_bytes(value.text));
-    case Value::Kind::kInteger:
-      return to.integer(value.integer);
-    case Value::Kind::kUnsigned:
-      return to.unsigned_integer(value.unsigned_integer);
-    case Value::Kind::kReal:
-      return to.real(value.real);
+    case Value::Kind::kText: return to.text(value.text);
+    case Value::Kind::kJson: return to.bytes(as_bytes(value.text));
+    case Value::Kind::kInteger: return to.integer(value.integer);
+    case Value::Kind::kUnsigned: return to.unsigned_integer(value.unsigned_integer);
+    case Value::Kind::kReal: return to.real(value.real);
   }
 }
 
@@ -134,14 +129,9 @@ class Decoder {
           KHIPU_TRY_ASSIGN(batch_.key, read_key());
           break;
         }
-        case 3:
-          KHIPU_TRY(read_keys());
-          break;
-        case 4:
-          KHIPU_TRY(read_statements());
-          break;
-        default:
-          return from_.fail("unknown member of a batch");
+        case 3: KHIPU_TRY(read_keys()); break;
+        case 4: KHIPU_TRY(read_statements()); break;
+        default: return from_.fail("unknown member of a batch");
       }
     }
     if (!version || !events) return from_.fail("a batch needs its version and its events");
@@ -192,15 +182,15 @@ class Decoder {
         KHIPU_TRY_ASSIGN(event.occurred_at, from_.integer());
         return {};
       }
-      case 1:
-        return read_entity(event.actor);
+      case 1: return read_entity(event.actor);
       case 2: {
         KHIPU_TRY_ASSIGN(event.action, from_.text());
         return {};
       }
       case 3: {
         KHIPU_TRY_ASSIGN(const uint64_t value, from_.unsigned_integer());
-        if (value == 0 || value > static_cast<uint64_t>(codec::ActionClass::kLogControl)) return from_.fail("action class");
+        if (value == 0 || value > static_cast<uint64_t>(codec::ActionClass::kLogControl))
+          return from_.fail("action class");
         event.action_class = static_cast<codec::ActionClass>(value);
         return {};
       }
@@ -210,26 +200,16 @@ class Decoder {
         event.outcome = static_cast<codec::Outcome>(value);
         return {};
       }
-      case 5:
-        return read_targets(event);
-      case 6:
-        return read_text(event.url);
-      case 7:
-        return read_text(event.source);
-      case 8:
-        return read_text(event.source_ip);
-      case 9:
-        return read_text(event.event_id);
-      case 10:
-        return read_text(event.session);
-      case 11:
-        return read_entity(event.on_behalf_of.emplace());
-      case 12:
-        return read_content(event);
-      case 13:
-        return read_custom(event);
-      default:
-        return from_.fail("unknown member of an event");
+      case 5: return read_targets(event);
+      case 6: return read_text(event.url);
+      case 7: return read_text(event.source);
+      case 8: return read_text(event.source_ip);
+      case 9: return read_text(event.event_id);
+      case 10: return read_text(event.session);
+      case 11: return read_entity(event.on_behalf_of.emplace());
+      case 12: return read_content(event);
+      case 13: return read_custom(event);
+      default: return from_.fail("unknown member of an event");
     }
   }
 
@@ -273,20 +253,16 @@ class Decoder {
   Result<Value> read_value() {
     KHIPU_TRY_ASSIGN(const CborItem item, from_.next());
     switch (item.kind) {
-      case CborKind::kText:
-        return Value::of_text(as_text(item.bytes));
+      case CborKind::kText: return Value::of_text(as_text(item.bytes));
       case CborKind::kBytes:
         KHIPU_TRY(at("json value", check_json(as_text(item.bytes))));
         return Value::of_json(as_text(item.bytes));
-      case CborKind::kUnsigned:
-        return Value::of_unsigned(item.value);
+      case CborKind::kUnsigned: return Value::of_unsigned(item.value);
       case CborKind::kNegative:
         if (item.value > static_cast<uint64_t>(INT64_MAX)) return from_.fail("an integer below 64 bits");
         return Value::of_integer(-1 - static_cast<int64_t>(item.value));
-      case CborKind::kFloat:
-        return Value::of_real(item.real);
-      default:
-        return from_.fail("expected text, bytes, integer or float as a value");
+      case CborKind::kFloat: return Value::of_real(item.real);
+      default: return from_.fail("expected text, bytes, integer or float as a value");
     }
   }
 
@@ -354,7 +330,8 @@ class Decoder {
 Buffer encode_batch(const Batch& batch) {
   Buffer bytes;
   CborWriter to(bytes);
-  to.map(2 + uint64_t{batch.key.has_value()} + uint64_t{!batch.event_keys.empty()} + uint64_t{!batch.statements.empty()});
+  to.map(2 + uint64_t{batch.key.has_value()} + uint64_t{!batch.event_keys.empty()} +
+         uint64_t{!batch.statements.empty()});
   to.unsigned_integer(0);
   to.unsigned_integer(kVersion);
   to.unsigned_integer(1);
