@@ -1,0 +1,96 @@
+// Drives an import: source to mapper to chunks to sink, with a receipt for every chunk, so that a stopped import goes on
+// where it stopped, the same input again adds nothing, and completeness is itself in the log.
+// Not here: files' names and flags (engine/cli), how a batch reaches the writer (the sink).
+//
+// Order of a chunk, which is what makes it safe at any crash: parked records are written and synced, then the chunk's
+// events and its IMPORT statement are committed together. A crash between the two parks the same records again, and the
+// parking lot knows them.
+//
+// What `from` and `to` of a receipt mean. A plain input: byte offsets; a file that has grown continues at the last `to`
+// whose prefix hash still fits. A gzip input is one unit: from = 0, to = its size, prefix_sha256 over all of it, and a
+// stopped import skips as many records as its receipts have read.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/codec/statement.h"
+#include "engine/import/mapper.h"
+#include "engine/import/parking.h"
+#include "engine/os/clock.h"
+#include "engine/os/file.h"
+#include "engine/registry/schema.h"
+
+namespace khipu::import {
+
+// Where batches go: the writer in this process, or a running one over its socket. Blocks until durable.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual Result<Row> submit(ingest::Batch batch) = 0;  // seq of its first event; Row{} when it holds none
+};
+
+struct Progress {
+  uint64_t bytes = 0;        // of the input, as it lies on disk where it is plain, unpacked where it is gzip
+  uint64_t bytes_total = 0;  // 0 when unknown (gzip)
+  uint64_t read = 0;
+};
+
+struct RunOptions {
+  std::string source;                        // the file's name as given, for receipts and messages
+  uint32_t chunk_events = 1000;
+  uint64_t chunk_size_bytes = 16ULL << 20;   // of content: a chunk ends at whichever comes first
+  bool dry_run = false;                      // nothing is submitted or parked
+  ingest::Limits limits;
+  std::function<void(const Progress&)> progress;  // about every 1000 records; may be empty
+  std::function<bool()> cancelled;                // asked before each chunk is submitted; may be empty
+};
+
+struct Fill {
+  std::string member;  // "outcome", "custom.stage"
+  uint64_t count = 0;  // events that have it
+};
+struct Reject {
+  uint64_t line = 0;
+  uint64_t offset = 0;
+  std::string reason;
+};
+
+// What an importer must be able to say afterwards. read = stored + parked.
+struct Report {
+  std::string source, format;
+  uint64_t read = 0, stored = 0, parked = 0;
+  uint64_t skipped = 0;              // records of earlier receipts, not counted as read
+  bool nothing_new = false;          // the same bytes were imported before
+  std::string earlier;               // the name they were imported under, when resumed or nothing new
+  uint64_t resumed_at = 0;           // byte (plain input) from which this run read on; 0: from the start
+  std::optional<TimeUs> first, last; // occurred_at, of the stored ones
+  uint64_t out_of_order = 0;         // earlier than the record before them
+  uint64_t duplicate_ids = 0;        // event_id already seen in this input: reported, never removed
+  bool duplicate_ids_partial = false;     // more than 2^20 distinct ids: later ones were not compared
+  std::optional<Row> first_seq;
+  Hash sha256{};                     // of the input as it arrived; of what was read, when cancelled
+  std::vector<Fill> fills;           // in the order of canonical members
+  std::vector<std::string> samples;  // first ten events as canonical JSON without content
+  std::vector<Reject> rejects;       // first hundred
+  std::vector<std::string> warnings;
+  bool cancelled = false;
+};
+
+struct Importer {
+  Mapper& mapper;
+  Sink& sink;
+  ParkingLot& parking;
+  const registry::Schema& schema;                // in force now; what the mapper needs beyond it is defined first
+  std::span<const codec::Import> earlier;        // IMPORT statements of the root, oldest first
+  const os::Clock& clock;
+
+  Result<Report> run(const os::File& input, const RunOptions& options);
+};
+
+// The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought there.
+Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, const registry::Schema& schema);
+
+}  // namespace khipu::import
