@@ -61,6 +61,12 @@ void Sha256::update(Bytes bytes) {
   KHIPU_ASSERT(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) == 1);
 }
 
+Hash Sha256::so_far() const {
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> copy(new_context());
+  KHIPU_ASSERT(EVP_MD_CTX_copy_ex(copy.get(), static_cast<const EVP_MD_CTX*>(context_)) == 1);
+  return finish_into_hash(copy.get());
+}
+
 Hash Sha256::finish() {
   const Hash hash = finish_into_hash(static_cast<EVP_MD_CTX*>(context_));
   start(static_cast<EVP_MD_CTX*>(context_));

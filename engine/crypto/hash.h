@@ -30,6 +30,7 @@ class Sha256 {
 
   void update(Bytes bytes);
   Hash finish();
+  Hash so_far() const;  // of what came until now; more may follow
 
  private:
   void* context_;  // EVP_MD_CTX: OpenSSL's headers stay out of this one
