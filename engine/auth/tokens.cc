@@ -5,6 +5,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/time.h"
 #include "engine/crypto/hash.h"
+#include "engine/crypto/key_file.h"
 #include "engine/crypto/secret.h"
 #include "engine/os/process.h"
 
@@ -65,17 +66,6 @@ Result<Token> parse_line(std::string_view line) {
     token.expires = expires;
   }
   return token;
-}
-
-Result<void> check_owned(const os::File& file) {
-  KHIPU_TRY_ASSIGN(const os::FileStatus status, file.status());
-  if (!status.regular) return Error{Code::kForbidden, "not a regular file"};
-  if (status.owner_uid != os::effective_user_id() && status.owner_uid != 0) {
-    return Error{Code::kForbidden, "belongs to user " + std::to_string(status.owner_uid)};
-  }
-  if ((status.permissions & 077) != 0) return Error{Code::kForbidden, "open to group or others: chmod 600"};
-  if (status.links != 1) return Error{Code::kForbidden, "has more than one name"};
-  return {};
 }
 
 // Two `khipu token` at once must not lose one another's change.
@@ -156,7 +146,8 @@ Result<Tokens> load_tokens(os::Directory& keys) {
     Result<std::unique_ptr<os::File>> file = keys.open_file(kTokensName, os::Mode::kRead);
     if (!file.ok() && file.error().code == Code::kNotFound) return Tokens();
     if (!file.ok()) return std::move(file).error();
-    KHIPU_TRY(check_owned(**file));
+    KHIPU_TRY_ASSIGN(const os::FileStatus status, (*file)->status());
+    KHIPU_TRY(crypto::check_key_file_status(status, crypto::KeyKind::kIndex, os::effective_user_id()));
     KHIPU_TRY_ASSIGN(const Buffer content, (*file)->read_all(kFileSizeMax));
     return Tokens::parse(as_text(content));
   };

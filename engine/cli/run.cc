@@ -28,7 +28,8 @@ int run(int argc, const char* const* argv) {
   if (done.ok()) return static_cast<int>(*done);
   const Error& error = done.error();
   if (output.json()) {
-    output.document({{"schema", "khipu.error/v1"}, {"code", code_name(error.code)}, {"message", error.message}});
+    output.document(
+        {{"schema", "khipu.error/v1"}, {"error", {{"code", code_name(error.code)}, {"message", error.message}}}});
     std::fflush(stdout);
   }
   output.note("khipu " + parsed.command->name() + ": " + printable(error.message));

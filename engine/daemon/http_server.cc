@@ -1,0 +1,269 @@
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "engine/daemon/http.h"
+#include "engine/daemon/httplib.h"
+
+namespace khipu::daemon {
+namespace {
+
+// The peer of the connection this thread serves: httplib tells handlers only an address, and the uid of a Unix socket's
+// other end is what we need.
+thread_local const HttpPeer* current_peer = nullptr;
+
+std::string refusal_at_the_door() {
+  const std::string body = R"({"schema":"khipu.error/v1","error":{"code":"busy","message":"too many connections"}})";
+  return "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+         "Content-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+// "/v1/x": what the one route below matches, so that only these are given a content reader.
+bool one_segment_below_v1(const std::string& path) {
+  return path.size() > 4 && path.starts_with("/v1/") && path.find('/', 4) == std::string::npos;
+}
+
+HttpResponse plain_error(int status, const char* code, const char* message) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::string("{\"schema\":\"khipu.error/v1\",\"error\":{\"code\":\"") + code + "\",\"message\":\"" +
+                  message + "\"}}";
+  return response;
+}
+
+class LibraryRequest final : public HttpRequest {
+ public:
+  LibraryRequest(const httplib::Request& request, const httplib::ContentReader* reader, uint64_t body_size_bytes_max)
+      : request_(request),
+        reader_(reader),
+        body_size_bytes_max_(body_size_bytes_max),
+        query_(request.params.begin(), request.params.end()) {}
+
+  std::string_view method() const override { return request_.method; }
+  std::string_view path() const override { return request_.path; }
+  const std::vector<std::pair<std::string, std::string>>& query() const override { return query_; }
+  size_t header_count(const std::string& name) const override { return request_.get_header_value_count(name); }
+  std::string header(const std::string& name) const override { return request_.get_header_value(name); }
+  const HttpPeer& peer() const override { return *current_peer; }
+  Result<std::string> body() override {
+    std::string body;
+    if (reader_ == nullptr) return body;
+    bool too_large = false;
+    const bool read = (*reader_)([&](const char* data, size_t size) {
+      too_large = size > body_size_bytes_max_ - body.size();
+      if (!too_large) body.append(data, size);
+      return !too_large;
+    });
+    const std::string limit = std::to_string(body_size_bytes_max_);
+    if (too_large) return Error{Code::kLimit, "the body is larger than " + limit + " bytes"};
+    if (!read)
+      return Error{Code::kIo, "the body did not arrive whole and in time, or is larger than " + limit + " bytes"};
+    return body;
+  }
+
+ private:
+  const httplib::Request& request_;
+  const httplib::ContentReader* reader_;
+  uint64_t body_size_bytes_max_;
+  std::vector<std::pair<std::string, std::string>> query_;
+};
+
+// Sees each connection before and after httplib does.
+class PeerServer final : public httplib::Server {
+ public:
+  PeerServer(bool local, HttpLimits limits) : local_(local), limits_(limits) {}
+
+  void cut_connections() {
+    const std::lock_guard lock(mutex_);
+    cutting_ = true;
+    for (const int socket : open_) os::shut_down_socket(socket);
+  }
+  // False when connections are still open after the time.
+  bool wait_until_idle(int timeout_ms) {
+    std::unique_lock lock(mutex_);
+    return idle_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return open_.empty(); });
+  }
+
+ private:
+  bool process_and_close_socket(socket_t socket) override {
+    bool admitted = false;
+    {
+      const std::lock_guard lock(mutex_);
+      admitted = !cutting_ && open_.size() < limits_.connections_max;
+      if (admitted) open_.insert(socket);
+    }
+    bool done = false;
+    if (admitted) {
+      done = serve(socket);
+    } else {
+      os::send_and_forget(socket, refusal_at_the_door());
+    }
+    {
+      const std::lock_guard lock(mutex_);  // before the number can be given to a new connection
+      open_.erase(socket);
+      httplib::detail::shutdown_socket(socket);
+      httplib::detail::close_socket(socket);
+    }
+    idle_.notify_all();
+    return done;
+  }
+
+  bool serve(socket_t socket) {
+    HttpPeer peer;
+    int port = 0;
+    peer.local = local_;
+    if (local_) {
+      Result<os::Peer> process = os::peer_of(socket);
+      if (!process.ok()) return false;
+      peer.process = *process;
+    } else {
+      httplib::detail::get_remote_ip_and_port(socket, peer.address, port);
+    }
+    current_peer = &peer;
+    const bool done = httplib::detail::process_server_socket_core(
+        svr_sock_, socket, keep_alive_max_count_, keep_alive_timeout_sec_,
+        [&](bool close_connection, bool& connection_closed) {
+          // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
+          httplib::detail::SocketStream stream(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
+                                               write_timeout_usec_, limits_.request_time_ms,
+                                               std::chrono::steady_clock::now());
+          return process_request(stream, peer.address, port, {}, 0, close_connection, connection_closed, nullptr);
+        });
+    current_peer = nullptr;
+    return done;
+  }
+
+  const bool local_;
+  const HttpLimits limits_;
+  std::mutex mutex_;  // guards the members below
+  bool cutting_ = false;
+  std::set<int> open_;
+  std::condition_variable idle_;
+};
+
+void write(const HttpResponse& from, httplib::Response& to) {
+  to.status = from.status;
+  to.set_content(from.body, from.content_type);
+  if (from.retry_after_s) to.set_header("Retry-After", std::to_string(*from.retry_after_s));
+  if (!from.allow.empty()) to.set_header("Allow", from.allow);
+}
+
+class Listener final : public HttpListener {
+ public:
+  Listener(bool local, HttpLimits limits, HttpHandler handler)
+      : limits_(limits), handler_(std::move(handler)), server_(local, limits) {
+    using httplib::Server;
+    const size_t threads = limits.connections_max;
+    // A connection has its thread until it closes; some more threads say 503 to those beyond the cap.
+    server_.new_task_queue = [threads] {
+      return new httplib::ThreadPool(std::min<size_t>(threads, 8), threads + 8, 1024);
+    };
+    server_.set_payload_max_length(limits.body_size_bytes_max);
+    server_.set_keep_alive_max_count(1U << 30);
+    server_.set_keep_alive_timeout(std::max<time_t>(1, limits.idle_time_ms / 1000));
+    server_.set_read_timeout(std::chrono::milliseconds(limits.request_time_ms));
+    server_.set_write_timeout(std::chrono::milliseconds(limits.request_time_ms));
+    server_.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+      write(plain_error(500, "internal", "the request could not be carried out"), response);
+    });
+    server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+      if (!response.body.empty()) return Server::HandlerResponse::Unhandled;
+      const bool large = response.status == 413;
+      const HttpResponse answer = large ? plain_error(413, "limit", "the body is too large")
+                                        : plain_error(response.status, "invalid", "not a request this server takes");
+      response.set_content(answer.body, answer.content_type);
+      return Server::HandlerResponse::Handled;
+    });
+    server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      for (const auto& [name, value] : request.headers) {
+        if (!has_control(name) && !has_control(value)) continue;
+        write(plain_error(400, "invalid", "a header holds control characters"), response);
+        return Server::HandlerResponse::Handled;
+      }
+      if (request.has_header("Content-Encoding")) {
+        write(plain_error(415, "unsupported", "compressed bodies are not taken: send them as they are"), response);
+        return Server::HandlerResponse::Handled;
+      }
+      if (request.method == "POST" && one_segment_below_v1(request.path)) return Server::HandlerResponse::Unhandled;
+      LibraryRequest ours(request, nullptr, limits_.body_size_bytes_max);
+      write(handler_(ours), response);
+      return Server::HandlerResponse::Handled;
+    });
+    // ":name" and not a pattern: patterns are std::regex on a stranger's text.
+    server_.Post("/v1/:name", [this](const httplib::Request& request, httplib::Response& response,
+                                     const httplib::ContentReader& reader) {
+      LibraryRequest ours(request, &reader, limits_.body_size_bytes_max);
+      write(handler_(ours), response);
+    });
+  }
+  ~Listener() override { stop(0); }
+
+  Result<void> listen_local(const os::SocketPath& path) {
+    server_.set_address_family(AF_UNIX);
+    server_.set_socket_options([](socket_t socket) { os::limit_socket_permissions(socket, 0660); });
+    if (!server_.bind_to_port(path.text(), 80)) return Error{Code::kIo, path.text() + ": cannot listen there"};
+    KHIPU_TRY(os::set_socket_permissions(path, 0660));
+    start();
+    return {};
+  }
+  Result<void> listen_tcp(const std::string& host, uint16_t port) {
+    server_.set_tcp_nodelay(true);
+    server_.set_socket_options([](socket_t socket) {
+      httplib::set_socket_opt(socket, SOL_SOCKET, SO_REUSEADDR, 1);  // not SO_REUSEPORT: one owner of a port
+    });
+    const int bound = port == 0 ? server_.bind_to_any_port(host) : server_.bind_to_port(host, port) ? port : -1;
+    if (bound <= 0) return Error{Code::kIo, host + ":" + std::to_string(port) + ": cannot listen there"};
+    port_ = static_cast<uint16_t>(bound);
+    start();
+    return {};
+  }
+
+  uint16_t port() const override { return port_; }
+
+  void stop(int grace_ms) override {
+    if (!thread_.joinable()) return;
+    server_.stop();
+    if (!server_.wait_until_idle(grace_ms)) server_.cut_connections();
+    thread_.join();
+  }
+
+ private:
+  void start() {
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    server_.wait_until_ready();
+  }
+
+  const HttpLimits limits_;
+  const HttpHandler handler_;
+  PeerServer server_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpListener>> HttpListener::open_local(const os::SocketPath& path, HttpLimits limits,
+                                                               HttpHandler handler) {
+  auto listener = std::make_unique<Listener>(true, limits, std::move(handler));
+  KHIPU_TRY(listener->listen_local(path));
+  return std::unique_ptr<HttpListener>(std::move(listener));
+}
+
+Result<std::unique_ptr<HttpListener>> HttpListener::open_tcp(const std::string& host, uint16_t port, HttpLimits limits,
+                                                             HttpHandler handler) {
+  auto listener = std::make_unique<Listener>(false, limits, std::move(handler));
+  KHIPU_TRY(listener->listen_tcp(host, port));
+  return std::unique_ptr<HttpListener>(std::move(listener));
+}
+
+}  // namespace khipu::daemon
