@@ -144,4 +144,11 @@ Incoming parse(std::string_view text, const Limits& limits) {
   return batch;
 }
 
+std::optional<Json> parse_value(std::string_view text, const Limits& limits) {
+  Builder builder(limits.depth_max);
+  if (text.size() > limits.size_bytes_max || !Json::sax_parse(text, &builder)) return std::nullopt;
+  if (!builder.defect().empty()) return std::nullopt;
+  return builder.take_root();
+}
+
 }  // namespace khipu::mcp::jsonrpc

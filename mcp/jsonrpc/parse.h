@@ -18,4 +18,7 @@ struct Limits {
 // kInvalidRequest, and the text is still read to its end to find the id.
 Incoming parse(std::string_view text, const Limits& limits = {});
 
+// One JSON value within the limits, without duplicate names; nullopt for anything else.
+std::optional<Json> parse_value(std::string_view text, const Limits& limits = {});
+
 }  // namespace khipu::mcp::jsonrpc

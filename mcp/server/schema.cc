@@ -11,8 +11,11 @@ std::string join(const std::string& path, const std::string& member) {
   return path.empty() ? member : path + "." + member;
 }
 
-std::string text_of(const OrderedJson& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+// A scalar as text; structures have no short form.
+template <typename J>
+std::string words_of(const J& value) {
+  if (value.is_string()) return value.template get<std::string>();
+  return value.is_structured() ? std::string() : value.dump();
 }
 
 const OrderedJson* find(const OrderedJson& schema, const char* keyword) {
@@ -37,37 +40,38 @@ class Checker {
  public:
   std::optional<Violation> check(const OrderedJson& schema, const J& value, const std::string& path) {
     if (const auto* type = find(schema, "type"); type != nullptr && !has_type(value, type->get<std::string>())) {
-      return Violation{Kind::kType, path, "", type->get<std::string>(), {}};
+      return Violation{Kind::kType, path, words_of(value), type->get<std::string>(), {}};
     }
     if (auto violation = check_choice(schema, value, path)) return violation;
     if (value.is_object()) return check_object(schema, value, path);
     if (value.is_array()) return check_array(schema, value, path);
     if (value.is_string()) {
       const auto size = static_cast<double>(count_code_points(value.template get_ref<const std::string&>()));
-      return limit(broken_limit(schema, "minLength", "maxLength", size, " characters"), Kind::kLength, path);
+      return limit(broken_limit(schema, "minLength", "maxLength", size, " characters"), Kind::kLength, path, value);
     }
     if (value.is_number()) {
-      return limit(broken_limit(schema, "minimum", "maximum", value.template get<double>(), ""), Kind::kRange, path);
+      return limit(broken_limit(schema, "minimum", "maximum", value.template get<double>(), ""), Kind::kRange, path, value);
     }
     return std::nullopt;
   }
 
  private:
-  static std::optional<Violation> limit(std::optional<std::string> words, Kind kind, const std::string& path) {
-    if (!words) return std::nullopt;
-    return Violation{kind, path, "", *std::move(words), {}};
+  static std::optional<Violation> limit(std::optional<std::string> broken, Kind kind, const std::string& path,
+                                        const J& value) {
+    if (!broken) return std::nullopt;
+    return Violation{kind, path, words_of(value), *std::move(broken), {}};
   }
 
   std::optional<Violation> check_choice(const OrderedJson& schema, const J& value, const std::string& path) {
     const auto is_value = [&](const OrderedJson& choice) { return J(choice) == value; };
     const auto* constant = find(schema, "const");
     if (constant != nullptr && !is_value(*constant)) {
-      return Violation{Kind::kEnum, path, "", "one of the allowed values", {text_of(*constant)}};
+      return Violation{Kind::kEnum, path, words_of(value), "one of the allowed values", {words_of(*constant)}};
     }
     const auto* choices = find(schema, "enum");
     if (choices == nullptr || std::any_of(choices->begin(), choices->end(), is_value)) return std::nullopt;
-    Violation violation{Kind::kEnum, path, "", "one of the allowed values", {}};
-    for (const OrderedJson& choice : *choices) violation.allowed.push_back(text_of(choice));
+    Violation violation{Kind::kEnum, path, words_of(value), "one of the allowed values", {}};
+    for (const OrderedJson& choice : *choices) violation.allowed.push_back(words_of(choice));
     return violation;
   }
 
@@ -104,7 +108,7 @@ class Checker {
 
   std::optional<Violation> check_array(const OrderedJson& schema, const J& value, const std::string& path) {
     auto words = broken_limit(schema, "minItems", "maxItems", static_cast<double>(value.size()), " elements");
-    if (words) return limit(std::move(words), Kind::kCount, path);
+    if (words) return limit(std::move(words), Kind::kCount, path, value);
     const auto* items = find(schema, "items");
     if (items == nullptr) return std::nullopt;
     for (size_t index = 0; index < value.size(); ++index) {

@@ -8,7 +8,7 @@ ToolResult error_result(const ToolError& error) {
   if (!error.field.empty()) json["field"] = error.field;
   if (!error.got.empty()) {
     json["got"] = error.got;
-    text += " Got: " + error.got + ".";
+    if (error.hint.find(error.got) == std::string::npos) text += " Got: " + error.got + ".";
   }
   if (!error.allowed.empty()) {
     json["allowed"] = error.allowed;

@@ -1,0 +1,153 @@
+#include "mcp/tools/secrets.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+
+namespace khipu::mcp::tools {
+namespace {
+
+bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_key_char(char c) { return is_alnum(c) || c == '_' || c == '-'; }
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+bool has_prefix_ci(std::string_view text, std::string_view lower_prefix) {
+  return text.size() >= lower_prefix.size() &&
+         std::equal(lower_prefix.begin(), lower_prefix.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+}
+
+template <typename Predicate>
+size_t run_length(std::string_view text, Predicate predicate) {
+  return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), predicate) - text.begin());
+}
+
+struct KeyShape {
+  std::string_view prefix;
+  size_t tail_size_min;
+};
+constexpr KeyShape kKeyShapes[] = {{"AKIA", 16},  {"ASIA", 16},  {"ghp_", 30},        {"gho_", 30},
+                                                  {"ghu_", 30},  {"ghs_", 30},  {"ghr_", 30},        {"github_pat_", 30},
+                                                  {"glpat-", 16}, {"sk-", 20},  {"sk_live_", 16},    {"rk_live_", 16},
+                                                  {"xoxb-", 10}, {"xoxp-", 10}, {"xoxa-", 10},       {"AIza", 30},
+                                                  {"hvs.", 20},  {"npm_", 30}};
+
+// Each ends at a quote, a space, "=" or ":".
+constexpr std::string_view kNames[] = {
+    "password",   "passwd",      "passphrase",    "pwd",          "secret",        "client_secret", "token",
+    "api_key",    "api-key",     "apikey",        "access_key",   "access_token",  "private_key",   "secret_key"};
+
+// Every rule gets the text from a word's start and says which part of it is secret.
+using Found = std::optional<Span>;
+
+Found find_key_shape(std::string_view text) {
+  for (const KeyShape& shape : kKeyShapes) {
+    if (!text.starts_with(shape.prefix)) continue;
+    const size_t tail = run_length(text.substr(shape.prefix.size()), is_key_char);
+    if (tail >= shape.tail_size_min) return Span{0, shape.prefix.size() + tail};
+  }
+  return std::nullopt;
+}
+
+Found find_jwt(std::string_view text) {
+  constexpr size_t kPartSizeMax = 4096;  // or "eyJ-eyJ-..." is read once for each of its words
+  if (!text.starts_with("eyJ")) return std::nullopt;
+  size_t end = 0;
+  for (int part = 0; part < 3; ++part) {
+    const size_t size = run_length(text.substr(end, kPartSizeMax), is_key_char);
+    if (size < 4) return std::nullopt;
+    end += size;
+    if (part == 2) break;
+    if (end == text.size() || text[end] != '.') return std::nullopt;
+    ++end;
+  }
+  return Span{0, end};
+}
+
+Found find_credentials(std::string_view text) {
+  for (const std::string_view scheme : {"bearer ", "basic ", "digest "}) {
+    if (!has_prefix_ci(text, scheme)) continue;
+    const size_t size = run_length(text.substr(scheme.size()), [](char c) { return !is_space(c) && c != '"' && c != '\''; });
+    if (size >= 8) return Span{scheme.size(), scheme.size() + size};
+  }
+  return std::nullopt;
+}
+
+Found find_private_key(std::string_view text) {
+  constexpr size_t kLabelSizeMax = 40;
+  if (!text.starts_with("-----BEGIN ")) return std::nullopt;
+  const size_t label_end = text.substr(0, kLabelSizeMax).find("PRIVATE KEY-----");
+  if (label_end == std::string_view::npos) return std::nullopt;
+  const size_t footer = text.find("-----END ", label_end);
+  if (footer == std::string_view::npos) return Span{0, text.size()};
+  const size_t footer_end = text.find("-----", footer + 9);
+  return Span{0, footer_end == std::string_view::npos ? text.size() : footer_end + 5};
+}
+
+Found find_assignment(std::string_view text) {
+  for (const std::string_view name : kNames) {
+    if (!has_prefix_ci(text, name)) continue;
+    size_t at = name.size();
+    const auto skip = [&](auto predicate) { at += run_length(text.substr(at), predicate); };
+    const auto is_quote = [](char c) { return c == '"' || c == '\'' || c == '\\'; };
+    skip(is_quote);
+    skip(is_space);
+    if (at == text.size() || (text[at] != '=' && text[at] != ':')) continue;
+    ++at;
+    skip(is_space);
+    const size_t before_quotes = at;
+    skip(is_quote);
+    const bool is_quoted = at > before_quotes;
+    const size_t begin = at;
+    skip([&](char c) {
+      if (is_quoted) return !is_quote(c);
+      return !is_space(c) && std::string_view(",;&\"'}])<>|").find(c) == std::string_view::npos;
+    });
+    if (at > begin) return Span{begin, at};
+  }
+  return std::nullopt;
+}
+
+// scheme://user:password@host, from the "://".
+Found find_userinfo(std::string_view text) {
+  if (!text.starts_with("://")) return std::nullopt;
+  const size_t size = run_length(text.substr(3), [](char c) { return !is_space(c) && c != '/' && c != '@' && c != '"'; });
+  const size_t end = 3 + size;
+  const size_t colon = text.substr(0, end).find(':', 3);
+  if (end == text.size() || text[end] != '@' || colon == std::string_view::npos || colon + 1 == end) return std::nullopt;
+  return Span{colon + 1, end};
+}
+
+}  // namespace
+
+std::vector<Span> find_secrets(std::string_view raw) {
+  std::vector<Span> spans;
+  for (size_t at = 0; at < raw.size(); ++at) {
+    const bool is_word_start = at == 0 || !is_alnum(raw[at - 1]);
+    if (!is_word_start && raw[at] != ':') continue;
+    const std::string_view text = raw.substr(at);
+    for (const auto rule : {find_key_shape, find_jwt, find_credentials, find_private_key, find_assignment, find_userinfo}) {
+      const Found found = rule(text);
+      if (!found) continue;
+      spans.push_back({at + found->begin, at + found->end});
+      at = spans.back().end - 1;
+      break;
+    }
+  }
+  return spans;
+}
+
+bool is_secret_name(std::string_view name) {
+  std::string plain;
+  for (const char c : name) {
+    if (is_alnum(c)) plain += lower(c);
+  }
+  constexpr std::string_view kParts[] = {"password", "passwd",    "passphrase", "secret",       "apikey",
+                                                      "privatekey", "accesskey", "credential", "authorization"};
+  const auto is_part = [&](std::string_view part) { return plain.find(part) != std::string::npos; };
+  return std::any_of(std::begin(kParts), std::end(kParts), is_part) || plain.ends_with("token") || plain == "pwd" ||
+         plain.ends_with("cookie");
+}
+
+}  // namespace khipu::mcp::tools
