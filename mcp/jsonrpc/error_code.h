@@ -11,8 +11,8 @@ enum class ErrorCode : int {
   kMethodNotFound = -32601,
   kInvalidParams = -32602,
   kInternalError = -32603,
-  kResourceNotFound = -32002,             // legacy revisions only; modern ones say kInvalidParams
-  kHeaderMismatch = -32020,               // modern only, as are the next two
+  kResourceNotFound = -32002,  // legacy revisions only; modern ones say kInvalidParams
+  kHeaderMismatch = -32020,    // modern only, as are the next two
   kMissingClientCapability = -32021,
   kUnsupportedProtocolVersion = -32022,
 };

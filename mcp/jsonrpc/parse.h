@@ -10,7 +10,7 @@ namespace khipu::mcp::jsonrpc {
 
 struct Limits {
   size_t size_bytes_max = size_t{4} << 20;
-  size_t depth_max = 64;        // nested arrays and objects
+  size_t depth_max = 64;  // nested arrays and objects
   size_t batch_count_max = 64;
 };
 

@@ -105,8 +105,8 @@ void Call::progress(const protocol::Progress& progress) {
   if (!open_ || (told_at_ && (progress.value <= told_ || now - *told_at_ < kProgressPauseUs))) return;
   told_at_ = now;
   told_ = progress.value;
-  outbox_.notify(jsonrpc::print_notification(
-      "notifications/progress", protocol::progress_json(*request_.progress_token, progress, revision_)));
+  outbox_.notify(jsonrpc::print_notification("notifications/progress",
+                                             protocol::progress_json(*request_.progress_token, progress, revision_)));
 }
 
 }  // namespace khipu::mcp::server

@@ -25,7 +25,8 @@ class Linter {
 
   void lint_root(const OrderedJson& schema, const std::string& where) {
     lint(schema, where);
-    if (schema.is_object() && schema.value("type", OrderedJson()) != "object") note(where, "the root must be an object");
+    if (schema.is_object() && schema.value("type", OrderedJson()) != "object")
+      note(where, "the root must be an object");
   }
 
  private:
@@ -87,7 +88,8 @@ class Linter {
 
 bool is_name(std::string_view text, size_t size_max) {
   const auto fits = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
   };
   return !text.empty() && text.size() <= size_max && std::all_of(text.begin(), text.end(), fits);
 }

@@ -50,7 +50,8 @@ class Checker {
       return limit(broken_limit(schema, "minLength", "maxLength", size, " characters"), Kind::kLength, path, value);
     }
     if (value.is_number()) {
-      return limit(broken_limit(schema, "minimum", "maximum", value.template get<double>(), ""), Kind::kRange, path, value);
+      return limit(broken_limit(schema, "minimum", "maximum", value.template get<double>(), ""), Kind::kRange, path,
+                   value);
     }
     return std::nullopt;
   }

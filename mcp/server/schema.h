@@ -17,9 +17,9 @@ namespace khipu::mcp::server {
 struct Violation {
   enum class Kind { kUnknownMember, kMissingMember, kType, kEnum, kRange, kLength, kCount };
   Kind kind = Kind::kType;
-  std::string path;                 // "actor_match.type", "seq[2]"; empty: the value itself
-  std::string got;                  // the unknown name, or the value if it is a scalar: hostile
-  std::string expected;             // "integer", "at most 200", "at least 1 element"; ours
+  std::string path;                  // "actor_match.type", "seq[2]"; empty: the value itself
+  std::string got;                   // the unknown name, or the value if it is a scalar: hostile
+  std::string expected;              // "integer", "at most 200", "at least 1 element"; ours
   std::vector<std::string> allowed;  // kUnknownMember: the members; kEnum: the values
 };
 

@@ -48,7 +48,8 @@ Result<std::unique_ptr<Server>> Server::create(Options options, std::vector<std:
   for (std::unique_ptr<Tool>& tool : tools) {
     KHIPU_TRY_ASSIGN(protocol::ToolDefinition definition, define(tool->info()));
     for (const RegisteredTool& other : registered) {
-      if (other.definition.name == definition.name) return Error{Code::kInvalid, definition.name + ": registered twice"};
+      if (other.definition.name == definition.name)
+        return Error{Code::kInvalid, definition.name + ": registered twice"};
     }
     registered.push_back({std::move(tool), std::move(definition)});
   }

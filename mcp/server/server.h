@@ -21,12 +21,12 @@ struct Options {
   protocol::Implementation info;
   std::string instructions;  // at most 2,000 bytes
   size_t worker_count = 4;
-  size_t queue_count_max = 64;      // calls that wait for a worker; one more is answered BUSY
-  int64_t call_ms_max = 50'000;     // hosts give up at 60 s
+  size_t queue_count_max = 64;   // calls that wait for a worker; one more is answered BUSY
+  int64_t call_ms_max = 50'000;  // hosts give up at 60 s
   size_t result_size_bytes_max = size_t{1} << 20;
-  std::function<TimeUs()> now;      // wall clock
-  std::function<TimeUs()> steady;   // never steps back; for deadlines and the pace of progress
-  std::function<uint64_t()> random; // unguessable; for mark tags
+  std::function<TimeUs()> now;       // wall clock
+  std::function<TimeUs()> steady;    // never steps back; for deadlines and the pace of progress
+  std::function<uint64_t()> random;  // unguessable; for mark tags
   std::function<void(std::string_view)> log = [](std::string_view) {};  // diagnostics, never a payload
   CallObserver* observer = nullptr;                                     // borrowed; outlives the server
 };

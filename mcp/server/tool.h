@@ -21,7 +21,7 @@ using protocol::ResourceLink;
 
 // What clients see of a tool. The schemas are the JSON text of their files: what is shown is what validates.
 struct ToolInfo {
-  std::string name;         // [A-Za-z0-9_.-]{1,40}
+  std::string name;  // [A-Za-z0-9_.-]{1,40}
   std::string title;
   std::string description;  // at most 2,000 bytes: hosts cut the rest without a word
   std::string input_schema;

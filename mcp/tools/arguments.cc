@@ -104,17 +104,13 @@ ToolError explain(const Violation& violation) {
       error.hint = name + " must be one of the valid values.";
       error.did_you_mean = nearest(violation.got, violation.allowed);
       break;
-    case Kind::kMissingMember:
-      error.hint = name + " is required.";
-      break;
+    case Kind::kMissingMember: error.hint = name + " is required."; break;
     case Kind::kType:
       error.hint = (violation.path.empty() ? "The arguments" : name) + " must be " + article(violation.expected) + ".";
       break;
     case Kind::kRange:
     case Kind::kLength:
-    case Kind::kCount:
-      error.hint = name + " must be " + violation.expected + ".";
-      break;
+    case Kind::kCount: error.hint = name + " must be " + violation.expected + "."; break;
   }
   return error;
 }

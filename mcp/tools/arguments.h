@@ -1,8 +1,8 @@
 // Arguments of a call, held to the tool's own input schema, and the errors that teach the caller what would be right.
 //
-// The schema is the file clients see. Kinder than plain validation, as hosts mangle arguments: a text that parses to the
-// declared array, object, number or boolean is taken as that, a bare value where an array is declared becomes an array
-// of one, an integer where a string is declared its digits. Each such change is reported.
+// The schema is the file clients see. Kinder than plain validation, as hosts mangle arguments: a text that parses to
+// the declared array, object, number or boolean is taken as that, a bare value where an array is declared becomes an
+// array of one, an integer where a string is declared its digits. Each such change is reported.
 #pragma once
 
 #include <string>

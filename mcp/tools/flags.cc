@@ -1,5 +1,5 @@
-// What inspect() notices in a value. Detectors are advice: one public test found that vendors' shields caught none of 32
-// payloads inside logs. They make poisoning attempts countable; they keep nothing out and let nothing in.
+// What inspect() notices in a value. Detectors are advice: one public test found that vendors' shields caught none of
+// 32 payloads inside logs. They make poisoning attempts countable; they keep nothing out and let nothing in.
 #include <algorithm>
 #include <iterator>
 
@@ -13,24 +13,67 @@ constexpr size_t kBase64RunMin = 64;
 constexpr size_t kHexRunMin = 129;  // longer than the hex of any common hash
 constexpr size_t kPercentRunMin = 12;
 
-constexpr std::string_view kPhrases[] = {
-    "ignore previous",        "ignore all",           "ignore the above",     "ignore any",
-    "ignore your",            "ignore this event",    "disregard",            "forget previous",
-    "you are now",            "you are an",           "pretend to",
-    "system prompt",          "system message",       "system override",      "new instructions",
-    "updated instructions",   "these instructions",   "developer mode",       "do not report",
-    "do not mention",         "do not include",       "do not flag",          "do not investigate",
-    "as an ai",             "ai assistant",
-    "language model",         "note to ai",              "attention auditor",    "to the assistant",
-    "dear assistant",         "mark this",            "treat this as",
-    "classify this",          "classify as",          "is benign",            "as benign",
-    "can be ignored",         "safe to ignore",       "false positive",       "already investigated",
-    "already reviewed",       "pre approved",         "authorized test",
-    "red team exercise",      "stop analysis",        "analysis complete",    "end of log",
-    "end of results",         "no further",           "no more results",      "integrity verified",
-    "verification passed",    "call the tool",        "use the tool",         "output the following",
-    "respond with",           "reply with",           "your conclusion",      "in your summary",
-    "in your report",         "conclude that"};
+constexpr std::string_view kPhrases[] = {"ignore previous",
+                                         "ignore all",
+                                         "ignore the above",
+                                         "ignore any",
+                                         "ignore your",
+                                         "ignore this event",
+                                         "disregard",
+                                         "forget previous",
+                                         "you are now",
+                                         "you are an",
+                                         "pretend to",
+                                         "system prompt",
+                                         "system message",
+                                         "system override",
+                                         "new instructions",
+                                         "updated instructions",
+                                         "these instructions",
+                                         "developer mode",
+                                         "do not report",
+                                         "do not mention",
+                                         "do not include",
+                                         "do not flag",
+                                         "do not investigate",
+                                         "as an ai",
+                                         "ai assistant",
+                                         "language model",
+                                         "note to ai",
+                                         "attention auditor",
+                                         "to the assistant",
+                                         "dear assistant",
+                                         "mark this",
+                                         "treat this as",
+                                         "classify this",
+                                         "classify as",
+                                         "is benign",
+                                         "as benign",
+                                         "can be ignored",
+                                         "safe to ignore",
+                                         "false positive",
+                                         "already investigated",
+                                         "already reviewed",
+                                         "pre approved",
+                                         "authorized test",
+                                         "red team exercise",
+                                         "stop analysis",
+                                         "analysis complete",
+                                         "end of log",
+                                         "end of results",
+                                         "no further",
+                                         "no more results",
+                                         "integrity verified",
+                                         "verification passed",
+                                         "call the tool",
+                                         "use the tool",
+                                         "output the following",
+                                         "respond with",
+                                         "reply with",
+                                         "your conclusion",
+                                         "in your summary",
+                                         "in your report",
+                                         "conclude that"};
 
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -71,8 +114,8 @@ bool has_tag_opener(std::string_view raw) {
 
 // A line that begins like the turn of a conversation.
 bool has_role_header(std::string_view raw) {
-  constexpr std::string_view kRoles[] = {"system:",    "System:",    "SYSTEM:", "assistant:", "Assistant:",
-                                         "ASSISTANT:", "human:",     "Human:",  "### "};
+  constexpr std::string_view kRoles[] = {
+      "system:", "System:", "SYSTEM:", "assistant:", "Assistant:", "ASSISTANT:", "human:", "Human:", "### "};
   for (size_t line = 0; line < raw.size(); line = raw.find_first_of("\r\n", line) + 1) {
     const auto begins = [&](std::string_view role) { return raw.substr(line).starts_with(role); };
     if (std::any_of(std::begin(kRoles), std::end(kRoles), begins)) return true;
@@ -142,9 +185,8 @@ class ScriptWatch {
 }  // namespace
 
 std::vector<std::string> Flags::names() const {
-  constexpr std::string_view kNames[] = {"hidden_unicode",   "terminal_control", "bidi",
-                                                      "mixed_script",     "instruction_like", "forged_markup",
-                                                      "odd_identifier",   "encoded_blob"};
+  constexpr std::string_view kNames[] = {"hidden_unicode",   "terminal_control", "bidi",           "mixed_script",
+                                         "instruction_like", "forged_markup",    "odd_identifier", "encoded_blob"};
   std::vector<std::string> names;
   for (size_t bit = 0; bit < std::size(kNames); ++bit) {
     if ((bits_ >> bit & 1) != 0) names.emplace_back(kNames[bit]);

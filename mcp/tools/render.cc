@@ -92,9 +92,8 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 bool is_at_ci(std::string_view text, size_t at, std::string_view lower) {
   return text.size() - at >= lower.size() &&
-         std::equal(lower.begin(), lower.end(), text.begin() + static_cast<ptrdiff_t>(at), [](char a, char b) {
-           return a == (b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b);
-         });
+         std::equal(lower.begin(), lower.end(), text.begin() + static_cast<ptrdiff_t>(at),
+                    [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b); });
 }
 
 // Breaks what a chat window would turn into a link, an image, a code block or a tag. Spaces and letters, all visible.

@@ -69,10 +69,10 @@ inline constexpr size_t kGotCharsMax = 64;       // the caller's own argument in
 struct Rendered {
   std::string text;
   Flags flags;
-  bool marked = false;         // inside the marks: untrusted
-  bool escaped = false;        // backslashes are doubled, escapes are \u{1B} and \x{FF}
-  bool masked = false;         // a secret was replaced by [secret masked, N bytes]
-  size_t omitted_bytes = 0;    // raw bytes behind the cap; the text says so too: …(+N bytes)
+  bool marked = false;       // inside the marks: untrusted
+  bool escaped = false;      // backslashes are doubled, escapes are \u{1B} and \x{FF}
+  bool masked = false;       // a secret was replaced by [secret masked, N bytes]
+  size_t omitted_bytes = 0;  // raw bytes behind the cap; the text says so too: …(+N bytes)
 };
 
 // Renders the values of one result. Owned by one call, used by one thread.

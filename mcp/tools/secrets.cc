@@ -14,8 +14,8 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 bool has_prefix_ci(std::string_view text, std::string_view lower_prefix) {
-  return text.size() >= lower_prefix.size() &&
-         std::equal(lower_prefix.begin(), lower_prefix.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+  return text.size() >= lower_prefix.size() && std::equal(lower_prefix.begin(), lower_prefix.end(), text.begin(),
+                                                          [](char a, char b) { return a == lower(b); });
 }
 
 template <typename Predicate>
@@ -27,16 +27,15 @@ struct KeyShape {
   std::string_view prefix;
   size_t tail_size_min;
 };
-constexpr KeyShape kKeyShapes[] = {{"AKIA", 16},  {"ASIA", 16},  {"ghp_", 30},        {"gho_", 30},
-                                                  {"ghu_", 30},  {"ghs_", 30},  {"ghr_", 30},        {"github_pat_", 30},
-                                                  {"glpat-", 16}, {"sk-", 20},  {"sk_live_", 16},    {"rk_live_", 16},
-                                                  {"xoxb-", 10}, {"xoxp-", 10}, {"xoxa-", 10},       {"AIza", 30},
-                                                  {"hvs.", 20},  {"npm_", 30}};
+constexpr KeyShape kKeyShapes[] = {
+    {"AKIA", 16},  {"ASIA", 16},        {"ghp_", 30},   {"gho_", 30}, {"ghu_", 30},     {"ghs_", 30},
+    {"ghr_", 30},  {"github_pat_", 30}, {"glpat-", 16}, {"sk-", 20},  {"sk_live_", 16}, {"rk_live_", 16},
+    {"xoxb-", 10}, {"xoxp-", 10},       {"xoxa-", 10},  {"AIza", 30}, {"hvs.", 20},     {"npm_", 30}};
 
 // Each ends at a quote, a space, "=" or ":".
-constexpr std::string_view kNames[] = {
-    "password",   "passwd",      "passphrase",    "pwd",          "secret",        "client_secret", "token",
-    "api_key",    "api-key",     "apikey",        "access_key",   "access_token",  "private_key",   "secret_key"};
+constexpr std::string_view kNames[] = {"password",      "passwd",       "passphrase",  "pwd",       "secret",
+                                       "client_secret", "token",        "api_key",     "api-key",   "apikey",
+                                       "access_key",    "access_token", "private_key", "secret_key"};
 
 // Every rule gets the text from a word's start and says which part of it is secret.
 using Found = std::optional<Span>;
@@ -68,7 +67,8 @@ Found find_jwt(std::string_view text) {
 Found find_credentials(std::string_view text) {
   for (const std::string_view scheme : {"bearer ", "basic ", "digest "}) {
     if (!has_prefix_ci(text, scheme)) continue;
-    const size_t size = run_length(text.substr(scheme.size()), [](char c) { return !is_space(c) && c != '"' && c != '\''; });
+    const size_t size =
+        run_length(text.substr(scheme.size()), [](char c) { return !is_space(c) && c != '"' && c != '\''; });
     if (size >= 8) return Span{scheme.size(), scheme.size() + size};
   }
   return std::nullopt;
@@ -112,10 +112,12 @@ Found find_assignment(std::string_view text) {
 // scheme://user:password@host, from the "://".
 Found find_userinfo(std::string_view text) {
   if (!text.starts_with("://")) return std::nullopt;
-  const size_t size = run_length(text.substr(3), [](char c) { return !is_space(c) && c != '/' && c != '@' && c != '"'; });
+  const size_t size =
+      run_length(text.substr(3), [](char c) { return !is_space(c) && c != '/' && c != '@' && c != '"'; });
   const size_t end = 3 + size;
   const size_t colon = text.substr(0, end).find(':', 3);
-  if (end == text.size() || text[end] != '@' || colon == std::string_view::npos || colon + 1 == end) return std::nullopt;
+  if (end == text.size() || text[end] != '@' || colon == std::string_view::npos || colon + 1 == end)
+    return std::nullopt;
   return Span{colon + 1, end};
 }
 
@@ -127,7 +129,8 @@ std::vector<Span> find_secrets(std::string_view raw) {
     const bool is_word_start = at == 0 || !is_alnum(raw[at - 1]);
     if (!is_word_start && raw[at] != ':') continue;
     const std::string_view text = raw.substr(at);
-    for (const auto rule : {find_key_shape, find_jwt, find_credentials, find_private_key, find_assignment, find_userinfo}) {
+    for (const auto rule :
+         {find_key_shape, find_jwt, find_credentials, find_private_key, find_assignment, find_userinfo}) {
       const Found found = rule(text);
       if (!found) continue;
       spans.push_back({at + found->begin, at + found->end});
@@ -143,8 +146,8 @@ bool is_secret_name(std::string_view name) {
   for (const char c : name) {
     if (is_alnum(c)) plain += lower(c);
   }
-  constexpr std::string_view kParts[] = {"password", "passwd",    "passphrase", "secret",       "apikey",
-                                                      "privatekey", "accesskey", "credential", "authorization"};
+  constexpr std::string_view kParts[] = {"password",   "passwd",    "passphrase", "secret",       "apikey",
+                                         "privatekey", "accesskey", "credential", "authorization"};
   const auto is_part = [&](std::string_view part) { return plain.find(part) != std::string::npos; };
   return std::any_of(std::begin(kParts), std::end(kParts), is_part) || plain.ends_with("token") || plain == "pwd" ||
          plain.ends_with("cookie");

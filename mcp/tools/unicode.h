@@ -8,7 +8,7 @@
 
 namespace khipu::mcp::tools {
 
-inline constexpr char32_t kMarkOpen = 0x27E6;   // the brackets around untrusted text: never shown out of data
+inline constexpr char32_t kMarkOpen = 0x27E6;  // the brackets around untrusted text: never shown out of data
 inline constexpr char32_t kMarkClose = 0x27E7;
 
 // One code point, or one byte that is not part of valid UTF-8.

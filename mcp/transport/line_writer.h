@@ -24,7 +24,8 @@ class LineWriter final : public jsonrpc::Outbox {
   void notify(std::string line) override { send(std::move(line)); }
   void respond(std::string line) override { send(std::move(line)); }
 
-  // Writes what is queued, for at most `wait_max`, and ends the thread. Later lines are dropped. True if all was written.
+  // Writes what is queued, for at most `wait_max`, and ends the thread. Later lines are dropped. True if all was
+  // written.
   bool close(std::chrono::milliseconds wait_max);
 
  private:

@@ -18,9 +18,7 @@ namespace {
 constexpr size_t kReadSizeBytes = 64 * 1024;
 constexpr int kParentCheckMs = 2000;
 
-Error system_error(const char* what) {
-  return Error{Code::kIo, std::string(what) + ": " + std::strerror(errno)};
-}
+Error system_error(const char* what) { return Error{Code::kIo, std::string(what) + ": " + std::strerror(errno)}; }
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 

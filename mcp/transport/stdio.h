@@ -56,8 +56,8 @@ class Stdio {
   const int parent_;
   const StdioOptions options_;
   std::unique_ptr<LineWriter> writer_;
-  std::string partial_;          // a line whose end has not come yet
-  bool is_dropping_ = false;     // within a line that is too long
+  std::string partial_;       // a line whose end has not come yet
+  bool is_dropping_ = false;  // within a line that is too long
 };
 
 }  // namespace khipu::mcp::transport
