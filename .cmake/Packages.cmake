@@ -62,3 +62,6 @@ else()
   khipu_package(httplib Threads::Threads)
   target_include_directories(khipu_package_httplib SYSTEM INTERFACE "${KHIPU_HTTPLIB_INCLUDE}")
 endif()
+
+pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+khipu_package(re2 PkgConfig::re2)

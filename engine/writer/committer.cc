@@ -1,0 +1,91 @@
+#include "engine/writer/committer.h"
+
+#include "engine/codec/frame.h"
+#include "engine/crypto/hash.h"
+
+namespace khipu::writer {
+
+Result<std::unique_ptr<Committer>> Committer::open(os::Directory& root, const Keys& keys, const RootId& root_id,
+                                                   const Recovered& recovered, uint64_t segment_size_bytes) {
+  std::unique_ptr<Committer> committer(new Committer(keys, root_id));
+  for (const TableId table : kTables) {
+    KHIPU_TRY_ASSIGN(committer->tables_[index_of(table)],
+                     at(table_name(table), Table::open(root, table, root_id, recovered.tables[index_of(table)],
+                                                       segment_size_bytes)));
+  }
+  committer->commit_ = recovered.commit;
+  committer->behind_ = {recovered.head.commit, recovered.head.commit_hash, recovered.head.commit_offset};
+  committer->epoch_ = recovered.head.epoch;
+  return committer;
+}
+
+Result<void> Committer::write_rows(const Pending& pending) {
+  for (const TableId table : kTables) {
+    const size_t i = index_of(table);
+    if (pending.rows[i].leaves.empty()) continue;
+    dirty_tables_ |= 1U << i;
+    KHIPU_TRY(at(table_name(table), tables_[i]->append(pending.rows[i])));
+  }
+  return {};
+}
+
+void Committer::sign(TimeUs now) {
+  signed_ = {};
+  signed_.number = commit_.number.next();
+  signed_.time = now;
+  signed_.previous = behind_.hash;
+  for (size_t i = 0; i < kTableCount; ++i) signed_.tables[i] = {tables_[i]->size(), tables_[i]->root()};
+  signed_.key_id = keys_.key_id;
+  Buffer payload;
+  codec::encode_commit(payload, signed_);
+  signed_.signature = keys_.signing.sign(codec::commit_signed_bytes(root_id_, payload));
+  payload.clear();
+  codec::encode_commit(payload, signed_);
+  signed_hash_ = crypto::sha256(payload);
+  signed_frame_.clear();
+  codec::append_frame(signed_frame_, static_cast<uint8_t>(codec::RecordKind::kCommit), now, payload);
+}
+
+Result<Job> Committer::write_frame() {
+  Table& logs = *tables_[index_of(TableId::kLogs)];
+  Job job;
+  KHIPU_TRY_ASSIGN(const uint64_t offset, at("logs", logs.append_frame(signed_frame_)));
+  commit_ = signed_;
+  behind_ = {commit_.number, signed_hash_, offset};
+  job.commit = commit_;
+  job.head.commit = commit_.number;
+  job.head.commit_hash = signed_hash_;
+  job.head.commit_time = commit_.time;
+  job.head.commit_offset = offset;
+  job.head.commit_frame_size = static_cast<uint32_t>(signed_frame_.size());
+  job.head.epoch = epoch_;
+  job.head.root_id = root_id_;
+  for (size_t i = 0; i < kTableCount; ++i) job.head.tables[i] = tables_[i]->head();
+  job.head.commit_segment = job.head.tables[index_of(TableId::kLogs)].segment;
+  dirty_tables_ |= 1U << index_of(TableId::kLogs);
+  for (size_t i = 0; i < kTableCount; ++i) {
+    if (dirty_tables_ >> i & 1) job.dirty.push_back(tables_[i]->file());
+  }
+  dirty_tables_ = 0;
+  return job;
+}
+
+bool Committer::wants_seal() const {
+  for (const auto& table : tables_) {
+    if (table->wants_seal()) return true;
+  }
+  return false;
+}
+
+Result<void> Committer::seal() {
+  KHIPU_ASSERT(!uncommitted());
+  for (const TableId table : kTables) {
+    Table& sealing = *tables_[index_of(table)];
+    if (sealing.wants_seal()) KHIPU_TRY(at(std::string("sealing ") + table_name(table), sealing.seal(behind_)));
+  }
+  return {};
+}
+
+void Committer::tree_synced(TableId table, uint64_t rows) { tables_[index_of(table)]->note_tree_synced(rows); }
+
+}  // namespace khipu::writer

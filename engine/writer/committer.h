@@ -1,0 +1,68 @@
+// The writing half of a commit: rows into the tables, the signed frame behind them, sealing. Syncs nothing but what
+// sealing demands; publisher.h makes a commit durable and visible.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/codec/record.h"
+#include "engine/writer/key_side.h"
+#include "engine/writer/recovery.h"
+#include "engine/writer/sequencer.h"
+#include "engine/writer/table.h"
+
+namespace khipu::writer {
+
+// One commit on its way from frame to answer.
+struct Job {
+  codec::CommitRecord commit;
+  segment::Head head;                             // without sequence: the publisher counts
+  std::vector<std::shared_ptr<os::File>> dirty;   // active segments to fdatasync; logs' last
+  std::vector<Answered> answered;
+  std::vector<std::function<void(const Error*)>> answers;  // nullptr: durable
+  uint64_t events = 0;
+};
+
+// Owner: the writer's thread.
+class Committer {
+ public:
+  static Result<std::unique_ptr<Committer>> open(os::Directory& root, const Keys& keys, const RootId& root_id,
+                                                 const Recovered& recovered, uint64_t segment_size_bytes);
+
+  // Rows behind the last ones; their tables become dirty.
+  Result<void> write_rows(const Pending& pending);
+  bool uncommitted() const { return dirty_tables_ != 0; }
+
+  // Signs what the tables hold now as the next commit. The frame is written by write_frame(), which must wait for the
+  // sync of the commit before it ("frame after sync").
+  void sign(TimeUs now);
+  Result<Job> write_frame();
+
+  // Seals every table that has grown past the bound. Only when the last commit is synced and no row follows it.
+  bool wants_seal() const;
+  Result<void> seal();
+
+  CommitNumber next_number() const { return commit_.number.next(); }
+  const codec::CommitRecord& commit() const { return commit_; }
+  // Tree files were synced by the checkpointer for so many rows.
+  void tree_synced(TableId table, uint64_t rows);
+
+ private:
+  Committer(const Keys& keys, const RootId& root_id) : keys_(keys), root_id_(root_id) {}
+
+  const Keys& keys_;
+  RootId root_id_;
+  std::array<std::unique_ptr<Table>, kTableCount> tables_;
+  codec::CommitRecord commit_;      // the last one whose frame was written
+  Table::Behind behind_;            // where it stands
+  Epoch epoch_;
+  unsigned dirty_tables_ = 0;       // bit i: table i has rows that no commit frame names yet
+  codec::CommitRecord signed_;      // by sign(), not written yet
+  Hash signed_hash_{};
+  Buffer signed_frame_;
+};
+
+}  // namespace khipu::writer

@@ -1,0 +1,49 @@
+// The durable half of a commit: fdatasync of what it touched, then HEAD, then the answers. And the checkpoint behind it:
+// what is kept beside the key. DESIGN.md "Commit" (2)-(4); the order of each step is a rule of the commit model.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "engine/base/result.h"
+#include "engine/os/file.h"
+#include "engine/segment/level_files.h"
+#include "engine/writer/committer.h"
+#include "engine/writer/idempotency.h"
+#include "engine/writer/key_side.h"
+
+namespace khipu::writer {
+
+// HEAD's two slots, written in turn. Owner: the sync thread; sync() from the checkpointer's thread as well.
+class HeadFile {
+ public:
+  static Result<std::unique_ptr<HeadFile>> open(os::Directory& root, uint64_t sequence, size_t last_slot);
+  Result<void> write(segment::Head& head);  // gives it the next sequence number
+  Result<void> sync() { return at(segment::kHeadName, file_->sync_data()); }
+
+ private:
+  explicit HeadFile(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
+  std::unique_ptr<os::File> file_;
+  uint64_t sequence_ = 0;
+  size_t slot_ = 0;
+};
+
+// Makes every dirty file of the job durable: all at once, each on a thread of its own when there are several.
+Result<void> sync_files(const Job& job);
+
+// Owner: one thread at a time.
+class Checkpointer {
+ public:
+  static Result<std::unique_ptr<Checkpointer>> open(os::Directory& root, os::Directory& keys);
+  // For a published commit: tree files synced, key-side state replaced, HEAD synced. What it returns may be claimed as
+  // tree_synced from now on: the commit's sizes.
+  Result<void> run(const Job& published, HeadFile& head);
+
+ private:
+  explicit Checkpointer(os::Directory& keys) : keys_(keys) {}
+  os::Directory& keys_;
+  // Descriptors of its own: fdatasync on them covers what the writer's thread wrote through others.
+  std::array<std::unique_ptr<os::Directory>, kTableCount> trees_;
+};
+
+}  // namespace khipu::writer

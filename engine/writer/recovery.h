@@ -1,0 +1,50 @@
+// What a writer does before anything else: find the line (the last valid commit), refuse on evidence, make the line
+// durable, set aside what is above it. DESIGN.md "Recovery"; the rules are those of the commit model. Nothing here is
+// ever cut that was not first copied to quarantine/ and synced (P10).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "engine/codec/record.h"
+#include "engine/codec/statement.h"
+#include "engine/os/file.h"
+#include "engine/segment/format.h"
+#include "engine/segment/reader.h"
+#include "engine/writer/key_side.h"
+#include "engine/writer/table.h"
+#include "engine/writer/writer.h"
+
+namespace khipu::writer {
+
+struct Recovered {
+  segment::Head head;                             // what HEAD says now: the line, durable
+  size_t head_slot = 0;                           // the slot it was written to
+  codec::CommitRecord commit;                     // the line's commit; number 0 when nothing was ever committed
+  std::array<TableStart, kTableCount> tables;
+  std::array<segment::Manifest, kTableCount> manifests;
+  RecoveryReport report;
+};
+
+// kCorrupt: evidence that something durable is missing or changed; the message says where. Nothing was changed then.
+Result<Recovered> recover(os::Directory& root, const Keys& keys, const SignedState& state);
+
+// Files under quarantine/ that `named` does not name, described for RECOVERY statements.
+Result<std::vector<codec::RecoveryStatement>> unnamed_quarantine(os::Directory& root, const Keys& keys,
+                                                                 const RootId& root_id,
+                                                                 const std::vector<codec::RecoveryStatement>& named);
+
+// Hashes of the signed commit frames of this root that stand anywhere in `bytes`: every offset, CRC, then signature.
+struct SignedFrame { uint64_t offset = 0; CommitNumber number; Hash hash{}; };
+std::vector<SignedFrame> find_signed_frames(Bytes bytes, const Keys& keys, const RootId& root_id);
+
+// Calls `visit(row, payload)` for rows [from, head.size) of a table, segment by segment. kCorrupt with the place.
+Result<void> for_each_row(os::Directory& root, TableId table, const segment::Manifest& manifest,
+                          const segment::HeadTable& head, Row from,
+                          const std::function<Result<void>(Row, const codec::Frame&)>& visit);
+
+}  // namespace khipu::writer

@@ -1,0 +1,416 @@
+#include "engine/writer/sequencer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/codec/cbor.h"
+#include "engine/codec/frame.h"
+#include "engine/codec/statement.h"
+#include "engine/crypto/hash.h"
+#include "engine/tree/tree.h"
+
+namespace khipu::writer {
+namespace {
+
+constexpr size_t kUidsAtOnce = 4096;  // one getrandom call for so many ids
+
+std::array<uint8_t, 16> cut(const Hash& hash) {
+  std::array<uint8_t, 16> out;
+  std::memcpy(out.data(), hash.data(), out.size());
+  return out;
+}
+
+// Opens a frame at the end of `rows`: 17 bytes that close_frame() fills once the payload stands behind them.
+size_t open_frame(Rows& rows) {
+  const size_t start = rows.frames.size();
+  rows.frames.resize(start + codec::kFrameHeaderSize);
+  return start;
+}
+
+void close_frame(Rows& rows, size_t start, codec::RecordKind kind, TimeUs time, TimeUs recorded) {
+  const std::span<uint8_t> frame = std::span(rows.frames).subspan(start);
+  codec::seal_frame(frame, static_cast<uint8_t>(kind), time);
+  rows.add_times(time, recorded);
+  rows.leaves.push_back(tree::leaf_hash(frame.subspan(codec::kFrameHeaderSize)));
+}
+
+}  // namespace
+
+// Everything a refused submission has touched, newest last.
+struct Sequencer::Undo {
+  struct Change {
+    size_t entity = 0;
+    std::optional<registry::EntityState> before;  // nullopt: the entity was added
+  };
+  std::vector<Change> changes;
+  size_t keys_added = 0;
+  std::shared_ptr<const registry::Schema> schema;
+};
+
+struct Sequencer::Mark {
+  struct Table {
+    size_t frames, leaves;
+    TimeUs time_min, time_max, recorded_first, recorded_last;
+  };
+  std::array<Table, kTableCount> tables;
+  std::array<uint64_t, kTableCount> sizes;
+  size_t answered;
+};
+
+Sequencer::Sequencer(const crypto::SecretBytes& index_key, os::Clock& clock, os::Random& random, uint64_t entity_seed)
+    : index_key_(index_key), clock_(clock), random_(random), schema_(std::make_shared<registry::Schema>()),
+      entities_(entity_seed) {}
+
+Result<void> Sequencer::replay_statement(Bytes payload) {
+  KHIPU_TRY_ASSIGN(const codec::StatementRecord record, codec::decode_statement(payload));
+  if (const auto* genesis = std::get_if<codec::Genesis>(&record.body)) genesis_ = *genesis;
+  if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&record.body)) recovered_.push_back(*recovery);
+  auto next = std::make_shared<registry::Schema>(*schema_);
+  if (const auto* type = std::get_if<codec::TypeStatement>(&record.body)) next->apply(type->type);
+  if (const auto* column = std::get_if<codec::ColumnStatement>(&record.body)) next->apply(column->column);
+  schema_ = std::move(next);
+  return {};
+}
+
+Result<void> Sequencer::replay_version(Row row, Bytes payload) {
+  codec::VersionRecord record;
+  KHIPU_TRY(codec::decode_version(payload, record));
+  encoded_fields_.clear();
+  codec::append_fields(encoded_fields_, record.fields);
+  registry::EntityState state{record.entity.value_or(row), row, record.version, record.deleted,
+                              std::string(as_text(encoded_fields_))};
+  if (const std::optional<size_t> known = entities_.find(record.type, record.id)) {
+    entities_.state(*known) = std::move(state);
+  } else {
+    entities_.add(record.type, record.id, std::move(state));
+  }
+  return {};
+}
+
+Result<void> Sequencer::replay_event_key(Row row, Bytes payload, CommitNumber commit) {
+  KHIPU_TRY(codec::decode_event(payload, event_));
+  if (event_.idempotency) {
+    window_.add({event_.idempotency->key, event_.idempotency->body, row, event_.idempotency->count,
+                 event_.recorded_at, commit});
+  }
+  return {};
+}
+
+void Sequencer::start(const std::array<uint64_t, kTableCount>& sizes, TimeUs last_recorded) {
+  sizes_ = sizes;
+  last_recorded_ = last_recorded;
+}
+
+void Sequencer::begin(CommitNumber commit) {
+  commit_ = commit;
+  now_ = std::max(last_recorded_, clock_.now());
+  last_recorded_ = now_;
+  window_.trim(now_);
+}
+
+Uid Sequencer::next_uid() {
+  if (uid_next_ == uids_.size()) {
+    uids_.resize(kUidsAtOnce);
+    random_.fill({uids_.front().data(), uids_.size() * sizeof(Uid)});
+    uid_next_ = 0;
+  }
+  return uids_[uid_next_++];
+}
+
+std::array<uint8_t, 16> Sequencer::keyed(std::string_view label, std::string_view scope, std::string_view key) const {
+  return cut(crypto::blake2b_keyed(index_key_.bytes(), label, {as_bytes(scope), as_bytes(key)}));
+}
+
+Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
+  Mark mark;
+  for (size_t i = 0; i < kTableCount; ++i) {
+    const Rows& rows = pending.rows[i];
+    mark.tables[i] = {rows.frames.size(), rows.leaves.size(), rows.time_min,
+                      rows.time_max,      rows.recorded_first, rows.recorded_last};
+  }
+  mark.sizes = sizes_;
+  mark.answered = pending.answered.size();
+  Undo undo;
+  undo.schema = schema_;
+  Receipt receipt;
+  receipt.commit = commit_;
+  Result<void> added = add_all(batch, pending, receipt, undo);
+  if (!added.ok()) {
+    take_back(undo, mark, pending);
+    return std::move(added).error();
+  }
+  pending.events += receipt.count;
+  return receipt;
+}
+
+void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
+  for (auto change = undo.changes.rbegin(); change != undo.changes.rend(); ++change) {
+    if (change->before) {
+      entities_.state(change->entity) = std::move(*change->before);
+    } else {
+      entities_.remove_last();
+    }
+  }
+  for (; undo.keys_added > 0; --undo.keys_added) window_.remove_last();
+  schema_ = undo.schema;
+  sizes_ = mark.sizes;
+  pending.answered.resize(mark.answered);
+  for (size_t i = 0; i < kTableCount; ++i) {
+    Rows& rows = pending.rows[i];
+    const Mark::Table& was = mark.tables[i];
+    rows.frames.resize(was.frames);
+    rows.leaves.resize(was.leaves);
+    rows.time_min = was.time_min, rows.time_max = was.time_max;
+    rows.recorded_first = was.recorded_first, rows.recorded_last = was.recorded_last;
+  }
+}
+
+Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Receipt& receipt, Undo& undo) {
+  if (batch.key && !batch.event_keys.empty()) {
+    return Error{Code::kInvalid, "a batch has either one idempotency key or one for each event, not both"};
+  }
+  std::optional<codec::IdempotencyMark> batch_mark;
+  if (batch.key) {
+    batch_mark.emplace();
+    batch_mark->key = keyed("idempotency-batch", batch.key->scope, batch.key->key);
+    batch_mark->body = cut(batch.key->body);
+    batch_mark->count = batch.events.size();
+    if (const Answered* before = window_.find(batch_mark->key, now_)) {
+      if (before->body != batch_mark->body) {
+        return Error{Code::kConflict, "this Idempotency-Key was used before with another body; nothing was written"};
+      }
+      receipt.first_seq = before->first_seq;
+      receipt.count = before->count;
+      receipt.duplicate = true;
+      receipt.commit = before->commit;
+      return {};
+    }
+  }
+  for (const codec::Statement& statement : batch.statements) KHIPU_TRY(append_statement(statement, pending));
+  receipt.first_seq = {sizes_[index_of(TableId::kLogs)]};
+  receipt.count = batch.events.size();
+  const bool keyed_events = !batch.event_keys.empty();
+  if (keyed_events) {
+    KHIPU_ASSERT(batch.event_keys.size() == batch.events.size());
+    receipt.seqs.reserve(batch.events.size());
+  }
+  bool added = false;
+  for (size_t i = 0; i < batch.events.size(); ++i) {
+    std::optional<codec::IdempotencyMark> event_mark;
+    if (i == 0 && batch_mark) event_mark = batch_mark;
+    if (keyed_events) {
+      const ingest::IdempotencyKey& key = batch.event_keys[i];
+      event_mark = codec::IdempotencyMark{keyed("idempotency-event", key.scope, key.key), cut(key.body), 1};
+      if (const Answered* before = window_.find(event_mark->key, now_)) {
+        if (before->body != event_mark->body) {
+          return Error{Code::kConflict,
+                       fmt::format("event {}: its event_id was used before by this source with another body; "
+                                   "nothing of the batch was written", i)};
+        }
+        receipt.seqs.push_back(before->first_seq);
+        receipt.commit = std::max(receipt.commit, before->commit);
+        continue;
+      }
+    }
+    Result<Row> seq = add_event(batch.events[i], event_mark, pending, undo);
+    if (!seq.ok()) return std::move(seq).error().at(fmt::format("event {}", i));
+    added = true;
+    if (keyed_events) receipt.seqs.push_back(seq.value());
+    if (event_mark) {
+      const Answered answered{event_mark->key, event_mark->body, seq.value(), event_mark->count, now_, commit_};
+      window_.add(answered);
+      ++undo.keys_added;
+      pending.answered.push_back(answered);
+    }
+  }
+  receipt.duplicate = !batch.events.empty() && !added;
+  if (keyed_events && !receipt.seqs.empty()) receipt.first_seq = receipt.seqs.front();
+  return {};
+}
+
+Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending) {
+  codec::StatementRecord record{{}, now_, given};
+  if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
+    const codec::TypeSchema* known = schema_->type(type->type.name);
+    if (known && *known == type->type) return {};  // says nothing new
+    KHIPU_TRY(registry::check_type(*schema_, type->type));
+    auto next = std::make_shared<registry::Schema>(*schema_);
+    next->apply(type->type);
+    schema_ = std::move(next);
+  } else if (auto* column = std::get_if<codec::ColumnStatement>(&record.body)) {
+    const codec::ColumnSchema* known = schema_->column(std::string_view(column->column.name));
+    column->column.id = known ? known->id : static_cast<uint32_t>(schema_->columns().size() + 1);
+    if (known && *known == column->column) return {};
+    KHIPU_TRY(registry::check_column(*schema_, column->column));
+    auto next = std::make_shared<registry::Schema>(*schema_);
+    next->apply(column->column);
+    schema_ = std::move(next);
+  }
+  record.uid = next_uid();
+  Rows& rows = pending.rows[index_of(TableId::kMeta)];
+  const size_t start = open_frame(rows);
+  codec::encode_statement(rows.frames, record);
+  close_frame(rows, start, codec::RecordKind::kStatement, now_, now_);
+  ++sizes_[index_of(TableId::kMeta)];
+  return {};
+}
+
+Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional<codec::IdempotencyMark>& mark,
+                                 Pending& pending, Undo& undo) {
+  const Row seq{sizes_[index_of(TableId::kLogs)]};
+  event_.uid = next_uid();
+  event_.recorded_at = now_;
+  event_.occurred_at = input.occurred_at.value_or(now_);
+  KHIPU_TRY_ASSIGN(event_.actor, at("actor", pin(input.actor, event_.occurred_at, seq, pending, undo)));
+  event_.targets.clear();
+  for (const ingest::EntityInput& target : input.targets) {
+    KHIPU_TRY_ASSIGN(const codec::Pin pinned, at("targets", pin(target, event_.occurred_at, seq, pending, undo)));
+    event_.targets.push_back(pinned);
+  }
+  event_.on_behalf_of.reset();
+  if (input.on_behalf_of) {
+    KHIPU_TRY_ASSIGN(event_.on_behalf_of,
+                     at("on_behalf_of", pin(*input.on_behalf_of, event_.occurred_at, seq, pending, undo)));
+  }
+  event_.action = input.action;
+  event_.action_class = input.action_class;
+  event_.outcome = input.outcome;
+  event_.url = input.url;
+  event_.source = input.source;
+  event_.source_ip = input.source_ip;
+  event_.event_id = input.event_id;
+  event_.session = input.session;
+  event_.content_kind = input.content_kind;
+  event_.content = input.content;
+  event_.custom.clear();
+  for (const ingest::ColumnInput& column : input.custom) {
+    const codec::ColumnSchema* known = schema_->column(column.name);
+    if (!known) return Error{Code::kInvalid, fmt::format("custom.{}: no such column", column.name)};
+    event_.custom.push_back({known->id, column.value});
+  }
+  std::sort(event_.custom.begin(), event_.custom.end(),
+            [](const codec::ColumnValue& a, const codec::ColumnValue& b) { return a.column < b.column; });
+  event_.idempotency = mark;
+
+  Rows& rows = pending.rows[index_of(TableId::kLogs)];
+  const size_t start = open_frame(rows);
+  codec::encode_event(rows.frames, event_);
+  if (rows.frames.size() - start > codec::kFrameHeaderSize + codec::kPayloadSizeBytesMax) {
+    return Error{Code::kLimit, "the event is larger than 16 MiB"};  // take_back() cuts the frame away
+  }
+  close_frame(rows, start, codec::RecordKind::kEvent, event_.occurred_at, now_);
+  ++sizes_[index_of(TableId::kLogs)];
+  return seq;
+}
+
+Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending,
+                                  Undo& undo) {
+  const std::optional<size_t> known = entities_.find(input.type, input.id);
+  registry::EntityState* const state = known ? &entities_.state(*known) : nullptr;
+  // The common case: who is named is known and nothing is said of it that could change it.
+  if (state && input.fields.empty() && (!input.deleted || state->deleted)) {
+    return codec::Pin{state->entity, state->version};
+  }
+  if (input.deleted) {
+    if (!state) {
+      return Error{Code::kInvalid, fmt::format("{}:{} is not registered, so it cannot be deleted", input.type, input.id)};
+    }
+    KHIPU_TRY(merge_fields(input, state));  // what the entity was stays readable in the version that deletes it
+  } else {
+    KHIPU_TRY(merge_fields(input, state && !state->deleted ? state : nullptr));
+    if (state && !state->deleted && as_text(encoded_fields_) == state->fields) {
+      return codec::Pin{state->entity, state->version};  // identical fields make no version
+    }
+    KHIPU_TRY(check_required(input));
+  }
+  const Row row{sizes_[index_of(TableId::kRegistry)]};
+  registry::EntityState next{row, row, 0, input.deleted, std::string(as_text(encoded_fields_))};
+  codec::VersionRecord record;
+  record.time = time;
+  record.type = input.type;
+  record.id = input.id;
+  record.deleted = input.deleted;
+  record.seq = seq;
+  record.fields = fields_;
+  if (state) {
+    record.entity = next.entity = state->entity;
+    record.version = next.version_number = state->version_number + 1;
+    record.previous = state->version;
+  }
+  append_version(record, pending);  // first: fields_ views into what the next lines replace
+  const Row entity = next.entity;
+  if (state) {
+    undo.changes.push_back({*known, std::exchange(*state, std::move(next))});
+  } else {
+    undo.changes.push_back({entities_.add(input.type, input.id, std::move(next)), std::nullopt});
+  }
+  return codec::Pin{entity, row};
+}
+
+// The entity's fields after this event, in fields_ (views into `state` and the input) and encoded_fields_.
+Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const registry::EntityState* state) {
+  fields_.clear();
+  if (state) {
+    codec::CborReader reader(as_bytes(state->fields));
+    KHIPU_TRY_ASSIGN(const uint64_t count, reader.map());
+    for (uint64_t i = 0; i < count; ++i) {
+      KHIPU_TRY_ASSIGN(const std::string_view name, reader.text());
+      KHIPU_TRY_ASSIGN(const codec::CborItem item, reader.next());
+      codec::Value value;
+      switch (item.kind) {
+        case codec::CborKind::kText: value = codec::Value::of_text(as_text(item.bytes)); break;
+        case codec::CborKind::kBytes: value = codec::Value::of_json(as_text(item.bytes)); break;
+        case codec::CborKind::kUnsigned: value = codec::Value::of_unsigned(item.value); break;
+        case codec::CborKind::kNegative: value = codec::Value::of_integer(-1 - static_cast<int64_t>(item.value)); break;
+        case codec::CborKind::kFloat: value = codec::Value::of_real(item.real); break;
+        default: return reader.fail("a field of a kind that fields do not have");
+      }
+      fields_.push_back({name, value});
+    }
+  }
+  for (const ingest::FieldInput& given : input.fields) {
+    const auto same = std::find_if(fields_.begin(), fields_.end(),
+                                   [&](const codec::NamedValue& field) { return field.name == given.name; });
+    if (same == fields_.end()) {
+      if (!given.remove) fields_.push_back({given.name, given.value});
+    } else if (given.remove) {
+      fields_.erase(same);
+    } else {
+      same->value = given.value;
+    }
+  }
+  std::sort(fields_.begin(), fields_.end(), [](const codec::NamedValue& a, const codec::NamedValue& b) {
+    return codec::field_name_less(a.name, b.name);
+  });
+  encoded_fields_.clear();
+  codec::append_fields(encoded_fields_, fields_);
+  return {};
+}
+
+Result<void> Sequencer::check_required(const ingest::EntityInput& input) const {
+  const codec::TypeSchema* type = schema_->type(input.type);
+  if (!type) return Error{Code::kInvalid, fmt::format("{}: no such entity type", input.type)};
+  for (const codec::FieldSchema& field : type->fields) {
+    if (!field.required) continue;
+    const bool present = std::any_of(fields_.begin(), fields_.end(),
+                                     [&](const codec::NamedValue& value) { return value.name == field.name; });
+    if (!present) {
+      return Error{Code::kInvalid, fmt::format("fields.{}: type {} requires it", field.name, input.type)};
+    }
+  }
+  return {};
+}
+
+void Sequencer::append_version(codec::VersionRecord& record, Pending& pending) {
+  record.uid = next_uid();
+  record.recorded_at = now_;
+  Rows& rows = pending.rows[index_of(TableId::kRegistry)];
+  const size_t start = open_frame(rows);
+  codec::encode_version(rows.frames, record);
+  close_frame(rows, start, codec::RecordKind::kVersion, record.time, now_);
+  ++sizes_[index_of(TableId::kRegistry)];
+}
+
+}  // namespace khipu::writer

@@ -1,0 +1,93 @@
+// Gives submissions their order: recorded_at, pins, seq, version rows; encodes them and hashes the leaves. Holds the
+// writer's memory of schema, entities and idempotency, and can take a refused submission back without a trace.
+// Not here: files, signatures, threads.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "engine/codec/record.h"
+#include "engine/crypto/secret.h"
+#include "engine/ingest/event.h"
+#include "engine/os/clock.h"
+#include "engine/registry/entities.h"
+#include "engine/registry/schema.h"
+#include "engine/writer/idempotency.h"
+#include "engine/writer/table.h"
+#include "engine/writer/writer.h"
+
+namespace khipu::writer {
+
+// What one commit will append, table by table, and what its keys answered.
+struct Pending {
+  std::array<Rows, kTableCount> rows;
+  std::vector<Answered> answered;
+  uint64_t events = 0;
+  void clear() {
+    for (Rows& table : rows) table.clear();
+    answered.clear();
+    events = 0;
+  }
+};
+
+// Owner: the writer's thread, after replay.
+class Sequencer {
+ public:
+  Sequencer(const crypto::SecretBytes& index_key, os::Clock& clock, os::Random& random, uint64_t entity_seed);
+
+  // ---- replay, in row order, at opening
+  Result<void> replay_statement(Bytes payload);
+  Result<void> replay_version(Row row, Bytes payload);
+  Result<void> replay_event_key(Row row, Bytes payload, CommitNumber commit);
+  void start(const std::array<uint64_t, kTableCount>& sizes, TimeUs last_recorded);
+
+  // ---- one commit: begin, then submissions; each is whole in `pending` or not at all
+  void begin(CommitNumber commit);
+  Result<Receipt> add(const ingest::Batch& batch, Pending& pending);
+  // One row of meta/. TYPE and COLUMN pass the evolution guard and say nothing when they change nothing.
+  Result<void> append_statement(const codec::Statement& statement, Pending& pending);
+
+  std::shared_ptr<const registry::Schema> schema() const { return schema_; }
+  const std::vector<codec::RecoveryStatement>& recovered() const { return recovered_; }
+  const std::optional<codec::Genesis>& genesis() const { return genesis_; }
+  IdempotencyWindow& window() { return window_; }
+  uint64_t entity_count() const { return entities_.count(); }
+
+ private:
+  struct Undo;  // what to put back when a submission is refused
+  struct Mark;
+  Result<codec::Pin> pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending, Undo& undo);
+  Result<void> merge_fields(const ingest::EntityInput& input, const registry::EntityState* state);
+  Result<void> check_required(const ingest::EntityInput& input) const;
+  void append_version(codec::VersionRecord& record, Pending& pending);
+  Result<Row> add_event(const ingest::Event& event, const std::optional<codec::IdempotencyMark>& mark,
+                        Pending& pending, Undo& undo);
+  std::array<uint8_t, 16> keyed(std::string_view label, std::string_view scope, std::string_view key) const;
+  Uid next_uid();
+  Result<void> add_all(const ingest::Batch& batch, Pending& pending, Receipt& receipt, Undo& undo);
+  void take_back(Undo& undo, const Mark& mark, Pending& pending);
+
+  const crypto::SecretBytes& index_key_;
+  os::Clock& clock_;
+  os::Random& random_;
+  std::shared_ptr<const registry::Schema> schema_;
+  registry::Entities entities_;
+  IdempotencyWindow window_;
+  std::optional<codec::Genesis> genesis_;
+  std::vector<codec::RecoveryStatement> recovered_;
+  std::array<uint64_t, kTableCount> sizes_{};  // rows, with those of the commit under way
+  TimeUs last_recorded_ = INT64_MIN;
+  TimeUs now_ = 0;                             // recorded_at of the commit under way
+  CommitNumber commit_;
+  // Scratch that keeps its capacity from event to event.
+  codec::EventRecord event_;
+  std::vector<codec::NamedValue> fields_;
+  Buffer encoded_fields_;
+  std::vector<Uid> uids_;
+  size_t uid_next_ = 0;
+};
+
+}  // namespace khipu::writer

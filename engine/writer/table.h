@@ -1,0 +1,109 @@
+// One table as the writer appends to it: its active segment, its tree files and its manifest. Knows nothing of commits
+// but where they stand. Byte formats: engine/FORMAT.md.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "engine/os/file.h"
+#include "engine/segment/format.h"
+#include "engine/segment/level_files.h"
+#include "engine/tree/tree.h"
+
+namespace khipu::writer {
+
+// Rows made ready for one table: whole frames back to back, and their leaves.
+struct Rows {
+  Buffer frames;
+  std::vector<Hash> leaves;
+  TimeUs time_min = INT64_MAX, time_max = INT64_MIN;          // of the frames
+  TimeUs recorded_first = 0, recorded_last = 0;
+  void add_times(TimeUs time, TimeUs recorded) {
+    if (leaves.empty()) recorded_first = recorded;
+    recorded_last = recorded;
+    time_min = std::min(time_min, time);
+    time_max = std::max(time_max, time);
+  }
+  void clear() {
+    frames.clear();
+    leaves.clear();
+    time_min = INT64_MAX, time_max = INT64_MIN, recorded_first = recorded_last = 0;
+  }
+};
+
+// The adapter between level files and the tree's reading side.
+class LevelSource : public tree::HashSource {
+ public:
+  explicit LevelSource(segment::LevelFiles& files) : files_(files) {}
+  Result<void> read(size_t level, uint64_t index, std::span<Hash> into) override {
+    return files_.read(level, index, into);
+  }
+
+ private:
+  segment::LevelFiles& files_;
+};
+
+// What a table stands at when it is opened for appending: the line recovery found.
+struct TableStart {
+  segment::HeadTable head;
+  tree::Builder builder;                                      // at head.size
+  segment::Footer times;                                      // time facts of the rows in the active segment so far
+};
+
+// Owner: the writer's thread; sync_segment() alone may run on the sync thread beside append().
+class Table {
+ public:
+  static Result<std::unique_ptr<Table>> open(os::Directory& root, TableId id, const RootId& root_id,
+                                             TableStart start, uint64_t segment_size_bytes);
+
+  // Writes the rows behind the last ones and their hashes into the tree files. Nothing is synced.
+  Result<void> append(const Rows& rows);
+  // Writes bytes that are not rows (a commit frame) and returns where they stand.
+  Result<uint64_t> append_frame(Bytes frame);
+
+  std::shared_ptr<os::File> file() const { return file_; }    // for the sync thread: fdatasync of the active segment
+  bool wants_seal() const { return end_offset_ >= segment_size_bytes_; }
+
+  // Only behind a synced commit and with no later row in the segment (DESIGN "Seal"): footer, tree files, fsync,
+  // directory fsync, next segment, manifest entry, fsync.
+  struct Behind { CommitNumber number; Hash hash{}; uint64_t offset = 0; };
+  Result<void> seal(const Behind& commit);
+
+  // fdatasync of the tree files; what they then hold for `committed` rows is durable.
+  Result<void> sync_tree(uint64_t committed);
+
+  // Somebody else synced the tree files, through descriptors of their own.
+  void note_tree_synced(uint64_t committed) { tree_synced_ = std::max(tree_synced_, committed); }
+
+  uint64_t size() const { return builder_.size(); }
+  segment::HeadTable head() const;
+  Hash root() const { return builder_.root(); }
+
+ private:
+  Table(TableId id, const RootId& root_id, uint64_t segment_size_bytes)
+      : id_(id), root_id_(root_id), segment_size_bytes_(segment_size_bytes) {}
+  Result<void> open_segment(bool create);
+  Result<void> reserve(uint64_t size);
+
+  TableId id_;
+  RootId root_id_;
+  uint64_t segment_size_bytes_;
+  std::unique_ptr<os::Directory> directory_;
+  std::shared_ptr<os::File> file_;
+  std::unique_ptr<os::File> manifest_;
+  std::optional<segment::LevelFiles> levels_;
+  tree::Builder builder_;
+  SegmentNumber segment_;
+  Row segment_first_row_;
+  uint64_t end_offset_ = segment::kHeaderSize;
+  uint64_t reserved_end_ = 0;
+  uint64_t tree_synced_ = 0;
+  uint64_t manifest_entries_ = 0;
+  segment::Footer times_;                                     // of the active segment's rows
+  std::array<std::vector<Hash>, tree::kLevelCount> scratch_;
+};
+
+}  // namespace khipu::writer
