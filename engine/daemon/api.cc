@@ -1,0 +1,158 @@
+#include "engine/daemon/api.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/bytes.h"
+#include "engine/base/time.h"
+#include "engine/daemon/schema_json.h"
+#include "engine/os/process.h"
+
+namespace khipu::daemon {
+
+using Json = nlohmann::ordered_json;
+
+struct Api::Route {
+  std::string_view method, path;
+  bool local_only;  // the Unix socket alone
+  bool open;        // no token asked
+  HttpResponse (Api::*handler)(HttpRequest&, const Caller&);
+};
+
+const Api::Route Api::kRoutes[] = {
+    {"POST", "/v1/events", false, false, &Api::post_events},  {"POST", "/v1/types", true, false, &Api::post_types},
+    {"POST", "/v1/columns", true, false, &Api::post_columns}, {"GET", "/v1/status", true, false, &Api::get_status},
+    {"GET", "/v1/healthz", false, true, &Api::get_healthz},
+};
+
+HttpResponse Api::handle(HttpRequest& request) {
+  std::string allow;
+  for (const Route& route : kRoutes) {
+    if (route.path != request.path()) continue;
+    if (route.method != request.method()) {
+      allow = route.method;
+      continue;
+    }
+    if (route.open) return (this->*route.handler)(request, {});
+    const Result<Caller> caller = admit(request, route.local_only);
+    if (!caller.ok()) {
+      // Unknown, expired and missing tokens look the same; a token without the grant may know that it lacks one.
+      const bool unknown = caller.error().code == Code::kNotFound;
+      return error_response(unknown ? 401 : 403, unknown ? "unauthorized" : "forbidden", caller.error().message);
+    }
+    return (this->*route.handler)(request, *caller);
+  }
+  if (allow.empty()) return error_response(404, "not_found", "there is nothing at this path");
+  HttpResponse response = error_response(405, "method_not_allowed", "this path takes " + allow);
+  response.allow = allow;
+  return response;
+}
+
+Result<Api::Caller> Api::admit(HttpRequest& request, bool local_only) const {
+  const HttpPeer& peer = request.peer();
+  if (peer.local) {
+    if (peer.process.uid != 0 && peer.process.uid != os::effective_user_id() && !peer.process.same_group) {
+      return Error{Code::kForbidden, "user " + std::to_string(peer.process.uid) + " is not in the writer's group"};
+    }
+    return Caller{"uid:" + std::to_string(peer.process.uid), true};
+  }
+  const std::string header = request.header_count("Authorization") == 1 ? request.header("Authorization") : "";
+  constexpr std::string_view kBearer = "Bearer ";
+  const std::shared_ptr<const auth::Tokens> tokens = locked(tokens_);
+  const auth::Token* token = header.starts_with(kBearer)
+                                 ? tokens->find(std::string_view(header).substr(kBearer.size()), clock_.now())
+                                 : nullptr;
+  if (token == nullptr) return Error{Code::kNotFound, "a valid bearer token is wanted: khipu token add"};
+  if (local_only) return Error{Code::kForbidden, "this path answers on the Unix socket only"};
+  if (!token->may(auth::Grant::kIngest)) return Error{Code::kForbidden, "the token lacks the grant ingest"};
+  return Caller{"token:" + token->name, false};
+}
+
+HttpResponse Api::post_types(HttpRequest& request, const Caller&) {
+  const auto submit = [&]() -> Result<writer::Receipt> {
+    KHIPU_TRY_ASSIGN(const std::string body, request.body());
+    KHIPU_TRY_ASSIGN(const std::vector<codec::TypeSchema> types, parse_types(body));
+    ingest::Batch batch;
+    for (const codec::TypeSchema& type : types) batch.statements.emplace_back(codec::TypeStatement{type});
+    return sink_.submit(std::move(batch));
+  };
+  const Result<writer::Receipt> receipt = submit();
+  return receipt.ok() ? HttpResponse{200, receipt_json(*receipt), "application/json", {}, {}}
+                      : error_response(receipt.error());
+}
+
+HttpResponse Api::post_columns(HttpRequest& request, const Caller&) {
+  const auto submit = [&]() -> Result<writer::Receipt> {
+    KHIPU_TRY_ASSIGN(const std::string body, request.body());
+    KHIPU_TRY_ASSIGN(const std::vector<codec::ColumnSchema> columns, parse_columns(body));
+    ingest::Batch batch;
+    for (const codec::ColumnSchema& column : columns) batch.statements.emplace_back(codec::ColumnStatement{column});
+    return sink_.submit(std::move(batch));
+  };
+  const Result<writer::Receipt> receipt = submit();
+  return receipt.ok() ? HttpResponse{200, receipt_json(*receipt), "application/json", {}, {}}
+                      : error_response(receipt.error());
+}
+
+HttpResponse Api::get_status(HttpRequest&, const Caller&) {
+  const writer::Status status = sink_.status();
+  const ServerFacts facts = locked(facts_);
+  Json tables = Json::object();
+  for (const TableId table : kTables) {
+    const segment::HeadTable& head = status.head.tables[index_of(table)];
+    tables[table_name(table)] = {{"rows", head.size}, {"root", hex(head.root)}};
+  }
+  const Json json = {{"schema", "khipu.writer_status/v1"},
+                     {"pid", os::process_id()},
+                     {"started", format_rfc3339(facts.started)},
+                     {"root", facts.root_path},
+                     {"root_id", hex(status.head.root_id)},
+                     {"sync", facts.sync},
+                     {"http", facts.http.empty() ? Json() : Json(facts.http)},
+                     {"commit", status.head.commit.value},
+                     {"commit_time", format_rfc3339(status.head.commit_time)},
+                     {"tables", std::move(tables)},
+                     {"queued_events", status.queued_events},
+                     {"since_start", {{"commits", status.commits}, {"events", status.events}}},
+                     {"poisoned", status.poisoned.empty() ? Json() : Json(status.poisoned)},
+                     {"recovery",
+                      {{"line", status.recovery.line.value},
+                       {"rewritten_bytes", status.recovery.rewritten_bytes},
+                       {"quarantined", status.recovery.quarantined}}}};
+  HttpResponse response;
+  response.body = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return response;
+}
+
+HttpResponse Api::get_healthz(HttpRequest&, const Caller&) {
+  const bool poisoned = !sink_.status().poisoned.empty();
+  const bool low = disk_low && disk_low();
+  Json reasons = Json::array();
+  if (poisoned) reasons.push_back("poisoned");
+  if (low) reasons.push_back("low_disk");
+  HttpResponse response;
+  response.status = poisoned ? 503 : 200;
+  response.body = Json{{"schema", "khipu.health/v1"},
+                       {"status", poisoned ? "unhealthy"
+                                  : low    ? "degraded"
+                                           : "ok"},
+                       {"reasons", std::move(reasons)}}
+                      .dump();
+  return response;
+}
+
+void Api::set_tokens(std::shared_ptr<const auth::Tokens> tokens) {
+  const std::lock_guard lock(mutex_);
+  tokens_ = std::move(tokens);
+}
+
+void Api::set_limits(const ingest::Limits& limits) {
+  const std::lock_guard lock(mutex_);
+  limits_ = limits;
+}
+
+void Api::set_facts(ServerFacts facts) {
+  const std::lock_guard lock(mutex_);
+  facts_ = std::move(facts);
+}
+
+}  // namespace khipu::daemon

@@ -1,0 +1,178 @@
+#include "engine/daemon/schema_json.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/time.h"
+
+namespace khipu::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Reads the members of one object; the first fault wins, and a member nobody asked for is a fault.
+class Members {
+ public:
+  Members(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) fail("", "an object is wanted");
+  }
+  bool has(const char* name) {
+    if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) asked_.emplace_back(name);
+    return !error_ && object_.contains(name);
+  }
+  void text(const char* name, std::string& into, bool required = false) {
+    if (!has(name)) return required && !error_ ? fail(name, "is missing") : void();
+    if (!object_[name].is_string()) return fail(name, "must be a string");
+    into = object_[name].get<std::string>();
+  }
+  void boolean(const char* name, bool& into) {
+    if (!has(name)) return;
+    if (!object_[name].is_boolean()) return fail(name, "must be true or false");
+    into = object_[name].get<bool>();
+  }
+  template <typename T>
+  void word(const char* name, T& into, std::optional<T> (*parse)(std::string_view), const char* words) {
+    std::string text;
+    this->text(name, text);
+    if (error_ || !object_.contains(name)) return;
+    const std::optional<T> value = parse(text);
+    if (!value) return fail(name, std::string("must be one of ") + words);
+    into = *value;
+  }
+  void fail(const std::string& member, const std::string& what) {
+    if (error_) return;
+    error_ = Error{Code::kInvalid, where_ + (member.empty() || where_.empty() ? "" : ".") + member + ": " + what};
+  }
+  // Call last: says what is wrong, if anything.
+  Result<void> done() {
+    if (!error_) {
+      for (const auto& [name, value] : object_.items()) {
+        if (std::find(asked_.begin(), asked_.end(), name) != asked_.end()) continue;
+        std::string known;
+        for (const std::string& one : asked_) known += (known.empty() ? "" : ", ") + one;
+        fail(name, "is no member here; known are " + known);
+      }
+    }
+    if (error_) return *error_;
+    return {};
+  }
+  const Json& operator[](const char* name) const { return object_[name]; }
+
+ private:
+  const Json& object_;
+  std::string where_;
+  std::vector<std::string> asked_;
+  std::optional<Error> error_;
+};
+
+Result<codec::FieldSchema> parse_field(const Json& json, const std::string& where) {
+  codec::FieldSchema field;
+  Members members(json, where);
+  members.text("name", field.name, true);
+  members.word<codec::ValueKind>("kind", field.kind, codec::value_kind, "text, number, json");
+  members.word<codec::Protection>("protection", field.protection, codec::protection, "none, digest, sealed");
+  members.word<codec::BlindIndex>("index", field.index, codec::blind_index, "none, exact, prefix, ngram");
+  if (members.has("index_size")) {
+    if (!json["index_size"].is_number_unsigned() || json["index_size"].get<uint64_t>() > 64) {
+      members.fail("index_size", "must be a whole number up to 64");
+    } else {
+      field.index_size = json["index_size"].get<uint32_t>();
+    }
+  }
+  members.boolean("required", field.required);
+  KHIPU_TRY(members.done());
+  return field;
+}
+
+Result<codec::TypeSchema> parse_type(const Json& json, const std::string& where) {
+  codec::TypeSchema type;
+  Members members(json, where);
+  members.text("name", type.name, true);
+  if (members.has("fields")) {
+    if (!json["fields"].is_array()) {
+      members.fail("fields", "must be an array");
+    } else {
+      for (size_t i = 0; i < json["fields"].size(); ++i) {
+        const std::string at = where + (where.empty() ? "" : ".") + "fields[" + std::to_string(i) + "]";
+        KHIPU_TRY_ASSIGN(codec::FieldSchema field, parse_field(json["fields"][i], at));
+        type.fields.push_back(std::move(field));
+      }
+    }
+  }
+  KHIPU_TRY(members.done());
+  return type;
+}
+
+Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& where) {
+  codec::ColumnSchema column;
+  Members members(json, where);
+  members.text("name", column.name, true);
+  members.word<codec::ValueKind>("kind", column.kind, codec::value_kind, "text, number, json");
+  members.boolean("indexed", column.indexed);
+  members.boolean("required", column.required);
+  std::string since;
+  members.text("required_since", since);
+  if (!since.empty()) {
+    const Result<TimeUs> time = parse_rfc3339(since);
+    if (!time.ok()) {
+      members.fail("required_since", time.error().message);
+    } else {
+      column.required_since_us = *time;
+    }
+  }
+  KHIPU_TRY(members.done());
+  return column;
+}
+
+template <typename T>
+Result<std::vector<T>> parse_all(std::string_view text, Result<T> (*parse_one)(const Json&, const std::string&)) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) return Error{Code::kInvalid, "the body is not JSON"};
+  std::vector<T> all;
+  if (!json.is_array()) {
+    KHIPU_TRY_ASSIGN(T one, parse_one(json, ""));
+    all.push_back(std::move(one));
+    return all;
+  }
+  for (size_t i = 0; i < json.size(); ++i) {
+    KHIPU_TRY_ASSIGN(T one, parse_one(json[i], "[" + std::to_string(i) + "]"));
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json) {
+  return parse_all<codec::TypeSchema>(json, parse_type);
+}
+
+Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json) {
+  return parse_all<codec::ColumnSchema>(json, parse_column);
+}
+
+Json type_json(const codec::TypeSchema& type) {
+  Json fields = Json::array();
+  for (const codec::FieldSchema& field : type.fields) {
+    Json one = {{"name", field.name},
+                {"kind", codec::name(field.kind)},
+                {"protection", codec::name(field.protection)},
+                {"index", codec::name(field.index)}};
+    if (field.index_size > 0) one["index_size"] = field.index_size;
+    one["required"] = field.required;
+    fields.push_back(std::move(one));
+  }
+  return {{"name", type.name}, {"fields", std::move(fields)}};
+}
+
+Json column_json(const codec::ColumnSchema& column) {
+  Json json = {{"name", column.name},
+               {"kind", codec::name(column.kind)},
+               {"indexed", column.indexed},
+               {"required", column.required}};
+  if (column.required) json["required_since"] = format_rfc3339(column.required_since_us);
+  return json;
+}
+
+}  // namespace khipu::daemon

@@ -1,0 +1,27 @@
+// Entity types and custom columns as JSON: the bodies of POST /v1/types and /v1/columns, `khipu types add --file`, and
+// what `types show` and `columns list` print.
+//
+//   {"name":"account","fields":[{"name":"iban","kind":"text","protection":"none","index":"none","required":false}]}
+//   {"name":"tenant","kind":"text","indexed":true,"required":true,"required_since":"2026-11-21T00:00:00Z"}
+//
+// Strict: unknown members are errors. In a field all but `name` may be left out (kind text, unprotected, not indexed,
+// optional); `index` "prefix" and "ngram" want `index_size`.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/codec/schema.h"
+
+namespace khipu::daemon {
+
+// One definition, or an array of them.
+Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json);
+Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json);
+
+nlohmann::ordered_json type_json(const codec::TypeSchema& type);
+nlohmann::ordered_json column_json(const codec::ColumnSchema& column);
+
+}  // namespace khipu::daemon
