@@ -10,6 +10,7 @@
 #include <stop_token>
 
 #include "engine/query/answer.h"
+#include "engine/query/coverage.h"
 #include "engine/query/cursor.h"
 #include "engine/query/entities.h"
 #include "engine/query/filter.h"
@@ -17,6 +18,8 @@
 #include "engine/snapshot/store.h"
 
 namespace khipu::query {
+
+class Matcher;
 
 struct EventRequest {
   std::optional<Filter> filter;  // absent: the cursor's
@@ -69,10 +72,17 @@ class Engine {
 
  private:
   struct FactsCache;
+  struct Question;
+  // The question, and with a cursor the place in its answer; CURSOR_* when the two do not fit.
+  Answer<Question> question_of(const snapshot::Snapshot& snapshot, const EventRequest& request) const;
+  // Entities looked up, coverage known: fills these members of the page.
+  Answer<Matcher> prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of, EventPage& page);
+
   snapshot::Store& store_;
   Now now_;
   CursorSealer cursors_;
   Entities entities_;
+  CoverageKeeper coverage_;
   std::unique_ptr<FactsCache> facts_;
 };
 

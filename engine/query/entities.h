@@ -3,6 +3,8 @@
 // this class.
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <memory>
 #include <shared_mutex>
 #include <string>
@@ -50,16 +52,32 @@ class Entities {
  private:
   struct Entry {
     std::string key;  // type | NUL | id
+    Row entity;
     VersionRows rows;
   };
+  struct Known {
+    Row entity;
+    Row newest;  // version row below the size asked for
+    uint64_t versions = 0;
+  };
+  std::optional<Known> known(std::string_view type, std::string_view id, uint64_t size) const;
+  // Every version below `size` that can be read, ascending, with what is known of its entity; damage is passed over.
+  using Visit = std::function<void(Row, const codec::VersionRecord&, const Known&)>;
+  Result<void> each_version(const snapshot::Snapshot& snapshot, uint64_t size, const Visit& visit) const;
+
   mutable std::shared_mutex mutex_;  // guards the members below
   uint64_t size_ = 0;                // registry rows read
-  std::vector<Entry> entries_;       // by first version
+  std::deque<Entry> entries_;        // by first version; a deque, because by_key_ views into it
   std::unordered_map<std::string_view, size_t> by_key_;
   std::vector<Finding> damaged_;
 };
 
 // Field "name" if it is text, else the first text field; empty when there is none.
 std::string_view display_name(const codec::VersionRecord& version);
+// Equal as numbers whatever their kinds, else of one kind and equal.
+bool equal_values(const codec::Value& left, const codec::Value& right);
+// A decimal as the value a number field or column would hold; nullopt when it is none.
+std::optional<codec::Value> number_from_text(std::string_view text);
+QueryError unknown_type(const registry::Schema& schema, std::string_view type, std::string_view argument);
 
 }  // namespace khipu::query

@@ -144,8 +144,8 @@ struct SourceFacts {
   uint64_t events = 0;
   TimeUs first = 0, last = 0;  // occurred_at
   // How many of them have the member (outcome: other than unknown).
-  uint64_t with_outcome = 0, with_source_ip = 0, with_actor_name = 0, with_targets = 0, with_url = 0, with_session = 0,
-           with_event_id = 0, with_content = 0, with_action_class = 0;
+  uint64_t with_outcome = 0, with_source_ip = 0, with_targets = 0, with_url = 0, with_session = 0, with_event_id = 0,
+           with_content = 0, with_action_class = 0;
   std::vector<std::pair<std::string, uint64_t>> with_column;
 };
 struct TypeFacts {
@@ -173,6 +173,7 @@ struct FoundEntity {
   bool deleted = false;
   uint64_t versions = 0;
   std::string matched_on;  // "id", "current_name", "past_name"
+  Row newest;              // registry row of the newest version
 };
 
 }  // namespace khipu::query

@@ -1,0 +1,29 @@
+// What a log still holds of a window. Sealed segments tell their times; those of the active one are kept as it grows.
+#pragma once
+
+#include <mutex>
+
+#include "engine/query/rows.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::query {
+
+AsOf as_of(const snapshot::Snapshot& snapshot);
+// Least seq the snapshot holds; its size when nothing is left.
+Row first_held(const snapshot::Snapshot& snapshot);
+
+// Any thread.
+class CoverageKeeper {
+ public:
+  // Of rows below `size`, which is at most the snapshot's.
+  Result<Coverage> coverage(const snapshot::Snapshot& snapshot, const Filter& filter, uint64_t size);
+
+ private:
+  Result<std::optional<TimeUs>> least_of(const snapshot::Snapshot& snapshot, const snapshot::SegmentInfo& active);
+  std::mutex mutex_;          // guards the members below
+  Row active_first_;          // of the segment they are about
+  uint64_t active_next_ = 0;  // rows below it are seen
+  std::optional<TimeUs> active_least_;
+};
+
+}  // namespace khipu::query

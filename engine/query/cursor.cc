@@ -1,0 +1,182 @@
+#include "engine/query/cursor.h"
+
+#include "engine/codec/cbor.h"
+#include "engine/crypto/hash.h"
+
+namespace khipu::query {
+namespace {
+
+using codec::CborReader;
+using codec::CborWriter;
+
+constexpr std::string_view kPrefix = "a1.";
+constexpr size_t kTagSize = 16;
+constexpr size_t kTextSizeMax = 128 << 10;
+constexpr uint64_t kEventKind = 1;
+constexpr uint64_t kHistoryKind = 2;
+
+// base64url without padding (RFC 4648 section 5), through the engine's strict base64.
+std::string to_url_text(Bytes bytes) {
+  std::string text = base64(bytes);
+  while (text.ends_with('=')) text.pop_back();
+  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return text;
+}
+
+std::optional<Buffer> from_url_text(std::string_view text) {
+  std::string plain(text);
+  for (char& c : plain) {
+    if (c == '+' || c == '/' || c == '=') return std::nullopt;
+    c = c == '-' ? '+' : c == '_' ? '/' : c;
+  }
+  plain.append((4 - plain.size() % 4) % 4, '=');
+  return from_base64(plain);
+}
+
+QueryError invalid() {
+  return {
+      "CURSOR_INVALID", "cursor", "",
+      "This is not a cursor of this log: it was cut, changed, or made with another key. Leave it out to start anew."};
+}
+
+void put_as_of(CborWriter& out, const AsOf& as_of) {
+  out.array(6);
+  out.unsigned_integer(as_of.tree_size);
+  out.bytes(as_of.root);
+  out.unsigned_integer(as_of.registry_size);
+  out.unsigned_integer(as_of.commit.value);
+  out.integer(as_of.commit_time);
+  out.boolean(as_of.key_pinned);
+}
+
+Result<AsOf> take_as_of(CborReader& in) {
+  KHIPU_TRY_ASSIGN(const uint64_t members, in.array());
+  if (members != 6) return in.fail("array of the wrong length");
+  AsOf as_of;
+  KHIPU_TRY_ASSIGN(as_of.tree_size, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(as_of.root, in.fixed<32>());
+  KHIPU_TRY_ASSIGN(as_of.registry_size, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(as_of.commit.value, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(as_of.commit_time, in.integer());
+  KHIPU_TRY_ASSIGN(as_of.key_pinned, in.boolean());
+  return as_of;
+}
+
+Result<CborReader> open_kind(Bytes payload, uint64_t kind, uint64_t members) {
+  CborReader in(payload);
+  KHIPU_TRY_ASSIGN(const uint64_t found, in.array());
+  if (found != members) return in.fail("array of the wrong length");
+  KHIPU_TRY_ASSIGN(const uint64_t is, in.unsigned_integer());
+  if (is != kind) return in.fail("a cursor of another kind");
+  return in;
+}
+
+Result<EventCursor> take_event(Bytes payload) {
+  KHIPU_TRY_ASSIGN(CborReader in, open_kind(payload, kEventKind, 12));
+  EventCursor cursor;
+  KHIPU_TRY_ASSIGN(cursor.root_id, in.fixed<16>());
+  KHIPU_TRY_ASSIGN(cursor.as_of, take_as_of(in));
+  KHIPU_TRY_ASSIGN(cursor.first_seq.value, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(cursor.caller, in.fixed<32>());
+  KHIPU_TRY_ASSIGN(cursor.given, in.fixed<32>());
+  KHIPU_TRY_ASSIGN(const Bytes question, in.bytes());
+  KHIPU_TRY_ASSIGN(cursor.question, decode_filter(question));
+  KHIPU_TRY_ASSIGN(cursor.last_seq.value, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(cursor.last_time, in.integer());
+  KHIPU_TRY_ASSIGN(cursor.total, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(cursor.total_is_lower_bound, in.boolean());
+  KHIPU_TRY_ASSIGN(const Bytes context, in.bytes());
+  cursor.context = as_text(context);
+  KHIPU_TRY(in.expect_end());
+  return cursor;
+}
+
+Result<HistoryCursor> take_history(Bytes payload) {
+  KHIPU_TRY_ASSIGN(CborReader in, open_kind(payload, kHistoryKind, 6));
+  HistoryCursor cursor;
+  KHIPU_TRY_ASSIGN(cursor.root_id, in.fixed<16>());
+  KHIPU_TRY_ASSIGN(cursor.as_of, take_as_of(in));
+  KHIPU_TRY_ASSIGN(cursor.caller, in.fixed<32>());
+  KHIPU_TRY_ASSIGN(cursor.given, in.fixed<32>());
+  KHIPU_TRY_ASSIGN(cursor.next, in.unsigned_integer());
+  KHIPU_TRY(in.expect_end());
+  return cursor;
+}
+
+}  // namespace
+
+Hash CursorSealer::digest(std::string_view label, Bytes bytes) const {
+  return crypto::blake2b_keyed(key_, label, {bytes});
+}
+
+std::string CursorSealer::seal_payload(Bytes payload) const {
+  Buffer sealed(payload.begin(), payload.end());
+  const Hash tag = digest("khipu-cursor-v1", payload);
+  append(sealed, Bytes(tag).first(kTagSize));
+  return std::string(kPrefix) + to_url_text(sealed);
+}
+
+Answer<Buffer> CursorSealer::open_payload(std::string_view text) const {
+  if (!text.starts_with(kPrefix) || text.size() > kTextSizeMax) return invalid();
+  std::optional<Buffer> sealed = from_url_text(text.substr(kPrefix.size()));
+  if (!sealed || sealed->size() <= kTagSize) return invalid();
+  const Bytes payload = Bytes(*sealed).first(sealed->size() - kTagSize);
+  const Hash tag = digest("khipu-cursor-v1", payload);
+  if (!crypto::equal_constant_time(Bytes(tag).first(kTagSize), Bytes(*sealed).last(kTagSize))) return invalid();
+  sealed->resize(payload.size());
+  return std::move(*sealed);
+}
+
+std::string CursorSealer::seal(const EventCursor& cursor) const {
+  Buffer question;
+  encode_filter(question, cursor.question.filter, cursor.question.order);
+  Buffer payload;
+  {
+    CborWriter out(payload);
+    out.array(12);
+    out.unsigned_integer(kEventKind);
+    out.bytes(cursor.root_id);
+    put_as_of(out, cursor.as_of);
+    out.unsigned_integer(cursor.first_seq.value);
+    out.bytes(cursor.caller);
+    out.bytes(cursor.given);
+    out.bytes(question);
+    out.unsigned_integer(cursor.last_seq.value);
+    out.integer(cursor.last_time);
+    out.unsigned_integer(cursor.total);
+    out.boolean(cursor.total_is_lower_bound);
+    out.bytes(as_bytes(cursor.context));
+  }
+  return seal_payload(payload);
+}
+
+std::string CursorSealer::seal(const HistoryCursor& cursor) const {
+  Buffer payload;
+  {
+    CborWriter out(payload);
+    out.array(6);
+    out.unsigned_integer(kHistoryKind);
+    out.bytes(cursor.root_id);
+    put_as_of(out, cursor.as_of);
+    out.bytes(cursor.caller);
+    out.bytes(cursor.given);
+    out.unsigned_integer(cursor.next);
+  }
+  return seal_payload(payload);
+}
+
+Answer<EventCursor> CursorSealer::open_event(std::string_view text) const {
+  KHIPU_TRY_ASSIGN(const Buffer payload, open_payload(text));
+  auto cursor = take_event(payload);
+  if (!cursor.ok()) return invalid();  // ours, but of a history
+  return std::move(cursor).value();
+}
+
+Answer<HistoryCursor> CursorSealer::open_history(std::string_view text) const {
+  KHIPU_TRY_ASSIGN(const Buffer payload, open_payload(text));
+  auto cursor = take_history(payload);
+  if (!cursor.ok()) return invalid();
+  return std::move(cursor).value();
+}
+
+}  // namespace khipu::query

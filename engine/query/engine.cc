@@ -1,0 +1,72 @@
+#include "engine/query/engine.h"
+
+#include <algorithm>
+
+#include "engine/query/facts_cache.h"
+#include "engine/query/record_reader.h"
+
+namespace khipu::query {
+namespace {
+
+constexpr uint32_t kAroundMax = 100;
+
+}  // namespace
+
+Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key)
+    : store_(store), now_(std::move(now)), cursors_(cursor_key), facts_(std::make_unique<FactsCache>()) {}
+Engine::~Engine() = default;
+
+Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  EventDetail detail;
+  detail.server_time = now_();
+  detail.as_of = query::as_of(*snapshot);
+  const Row first = first_held(*snapshot);
+  const std::string digits = std::to_string(seq.value);
+  if (seq.value >= detail.as_of.tree_size) {
+    QueryError error("NOT_YET", "seq", digits,
+                     detail.as_of.tree_size == 0
+                         ? "The log is empty."
+                         : "The newest seq is " + std::to_string(detail.as_of.tree_size - 1) + ".");
+    return error;
+  }
+  if (seq < first) {
+    return QueryError("PURGED", "seq", digits,
+                      "Retention removed this row; its leaf hash is still committed. The first seq still held is " +
+                          std::to_string(first.value) + ".");
+  }
+  around = std::min(around, kAroundMax);
+  Findings findings;
+  RecordReader reader(*snapshot, detail.as_of.registry_size, findings);
+  KHIPU_TRY_ASSIGN(detail.event, reader.event(seq));
+  const uint64_t from = std::max(first.value, seq.value - std::min<uint64_t>(seq.value, around));
+  const uint64_t to = std::min(detail.as_of.tree_size, seq.value + 1 + around);
+  for (uint64_t row = from; row < to; ++row) {
+    if (row == seq.value) continue;
+    KHIPU_TRY_ASSIGN(std::optional<EventRow> neighbour, reader.event({row}));
+    if (neighbour) (row < seq.value ? detail.before : detail.after).push_back(std::move(*neighbour));
+  }
+  detail.findings = findings.list();
+  return detail;
+}
+
+Answer<std::vector<FoundEntity>> Engine::find_entities(std::string_view text, bool prefix, uint32_t limit) {
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  KHIPU_TRY(entities_.extend(*snapshot));
+  const uint64_t size = snapshot->size(TableId::kRegistry);
+  KHIPU_TRY_ASSIGN(std::vector<FoundEntity> found, entities_.find(*snapshot, size, text, prefix, limit));
+  // What is shown was checked (P5): the newest version's record says it again.
+  Findings findings;
+  RecordReader reader(*snapshot, size, findings);
+  std::vector<FoundEntity> checked;
+  for (FoundEntity& entity : found) {
+    const auto version = reader.version(entity.newest);
+    if (!version || version->view.type != entity.type || version->view.id != entity.id) continue;
+    entity.name = version->view.name;
+    entity.deleted = version->view.deleted;
+    checked.push_back(std::move(entity));
+  }
+  return checked;
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,288 @@
+#include "engine/query/entities.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "engine/query/fold.h"
+#include "engine/query/near.h"
+
+namespace khipu::query {
+namespace {
+
+constexpr size_t kRefsMax = 20;  // candidates an error lists
+
+std::string make_key(std::string_view type, std::string_view id) {
+  std::string key;
+  key.reserve(type.size() + 1 + id.size());
+  key.append(type).append(1, '\0').append(id);
+  return key;
+}
+
+std::string ref_of(std::string_view type, std::string_view id) { return std::string(type).append(1, ':').append(id); }
+
+// Type names are words of this form; a text whose part before the colon is none cannot be meant as a ref.
+bool looks_like_type(std::string_view text) {
+  if (text.empty() || text.size() > 63 || text[0] < 'a' || text[0] > 'z') return false;
+  return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
+}
+
+bool text_matches(std::string_view text, std::string_view wanted, std::string_view folded, Match match) {
+  switch (match) {
+    case Match::kExact: return text == wanted;
+    case Match::kExactCi: return equals_folded(text, folded);
+    case Match::kPrefix: return starts_folded(text, folded);
+    case Match::kContains: return contains_folded(text, folded);
+  }
+  return false;
+}
+
+// Whether the matcher may be asked of the schema's field.
+Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& matcher, const std::string& argument) {
+  if (schema.type(matcher.type) == nullptr) return unknown_type(schema, matcher.type, argument + ".type");
+  if (matcher.field == "id") return {};
+  const codec::FieldSchema* field = schema.field(matcher.type, matcher.field);
+  if (field == nullptr) {
+    QueryError error("UNKNOWN_FIELD", argument + ".field", matcher.field, "The entity type has no field of that name.");
+    error.allowed.push_back("id");
+    for (const codec::FieldSchema& known : schema.type(matcher.type)->fields) error.allowed.push_back(known.name);
+    error.did_you_mean = nearest(matcher.field, error.allowed);
+    return error;
+  }
+  QueryError unsupported("UNSUPPORTED_MATCH", argument + ".match", name(matcher.match), "");
+  if (field->protection != codec::Protection::kNone) {
+    unsupported.hint = "That field is protected: this reader holds no key to search it with.";
+    return unsupported;
+  }
+  if (field->kind == codec::ValueKind::kNumber && matcher.match != Match::kExact) {
+    unsupported.hint = "That field is a number: exact only.";
+    unsupported.allowed = {"exact"};
+    return unsupported;
+  }
+  if (field->kind == codec::ValueKind::kNumber && !number_from_text(matcher.value)) {
+    return QueryError("UNKNOWN_VALUE", argument + ".value", matcher.value,
+                      "That field is a number: give it in decimal.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
+  const std::unique_lock lock(mutex_);
+  const uint64_t end = snapshot.size(TableId::kRegistry);
+  if (end <= size_) return {};
+  codec::VersionRecord version;
+  const auto damaged = [&](Row row, uint64_t rows) {
+    damaged_.push_back({"frame-corrupt", TableId::kRegistry, row, rows,
+                        "registry row " + std::to_string(row.value) + ": it cannot be read"});
+  };
+  const auto take = [&](const snapshot::ScannedRow& scanned) {
+    if (scanned.fault != codec::FrameFault::kNone) {
+      damaged(scanned.row, scanned.lost);
+      return true;
+    }
+    if (!codec::decode_version(scanned.frame.payload, version).ok()) {
+      damaged(scanned.row, 1);
+      return true;
+    }
+    std::string key = make_key(version.type, version.id);
+    const auto found = by_key_.find(key);
+    if (found != by_key_.end()) {
+      entries_[found->second].rows.push_back(scanned.row);
+      return true;
+    }
+    entries_.push_back({std::move(key), version.entity.value_or(scanned.row), {scanned.row}});
+    by_key_.emplace(entries_.back().key, entries_.size() - 1);
+    return true;
+  };
+  // A failed scan may have added rows: they would come again, so the size moves with every row.
+  uint64_t next = size_;
+  const auto counted = [&](const snapshot::ScannedRow& scanned) {
+    next = scanned.row.value + std::max<uint64_t>(1, scanned.lost);
+    return take(scanned);
+  };
+  const Result<void> scanned = snapshot.scan(TableId::kRegistry, {size_}, {end}, snapshot::Order::kAscending, counted);
+  size_ = scanned.ok() ? end : next;
+  return scanned;
+}
+
+VersionRows Entities::versions(std::string_view type, std::string_view id, uint64_t size) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = by_key_.find(make_key(type, id));
+  if (found == by_key_.end()) return {};
+  VersionRows rows = entries_[found->second].rows;
+  while (!rows.empty() && rows.back().value >= size) rows.pop_back();
+  return rows;
+}
+
+std::optional<Entities::Known> Entities::known(std::string_view type, std::string_view id, uint64_t size) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = by_key_.find(make_key(type, id));
+  if (found == by_key_.end()) return std::nullopt;
+  const Entry& entry = entries_[found->second];
+  const auto end = std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size});
+  if (end == entry.rows.begin()) return std::nullopt;
+  return Known{entry.entity, *(end - 1), static_cast<uint64_t>(end - entry.rows.begin())};
+}
+
+std::vector<TypeFacts> Entities::counts(uint64_t size) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<TypeFacts> types;
+  for (const Entry& entry : entries_) {
+    const auto end = std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size});
+    if (end == entry.rows.begin()) continue;
+    const std::string_view type = std::string_view(entry.key).substr(0, entry.key.find('\0'));
+    auto facts = std::find_if(types.begin(), types.end(), [&](const TypeFacts& known) { return known.type == type; });
+    if (facts == types.end()) facts = types.insert(types.end(), {std::string(type), 0, 0});
+    ++facts->entities;
+    facts->versions += static_cast<uint64_t>(end - entry.rows.begin());
+  }
+  return types;
+}
+
+std::vector<Finding> Entities::findings(uint64_t size) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Finding> found;
+  for (const Finding& finding : damaged_) {
+    if (finding.row.value < size) found.push_back(finding);
+  }
+  return found;
+}
+
+Result<void> Entities::each_version(const snapshot::Snapshot& snapshot, uint64_t size, const Visit& visit) const {
+  codec::VersionRecord version;
+  const auto take = [&](const snapshot::ScannedRow& scanned) {
+    if (scanned.fault != codec::FrameFault::kNone) return true;
+    if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
+    if (const std::optional<Known> entity = known(version.type, version.id, size)) visit(scanned.row, version, *entity);
+    return true;
+  };
+  return snapshot.scan(TableId::kRegistry, {0}, {size}, snapshot::Order::kAscending, take);
+}
+
+Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot& snapshot, uint64_t size,
+                                                        std::string_view text, std::string_view argument) const {
+  const size_t colon = text.find(':');
+  const std::string_view type = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
+  if (snapshot.schema().type(type) != nullptr) {
+    if (const auto entity = known(type, text.substr(colon + 1), size)) {
+      return std::optional<ResolvedEntity>({entity->entity, std::string(text), false});
+    }
+  }
+  struct Candidate {
+    std::string ref;
+    Row row;  // a version that says so
+    bool exact = false;
+    bool current = false;  // the newest version's id or name is the text
+  };
+  std::map<Row, Candidate> candidates;
+  const std::string folded = fold(text);
+  bool any_exact = false;
+  const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
+    const std::string_view name = display_name(version);
+    const bool by_id = equals_folded(version.id, folded);
+    if (!by_id && !equals_folded(name, folded)) return;
+    Candidate& candidate = candidates[entity.entity];
+    if (candidate.ref.empty()) {
+      candidate.ref = ref_of(version.type, version.id);
+      candidate.row = row;
+    }
+    const bool exact = version.id == text || name == text;
+    candidate.exact |= exact;
+    candidate.current |= by_id || row == entity.newest;
+    any_exact |= exact;
+  };
+  KHIPU_TRY(each_version(snapshot, size, look));
+  if (any_exact) std::erase_if(candidates, [](const auto& entry) { return !entry.second.exact; });
+  if (candidates.empty()) {
+    if (looks_like_type(type) && snapshot.schema().type(type) == nullptr) {
+      return unknown_type(snapshot.schema(), type, argument);
+    }
+    return std::optional<ResolvedEntity>();
+  }
+  if (candidates.size() > 1) {
+    QueryError error("AMBIGUOUS_ENTITY", std::string(argument), text,
+                     "This names " + std::to_string(candidates.size()) + " entities: pass one of the refs instead.");
+    for (const auto& [entity, candidate] : candidates) {
+      if (error.allowed.size() == kRefsMax) break;
+      const auto checked = snapshot.record(TableId::kRegistry, candidate.row);  // P5: these refs are shown
+      if (checked.ok() && checked->intact) error.allowed.push_back(candidate.ref);
+    }
+    return error;
+  }
+  const auto& [entity, candidate] = *candidates.begin();
+  return std::optional<ResolvedEntity>({entity, candidate.ref, !candidate.current});
+}
+
+Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uint64_t size,
+                                         const EntityMatcher& matcher, std::string_view argument) const {
+  KHIPU_TRY(check_matcher(snapshot.schema(), matcher, std::string(argument)));
+  const std::string folded = fold(matcher.value);
+  const std::optional<codec::Value> number = number_from_text(matcher.value);
+  const auto fits = [&](const codec::VersionRecord& version) {
+    if (matcher.field == "id") return text_matches(version.id, matcher.value, folded, matcher.match);
+    for (const codec::NamedValue& field : version.fields) {
+      if (field.name != matcher.field) continue;
+      if (field.value.schema_kind() == codec::ValueKind::kNumber) return number && equal_values(field.value, *number);
+      return text_matches(field.value.text, matcher.value, folded, matcher.match);
+    }
+    return false;
+  };
+  std::vector<Row> found;
+  const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
+    if (version.type != matcher.type) return;
+    if (matcher.current_only && (row != entity.newest || version.deleted)) return;
+    if (fits(version)) found.push_back(entity.entity);
+  };
+  KHIPU_TRY(each_version(snapshot, size, look));
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapshot, uint64_t size,
+                                                std::string_view text, bool prefix, uint32_t limit) const {
+  const std::string folded = fold(text);
+  const auto fits = [&](std::string_view value) {
+    return prefix ? starts_folded(value, folded) : equals_folded(value, folded);
+  };
+  struct Candidate {
+    FoundEntity found;
+    int rank = 3;  // 0 id, 1 current name, 2 past name
+  };
+  std::map<Row, Candidate> candidates;
+  const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
+    const std::string_view name = display_name(version);
+    const bool newest = row == entity.newest;
+    const int rank = fits(version.id) ? 0 : !fits(name) ? 3 : newest ? 1 : 2;
+    const auto known = candidates.find(entity.entity);
+    if (rank == 3 && known == candidates.end()) return;
+    Candidate& candidate = candidates[entity.entity];
+    candidate.rank = std::min(candidate.rank, rank);
+    candidate.found = {ref_of(version.type, version.id),
+                       std::string(version.type),
+                       std::string(version.id),
+                       std::string(name),
+                       version.deleted,
+                       entity.versions,
+                       "",
+                       row};
+  };
+  KHIPU_TRY(each_version(snapshot, size, look));
+  std::vector<Candidate> sorted;
+  for (auto& [row, candidate] : candidates) sorted.push_back(std::move(candidate));
+  // Equal matches stay in order of registration.
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.rank < b.rank; });
+  std::vector<FoundEntity> found;
+  constexpr const char* kMatchedOn[] = {"id", "current_name", "past_name"};
+  for (Candidate& candidate : sorted) {
+    if (found.size() == limit) break;
+    candidate.found.matched_on = kMatchedOn[candidate.rank];
+    found.push_back(std::move(candidate.found));
+  }
+  return found;
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,271 @@
+// Pages of events: Engine::events and Engine::each_event.
+#include <algorithm>
+
+#include "engine/query/engine.h"
+#include "engine/query/matcher.h"
+#include "engine/query/pass.h"
+
+namespace khipu::query {
+namespace {
+
+constexpr size_t kContextSizeMax = 1024;
+
+// A row's place in the order asked for.
+struct Place {
+  TimeUs time = 0;
+  Row seq;
+};
+
+struct Before {
+  Order order;
+  bool operator()(const Place& a, const Place& b) const {
+    const bool by_time = order.by == OrderBy::kTime && a.time != b.time;
+    if (order.descending) return by_time ? a.time > b.time : a.seq > b.seq;
+    return by_time ? a.time < b.time : a.seq < b.seq;
+  }
+};
+
+// The first `most` places in order of all that are offered. In seq order they come in order; by time a heap keeps them,
+// its top the one that would go first.
+class FirstPlaces {
+ public:
+  FirstPlaces(Order order, uint64_t most) : order_(order), most_(most) {}
+  void offer(const Place& place) {
+    if (order_.by == OrderBy::kSeq) {
+      if (places_.size() < most_) places_.push_back(place);
+      return;
+    }
+    const Before before{order_};
+    if (places_.size() < most_) {
+      places_.push_back(place);
+      std::push_heap(places_.begin(), places_.end(), before);
+    } else if (most_ > 0 && before(place, places_.front())) {
+      std::pop_heap(places_.begin(), places_.end(), before);
+      places_.back() = place;
+      std::push_heap(places_.begin(), places_.end(), before);
+    }
+  }
+  bool full() const { return places_.size() >= most_; }
+  std::vector<Place> take() {
+    std::sort(places_.begin(), places_.end(), Before{order_});
+    return std::move(places_);
+  }
+
+ private:
+  Order order_;
+  uint64_t most_;
+  std::vector<Place> places_;
+};
+
+QueryError mismatch(std::string what) {
+  return {"CURSOR_MISMATCH", "cursor", "", std::move(what) + " Leave the cursor out to start anew."};
+}
+
+// Rows that pages to come need were purged since the first page.
+std::optional<QueryError> expired(const EventCursor& cursor, Row first_held) {
+  if (first_held <= cursor.first_seq) return std::nullopt;
+  const Order& order = cursor.question.order;
+  const bool still_whole = order.by == OrderBy::kSeq && (order.descending ? cursor.last_seq <= cursor.first_seq
+                                                                          : cursor.last_seq.next() >= first_held);
+  if (still_whole) return std::nullopt;
+  return QueryError("CURSOR_EXPIRED", "cursor", "",
+                    "Retention removed rows " + std::to_string(cursor.first_seq.value) + " to " +
+                        std::to_string(first_held.value - 1) +
+                        " since the first page. Leave the cursor out to start anew.");
+}
+
+bool time_ordered(const std::vector<EventRow>& rows, bool descending) {
+  return std::is_sorted(rows.begin(), rows.end(), [descending](const EventRow& a, const EventRow& b) {
+    return descending ? a.occurred_at > b.occurred_at : a.occurred_at < b.occurred_at;
+  });
+}
+
+Answer<void> check_filter(const Filter& filter) {
+  if (filter.log == Log::kAccess) {
+    return QueryError("UNKNOWN_VALUE", "log", "access", "This root keeps no access log that could be queried.");
+  }
+  if (filter.from && filter.to && *filter.from >= *filter.to) {
+    return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
+  }
+  return {};
+}
+
+}  // namespace
+
+// What a page is made from: the question and where in its answer we are.
+struct Engine::Question {
+  EventCursor place;  // as_of, question, totals; last_* when `goes_on`
+  bool goes_on = false;
+};
+
+Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot, const EventRequest& request) const {
+  Question question;
+  EventCursor& place = question.place;
+  const Hash caller = cursors_.digest("khipu-cursor-caller", as_bytes(request.caller));
+  Hash given{};
+  if (request.filter) {
+    Buffer bytes;
+    encode_filter(bytes, *request.filter, request.order);
+    given = request.given.empty() ? cursors_.digest("khipu-cursor-filter", bytes)
+                                  : cursors_.digest("khipu-cursor-given", as_bytes(request.given));
+  }
+  if (request.cursor.empty()) {
+    if (!request.filter)
+      return QueryError("INVALID_ARGUMENT", "filter", "", "Neither a filter nor a cursor was given.");
+    if (request.context.size() > kContextSizeMax) {
+      return QueryError("INVALID_ARGUMENT", "context", "", "More than 1,024 bytes.");
+    }
+    place.root_id = snapshot.genesis().root_id;
+    place.as_of = query::as_of(snapshot);
+    place.first_seq = first_held(snapshot);
+    place.caller = caller;
+    place.given = given;
+    place.question = {*request.filter, request.order};
+    place.context = request.context;
+    return question;
+  }
+  KHIPU_TRY_ASSIGN(place, cursors_.open_event(request.cursor));
+  question.goes_on = true;
+  if (place.root_id != snapshot.genesis().root_id) return mismatch("This cursor is of another log.");
+  if (place.caller != caller) return mismatch("This cursor was given to another caller.");
+  if (request.filter && place.given != given) return mismatch("This cursor belongs to another filter or order.");
+  if (place.as_of.tree_size > snapshot.size(TableId::kLogs) ||
+      place.as_of.registry_size > snapshot.size(TableId::kRegistry)) {
+    return mismatch("The log is shorter than when this cursor was made.");
+  }
+  if (auto error = expired(place, first_held(snapshot))) return std::move(*error);
+  return question;
+}
+
+Answer<EventPage> Engine::events(const EventRequest& request) {
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  KHIPU_TRY_ASSIGN(Question question, question_of(*snapshot, request));
+  EventCursor& place = question.place;
+  KHIPU_TRY(check_filter(place.question.filter));
+  const Order order = place.question.order;
+
+  EventPage page;
+  page.server_time = now_();
+  page.as_of = place.as_of;
+  page.order = order;
+  page.context = place.context;
+  KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, place.question.filter, place.as_of, page));
+
+  Findings findings;
+  Pass pass(*snapshot, matcher, place.as_of.tree_size, order.descending, request.stop, findings);
+  if (question.goes_on && order.by == OrderBy::kSeq) {
+    (order.descending ? pass.to : pass.from) = order.descending ? place.last_seq : place.last_seq.next();
+  }
+  if (question.goes_on && order.by == OrderBy::kTime) {
+    pass.wanted = [&](const snapshot::SegmentInfo& segment) {
+      if (!segment.sealed || segment.rows == 0) return true;
+      return order.descending ? segment.time_min <= place.last_time : segment.time_max >= place.last_time;
+    };
+  }
+  // One more than fits: whether a cursor is due.
+  FirstPlaces first(order, request.limit == 0 ? 0 : uint64_t{request.limit} + 1);
+  const Before before{order};
+  const Place last{place.last_time, place.last_seq};
+  uint64_t matched = 0;
+  KHIPU_TRY(pass.run([&](Row seq, const codec::EventRecord& event) {
+    const Place here{event.occurred_at, seq};
+    if (question.goes_on && order.by == OrderBy::kTime && !before(last, here)) return true;
+    ++matched;
+    first.offer(here);
+    return !(question.goes_on && order.by == OrderBy::kSeq && first.full());
+  }));
+  if (!question.goes_on) place.total = matched;
+  place.total_is_lower_bound |= pass.damage;
+  page.total = place.total;
+  page.total_is_lower_bound = place.total_is_lower_bound;
+  page.scanned = pass.scanned;
+
+  RecordReader reader(*snapshot, place.as_of.registry_size, findings);
+  const std::vector<Place> places = first.take();
+  size_t done = 0;
+  for (; done < places.size() && done < request.limit; ++done) {
+    KHIPU_TRY_ASSIGN(std::optional<EventRow> row, reader.event(places[done].seq));
+    if (!row) {
+      ++page.unshown;
+      continue;
+    }
+    if (!page.rows.empty() && request.fits && !request.fits(*row)) break;
+    if (page.rows.empty() && request.fits) (void)request.fits(*row);
+    page.rows.push_back(std::move(*row));
+  }
+  if (done > 0 && done < places.size()) {
+    page.more_reason = done == request.limit ? "row_limit" : "budget";
+    place.last_seq = places[done - 1].seq;
+    place.last_time = places[done - 1].time;
+    place.question.filter = page.applied;
+    page.cursor = cursors_.seal(place);
+  }
+  if (order.by == OrderBy::kSeq && !time_ordered(page.rows, order.descending)) {
+    page.notes.push_back(
+        {"NOT_TIME_ORDERED", "Rows are in the order they were recorded, which is not that of their times.", ""});
+  }
+  page.coverage.complete = page.coverage.complete && !page.total_is_lower_bound && page.unshown == 0;
+  page.findings = findings.list();
+  page.findings_total = findings.total();
+  return page;
+}
+
+Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of,
+                                EventPage& page) {
+  if (Matcher::needs_entities(filter)) KHIPU_TRY(entities_.extend(snapshot));
+  KHIPU_TRY_ASSIGN(Matcher matcher,
+                   Matcher::compile(filter, snapshot, entities_, as_of.registry_size, page.applied, page.notes));
+  if (Matcher::needs_entities(filter) && !entities_.findings(as_of.registry_size).empty()) {
+    page.notes.push_back(
+        {"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
+  }
+  KHIPU_TRY_ASSIGN(page.coverage, coverage_.coverage(snapshot, filter, as_of.tree_size));
+  return matcher;
+}
+
+Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
+                                     const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop) {
+  KHIPU_TRY(check_filter(filter));
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  EventPage page;
+  page.server_time = now_();
+  page.as_of = query::as_of(*snapshot);
+  page.order = order;
+  KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, filter, page.as_of, page));
+
+  Findings findings;
+  RecordReader reader(*snapshot, page.as_of.registry_size, findings);
+  Pass pass(*snapshot, matcher, page.as_of.tree_size, order.descending, stop, findings);
+  Result<void> failed;
+  const auto show = [&](Row seq) {
+    auto row = reader.event(seq);
+    if (!row.ok()) {
+      failed = std::move(row).error();
+      return false;
+    }
+    if (*row) return visit(**row);
+    ++page.unshown;
+    return true;
+  };
+  std::vector<Place> places;  // by time: 16 bytes for each match, and then the order is known
+  KHIPU_TRY(pass.run([&](Row seq, const codec::EventRecord& event) {
+    ++page.total;
+    if (order.by == OrderBy::kSeq) return show(seq);
+    places.push_back({event.occurred_at, seq});
+    return true;
+  }));
+  std::sort(places.begin(), places.end(), Before{order});
+  for (const Place& place : places) {
+    if (!failed.ok() || stop.stop_requested() || !show(place.seq)) break;
+  }
+  KHIPU_TRY(std::move(failed));
+  if (stop.stop_requested()) return Error{Code::kCancelled, "export"};
+  page.total_is_lower_bound = pass.damage;
+  page.scanned = pass.scanned;
+  page.coverage.complete = page.coverage.complete && !pass.damage && page.unshown == 0;
+  page.findings = findings.list();
+  page.findings_total = findings.total();
+  return page;
+}
+
+}  // namespace khipu::query

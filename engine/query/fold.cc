@@ -1,0 +1,110 @@
+#include "engine/query/fold.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+
+namespace khipu::query {
+namespace {
+
+struct Run {
+  uint32_t first, last, step;
+  int32_t delta;
+};
+constexpr Run kRuns[] = {
+#include "engine/query/fold_table.inc"
+};
+
+char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+}
+
+uint32_t lower(uint32_t point) {
+  const Run* run =
+      std::lower_bound(std::begin(kRuns), std::end(kRuns), point, [](const Run& r, uint32_t p) { return r.last < p; });
+  // Runs of step 2 interleave with none other, so the first run that ends at or behind the point is the only one.
+  if (run == std::end(kRuns) || point < run->first || (point - run->first) % run->step != 0) return point;
+  return static_cast<uint32_t>(static_cast<int64_t>(point) + run->delta);
+}
+
+// Size of the well-formed sequence at the front, 0 when there is none.
+size_t sequence(std::string_view text, uint32_t& point) {
+  const auto byte = [&](size_t at) { return static_cast<uint8_t>(text[at]); };
+  const uint8_t first = byte(0);
+  const size_t size = first >= 0xC2 && first < 0xE0   ? 2
+                      : first >= 0xE0 && first < 0xF0 ? 3
+                      : first >= 0xF0 && first < 0xF5 ? 4
+                                                      : 0;
+  if (size == 0 || text.size() < size) return 0;
+  point = first & (0xFFU >> (size + 1));
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+    point = point << 6 | (byte(i) & 0x3FU);
+  }
+  return size;
+}
+
+void put(std::string& to, uint32_t point) {
+  if (point < 0x80) {
+    to += static_cast<char>(point);
+  } else if (point < 0x800) {
+    to += static_cast<char>(0xC0 | point >> 6);
+    to += static_cast<char>(0x80 | (point & 0x3F));
+  } else if (point < 0x10000) {
+    to += static_cast<char>(0xE0 | point >> 12);
+    to += static_cast<char>(0x80 | (point >> 6 & 0x3F));
+    to += static_cast<char>(0x80 | (point & 0x3F));
+  } else {
+    to += static_cast<char>(0xF0 | point >> 18);
+    to += static_cast<char>(0x80 | (point >> 12 & 0x3F));
+    to += static_cast<char>(0x80 | (point >> 6 & 0x3F));
+    to += static_cast<char>(0x80 | (point & 0x3F));
+  }
+}
+
+bool equal_ascii(std::string_view text, std::string_view folded) {
+  return text.size() == folded.size() &&
+         std::equal(text.begin(), text.end(), folded.begin(), [](char a, char b) { return lower_ascii(a) == b; });
+}
+
+}  // namespace
+
+std::string fold(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    uint32_t point = 0;
+    size_t size = 1;
+    if (static_cast<signed char>(text[0]) >= 0) {
+      out += lower_ascii(text[0]);
+    } else if ((size = sequence(text, point)) == 0) {
+      size = 1;
+      out += text[0];
+    } else if (const uint32_t lowered = lower(point); lowered != point) {
+      put(out, lowered);
+    } else {
+      out += text.substr(0, size);
+    }
+    text.remove_prefix(size);
+  }
+  return out;
+}
+
+bool contains_folded(std::string_view text, std::string_view folded) {
+  if (folded.empty()) return true;
+  if (!is_ascii(text)) return fold(text).find(folded) != std::string::npos;
+  return std::search(text.begin(), text.end(), folded.begin(), folded.end(),
+                     [](char a, char b) { return lower_ascii(a) == b; }) != text.end();
+}
+
+bool starts_folded(std::string_view text, std::string_view folded) {
+  if (!is_ascii(text)) return fold(text).starts_with(folded);
+  return text.size() >= folded.size() && equal_ascii(text.substr(0, folded.size()), folded);
+}
+
+bool equals_folded(std::string_view text, std::string_view folded) {
+  return is_ascii(text) ? equal_ascii(text, folded) : fold(text) == folded;
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,174 @@
+// Engine::history: versions of one entity, what changed in each, and who changed it.
+#include <algorithm>
+
+#include "engine/query/engine.h"
+#include "engine/query/record_reader.h"
+
+namespace khipu::query {
+namespace {
+
+const OwnedValue* find(const std::vector<NamedOwnedValue>& fields, std::string_view name) {
+  for (const NamedOwnedValue& field : fields) {
+    if (field.name == name) return &field.value;
+  }
+  return nullptr;
+}
+
+bool asked(const std::vector<std::string>& fields, const std::string& name) {
+  return fields.empty() || std::find(fields.begin(), fields.end(), name) != fields.end();
+}
+
+// Fields of `before` and `after` that differ, in the order of the newer state, then what was taken away.
+std::vector<FieldChange> differences(const std::vector<NamedOwnedValue>& before,
+                                     const std::vector<NamedOwnedValue>& after,
+                                     const std::vector<std::string>& fields) {
+  std::vector<FieldChange> changes;
+  for (const NamedOwnedValue& field : after) {
+    const OwnedValue* old = find(before, field.name);
+    if (!asked(fields, field.name) || (old != nullptr && *old == field.value)) continue;
+    changes.push_back({field.name, old == nullptr ? std::nullopt : std::optional(*old), field.value});
+  }
+  for (const NamedOwnedValue& field : before) {
+    if (!asked(fields, field.name) || find(after, field.name) != nullptr) continue;
+    changes.push_back({field.name, field.value, std::nullopt});
+  }
+  return changes;
+}
+
+VersionView view_of(const CheckedVersion& version, const CheckedVersion* before,
+                    const std::vector<std::string>& fields) {
+  VersionView view;
+  view.version = version.view.version;
+  view.row = version.view.version_row;
+  view.time = version.time;
+  view.recorded_at = version.recorded_at;
+  view.seq = version.seq;
+  view.deleted = version.view.deleted;
+  view.revived = before != nullptr && before->view.deleted && !version.view.deleted;
+  view.changes = differences(before == nullptr ? std::vector<NamedOwnedValue>() : before->view.fields,
+                             version.view.fields, fields);
+  view.fields = version.view.fields;
+  return view;
+}
+
+// Everything that decides which versions are listed, for the cursor to be bound to.
+Buffer digestible(const HistoryRequest& request, const std::string& ref) {
+  Filter filter;
+  filter.from = request.from;
+  filter.to = request.to;
+  filter.axis = request.axis;
+  filter.where.targets = {ref};
+  filter.where.actions = request.fields;
+  Buffer bytes;
+  encode_filter(bytes, filter, Order{});
+  return bytes;
+}
+
+}  // namespace
+
+Answer<History> Engine::history(const HistoryRequest& request) {
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  KHIPU_TRY(entities_.extend(*snapshot));
+  HistoryCursor place;
+  place.as_of = query::as_of(*snapshot);
+  const Hash caller = cursors_.digest("khipu-cursor-caller", as_bytes(request.caller));
+  if (!request.cursor.empty()) {
+    KHIPU_TRY_ASSIGN(place, cursors_.open_history(request.cursor));
+    if (place.root_id != snapshot->genesis().root_id || place.caller != caller ||
+        place.as_of.registry_size > snapshot->size(TableId::kRegistry)) {
+      return QueryError("CURSOR_MISMATCH", "cursor", "", "This cursor is of another log or another caller.");
+    }
+  }
+  const uint64_t size = place.as_of.registry_size;
+  KHIPU_TRY_ASSIGN(const std::optional<ResolvedEntity> entity,
+                   entities_.resolve(*snapshot, size, request.entity, "entity"));
+  if (!entity) {
+    return QueryError("NOT_FOUND", "entity", request.entity, "No entity has this id or name, now or in the past.");
+  }
+  const Hash given = cursors_.digest("khipu-cursor-history", digestible(request, entity->ref));
+  if (!request.cursor.empty() && place.given != given) {
+    return QueryError("CURSOR_MISMATCH", "cursor", "", "This cursor belongs to another entity or window.");
+  }
+  place.root_id = snapshot->genesis().root_id;
+  place.caller = caller;
+  place.given = given;
+
+  History history;
+  history.server_time = now_();
+  history.as_of = place.as_of;
+  history.ref = entity->ref;
+  const size_t colon = history.ref.find(':');
+  history.type = history.ref.substr(0, colon);
+  history.id = history.ref.substr(colon + 1);
+  if (entity->by_old_name) {
+    history.notes.push_back(
+        {"NAME_MATCHED_OLD_VERSION", "The name given is one the entity no longer bears.", history.ref});
+  }
+  if (!request.fields.empty()) {
+    for (const std::string& field : request.fields) {
+      if (snapshot->schema().field(history.type, field) != nullptr) continue;
+      QueryError error("UNKNOWN_FIELD", "fields", field, "The entity's type has no field of that name.");
+      if (const codec::TypeSchema* type = snapshot->schema().type(history.type)) {
+        for (const codec::FieldSchema& known : type->fields) error.allowed.push_back(known.name);
+      }
+      return error;
+    }
+  }
+
+  Findings findings;
+  RecordReader reader(*snapshot, size, findings);
+  const auto time_of = [&](const auto& version) {
+    return request.axis == Axis::kOccurred ? version.time : version.recorded_at;
+  };
+  std::optional<CheckedVersion> before;
+  std::optional<VersionView> at;
+  bool disorder = false;
+  for (const Row row : entities_.versions(history.type, history.id, size)) {
+    if (request.stop.stop_requested()) return Error{Code::kCancelled, "history"};
+    std::optional<CheckedVersion> version = reader.version(row);
+    if (!version) {
+      ++history.unshown;
+      continue;
+    }
+    history.name = version->view.name;
+    history.deleted = version->view.deleted;
+    disorder |= before && time_of(*version) < time_of(*before);
+    VersionView view = view_of(*version, before ? &*before : nullptr, request.fields);
+    const TimeUs time = time_of(view);
+    if (request.at) {
+      if (time <= *request.at && (!at || time >= time_of(*at))) at = std::move(view);
+    } else if ((!request.from || time >= *request.from) && (!request.to || time < *request.to) &&
+               (request.fields.empty() || !view.changes.empty())) {
+      const bool on_page = history.total >= place.next && history.versions.size() < request.limit;
+      if (on_page) history.versions.push_back(std::move(view));
+      ++history.total;
+    }
+    before = std::move(version);
+  }
+  if (at) {
+    history.total = 1;
+    history.versions.push_back(std::move(*at));
+  }
+  if (request.at && !at) {
+    history.notes.push_back(
+        {"NONE_AT_THAT_TIME", "The log knows no version of the entity at that time or before.", ""});
+  }
+  if (disorder) {
+    history.notes.push_back(
+        {"NOT_TIME_ORDERED", "Versions are in the order they were recorded; their times are not.", ""});
+  }
+  for (VersionView& version : history.versions) {
+    if (!version.seq || version.seq->value >= place.as_of.tree_size || *version.seq < first_held(*snapshot)) continue;
+    auto event = reader.event(*version.seq);
+    if (event.ok() && *event) version.changed_by = (*event)->actor;
+  }
+  const uint64_t next = place.next + history.versions.size();
+  if (!request.at && !history.versions.empty() && next < history.total) {
+    place.next = next;
+    history.cursor = cursors_.seal(place);
+  }
+  history.findings = findings.list();
+  return history;
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,229 @@
+#include "engine/query/matcher.h"
+
+#include <algorithm>
+
+#include "engine/query/fold.h"
+#include "engine/query/near.h"
+
+namespace khipu::query {
+namespace {
+
+constexpr uint32_t bit(uint8_t value) { return 1U << value; }
+
+bool holds(const std::vector<Row>& entity, Row row) {
+  return entity.size() == 1 ? entity[0] == row : std::binary_search(entity.begin(), entity.end(), row);
+}
+bool any_target(const std::vector<Row>& entity, const codec::EventRecord& event) {
+  return std::any_of(event.targets.begin(), event.targets.end(),
+                     [&](const codec::Pin& pin) { return holds(entity, pin.entity); });
+}
+bool listed(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+bool equal_column(const codec::EventRecord& event, uint32_t column, const OwnedValue& value) {
+  return std::any_of(event.custom.begin(), event.custom.end(), [&](const codec::ColumnValue& have) {
+    return have.column == column && equal_values(have.value, value.view());
+  });
+}
+
+QueryError unknown_word(std::string_view argument, std::string_view word, std::vector<std::string> allowed) {
+  QueryError error("UNKNOWN_VALUE", std::string(argument), word, "Not a word this argument knows.");
+  error.did_you_mean = nearest(word, allowed);
+  error.allowed = std::move(allowed);
+  return error;
+}
+
+}  // namespace
+
+struct Matcher::Compiler {
+  const snapshot::Snapshot& snapshot;
+  const Entities& entities;
+  uint64_t size;
+  std::vector<Note>& notes;
+  std::string prefix;  // "" or "not."
+
+  // Replaces `text` by the entity's ref. An entity nobody knows is an empty set.
+  Answer<Entity> entity(std::string& text, const std::string& argument) {
+    KHIPU_TRY_ASSIGN(const std::optional<ResolvedEntity> found, entities.resolve(snapshot, size, text, argument));
+    if (!found) {
+      notes.push_back({"UNKNOWN_ENTITY", "No entity has this id or name, now or in the past: " + argument + ".", text});
+      return Entity();
+    }
+    if (found->by_old_name) {
+      notes.push_back({"NAME_MATCHED_OLD_VERSION",
+                       "The name given in " + argument + " is one the entity no longer bears.", found->ref});
+    }
+    text = found->ref;
+    return Entity{found->entity};
+  }
+
+  Answer<Entity> match(const EntityMatcher& matcher, const std::string& argument) {
+    KHIPU_TRY_ASSIGN(Entity found, entities.match(snapshot, size, matcher, argument));
+    if (found.empty()) notes.push_back({"UNKNOWN_ENTITY", "No entity meets " + argument + ".", matcher.value});
+    return found;
+  }
+
+  Answer<Compiled> compile(Conditions& c) {
+    Compiled out;
+    if (!c.actors.empty()) {
+      Entity any;
+      for (std::string& actor : c.actors) {
+        KHIPU_TRY_ASSIGN(const Entity found, entity(actor, prefix + "actor"));
+        any.insert(any.end(), found.begin(), found.end());
+      }
+      std::sort(any.begin(), any.end());
+      out.actors.push_back(std::move(any));
+    }
+    if (c.actor_match) {
+      KHIPU_TRY_ASSIGN(Entity found, match(*c.actor_match, prefix + "actor_match"));
+      out.actors.push_back(std::move(found));
+    }
+    for (std::string& target : c.targets) {
+      KHIPU_TRY_ASSIGN(Entity found, entity(target, prefix + "target"));
+      out.targets.push_back(std::move(found));
+    }
+    for (size_t i = 0; i < c.target_matches.size(); ++i) {
+      KHIPU_TRY_ASSIGN(Entity found, match(c.target_matches[i], prefix + "target_match[" + std::to_string(i) + "]"));
+      out.targets.push_back(std::move(found));
+    }
+    KHIPU_TRY_ASSIGN(out.action_classes, classes(c));
+    KHIPU_TRY_ASSIGN(out.outcomes, outcomes(c));
+    for (NamedOwnedValue& value : c.custom) {
+      KHIPU_TRY_ASSIGN(Column column, custom(value));
+      out.custom.push_back(std::move(column));
+    }
+    out.actions = c.actions;
+    out.sources = c.sources;
+    out.url_prefix = c.url_prefix;
+    out.text = fold(c.text);
+    return out;
+  }
+
+  Answer<uint32_t> classes(const Conditions& c) const {
+    uint32_t bits = 0;
+    for (const std::string& word : c.action_classes) {
+      const auto value = codec::action_class(word);
+      if (!value) {
+        return unknown_word(
+            prefix + "action_class", word,
+            {"auth", "read", "create", "update", "delete", "privilege", "config", "log_control", "other"});
+      }
+      bits |= bit(static_cast<uint8_t>(*value));
+    }
+    return bits;
+  }
+
+  Answer<uint32_t> outcomes(const Conditions& c) const {
+    uint32_t bits = 0;
+    for (const std::string& word : c.outcomes) {
+      if (word == "not_success") {
+        for (const auto other : {codec::Outcome::kFailure, codec::Outcome::kDenied, codec::Outcome::kUnknown}) {
+          bits |= bit(static_cast<uint8_t>(other));
+        }
+        continue;
+      }
+      const auto value = codec::outcome(word);
+      if (!value)
+        return unknown_word(prefix + "outcome", word, {"success", "failure", "denied", "unknown", "not_success"});
+      bits |= bit(static_cast<uint8_t>(*value));
+    }
+    return bits;
+  }
+
+  Answer<Column> custom(NamedOwnedValue& value) const {
+    const std::string argument = prefix + "custom." + value.name.substr(0, 64);
+    const codec::ColumnSchema* column = snapshot.schema().column(value.name);
+    if (column == nullptr) {
+      QueryError error("UNKNOWN_FIELD", prefix + "custom", value.name, "The log has no custom column of that name.");
+      for (const codec::ColumnSchema& known : snapshot.schema().columns()) error.allowed.push_back(known.name);
+      error.did_you_mean = nearest(value.name, error.allowed);
+      return error;
+    }
+    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value};
+    // Hosts and shells give everything as text.
+    if (column->kind == codec::ValueKind::kNumber && value.value.kind == codec::Value::Kind::kText) {
+      if (const auto number = number_from_text(value.value.text)) {
+        value.value = OwnedValue(*number);
+        return Column{column->id, value.value};
+      }
+    }
+    if (column->kind != codec::ValueKind::kNumber) {
+      value.value = OwnedValue(column->kind == codec::ValueKind::kText ? codec::Value::of_text(value.value.as_text())
+                                                                       : codec::Value::of_json(value.value.as_text()));
+      return Column{column->id, value.value};
+    }
+    return QueryError("UNKNOWN_VALUE", argument, value.value.as_text(), "That column is a number: give it in decimal.");
+  }
+};
+
+bool Matcher::needs_entities(const Filter& filter) {
+  const auto named = [](const Conditions& c) {
+    return !c.actors.empty() || c.actor_match || !c.targets.empty() || !c.target_matches.empty();
+  };
+  return named(filter.where) || named(filter.where_not);
+}
+
+Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot& snapshot, const Entities& entities,
+                                 uint64_t registry_size, Filter& applied, std::vector<Note>& notes) {
+  applied = filter;
+  Matcher matcher;
+  matcher.from_ = filter.from;
+  matcher.to_ = filter.to;
+  matcher.on_occurred_ = filter.axis == Axis::kOccurred;
+  KHIPU_TRY_ASSIGN(matcher.where_, (Compiler{snapshot, entities, registry_size, notes, ""}.compile(applied.where)));
+  KHIPU_TRY_ASSIGN(matcher.where_not_,
+                   (Compiler{snapshot, entities, registry_size, notes, "not."}.compile(applied.where_not)));
+  const auto nobody = [](const Entity& entity) { return entity.empty(); };
+  matcher.never_ = std::any_of(matcher.where_.actors.begin(), matcher.where_.actors.end(), nobody) ||
+                   std::any_of(matcher.where_.targets.begin(), matcher.where_.targets.end(), nobody);
+  return matcher;
+}
+
+bool Matcher::may_hold(const snapshot::SegmentInfo& segment) const {
+  if (!segment.sealed || segment.rows == 0) return true;
+  const TimeUs first = on_occurred_ ? segment.time_min : segment.recorded_first;
+  const TimeUs last = on_occurred_ ? segment.time_max : segment.recorded_last;
+  return (!from_ || last >= *from_) && (!to_ || first < *to_);
+}
+
+bool Matcher::meets(const codec::EventRecord& event) const {
+  const Compiled& c = where_;
+  if (!on_occurred_ && ((from_ && event.recorded_at < *from_) || (to_ && event.recorded_at >= *to_))) return false;
+  if (c.outcomes != 0 && (c.outcomes & bit(static_cast<uint8_t>(event.outcome))) == 0) return false;
+  if (c.action_classes != 0 && (c.action_classes & bit(static_cast<uint8_t>(event.action_class))) == 0) return false;
+  for (const Entity& actor : c.actors) {
+    if (!holds(actor, event.actor.entity)) return false;
+  }
+  if (!c.actions.empty() && !listed(c.actions, event.action)) return false;
+  if (!c.sources.empty() && !listed(c.sources, event.source)) return false;
+  if (!c.url_prefix.empty() && !event.url.starts_with(c.url_prefix)) return false;
+  for (const Entity& target : c.targets) {
+    if (!any_target(target, event)) return false;
+  }
+  for (const Column& column : c.custom) {
+    if (!equal_column(event, column.id, column.value)) return false;
+  }
+  return c.text.empty() || contains_folded(as_text(event.content), c.text);
+}
+
+bool Matcher::excluded(const codec::EventRecord& event) const {
+  const Compiled& c = where_not_;
+  if ((c.outcomes & bit(static_cast<uint8_t>(event.outcome))) != 0) return true;
+  if ((c.action_classes & bit(static_cast<uint8_t>(event.action_class))) != 0) return true;
+  for (const Entity& actor : c.actors) {
+    if (holds(actor, event.actor.entity)) return true;
+  }
+  if (listed(c.actions, event.action) || listed(c.sources, event.source)) return true;
+  if (!c.url_prefix.empty() && event.url.starts_with(c.url_prefix)) return true;
+  for (const Entity& target : c.targets) {
+    if (any_target(target, event)) return true;
+  }
+  for (const Column& column : c.custom) {
+    if (equal_column(event, column.id, column.value)) return true;
+  }
+  return !c.text.empty() && contains_folded(as_text(event.content), c.text);
+}
+
+bool Matcher::matches(const codec::EventRecord& event) const { return meets(event) && !excluded(event); }
+
+}  // namespace khipu::query

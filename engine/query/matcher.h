@@ -1,0 +1,55 @@
+// A filter made ready for rows: names looked up once, words as bits. Not here: which rows are scanned (events.cc).
+#pragma once
+
+#include <vector>
+
+#include "engine/query/entities.h"
+#include "engine/query/filter.h"
+#include "engine/query/rows.h"
+
+namespace khipu::query {
+
+class Matcher {
+ public:
+  // Entities as of `registry_size`. `applied` becomes the filter with names as refs; notes say what was taken how.
+  static Answer<Matcher> compile(const Filter& filter, const snapshot::Snapshot& snapshot, const Entities& entities,
+                                 uint64_t registry_size, Filter& applied, std::vector<Note>& notes);
+  // Whether a question needs the entity table at all: others are answered with a damaged registry too.
+  static bool needs_entities(const Filter& filter);
+
+  // Nothing can match: an entity of the filter does not exist.
+  bool never() const { return never_; }
+  bool in_window(TimeUs occurred_at) const {  // on the occurred axis alone
+    return !on_occurred_ || ((!from_ || occurred_at >= *from_) && (!to_ || occurred_at < *to_));
+  }
+  // The whole filter; `event` lies in_window().
+  bool matches(const codec::EventRecord& event) const;
+  // A sealed segment with these bounds may hold matching rows.
+  bool may_hold(const snapshot::SegmentInfo& segment) const;
+
+ private:
+  using Entity = std::vector<Row>;  // any of these, ascending
+  struct Column {
+    uint32_t id = 0;
+    OwnedValue value;
+  };
+  struct Compiled {
+    std::vector<Entity> actors;   // `where`: the actor is in each of them; `where_not`: in none
+    std::vector<Entity> targets;  // `where`: each has a target in it; `where_not`: no target is in any
+    std::vector<std::string> actions, sources;
+    uint32_t action_classes = 0, outcomes = 0;  // bits; 0 = not asked
+    std::string url_prefix;
+    std::vector<Column> custom;
+    std::string text;  // folded
+  };
+  struct Compiler;
+  bool meets(const codec::EventRecord& event) const;
+  bool excluded(const codec::EventRecord& event) const;
+
+  std::optional<TimeUs> from_, to_;
+  bool on_occurred_ = true;
+  bool never_ = false;
+  Compiled where_, where_not_;
+};
+
+}  // namespace khipu::query

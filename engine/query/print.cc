@@ -1,0 +1,245 @@
+#include "engine/query/print.h"
+
+#include <array>
+#include <cmath>
+
+#include "engine/base/time.h"
+#include "engine/codec/cbor.h"
+
+namespace khipu::query {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+// Bytes of the well-formed UTF-8 sequence at the front, 0 when there is none.
+size_t sequence_size(std::string_view text) {
+  for (size_t size = 2; size <= 4 && size <= text.size(); ++size) {
+    if (codec::valid_utf8(as_bytes(text.substr(0, size)))) return size;
+  }
+  return 0;
+}
+
+// `"name":` with the comma that parts it from what stands before.
+void key(std::string& to, std::string_view name) {
+  if (to.back() != '{') to += ',';
+  to += '"';
+  to += name;
+  to += "\":";
+}
+void text_member(std::string& to, std::string_view name, std::string_view text) {
+  key(to, name);
+  append_json_string(to, text);
+}
+void optional_member(std::string& to, std::string_view name, std::string_view text) {
+  if (!text.empty()) text_member(to, name, text);
+}
+void number_member(std::string& to, std::string_view name, uint64_t number) {
+  key(to, name);
+  to += std::to_string(number);
+}
+void flag_member(std::string& to, std::string_view name) {
+  key(to, name);
+  to += "true";
+}
+
+// JSON kept as it came, on one line: a break can only stand between tokens.
+void splice(std::string& to, std::string_view json) {
+  for (const char c : json) to += c == '\n' || c == '\r' ? ' ' : c;
+}
+
+void values(std::string& to, std::string_view name, const std::vector<NamedOwnedValue>& values) {
+  key(to, name);
+  to += '{';
+  for (const NamedOwnedValue& value : values) {
+    if (to.back() != '{') to += ',';
+    append_json_string(to, value.name);
+    to += ':';
+    append_value(to, value.value);
+  }
+  to += '}';
+}
+
+void entity(std::string& to, const EntityView& view, bool canonical) {
+  to += '{';
+  if (view.missing) {
+    flag_member(to, "missing");
+    number_member(to, "entity_row", view.entity.value);
+    number_member(to, "version_row", view.version_row.value);
+    to += '}';
+    return;
+  }
+  text_member(to, "type", view.type);
+  text_member(to, "id", view.id);
+  if (!canonical) {
+    optional_member(to, "name", view.name);
+    number_member(to, "version", view.version);
+  }
+  if (view.deleted) flag_member(to, "deleted");
+  // As input, a reference with fields would revive the entity.
+  if (!view.deleted || !canonical) values(to, "fields", view.fields);
+  to += '}';
+}
+
+void members(std::string& to, const EventRow& event, bool canonical) {
+  text_member(to, "occurred_at", format_rfc3339(event.occurred_at));
+  key(to, "actor");
+  entity(to, event.actor, canonical);
+  text_member(to, "action", event.action);
+  text_member(to, "action_class", codec::name(event.action_class));
+  text_member(to, "outcome", codec::name(event.outcome));
+  key(to, "targets");
+  to += '[';
+  for (const EntityView& target : event.targets) {
+    if (to.back() != '[') to += ',';
+    entity(to, target, canonical);
+  }
+  to += ']';
+  optional_member(to, "url", event.url);
+  optional_member(to, "source", event.source);
+  optional_member(to, "source_ip", event.source_ip);
+  optional_member(to, "event_id", event.event_id);
+  optional_member(to, "session", event.session);
+  if (event.on_behalf_of) {
+    key(to, "on_behalf_of");
+    entity(to, *event.on_behalf_of, canonical);
+  }
+  if (event.content_kind == codec::ContentKind::kText) text_member(to, "content", event.content);
+  if (event.content_kind == codec::ContentKind::kJson) {
+    key(to, "content");
+    splice(to, event.content);
+  }
+  if (!event.custom.empty()) values(to, "custom", event.custom);
+}
+
+}  // namespace
+
+void append_json_string(std::string& to, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  to += '"';
+  while (!text.empty()) {
+    size_t plain = 0;  // the run that needs nothing
+    while (plain < text.size() && static_cast<uint8_t>(text[plain]) >= 0x20 &&
+           static_cast<uint8_t>(text[plain]) < 0x7F && text[plain] != '"' && text[plain] != '\\') {
+      ++plain;
+    }
+    to += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    const auto byte = static_cast<uint8_t>(text[0]);
+    size_t size = 1;
+    if (byte == '"' || byte == '\\') {
+      to += '\\';
+      to += text[0];
+    } else if (byte == '\n') {
+      to += "\\n";
+    } else if (byte == '\r') {
+      to += "\\r";
+    } else if (byte == '\t') {
+      to += "\\t";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      to += "\\u00";
+      to += kHex[byte >> 4];
+      to += kHex[byte & 15];
+    } else if ((size = sequence_size(text)) != 0) {
+      to += text.substr(0, size);
+    } else {
+      size = 1;
+      to += kReplacement;
+    }
+    text.remove_prefix(size);
+  }
+  to += '"';
+}
+
+void append_value(std::string& to, const OwnedValue& value) {
+  switch (value.kind) {
+    case codec::Value::Kind::kText: append_json_string(to, value.text); return;
+    case codec::Value::Kind::kJson: splice(to, value.text); return;
+    case codec::Value::Kind::kReal:
+      // JSON has no word for these; a record cannot hold them, a damaged reader must not print them bare.
+      if (!std::isfinite(value.real)) {
+        to += "null";
+        return;
+      }
+      [[fallthrough]];
+    case codec::Value::Kind::kInteger:
+    case codec::Value::Kind::kUnsigned: to += value.as_text(); return;
+  }
+}
+
+void append_canonical_event(std::string& to, const EventRow& event) {
+  to += '{';
+  members(to, event, true);
+  to += '}';
+}
+
+void append_event(std::string& to, const EventRow& event) {
+  to += '{';
+  number_member(to, "seq", event.seq.value);
+  text_member(to, "uid", hex(event.uid));
+  text_member(to, "recorded_at", format_rfc3339(event.recorded_at));
+  members(to, event, false);
+  to += '}';
+}
+
+void append_version(std::string& to, const VersionView& version) {
+  to += '{';
+  number_member(to, "version", version.version);
+  text_member(to, "time", format_rfc3339(version.time));
+  text_member(to, "recorded_at", format_rfc3339(version.recorded_at));
+  if (version.seq) number_member(to, "seq", version.seq->value);
+  if (version.changed_by && !version.changed_by->missing) {
+    text_member(to, "changed_by", version.changed_by->ref());
+    optional_member(to, "changed_by_name", version.changed_by->name);
+  }
+  if (version.deleted) flag_member(to, "deleted");
+  if (version.revived) flag_member(to, "revived");
+  key(to, "changes");
+  to += '[';
+  for (const FieldChange& change : version.changes) {
+    if (to.back() != '[') to += ',';
+    to += '{';
+    text_member(to, "field", change.field);
+    key(to, "from");
+    if (change.from) append_value(to, *change.from);
+    if (!change.from) to += "null";
+    key(to, "to");
+    if (change.to) append_value(to, *change.to);
+    if (!change.to) to += "null";
+    to += '}';
+  }
+  to += ']';
+  values(to, "fields", version.fields);
+  to += '}';
+}
+
+void append_finding(std::string& to, const Finding& finding) {
+  to += '{';
+  text_member(to, "code", finding.code);
+  text_member(to, "table", table_name(finding.table));
+  number_member(to, "row", finding.row.value);
+  number_member(to, "rows", finding.rows);
+  text_member(to, "where", finding.where);
+  to += '}';
+}
+
+void append_error(std::string& to, const QueryError& error) {
+  to += '{';
+  text_member(to, "code", error.code);
+  optional_member(to, "field", error.field);
+  optional_member(to, "got", error.got);
+  if (!error.allowed.empty()) {
+    key(to, "allowed");
+    to += '[';
+    for (const std::string& word : error.allowed) {
+      if (to.back() != '[') to += ',';
+      append_json_string(to, word);
+    }
+    to += ']';
+  }
+  optional_member(to, "did_you_mean", error.did_you_mean);
+  text_member(to, "hint", error.hint);
+  to += '}';
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,54 @@
+// Checked records made into rows that own what they show. One a call: keeps the versions it has met, so that a page or
+// an export checks each pinned version once. Not here: which rows are wanted (matcher.h, events.cc).
+#pragma once
+
+#include <unordered_map>
+
+#include "engine/query/rows.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::query {
+
+// Findings of one answer, the first hundred and how many there were.
+class Findings {
+ public:
+  void add(Finding finding);
+  const std::vector<Finding>& list() const { return list_; }
+  uint64_t total() const { return total_; }
+  bool empty() const { return total_ == 0; }
+
+ private:
+  std::vector<Finding> list_;
+  uint64_t total_ = 0;
+};
+
+// A version with its place in the chain, checked.
+struct CheckedVersion {
+  EntityView view;
+  TimeUs time = 0;
+  TimeUs recorded_at = 0;
+  std::optional<Row> seq;
+};
+
+// Borrows snapshot and findings. Owner: one thread.
+class RecordReader {
+ public:
+  RecordReader(const snapshot::Snapshot& snapshot, uint64_t registry_size, Findings& findings)
+      : snapshot_(snapshot), registry_size_(registry_size), findings_(findings) {}
+
+  // nullopt: the record failed its check, and a finding was added.
+  Result<std::optional<EventRow>> event(Row seq);
+  std::optional<CheckedVersion> version(Row row);
+  // The version an event pinned; `missing` when it cannot be shown (scenario: registry damaged or gone).
+  EntityView pinned(const codec::Pin& pin);
+
+ private:
+  const CheckedVersion* cached(Row row);
+
+  const snapshot::Snapshot& snapshot_;
+  uint64_t registry_size_;
+  Findings& findings_;
+  std::unordered_map<uint64_t, std::optional<CheckedVersion>> versions_;  // nullopt: reported already
+};
+
+}  // namespace khipu::query

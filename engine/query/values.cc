@@ -1,0 +1,64 @@
+// Values and versions as a query compares and names them.
+#include <charconv>
+#include <cmath>
+
+#include "engine/query/entities.h"
+#include "engine/query/near.h"
+
+namespace khipu::query {
+namespace {
+
+bool is_number(const codec::Value& value) { return value.schema_kind() == codec::ValueKind::kNumber; }
+
+// An integer that a double holds exactly, compared with that double.
+bool equal_real(const codec::Value& integer, double real) {
+  const double converted = integer.kind == codec::Value::Kind::kInteger ? static_cast<double>(integer.integer)
+                                                                        : static_cast<double>(integer.unsigned_integer);
+  return converted == real && std::abs(converted) <= 9007199254740992.0;
+}
+
+}  // namespace
+
+std::string_view display_name(const codec::VersionRecord& version) {
+  std::string_view first;
+  for (const codec::NamedValue& field : version.fields) {
+    if (field.value.kind != codec::Value::Kind::kText) continue;
+    if (field.name == "name") return field.value.text;
+    if (first.empty()) first = field.value.text;
+  }
+  return first;
+}
+
+bool equal_values(const codec::Value& left, const codec::Value& right) {
+  using Kind = codec::Value::Kind;
+  if (!is_number(left) || !is_number(right)) return left.kind == right.kind && left.text == right.text;
+  if (left.kind == Kind::kReal && right.kind == Kind::kReal) return left.real == right.real;
+  if (left.kind == Kind::kReal) return equal_real(right, left.real);
+  if (right.kind == Kind::kReal) return equal_real(left, right.real);
+  return left.kind == right.kind && left.integer == right.integer && left.unsigned_integer == right.unsigned_integer;
+}
+
+std::optional<codec::Value> number_from_text(std::string_view text) {
+  const char* end = text.data() + text.size();
+  int64_t integer = 0;
+  if (const auto read = std::from_chars(text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
+    return codec::Value::of_integer(integer);
+  }
+  uint64_t large = 0;
+  if (const auto read = std::from_chars(text.data(), end, large); read.ec == std::errc() && read.ptr == end) {
+    return codec::Value::of_unsigned(large);
+  }
+  double real = 0;
+  const auto read = std::from_chars(text.data(), end, real);
+  if (read.ec != std::errc() || read.ptr != end || !std::isfinite(real)) return std::nullopt;
+  return codec::Value::of_real(real);
+}
+
+QueryError unknown_type(const registry::Schema& schema, std::string_view type, std::string_view argument) {
+  QueryError error("UNKNOWN_TYPE", std::string(argument), type, "The log knows no entity type of that name.");
+  for (const codec::TypeSchema& known : schema.types()) error.allowed.push_back(known.name);
+  error.did_you_mean = nearest(type, error.allowed);
+  return error;
+}
+
+}  // namespace khipu::query
