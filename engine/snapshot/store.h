@@ -24,6 +24,7 @@ namespace khipu::snapshot {
 
 class Snapshot;
 class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
+struct MetaState;    // what the rows of meta/ say, up to some size
 
 struct StoreOptions {
   // The pinned verifier key. Without it the key GENESIS names is used and answers can only claim `self_consistent`.
@@ -51,7 +52,8 @@ class Store {
   StoreOptions options_;
   std::unique_ptr<SegmentCache> cache_;
   std::mutex mutex_;                              // guards the members below
-  std::shared_ptr<const Snapshot> newest_;        // handed out again while HEAD does not move
+  std::weak_ptr<const Snapshot> newest_;          // handed out again while HEAD does not move
+  std::shared_ptr<const MetaState> meta_;         // of the newest snapshot: the next one reads only what came since
 };
 
 // A run of rows in one file.
@@ -94,10 +96,10 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   const Hash& root(TableId table) const { return head_.tables[index_of(table)].root; }
   bool key_pinned() const;     // the commit's signature was checked with a key the user gave
 
-  const codec::Genesis& genesis() const { return genesis_; }
-  const registry::Schema& schema() const { return schema_; }
-  // IMPORT and RECOVERY statements, in order, for importers and status.
-  const std::vector<codec::StatementRecord>& statements() const { return statements_; }
+  const codec::Genesis& genesis() const;
+  const registry::Schema& schema() const;
+  // All statements, in order: row i of meta/ is element i.
+  const std::vector<codec::StatementRecord>& statements() const;
 
   const std::vector<SegmentInfo>& segments(TableId table) const { return segments_[index_of(table)]; }
   // The segment that holds `row`, or nullptr.
@@ -113,17 +115,17 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
 
  private:
   friend class Store;
-  Snapshot() = default;
-  Result<void> load(Store& store);
-  Result<void> load_meta();
+  Snapshot();
+  Result<void> take_slot(Store& store);
+  Result<void> load_segments();
+  Result<void> load_meta(std::shared_ptr<const MetaState> known);
+  Result<void> check_commit();
 
   Store* store_ = nullptr;
   std::optional<os::ReaderSlot> slot_;
   segment::Head head_;
   codec::CommitRecord commit_;
-  codec::Genesis genesis_;
-  registry::Schema schema_;
-  std::vector<codec::StatementRecord> statements_;
+  std::shared_ptr<const MetaState> meta_;
   std::array<std::vector<SegmentInfo>, kTableCount> segments_;
   struct Checkers;             // one tree::Checker a table, made when first asked
   std::unique_ptr<Checkers> checkers_;

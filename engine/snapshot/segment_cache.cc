@@ -1,0 +1,71 @@
+#include "engine/snapshot/segment_cache.h"
+
+#include <fmt/format.h>
+
+#include "engine/codec/frame.h"
+#include "engine/codec/record.h"
+#include "engine/segment/format.h"
+
+namespace khipu::snapshot {
+
+Result<std::shared_ptr<os::Mapping>> SegmentView::map(uint64_t end) {
+  const std::lock_guard hold(mutex_);
+  return map_locked(end);
+}
+
+Result<std::shared_ptr<os::Mapping>> SegmentView::map_locked(uint64_t end) {
+  if (mapping_ && mapping_->bytes().size() >= end) return mapping_;
+  KHIPU_TRY_ASSIGN(const uint64_t size, file_->size());
+  if (size < end) {
+    return Error{Code::kCorrupt, fmt::format("the file has {} bytes, fewer than the {} a signed commit covers", size, end)};
+  }
+  KHIPU_TRY_ASSIGN(std::unique_ptr<os::Mapping> mapping, file_->map(size));
+  mapping_ = std::move(mapping);
+  return mapping_;
+}
+
+Result<std::shared_ptr<const std::vector<uint32_t>>> SegmentView::offsets(uint64_t rows, uint64_t end) {
+  const std::lock_guard hold(mutex_);
+  if (offsets_ && offsets_->size() >= rows) return std::shared_ptr<const std::vector<uint32_t>>(offsets_);
+  KHIPU_TRY_ASSIGN(const std::shared_ptr<os::Mapping> mapping, map_locked(end));
+  const Bytes bytes = mapping->bytes().first(end);
+  // A reader may hold the old vector: it is copied on growth of an active segment, which happens once a snapshot.
+  auto grown = offsets_ ? std::make_shared<std::vector<uint32_t>>(*offsets_) : std::make_shared<std::vector<uint32_t>>();
+  uint64_t offset = std::max(walked_to_, segment::kHeaderSize);
+  while (grown->size() < rows && offset + codec::kFrameHeaderSize <= end) {
+    const uint64_t length = load_le<uint32_t>(bytes.data() + offset);
+    const uint64_t next = offset + codec::kFrameHeaderSize + length;
+    if (length == 0 || length > codec::kPayloadSizeBytesMax || next > end) break;
+    if (codec::is_row(bytes[offset + 16])) grown->push_back(static_cast<uint32_t>(offset));
+    offset = next;
+  }
+  walked_to_ = offset;
+  offsets_ = grown;
+  return std::shared_ptr<const std::vector<uint32_t>>(offsets_);
+}
+
+Result<std::shared_ptr<SegmentView>> SegmentCache::open(TableId table, SegmentNumber number) {
+  const std::lock_guard hold(mutex_);
+  const std::pair key(table, number);
+  if (const auto found = views_.find(key); found != views_.end()) {
+    order_.splice(order_.begin(), order_, found->second.place);
+    return found->second.view;
+  }
+  KHIPU_TRY_ASSIGN(auto directory, root_.open_directory(table_name(table)));
+  auto file = directory->open_file(segment::segment_name(number), os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code != Code::kNotFound) return std::move(file).error();
+    return Error{Code::kPurged, fmt::format("{}/{} is not there any more", table_name(table),
+                                            segment::segment_name(number))};
+  }
+  while (views_.size() >= open_files_max_) {
+    views_.erase(order_.back());
+    order_.pop_back();
+  }
+  order_.push_front(key);
+  auto view = std::make_shared<SegmentView>(std::move(file).value());
+  views_.emplace(key, Slot{view, order_.begin()});
+  return view;
+}
+
+}  // namespace khipu::snapshot

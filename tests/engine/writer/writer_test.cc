@@ -1,0 +1,171 @@
+// The writer end to end on a real directory: what is acknowledged is there, pinned, once.
+#include "engine/writer/writer.h"
+
+#include "engine/snapshot/store.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+
+namespace {
+
+// A root and its keys in a temporary folder, opened and closed at will.
+struct Root {
+  Root() {
+    root = os::create_directory(temp.path() + "/root", 0750).value();
+    keys = os::create_directory(temp.path() + "/root.keys", 0700).value();
+    const Result<void> made = writer::initialize(environment(), {"example.org/audit"});
+    INFO((made.ok() ? "" : made.error().message));
+    REQUIRE(made.ok());
+  }
+  writer::Environment environment() { return {*root, *keys, os::system_clock(), os::system_random()}; }
+  std::unique_ptr<writer::Writer> open(writer::Options options = {}) {
+    Result<std::unique_ptr<writer::Writer>> opened = writer::Writer::open(environment(), std::move(options));
+    INFO((opened.ok() ? "" : opened.error().message));
+    REQUIRE(opened.ok());
+    return std::move(opened).value();
+  }
+  std::shared_ptr<const snapshot::Snapshot> snapshot() {
+    if (!store) store = snapshot::Store::open(os::open_directory(temp.path() + "/root").value()).value();
+    auto snapshot = store->snapshot();
+    INFO((snapshot.ok() ? "" : snapshot.error().message));
+    REQUIRE(snapshot.ok());
+    return snapshot.value();
+  }
+  test::TempDirectory temp;
+  std::unique_ptr<os::Directory> root, keys;
+  std::unique_ptr<snapshot::Store> store;
+};
+
+ingest::Batch event(std::string_view actor, std::string_view name, std::string_view action, std::string_view target = {}) {
+  ingest::Batch batch;
+  ingest::Event event;
+  event.actor.type = "user";
+  event.actor.id = batch.keep(actor);
+  if (!name.empty()) {
+    const ingest::FieldInput field{"name", false, codec::Value::of_text(batch.keep(name))};
+    event.actor.fields = batch.keep(std::span<const ingest::FieldInput>(&field, 1));
+  }
+  event.action = batch.keep(action);
+  if (!target.empty()) {
+    ingest::EntityInput input;
+    input.type = "resource";
+    input.id = batch.keep(target);
+    event.targets = batch.keep(std::span<const ingest::EntityInput>(&input, 1));
+  }
+  batch.events.push_back(event);
+  return batch;
+}
+
+codec::EventRecord shown(const snapshot::Snapshot& snapshot, uint64_t seq, Buffer& keep) {
+  Result<snapshot::CheckedRecord> record = snapshot.record(TableId::kLogs, {seq});
+  REQUIRE(record.ok());
+  INFO(record->finding);
+  REQUIRE(record->intact);
+  keep = record->payload;
+  codec::EventRecord event;
+  REQUIRE(codec::decode_event(keep, event).ok());
+  return event;
+}
+
+}  // namespace
+
+TEST_CASE("writer: an acknowledged event is visible, checked to the signed root, with its pins") {
+  Root root;
+  auto writer = root.open();
+  const Result<writer::Receipt> receipt = writer->submit_and_wait(event("u-1", "alice", "PUT", "acct-9"));
+  INFO((receipt.ok() ? "" : receipt.error().message));
+  REQUIRE(receipt.ok());
+  CHECK(receipt->first_seq == Row{0});
+  CHECK(receipt->durable);
+  const auto snapshot = root.snapshot();
+  REQUIRE(snapshot->size(TableId::kLogs) == 1);
+  REQUIRE(snapshot->size(TableId::kRegistry) == 2);
+  Buffer keep;
+  const codec::EventRecord record = shown(*snapshot, 0, keep);
+  CHECK(record.action == "PUT");
+  REQUIRE(record.targets.size() == 1);
+  CHECK(record.targets[0].version.value < snapshot->size(TableId::kRegistry));  // I7
+}
+
+TEST_CASE("writer: a reopened writer goes on where it stopped and identical fields make no version") {
+  Root root;
+  for (int life = 0; life < 4; ++life) {
+    auto writer = root.open();
+    REQUIRE(writer->submit_and_wait(event("u-1", "alice", "PUT", "acct-9")).ok());
+    REQUIRE(writer->close().ok());
+  }
+  CHECK(root.snapshot()->size(TableId::kLogs) == 4);
+  CHECK(root.snapshot()->size(TableId::kRegistry) == 2);
+}
+
+TEST_CASE("writer: segments seal and every row stays readable across them") {
+  Root root;
+  writer::Options options;
+  options.sync = writer::SyncPolicy::kAlways;
+  options.segment_size_bytes = 4096;
+  for (int life = 0; life < 2; ++life) {
+    auto writer = root.open(options);
+    for (int i = 0; i < 100; ++i) {
+      REQUIRE(writer->submit_and_wait(event("u-" + std::to_string(i % 7), "name" + std::to_string(i), "PUT")).ok());
+    }
+  }
+  const auto snapshot = root.snapshot();
+  CHECK(snapshot->segments(TableId::kLogs).size() > 5);
+  REQUIRE(snapshot->size(TableId::kLogs) == 200);
+  Buffer keep;
+  for (uint64_t seq = 0; seq < 200; ++seq) CHECK(shown(*snapshot, seq, keep).action == "PUT");
+  uint64_t next = 200;
+  REQUIRE(snapshot->scan(TableId::kLogs, {0}, {200}, snapshot::Order::kDescending, [&](const snapshot::ScannedRow& row) {
+    CHECK(row.row.value == --next);
+    return row.fault == codec::FrameFault::kNone;
+  }).ok());
+  CHECK(next == 0);
+}
+
+TEST_CASE("writer: a refused batch leaves no trace") {
+  Root root;
+  auto writer = root.open();
+  ingest::Batch batch = event("u-1", "alice", "PUT");
+  ingest::Batch missing = event("u-2", "", "PUT", "x");
+  missing.events[0].actor.deleted = true;  // never registered
+  const Result<writer::Receipt> refused = writer->submit_and_wait(std::move(missing));
+  REQUIRE(!refused.ok());
+  CHECK(refused.error().code == Code::kInvalid);
+  REQUIRE(writer->submit_and_wait(std::move(batch)).ok());
+  CHECK(root.snapshot()->size(TableId::kLogs) == 1);
+  CHECK(root.snapshot()->size(TableId::kRegistry) == 1);
+}
+
+TEST_CASE("writer: an idempotency key answers once, also after a restart, and another body is a conflict") {
+  Root root;
+  const auto keyed = [](uint8_t body) {
+    ingest::Batch batch = event("u-1", "alice", "PUT");
+    ingest::IdempotencyKey key;
+    key.scope = "tests";
+    key.key = "k-1";
+    key.body[0] = body;
+    batch.key = key;
+    return batch;
+  };
+  for (int life = 0; life < 3; ++life) {
+    auto writer = root.open();
+    const Result<writer::Receipt> receipt = writer->submit_and_wait(keyed(1));
+    REQUIRE(receipt.ok());
+    CHECK(receipt->first_seq == Row{0});
+    CHECK(receipt->duplicate == (life > 0));
+    const Result<writer::Receipt> other = writer->submit_and_wait(keyed(2));
+    REQUIRE(!other.ok());
+    CHECK(other.error().code == Code::kConflict);
+  }
+  CHECK(root.snapshot()->size(TableId::kLogs) == 1);
+}
+
+TEST_CASE("writer: a second writer is locked out at once, naming the first") {
+  Root root;
+  auto writer = root.open();
+  const auto second = writer::Writer::open(root.environment(), {});
+  REQUIRE(!second.ok());
+  CHECK(second.error().code == Code::kLocked);
+  CHECK(second.error().message.find("serve") != std::string::npos);
+}
