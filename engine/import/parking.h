@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/base/ids.h"
 #include "engine/os/file.h"
 
 namespace khipu::import {

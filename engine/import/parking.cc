@@ -1,0 +1,96 @@
+#include "engine/import/parking.h"
+
+#include "engine/codec/cbor.h"
+#include "engine/crypto/hash.h"
+#include "engine/import/canonical_text.h"
+
+namespace khipu::import {
+namespace {
+constexpr uint64_t kTailMax = 1 << 20;
+}
+
+std::string parked_line(const Parked& record) {
+  std::string line = R"({"schema":"khipu.dlq-import/v1","file":)";
+  const auto text = [&](std::string_view value) {
+    // A name that is no UTF-8 is shown, not kept: the bytes of the record are what must survive.
+    append_json_string(line, codec::valid_utf8(as_bytes(value)) ? value : "(not UTF-8)");
+  };
+  text(record.file);
+  line += ",\"format\":";
+  text(record.format);
+  line.append(",\"line\":").append(std::to_string(record.line));
+  line.append(",\"offset\":").append(std::to_string(record.offset));
+  line.append(",\"size\":").append(std::to_string(record.raw.size())).append(",\"reason\":");
+  text(record.reason);
+  if (codec::valid_utf8(record.raw)) {
+    line += ",\"raw\":";
+    append_json_string(line, as_text(record.raw));
+  } else {
+    line.append(",\"raw_base64\":\"").append(base64(record.raw)).append("\"");
+  }
+  return line + "}";
+}
+
+Result<void> DlqFile::open(std::string_view input_name) {
+  const Hash hash = crypto::sha256(as_bytes(input_name));
+  const std::string name = "import-" + hex(Bytes(hash).first(4)) + ".ndjson";
+  if (file_ != nullptr && name == name_) return {};
+  if (file_ != nullptr) KHIPU_TRY(sync());
+  if (dlq_ == nullptr) {
+    KHIPU_TRY(root_.make_directory("dlq"));
+    KHIPU_TRY(root_.sync());
+    KHIPU_TRY_ASSIGN(dlq_, root_.open_directory("dlq"));
+  }
+  KHIPU_TRY_ASSIGN(file_, dlq_->open_file(name, os::Mode::kCreate));
+  name_ = name;
+  created_ = true;
+  known_.clear();
+  // What is there already, line by line, in bounded memory; a torn last line (no newline) is cut off by the next write.
+  KHIPU_TRY_ASSIGN(const uint64_t end, file_->size());
+  Buffer window;
+  size_ = 0;
+  for (uint64_t read = 0; read < end;) {
+    const size_t old = window.size();
+    window.resize(old + (256 << 10));
+    KHIPU_TRY_ASSIGN(const size_t got, file_->read_at(read, std::span<uint8_t>(window).subspan(old)));
+    window.resize(old + got);
+    if (got == 0) break;
+    read += got;
+    size_t from = 0;
+    for (size_t at = old; at < window.size(); ++at) {
+      if (window[at] != '\n') continue;
+      known_.insert(crypto::sha256(Bytes(window).subspan(from, at - from)));
+      from = at + 1;
+    }
+    size_ += from;
+    window.erase(window.begin(), window.begin() + static_cast<ptrdiff_t>(from));
+  }
+  if (size_ < end) KHIPU_TRY(file_->truncate(size_));
+  return {};
+}
+
+Result<void> DlqFile::park(const Parked& record) {
+  if (auto result = open(record.file); !result.ok()) return std::move(result).error().at("dlq");
+  std::string line = parked_line(record);
+  if (!known_.insert(crypto::sha256(as_bytes(line))).second) return {};
+  tail_.append(line).append("\n");
+  if (tail_.size() < kTailMax) return {};
+  KHIPU_TRY(at("dlq/" + name_, file_->write_at(size_, as_bytes(tail_))));
+  size_ += tail_.size();
+  tail_.clear();
+  return {};
+}
+
+Result<void> DlqFile::sync() {
+  if (file_ == nullptr) return {};
+  if (!tail_.empty()) {
+    KHIPU_TRY(at("dlq/" + name_, file_->write_at(size_, as_bytes(tail_))));
+    size_ += tail_.size();
+    tail_.clear();
+  }
+  KHIPU_TRY(at("dlq/" + name_, file_->sync()));
+  if (std::exchange(created_, false)) KHIPU_TRY(dlq_->sync());
+  return {};
+}
+
+}  // namespace khipu::import

@@ -1,0 +1,103 @@
+#include "engine/import/record_json.h"
+
+#include <algorithm>
+
+#include "engine/ingest/json_scan.h"
+#include "engine/ingest/validate.h"
+
+namespace khipu::import {
+
+Result<Json> RecordParser::parse(std::string_view text) {
+  KHIPU_TRY(ingest::check_json(text));
+  Json root;
+  const auto code = parser_.parse(text.data(), text.size()).get(root);
+  if (code != simdjson::SUCCESS) return Error{Code::kInvalid, std::string("not JSON: ") + simdjson::error_message(code)};
+  if (!root.is_object()) return Error{Code::kInvalid, "expected an object"};
+  return root;
+}
+
+std::optional<Json> find(Json from, std::initializer_list<std::string_view> path) {
+  for (const std::string_view name : path) {
+    simdjson::dom::object object;
+    if (from.get(object) != simdjson::SUCCESS || object.at_key(name).get(from) != simdjson::SUCCESS) return std::nullopt;
+  }
+  if (from.is_null()) return std::nullopt;
+  return from;
+}
+
+std::string_view text(Json from, std::initializer_list<std::string_view> path) {
+  const auto found = find(from, path);
+  std::string_view value;
+  if (!found || found->get(value) != simdjson::SUCCESS) return {};
+  return value;
+}
+
+std::string scalar(Json from, std::initializer_list<std::string_view> path) {
+  const auto found = find(from, path);
+  if (!found || found->is_object() || found->is_array()) return {};
+  std::string_view value;
+  if (found->get(value) == simdjson::SUCCESS) return std::string(value);
+  return simdjson::minify(*found);
+}
+
+void EventBuilder::field(std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  fields_.push_back({name, false, codec::Value::of_text(keep(value))});
+}
+void EventBuilder::json_field(std::string_view name, std::string_view json) {
+  if (json.empty()) return;
+  fields_.push_back({name, false, codec::Value::of_json(keep(json))});
+}
+void EventBuilder::number_field(std::string_view name, codec::Value value) { fields_.push_back({name, false, value}); }
+
+ingest::EntityInput EventBuilder::entity(std::string_view type, std::string_view id) {
+  ingest::EntityInput made;
+  made.type = type;
+  made.id = keep(id);
+  made.fields = batch_.keep(std::span<const ingest::FieldInput>(fields_));
+  fields_.clear();
+  return made;
+}
+
+void EventBuilder::target(const ingest::EntityInput& entity) {
+  const bool there = std::any_of(targets_.begin(), targets_.end(),
+                                 [&](const auto& other) { return other.type == entity.type && other.id == entity.id; });
+  if (!there) targets_.push_back(entity);
+}
+
+void EventBuilder::column(std::string_view name, std::string_view value) {
+  if (!value.empty()) columns_.push_back({name, codec::Value::of_text(keep(value))});
+}
+void EventBuilder::column(std::string_view name, const codec::Value& value) { columns_.push_back({name, value}); }
+
+void EventBuilder::origin(std::string_view address) {
+  if (ingest::is_ip_address(address)) {
+    event.source_ip = keep(address);
+  } else {
+    column("source_host", address);
+  }
+}
+
+void EventBuilder::finish(codec::ContentKind kind, Bytes content) {
+  event.targets = batch_.keep(std::span<const ingest::EntityInput>(targets_));
+  event.custom = batch_.keep(std::span<const ingest::ColumnInput>(columns_));
+  event.content = batch_.keep(content);
+  event.content_kind = content.empty() ? codec::ContentKind::kNone : kind;
+  batch_.events.push_back(event);
+}
+
+codec::TypeSchema text_type(std::string_view name, std::initializer_list<std::string_view> fields) {
+  codec::TypeSchema type;
+  type.name = name;
+  for (const std::string_view field : fields) type.fields.emplace_back().name = field;
+  return type;
+}
+
+codec::ColumnSchema text_column(std::string_view name, bool indexed) {
+  codec::ColumnSchema column;
+  column.name = name;
+  column.indexed = indexed;
+  return column;
+}
+
+}  // namespace khipu::import

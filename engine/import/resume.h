@@ -1,0 +1,26 @@
+// Where an import of an input goes on, by the receipts the root holds: what was imported is known by its bytes, not by
+// the name of the file (a rotated log keeps its bytes and changes its name).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "engine/codec/statement.h"
+#include "engine/os/file.h"
+
+namespace khipu::import {
+
+struct Resume {
+  bool nothing_new = false;
+  uint64_t at = 0;            // plain input: records that end at or before this byte were dealt with
+  uint64_t skip_records = 0;  // gzip input: so many records were dealt with
+  Hash sha256{};              // of the whole input as it lies there; only set when nothing_new or gzip
+  uint64_t size = 0;
+  std::string earlier;        // the source name of the receipt that matched
+};
+
+// Only receipts of the same format and mapping count: another mapping makes other events of the same bytes.
+Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view format, const Hash& mapping,
+                           std::span<const codec::Import> earlier);
+
+}  // namespace khipu::import
