@@ -32,7 +32,7 @@ struct Root {
     REQUIRE(snapshot.ok());
     return snapshot.value();
   }
-  test::TempDirectory temp;
+  khipu::tests::TempDirectory temp;
   std::unique_ptr<os::Directory> root, keys;
   std::unique_ptr<snapshot::Store> store;
 };
