@@ -26,17 +26,11 @@ void value(std::string& to, const codec::Value& value) {
     to.append(digits.data(), end.ptr);
   };
   switch (value.kind) {
-    case codec::Value::Kind::kText:
-      return append_json_string(to, value.text);
-    case codec::Value::Kind::kJson:
-      to += value.text;
-      return;
-    case codec::Value::Kind::kInteger:
-      return number(value.integer);
-    case codec::Value::Kind::kUnsigned:
-      return number(value.unsigned_integer);
-    case codec::Value::Kind::kReal:
-      return number(value.real);
+    case codec::Value::Kind::kText: return append_json_string(to, value.text);
+    case codec::Value::Kind::kJson: to += value.text; return;
+    case codec::Value::Kind::kInteger: return number(value.integer);
+    case codec::Value::Kind::kUnsigned: return number(value.unsigned_integer);
+    case codec::Value::Kind::kReal: return number(value.real);
   }
 }
 

@@ -1,8 +1,9 @@
 // AWS CloudTrail records: trail files {"Records":[...]}, LookupEvents output (the record is a JSON string in
-// CloudTrailEvent), JSON lines, arrays, Splunk CSV (_raw), records that went through Logstash (@timestamp for eventTime).
+// CloudTrailEvent), JSON lines, arrays, Splunk CSV (_raw), records that went through Logstash (@timestamp for
+// eventTime).
 //
-// The actor is not one field. An assumed role is the role (so that its calls group), and its session name is the event's
-// `session`. `invokedBy` beside a user is a column: the user is still the one who acted.
+// The actor is not one field. An assumed role is the role (so that its calls group), and its session name is the
+// event's `session`. `invokedBy` beside a user is a column: the user is still the one who acted.
 #include <array>
 
 #include "engine/base/time.h"
@@ -47,9 +48,10 @@ ActionClass class_of(std::string_view source, std::string_view name) {
 
 // Request parameters that name what was acted on, where `resources` does not say.
 constexpr std::array<std::string_view, 22> kNaming = {
-    "bucketName", "userName",   "roleName",   "roleArn",     "groupName",  "groupId",    "policyArn",  "instanceId",
-    "volumeId",   "snapshotId", "imageId",    "secretId",    "keyId",      "tableName",  "functionName", "trailName",
-    "queueUrl",   "topicArn",   "resourceArn", "clusterName", "documentName", "instanceProfileName"};
+    "bucketName",         "userName",  "roleName",   "roleArn",  "groupName",   "groupId",     "policyArn",
+    "instanceId",         "volumeId",  "snapshotId", "imageId",  "secretId",    "keyId",       "tableName",
+    "functionName",       "trailName", "queueUrl",   "topicArn", "resourceArn", "clusterName", "documentName",
+    "instanceProfileName"};
 
 class CloudTrailMapper : public Mapper {
  public:
@@ -71,8 +73,8 @@ class CloudTrailMapper : public Mapper {
             text_type("aws_resource", {"kind", "account_id"})};
   }
   std::vector<codec::ColumnSchema> columns() const override {
-    return {text_column("outcome_raw", true), text_column("aws_region", true), text_column("aws_account", true),
-            text_column("source_host"),       text_column("access_key_id", true), text_column("invoked_by", true),
+    return {text_column("outcome_raw", true), text_column("aws_region", true),     text_column("aws_account", true),
+            text_column("source_host"),       text_column("access_key_id", true),  text_column("invoked_by", true),
             text_column("request_id", true),  text_column("shared_event_id", true)};
   }
 
@@ -131,7 +133,9 @@ class CloudTrailMapper : public Mapper {
                !(arn.empty() && name.empty() && identity("principalId").empty())) {
       builder.field("name", name);
       builder.field("account_id", account);
-      event.actor = builder.entity("federated_user", !arn.empty() ? arn : !name.empty() ? name : identity("principalId"));
+      event.actor = builder.entity("federated_user", !arn.empty()    ? arn
+                                                     : !name.empty() ? name
+                                                                     : identity("principalId"));
     } else if (arn.empty() && !invoked_by.empty()) {
       event.actor = builder.entity("aws_service", invoked_by);
       return;  // it is the actor: not a column as well
@@ -194,8 +198,8 @@ class CloudTrailMapper : public Mapper {
       if (value.starts_with("arn:")) {
         builder.target(builder.entity("aws_resource", value));
       } else {
-        builder.target(builder.entity(
-            "aws_resource", std::string(service) + "/" + std::string(member) + "/" + std::string(value)));
+        builder.target(builder.entity("aws_resource",
+                                      std::string(service) + "/" + std::string(member) + "/" + std::string(value)));
       }
     };
     for (const std::string_view member : kNaming) add(member, text(root, {"requestParameters", member}));

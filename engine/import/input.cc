@@ -88,7 +88,8 @@ Result<bool> Input::more_unpacked(std::span<uint8_t> into, size_t& size) {
       inflateReset(&stream);
     } else if (code != Z_OK && code != Z_BUF_ERROR) {
       inflate_->ended = true;
-      damage_ = "the gzip stream is damaged near byte " + std::to_string(file_offset_ - stream.avail_in) + " of the file";
+      damage_ =
+          "the gzip stream is damaged near byte " + std::to_string(file_offset_ - stream.avail_in) + " of the file";
     }
   }
   return size > 0;

@@ -1,6 +1,6 @@
-// The systemd journal: `journalctl -o json` (all values strings, bytes as arrays of numbers, null where too long) and the
-// export format. Fields with a leading underscore were set by journald and are trusted; the others by the client, so of
-// them only what names the entry (MESSAGE_ID, SYSLOG_IDENTIFIER, UNIT) is used, and never to decide who acted.
+// The systemd journal: `journalctl -o json` (all values strings, bytes as arrays of numbers, null where too long) and
+// the export format. Fields with a leading underscore were set by journald and are trusted; the others by the client,
+// so of them only what names the entry (MESSAGE_ID, SYSLOG_IDENTIFIER, UNIT) is used, and never to decide who acted.
 #include <array>
 
 #include "engine/base/time.h"
@@ -37,10 +37,25 @@ constexpr std::array<MessageRule, 11> kRules = {{
 }};
 
 // The fields that are looked at; the rest stays in `content`.
-constexpr std::array<std::string_view, 19> kFields = {
-    "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "__CURSOR", "_AUDIT_LOGINUID", "_AUDIT_SESSION", "_UID",
-    "_HOSTNAME", "_SYSTEMD_UNIT", "_SYSTEMD_SESSION", "_EXE", "_COMM", "_TRANSPORT", "_BOOT_ID", "MESSAGE_ID",
-    "SYSLOG_IDENTIFIER", "UNIT", "PRIORITY", "__SEQNUM", "_PID"};
+constexpr std::array<std::string_view, 19> kFields = {"__REALTIME_TIMESTAMP",
+                                                      "_SOURCE_REALTIME_TIMESTAMP",
+                                                      "__CURSOR",
+                                                      "_AUDIT_LOGINUID",
+                                                      "_AUDIT_SESSION",
+                                                      "_UID",
+                                                      "_HOSTNAME",
+                                                      "_SYSTEMD_UNIT",
+                                                      "_SYSTEMD_SESSION",
+                                                      "_EXE",
+                                                      "_COMM",
+                                                      "_TRANSPORT",
+                                                      "_BOOT_ID",
+                                                      "MESSAGE_ID",
+                                                      "SYSLOG_IDENTIFIER",
+                                                      "UNIT",
+                                                      "PRIORITY",
+                                                      "__SEQNUM",
+                                                      "_PID"};
 
 class Entry {
  public:
@@ -119,8 +134,12 @@ class JournaldMapper : public Mapper {
     return {text_type("linux_user", {}), text_type("linux_service", {}), text_type("systemd_unit", {})};
   }
   std::vector<codec::ColumnSchema> columns() const override {
-    return {text_column("priority", true), text_column("identifier", true), text_column("systemd_unit", true),
-            text_column("boot_id"), text_column("pid"), text_column("journal_seqnum")};
+    return {text_column("priority", true),
+            text_column("identifier", true),
+            text_column("systemd_unit", true),
+            text_column("boot_id"),
+            text_column("pid"),
+            text_column("journal_seqnum")};
   }
 
   Result<void> map(const Record& record, ingest::Batch& batch) override {

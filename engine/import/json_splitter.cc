@@ -99,12 +99,8 @@ class JsonSplitter : public Splitter {
             key_from = at + 1;
             named = false;
             break;
-          case ':':
-            named = depth == 1;
-            break;
-          case ',':
-            named = false;
-            break;
+          case ':': named = depth == 1; break;
+          case ',': named = false; break;
           case '[':
             if (detect && named && depth == 1 && wrapper(as_text(window.subspan(key_from, key_end - key_from)))) {
               enter(at + 1);
@@ -119,8 +115,7 @@ class JsonSplitter : public Splitter {
           case '}':
             if (--depth == 0) return std::optional(at + 1);
             break;
-          default:
-            break;
+          default: break;
         }
       }
       if (too_long(at)) {

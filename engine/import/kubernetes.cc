@@ -20,7 +20,8 @@ ActionClass class_of(std::string_view verb, std::string_view resource) {
   }
   if (verb == "impersonate" || verb == "escalate" || verb == "bind") return ActionClass::kPrivilege;
   if (resource == "tokenreviews") return ActionClass::kAuth;
-  if (reading || resource == "subjectaccessreviews" || resource == "selfsubjectaccessreviews") return ActionClass::kRead;
+  if (reading || resource == "subjectaccessreviews" || resource == "selfsubjectaccessreviews")
+    return ActionClass::kRead;
   if (verb == "create") return ActionClass::kCreate;
   if (verb == "update" || verb == "patch") return ActionClass::kUpdate;
   if (verb == "delete" || verb == "deletecollection") return ActionClass::kDelete;
@@ -85,7 +86,8 @@ class KubernetesMapper : public Mapper {
   }
 
  private:
-  static std::optional<ingest::EntityInput> user(Json root, std::string_view member, EventBuilder& builder, bool needed) {
+  static std::optional<ingest::EntityInput> user(Json root, std::string_view member, EventBuilder& builder,
+                                                 bool needed) {
     constexpr std::string_view kAccount = "system:serviceaccount:";
     const std::string_view name = text(root, {member, "username"});
     if (name.empty() && !needed) return std::nullopt;

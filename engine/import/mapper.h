@@ -1,9 +1,9 @@
-// What a foreign format is to the importer: how its input is cut into records, which types and columns it needs, and how
-// one record becomes one event. One file a format beside this; engine/import/runner drives them.
+// What a foreign format is to the importer: how its input is cut into records, which types and columns it needs, and
+// how one record becomes one event. One file a format beside this; engine/import/runner drives them.
 //
 // Rules for every mapper: the record's bytes go verbatim into `content`; nothing is invented (what the record does not
-// say stays unknown or absent); ids from outside are attributes; a record that cannot be mapped is refused with a reason
-// and parked by the runner, never dropped.
+// say stays unknown or absent); ids from outside are attributes; a record that cannot be mapped is refused with a
+// reason and parked by the runner, never dropped.
 #pragma once
 
 #include <memory>
@@ -18,16 +18,16 @@ namespace khipu::import {
 
 // How an input is cut into records.
 enum class Container {
-  kJson,           // objects: one a line, in an array, in a wrapper, pretty-printed or one after another
-  kLines,          // every line is a record
-  kJsonOrCsv,      // kJson, or CSV whose header has a column _raw with the JSON record (Splunk)
-  kJsonOrExport,   // kJson, or the journal export format
+  kJson,          // objects: one a line, in an array, in a wrapper, pretty-printed or one after another
+  kLines,         // every line is a record
+  kJsonOrCsv,     // kJson, or CSV whose header has a column _raw with the JSON record (Splunk)
+  kJsonOrExport,  // kJson, or the journal export format
 };
 
 struct SourceOptions {
   Container container = Container::kJson;
-  std::vector<std::string> wrappers;              // members of an outer object whose arrays hold the records: "Records"
-  uint64_t record_size_bytes_max = 16ULL << 20;   // a longer one is parked in pieces of this size
+  std::vector<std::string> wrappers;             // members of an outer object whose arrays hold the records: "Records"
+  uint64_t record_size_bytes_max = 16ULL << 20;  // a longer one is parked in pieces of this size
 };
 
 // Borrowed until the next one is read.
@@ -39,8 +39,8 @@ struct Record {
 class Mapper {
  public:
   virtual ~Mapper() = default;
-  virtual std::string_view format() const = 0;          // "cloudtrail", as receipts name it
-  virtual Hash mapping() const { return {}; }           // SHA-256 of the mapping file, or zeroes
+  virtual std::string_view format() const = 0;  // "cloudtrail", as receipts name it
+  virtual Hash mapping() const { return {}; }   // SHA-256 of the mapping file, or zeroes
   virtual SourceOptions source() const { return {}; }
   virtual std::vector<codec::TypeSchema> types() const = 0;
   virtual std::vector<codec::ColumnSchema> columns() const = 0;  // ids 0: the writer gives them

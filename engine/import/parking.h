@@ -1,5 +1,5 @@
-// Records that could not be imported, kept with their place, the reason and their bytes: `dlq/import-<sha8>.ndjson` in the
-// root, where sha8 is the first eight hex digits of the SHA-256 of the input's name. One JSON object a line:
+// Records that could not be imported, kept with their place, the reason and their bytes: `dlq/import-<sha8>.ndjson` in
+// the root, where sha8 is the first eight hex digits of the SHA-256 of the input's name. One JSON object a line:
 //
 //   {"schema":"khipu.dlq-import/v1","file":"a.log","format":"jsonl","line":3,"offset":120,"size":17,
 //    "reason":"...","raw":"..."}          or "raw_base64" where the bytes are not UTF-8
@@ -46,10 +46,10 @@ class DlqFile : public ParkingLot {
   std::unique_ptr<os::Directory> dlq_;
   std::unique_ptr<os::File> file_;
   std::string name_;
-  std::string tail_;        // lines not yet written
+  std::string tail_;  // lines not yet written
   uint64_t size_ = 0;
-  bool created_ = false;    // the directory entry is not synced yet
-  std::set<Hash> known_;    // SHA-256 of each line
+  bool created_ = false;  // the directory entry is not synced yet
+  std::set<Hash> known_;  // SHA-256 of each line
 };
 
 std::string parked_line(const Parked& record);  // without the newline

@@ -11,7 +11,8 @@ Result<Json> RecordParser::parse(std::string_view text) {
   KHIPU_TRY(ingest::check_json(text));
   Json root;
   const auto code = parser_.parse(text.data(), text.size()).get(root);
-  if (code != simdjson::SUCCESS) return Error{Code::kInvalid, std::string("not JSON: ") + simdjson::error_message(code)};
+  if (code != simdjson::SUCCESS)
+    return Error{Code::kInvalid, std::string("not JSON: ") + simdjson::error_message(code)};
   if (!root.is_object()) return Error{Code::kInvalid, "expected an object"};
   return root;
 }
@@ -19,7 +20,8 @@ Result<Json> RecordParser::parse(std::string_view text) {
 std::optional<Json> find(Json from, std::initializer_list<std::string_view> path) {
   for (const std::string_view name : path) {
     simdjson::dom::object object;
-    if (from.get(object) != simdjson::SUCCESS || object.at_key(name).get(from) != simdjson::SUCCESS) return std::nullopt;
+    if (from.get(object) != simdjson::SUCCESS || object.at_key(name).get(from) != simdjson::SUCCESS)
+      return std::nullopt;
   }
   if (from.is_null()) return std::nullopt;
   return from;
@@ -48,7 +50,9 @@ void EventBuilder::json_field(std::string_view name, std::string_view json) {
   if (json.empty()) return;
   fields_.push_back({name, false, codec::Value::of_json(keep(json))});
 }
-void EventBuilder::number_field(std::string_view name, codec::Value value) { fields_.push_back({name, false, value}); }
+void EventBuilder::value_field(std::string_view name, const codec::Value& value) {
+  fields_.push_back({name, false, value});
+}
 
 ingest::EntityInput EventBuilder::entity(std::string_view type, std::string_view id) {
   ingest::EntityInput made;

@@ -40,7 +40,7 @@ class EventBuilder {
   // Fields for the next entity(); empty values are left out. `name` must be a literal or kept.
   void field(std::string_view name, std::string_view value);
   void json_field(std::string_view name, std::string_view json);
-  void number_field(std::string_view name, codec::Value value);
+  void value_field(std::string_view name, const codec::Value& value);
   ingest::EntityInput entity(std::string_view type, std::string_view id);
   // A target; one that is already there by type and id is not added twice.
   void target(const ingest::EntityInput& entity);

@@ -16,7 +16,7 @@ struct Resume {
   uint64_t skip_records = 0;  // gzip input: so many records were dealt with
   Hash sha256{};              // of the whole input as it lies there; only set when nothing_new or gzip
   uint64_t size = 0;
-  std::string earlier;        // the source name of the receipt that matched
+  std::string earlier;  // the source name of the receipt that matched
 };
 
 // Only receipts of the same format and mapping count: another mapping makes other events of the same bytes.

@@ -178,7 +178,8 @@ class Run {
       const bool events = !batch_.events.empty();
       batch_.statements.push_back(chunk_);
       auto first_seq = importer_.sink.submit(std::move(batch_));
-      if (!first_seq.ok()) return std::move(first_seq).error().at("storing records up to byte " + std::to_string(chunk_.to));
+      if (!first_seq.ok())
+        return std::move(first_seq).error().at("storing records up to byte " + std::to_string(chunk_.to));
       if (events && !report_.first_seq) report_.first_seq = *first_seq;
     }
     report_.read += chunk_.read;

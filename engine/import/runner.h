@@ -1,6 +1,6 @@
-// Drives an import: source to mapper to chunks to sink, with a receipt for every chunk, so that a stopped import goes on
-// where it stopped, the same input again adds nothing, and completeness is itself in the log.
-// Not here: files' names and flags (engine/cli), how a batch reaches the writer (the sink).
+// Drives an import: source to mapper to chunks to sink, with a receipt for every chunk, so that a stopped import goes
+// on where it stopped, the same input again adds nothing, and completeness is itself in the log. Not here: files' names
+// and flags (engine/cli), how a batch reaches the writer (the sink).
 //
 // Order of a chunk, which is what makes it safe at any crash: parked records are written and synced, then the chunk's
 // events and its IMPORT statement are committed together. A crash between the two parks the same records again, and the
@@ -39,10 +39,10 @@ struct Progress {
 };
 
 struct RunOptions {
-  std::string source;                        // the file's name as given, for receipts and messages
+  std::string source;  // the file's name as given, for receipts and messages
   uint32_t chunk_events = 1000;
-  uint64_t chunk_size_bytes = 16ULL << 20;   // of content: a chunk ends at whichever comes first
-  bool dry_run = false;                      // nothing is submitted or parked
+  uint64_t chunk_size_bytes = 16ULL << 20;  // of content: a chunk ends at whichever comes first
+  bool dry_run = false;                     // nothing is submitted or parked
   ingest::Limits limits;
   std::function<void(const Progress&)> progress;  // about every 1000 records; may be empty
   std::function<bool()> cancelled;                // asked before each chunk is submitted; may be empty
@@ -62,14 +62,14 @@ struct Reject {
 struct Report {
   std::string source, format;
   uint64_t read = 0, stored = 0, parked = 0;
-  uint64_t skipped = 0;              // records of earlier receipts, not counted as read
-  bool nothing_new = false;          // the same bytes were imported before
-  std::string earlier;               // the name they were imported under, when resumed or nothing new
-  uint64_t resumed_at = 0;           // byte (plain input) from which this run read on; 0: from the start
-  std::optional<TimeUs> first, last; // occurred_at, of the stored ones
-  uint64_t out_of_order = 0;         // earlier than the record before them
-  uint64_t duplicate_ids = 0;        // event_id already seen in this input: reported, never removed
-  bool duplicate_ids_partial = false;     // more than 2^20 distinct ids: later ones were not compared
+  uint64_t skipped = 0;                // records of earlier receipts, not counted as read
+  bool nothing_new = false;            // the same bytes were imported before
+  std::string earlier;                 // the name they were imported under, when resumed or nothing new
+  uint64_t resumed_at = 0;             // byte (plain input) from which this run read on; 0: from the start
+  std::optional<TimeUs> first, last;   // occurred_at, of the stored ones
+  uint64_t out_of_order = 0;           // earlier than the record before them
+  uint64_t duplicate_ids = 0;          // event_id already seen in this input: reported, never removed
+  bool duplicate_ids_partial = false;  // more than 2^20 distinct ids: later ones were not compared
   std::optional<Row> first_seq;
   Hash sha256{};                     // of the input as it arrived; of what was read, when cancelled
   std::vector<Fill> fills;           // in the order of canonical members
@@ -83,14 +83,15 @@ struct Importer {
   Mapper& mapper;
   Sink& sink;
   ParkingLot& parking;
-  const registry::Schema& schema;                // in force now; what the mapper needs beyond it is defined first
-  std::span<const codec::Import> earlier;        // IMPORT statements of the root, oldest first
+  const registry::Schema& schema;          // in force now; what the mapper needs beyond it is defined first
+  std::span<const codec::Import> earlier;  // IMPORT statements of the root, oldest first
   const os::Clock& clock;
 
   Result<Report> run(const os::File& input, const RunOptions& options);
 };
 
-// The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought there.
+// The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought
+// there.
 Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, const registry::Schema& schema);
 
 }  // namespace khipu::import

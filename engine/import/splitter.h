@@ -19,7 +19,7 @@ struct Item {
   uint64_t end = 0;
   uint64_t line = 1;
   Bytes raw;
-  std::string inner;    // see Record::inner
+  std::string inner;  // see Record::inner
   std::string damage;
 };
 
@@ -39,8 +39,8 @@ class Splitter {
   // The byte at `at` of the window, reading on where needed; -1 at the end of the input.
   Result<int> byte(size_t at);
   Result<bool> has(size_t size);
-  // The size of the line at the front of the window up to and without its newline; as much as there is when the input or
-  // the record limit ends it.
+  // The size of the line at the front of the window up to and without its newline; as much as there is when the input
+  // or the record limit ends it.
   Result<size_t> line_size(size_t from = 0);
   bool too_long(size_t size) const { return size >= options_.record_size_bytes_max; }
   size_t damaged(Item& item, size_t size, std::string why) {

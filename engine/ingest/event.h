@@ -26,8 +26,9 @@ struct FieldInput {
 };
 
 // A reference to an entity, with the fields the producer knows. Fields are merged over the current version: a field not
-// named stays as it was. A reference without fields to a deleted entity pins the deleted version; with fields it revives
-// the entity, starting from these fields alone. `deleted` appends a version marked deleted (fields must be empty).
+// named stays as it was. A reference without fields to a deleted entity pins the deleted version; with fields it
+// revives the entity, starting from these fields alone. `deleted` appends a version marked deleted (fields must be
+// empty).
 struct EntityInput {
   std::string_view type;
   std::string_view id;
@@ -44,8 +45,8 @@ struct ColumnInput {
 // another body it is kConflict. `scope` keeps producers apart (token name or uid).
 struct IdempotencyKey {
   std::string scope;
-  std::string key;   // 1 to 256 bytes
-  Hash body{};       // SHA-256 of the body as received
+  std::string key;  // 1 to 256 bytes
+  Hash body{};      // SHA-256 of the body as received
 };
 
 // Views borrow from the Batch that holds the event.
@@ -63,7 +64,7 @@ struct Event {
   std::string_view session;
   std::optional<EntityInput> on_behalf_of;
   codec::ContentKind content_kind = codec::ContentKind::kNone;
-  Bytes content;                       // verbatim; JSON content is one valid JSON text
+  Bytes content;  // verbatim; JSON content is one valid JSON text
   std::span<const ColumnInput> custom;
 };
 
@@ -95,9 +96,9 @@ class Batch {
   }
 
   std::vector<Event> events;
-  std::optional<IdempotencyKey> key;                  // for the batch as a whole
-  std::vector<IdempotencyKey> event_keys;             // one an event, or empty
-  std::vector<codec::Statement> statements;           // TYPE, COLUMN, IMPORT: committed in the same commit, before events
+  std::optional<IdempotencyKey> key;         // for the batch as a whole
+  std::vector<IdempotencyKey> event_keys;    // one an event, or empty
+  std::vector<codec::Statement> statements;  // TYPE, COLUMN, IMPORT: committed in the same commit, before events
 
  private:
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;
@@ -106,13 +107,13 @@ class Batch {
 
 // Bounds on one event and one batch; settings (`khipu serve --config`) may lower or raise them within the maximum.
 struct Limits {
-  uint32_t event_size_bytes_max = 1U << 20;       // content and all texts of one event together; at most 15 MiB
+  uint32_t event_size_bytes_max = 1U << 20;  // content and all texts of one event together; at most 15 MiB
   uint32_t targets_max = 256;
-  uint32_t fields_max = 256;                      // of one entity
-  uint32_t id_size_bytes_max = 1024;              // entity ids
-  uint32_t text_size_bytes_max = 65536;           // url; other short members 4096
+  uint32_t fields_max = 256;             // of one entity
+  uint32_t id_size_bytes_max = 1024;     // entity ids
+  uint32_t text_size_bytes_max = 65536;  // url; other short members 4096
   uint32_t batch_events_max = 10000;
-  int64_t future_us_max = 10LL * 60 * 1000000;    // how far occurred_at may lie ahead of the writer's clock
+  int64_t future_us_max = 10LL * 60 * 1000000;  // how far occurred_at may lie ahead of the writer's clock
 };
 
 }  // namespace khipu::ingest

@@ -1,0 +1,175 @@
+#include "engine/import/mapping_rule.h"
+
+#include <algorithm>
+
+#include "engine/ingest/json_scan.h"
+#include "engine/ingest/near_name.h"
+
+namespace khipu::import {
+namespace {
+
+// A scalar as text; objects and arrays only when json is wanted, then in JSON.
+std::optional<std::string> as_text_value(Json value, bool json) {
+  std::string_view string;
+  if (value.is_null()) return std::nullopt;
+  if (!json && (value.is_object() || value.is_array())) return std::nullopt;
+  if (!json && value.get(string) == simdjson::SUCCESS) return std::string(string);
+  return simdjson::minify(value);
+}
+
+std::optional<std::string> point(const Lookup& from, std::string_view pointer, bool json) {
+  if (from.groups != nullptr) {
+    const auto group = from.groups->find(pointer.substr(1));
+    if (group == from.groups->end()) return std::nullopt;
+    return group->second;
+  }
+  Json value;
+  if (!from.json || from.json->at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
+  return as_text_value(value, json);
+}
+
+}  // namespace
+
+Error mapping_error(const std::string& where, std::string what) {
+  return {Code::kInvalid, "mapping file: " + (where.empty() ? "" : where + ": ") + std::move(what)};
+}
+
+Result<void> known_members(Json object, const std::string& where, std::span<const std::string_view> names) {
+  simdjson::dom::object members;
+  if (object.get(members) != simdjson::SUCCESS) return mapping_error(where, "expected an object");
+  std::vector<std::string_view> seen;
+  for (const auto member : members) {
+    if (std::find(names.begin(), names.end(), member.key) == names.end()) {
+      return mapping_error(where,
+                           "unknown member " + ingest::quoted(member.key) + ingest::did_you_mean(member.key, names));
+    }
+    if (std::find(seen.begin(), seen.end(), member.key) != seen.end()) {
+      return mapping_error(where, "member " + ingest::quoted(member.key) + " is there twice");
+    }
+    seen.push_back(member.key);
+  }
+  return {};
+}
+
+Result<std::string> mapping_text(Json value, const std::string& where) {
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS) return mapping_error(where, "expected a string");
+  return std::string(text);
+}
+
+Result<std::shared_ptr<const RE2>> compile_regex(const std::string& pattern, const std::string& where) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(8 << 20);
+  auto regex = std::make_shared<const RE2>(pattern, options);
+  if (!regex->ok()) return mapping_error(where, "not an RE2 expression: " + regex->error());
+  if (regex->NamedCapturingGroups().empty()) return mapping_error(where, "it needs a named group: (?P<name>...)");
+  return regex;
+}
+
+Result<Rule> Rule::parse(Json json, const std::string& where, std::initializer_list<std::string_view> allowed) {
+  constexpr std::string_view kSources[] = {"pointer", "constant", "concat", "first"};
+  std::vector<std::string_view> names = {"pointer", "constant", "concat", "first",
+                                         "regex",   "group",    "table",  "default"};
+  names.insert(names.end(), allowed.begin(), allowed.end());
+  KHIPU_TRY(known_members(json, where, names));
+  Rule rule;
+  int sources = 0;
+  for (size_t i = 0; i < std::size(kSources); ++i) {
+    const auto value = find(json, {kSources[i]});
+    if (!value) continue;
+    ++sources;
+    rule.source_ = static_cast<Source>(i);
+    const std::string place = where + "." + std::string(kSources[i]);
+    simdjson::dom::array parts;
+    if (i < 2) {
+      KHIPU_TRY_ASSIGN(rule.text_, mapping_text(*value, place));
+    } else if (value->get(parts) != simdjson::SUCCESS) {
+      return mapping_error(place, "expected an array of rules");
+    } else {
+      for (const Json part : parts) {
+        const std::string inner = place + "[" + std::to_string(rule.parts_.size()) + "]";
+        if (inner.size() > 1000) return mapping_error(place, "rules are nested too deep");
+        KHIPU_TRY_ASSIGN(Rule parsed, parse(part, inner));
+        rule.parts_.push_back(std::move(parsed));
+      }
+    }
+  }
+  if (sources != 1) return mapping_error(where, "a rule has exactly one of pointer, constant, concat, first");
+  if (rule.source_ == Source::kPointer && !rule.text_.starts_with('/')) {
+    return mapping_error(where, ingest::quoted(rule.text_) + " is no JSON Pointer: it begins with /");
+  }
+  if (const auto regex = find(json, {"regex"})) {
+    KHIPU_TRY_ASSIGN(const std::string pattern, mapping_text(*regex, where + ".regex"));
+    KHIPU_TRY_ASSIGN(rule.regex_, compile_regex(pattern, where + ".regex"));
+    const auto& groups = rule.regex_->NamedCapturingGroups();
+    rule.group_ = groups.begin()->second;
+    if (const auto group = find(json, {"group"})) {
+      KHIPU_TRY_ASSIGN(const std::string name, mapping_text(*group, where + ".group"));
+      if (!groups.contains(name)) return mapping_error(where, "the regex has no group " + ingest::quoted(name));
+      rule.group_ = groups.at(name);
+    } else if (groups.size() > 1) {
+      return mapping_error(where, "the regex has several named groups: pick one with \"group\"");
+    }
+  } else if (find(json, {"group"})) {
+    return mapping_error(where, "\"group\" without \"regex\"");
+  }
+  simdjson::dom::object table;
+  if (const auto value = find(json, {"table"})) {
+    if (value->get(table) != simdjson::SUCCESS) return mapping_error(where + ".table", "expected an object of strings");
+    rule.table_.emplace();
+    for (const auto entry : table) {
+      KHIPU_TRY_ASSIGN(const std::string to, mapping_text(entry.value, where + ".table"));
+      rule.table_->emplace(entry.key, to);
+    }
+  }
+  if (const auto value = find(json, {"default"})) {
+    KHIPU_TRY_ASSIGN(rule.default_, mapping_text(*value, where + ".default"));
+  }
+  return rule;
+}
+
+std::optional<std::string> Rule::raw(const Lookup& from, bool json) const {
+  switch (source_) {
+    case Source::kPointer: return point(from, text_, json);
+    case Source::kConstant: return text_;
+    case Source::kConcat: {
+      std::string all;
+      for (const Rule& part : parts_) {
+        const auto value = part.text(from);
+        if (!value) return std::nullopt;
+        all += *value;
+      }
+      return all;
+    }
+    case Source::kFirst:
+      for (const Rule& part : parts_) {
+        if (auto value = part.text(from); value && !value->empty()) return value;
+      }
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Rule::text(const Lookup& from) const {
+  std::optional<std::string> value = raw(from, false);
+  if (value && regex_ != nullptr) {
+    std::vector<re2::StringPiece> groups(static_cast<size_t>(group_) + 1);
+    const bool matched =
+        regex_->Match(*value, 0, value->size(), RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()));
+    const re2::StringPiece group = matched ? groups.back() : re2::StringPiece();
+    value = group.data() == nullptr ? std::nullopt : std::optional(std::string(group.data(), group.size()));
+  }
+  if (value && table_) {
+    const auto entry = table_->find(*value);
+    value = entry == table_->end() ? std::nullopt : std::optional(entry->second);
+  }
+  return value ? value : default_;
+}
+
+Result<std::optional<std::string>> Rule::of_kind(const Lookup& from, codec::ValueKind kind) const {
+  if (kind != codec::ValueKind::kJson || source_ != Source::kPointer || from.groups != nullptr) return text(from);
+  return raw(from, true);
+}
+
+}  // namespace khipu::import
