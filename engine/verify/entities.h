@@ -1,0 +1,52 @@
+// The chain of entity versions, rebuilt from registry/: which row is whose, and whether every version follows the one
+// before it. Holds no field, no type and no id: a verifier needs their identity only. No I/O.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "engine/codec/record.h"
+#include "engine/verify/report.h"
+
+namespace khipu::verify {
+
+// What one registry row says of itself.
+struct VersionFacts {
+  bool known = false;  // false: the row could not be read
+  bool type_defined = true;
+  std::array<uint8_t, 16> name{};  // SHA-256 of type and id, cut
+  std::optional<Row> entity, previous, seq;
+  uint64_t number = 0;
+};
+VersionFacts facts_of(const codec::VersionRecord& version);
+
+// Owner: one thread while rows are appended; any thread may look up afterwards.
+class Entities {
+ public:
+  // nullptr when the row fits, else what is wrong with it (a template of ours).
+  const char* append(const VersionFacts& facts);
+  uint64_t rows() const { return rows_.size(); }
+
+  // nullptr when the pin names a first version and a version of the same entity (or a row that could not be read, which
+  // is a finding of its own), else what is wrong.
+  const char* check(const codec::Pin& pin) const;
+  // The event that brought each row, for the check against the commit.
+  std::optional<Row> seq(Row row) const;
+
+ private:
+  struct Entry {
+    uint64_t entity = 0;  // kUnknown: could not be read
+    uint64_t latest = 0;  // first versions: row of the newest one
+    uint64_t number = 0;
+    uint64_t seq = 0;  // kUnknown: none
+    std::array<uint8_t, 16> name{};
+  };
+  static constexpr uint64_t kUnknown = UINT64_MAX;
+  struct NameHash {
+    size_t operator()(const std::array<uint8_t, 16>& name) const { return load_le<size_t>(name.data()); }
+  };
+  std::vector<Entry> rows_;
+  std::unordered_map<std::array<uint8_t, 16>, uint64_t, NameHash> by_name_;
+};
+
+}  // namespace khipu::verify

@@ -1,0 +1,36 @@
+// Which files a root has, which it should have, and what each segment must hold according to manifest and HEAD. Reads
+// directories, manifests and HEAD; opens no segment.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/os/file.h"
+#include "engine/segment/reader.h"
+#include "engine/verify/report.h"
+#include "engine/verify/segment_check.h"
+
+namespace khipu::verify {
+
+struct HeadState {
+  std::array<std::optional<segment::Head>, 2> slots;
+  std::optional<segment::Head> newest;
+  bool writer_running = false;  // LOCK was held when HEAD was read: what lies above HEAD is not judged
+};
+// HEAD first: everything it names is durable and stays as it is, whatever a writer does meanwhile.
+Result<HeadState> read_head_state(os::Directory& root, Findings& findings);
+
+struct TablePlan {
+  TableId id = TableId::kMeta;
+  std::unique_ptr<os::Directory> directory;  // null: the folder is missing
+  std::vector<SegmentJob> jobs;              // in order of number, missing files included
+  uint64_t tree_synced = 0;
+  uint64_t bytes = 0;  // to be read
+};
+// Errors: what cannot be read (not: what is wrong).
+Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings);
+
+// Names nobody accounts for, at the top of the root.
+Result<void> check_root_names(os::Directory& root, Findings& findings);
+
+}  // namespace khipu::verify

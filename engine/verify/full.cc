@@ -1,0 +1,273 @@
+// The full mode: meta/, registry/, access/, then logs/ with the commit chain through everything.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "engine/verify/run.h"
+
+namespace khipu::verify {
+namespace {
+
+class Full {
+ public:
+  explicit Full(Run& run) : run_(run) {}
+  Result<void> go();
+
+ private:
+  Result<void> plan();
+  Result<void> read_table(TableId id);
+  Result<bool> take(TableId id, const SegmentJob& job, Result<SegmentFacts> facts);
+  Result<void> take_logs(SegmentFacts facts);
+  void take_versions(const SegmentFacts& facts);
+  void note_tails();
+  void settle_pending();
+
+  TablePlan& plan_of(TableId id) { return plans_[index_of(id)]; }
+  TableTrail& trail(TableId id) { return *trails_[index_of(id)]; }
+
+  Run& run_;
+  std::array<TablePlan, kTableCount> plans_;
+  std::array<std::unique_ptr<TableTrail>, kTableCount> trails_;
+  std::optional<Chain> chain_;
+  Entities entities_;
+  std::vector<std::pair<uint64_t, const char*>> version_faults_;
+  std::vector<codec::StatementRecord> statements_;
+  std::vector<std::string> types_;
+  std::vector<Finding> pending_;
+  struct Active {
+    SegmentNumber number;
+    uint64_t first_row = 0, rows = 0, file_size = 0, end_max = UINT64_MAX;
+    std::vector<uint64_t> offsets;
+    uint64_t end_offset = 0;
+  };
+  std::array<std::optional<Active>, kTableCount> active_;
+  std::array<std::optional<TimeUs>, kTableCount> recorded_;
+};
+
+Result<void> Full::plan() {
+  uint64_t bytes = 0;
+  for (const TableId id : kTables) {
+    Result<TablePlan> plan = plan_table(run_.root, id, run_.head, run_.findings);
+    if (!plan.ok()) {
+      run_.unreadable(plan.error());
+      plans_[index_of(id)].id = id;
+    } else {
+      plans_[index_of(id)] = std::move(plan).value();
+    }
+    bytes += plan_of(id).bytes;
+    trails_[index_of(id)] =
+        std::make_unique<TableTrail>(id, plan_of(id).directory.get(), plan_of(id).tree_synced, run_.findings);
+  }
+  run_.control.set_total(bytes);
+  chain_.emplace(run_.head, trails_, entities_, run_.findings);
+  return {};
+}
+
+void Full::take_versions(const SegmentFacts& facts) {
+  for (const VersionFacts& version : facts.versions) {
+    const uint64_t row = entities_.rows();
+    if (const char* wrong = entities_.append(version)) {
+      if (version_faults_.size() < kFindingsMax) version_faults_.emplace_back(row, wrong);
+    }
+  }
+}
+
+Result<void> Full::take_logs(SegmentFacts facts) {
+  const std::vector<CommitAt> commits = std::move(facts.commits);
+  const std::vector<CommitAt> tail = std::move(facts.tail_commits);
+  SegmentFacts rest;
+  rest.number = facts.number;
+  rest.sealed = facts.sealed;
+  rest.first_row = facts.first_row;
+  rest.offsets = facts.offsets;
+  trail(TableId::kLogs).push(std::move(facts));
+  KHIPU_TRY(chain_->walk(commits, rest));
+  if (!tail.empty()) chain_->see_tail(tail, rest);
+  return {};
+}
+
+// False: stop.
+Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> result) {
+  if (!result.ok()) {
+    run_.unreadable(result.error());
+    trail(id).push_unreadable(job.first_row.value_or(Row{}), job.entry ? job.entry->footer.rows : job.solid_rows);
+    return true;
+  }
+  SegmentFacts facts = std::move(result).value();
+  if (facts.stopped) return false;
+  run_.findings.merge(std::move(facts.findings));
+  std::move(facts.pending.begin(), facts.pending.end(), std::back_inserter(pending_));
+  facts.pending.clear();
+  std::optional<TimeUs>& recorded = recorded_[index_of(id)];
+  if (recorded && facts.recorded_first && *facts.recorded_first < *recorded) {
+    Finding found;
+    found.code = code::kTimeBackwards;
+    found.table = id;
+    found.segment = facts.number;
+    found.file = segment_path(id, facts.number);
+    found.row = facts.first_row;
+    found.expected = fmt::format("at least {}", *recorded);
+    found.actual = std::to_string(*facts.recorded_first);
+    found.detail = "recorded_at is before that of the segment in front";
+    if (facts.sealed) {
+      run_.findings.add(std::move(found));
+    } else {
+      pending_.push_back(std::move(found));
+    }
+  }
+  if (facts.recorded_last) recorded = facts.recorded_last;
+  if (facts.sealed && facts.footer) chain_->expect(id, facts.number, facts.footer_offset, *facts.footer);
+  if (facts.there) {
+    ++run_.report.checked.segments;
+    run_.report.checked.bytes += facts.file_size;
+  }
+  run_.report.checked.references += facts.references;
+  if (!facts.sealed) {
+    active_[index_of(id)] = Active{facts.number, facts.first_row.value, facts.leaves.size(), facts.file_size,
+                                   job.end_max,  facts.offsets,         facts.end_offset};
+  }
+  if (id == TableId::kRegistry) take_versions(facts);
+  if (id == TableId::kMeta) {
+    std::move(facts.statements.begin(), facts.statements.end(), std::back_inserter(statements_));
+    facts.statements.clear();
+  }
+  if (id == TableId::kLogs) {
+    KHIPU_TRY(take_logs(std::move(facts)));
+  } else {
+    trail(id).push(std::move(facts));
+  }
+  return true;
+}
+
+Result<void> Full::read_table(TableId id) {
+  TablePlan& plan = plan_of(id);
+  if (!plan.directory || run_.control.stopped()) return {};
+  const SegmentContext context{*plan.directory, run_.key, id == TableId::kLogs ? &entities_ : nullptr,
+                               id == TableId::kRegistry ? &types_ : nullptr, run_.control};
+  Result<void> failed;
+  const size_t threads =
+      run_.options.threads != 0 ? run_.options.threads : std::max(1U, std::thread::hardware_concurrency());
+  in_order<Result<SegmentFacts>>(
+      threads, plan.jobs.size(), [&](size_t i) { return check_segment(context, plan.jobs[i]); },
+      [&](size_t i, Result<SegmentFacts> facts) {
+        Result<bool> taken = take(id, plan.jobs[i], std::move(facts));
+        if (!taken.ok()) failed = std::move(taken).error();
+        return failed.ok() && *taken;
+      });
+  return failed;
+}
+
+// Findings about rows of the active segments count only if those rows were committed.
+void Full::settle_pending() {
+  const auto committed = [&](TableId id) { return chain_->line() ? chain_->line()->tables[index_of(id)].size : 0; };
+  for (Finding& finding : pending_) {
+    if (finding.row->value < committed(*finding.table)) run_.findings.add(std::move(finding));
+  }
+  for (const auto& [row, wrong] : version_faults_) {
+    if (row >= committed(TableId::kRegistry)) continue;
+    Finding found;
+    found.code = code::kReferenceMissing;
+    found.table = TableId::kRegistry;
+    found.row = Row{row};
+    found.detail = wrong;
+    found.file = table_name(TableId::kRegistry);
+    found.likely = "rewriting";
+    run_.findings.add(std::move(found));
+  }
+}
+
+// Bytes above the line: written, never acknowledged (or still being written).
+void Full::note_tails() {
+  if (run_.head.writer_running) {
+    run_.report.not_checked.push_back("what a running writer has added since HEAD was read: not judged");
+    return;
+  }
+  for (const TableId id : kTables) {
+    const std::optional<Active>& active = active_[index_of(id)];
+    if (!active || !chain_->line() || trail(id).broken()) continue;
+    const uint64_t size = chain_->line()->tables[index_of(id)].size;
+    uint64_t end = active->end_offset;
+    if (size < active->first_row) continue;
+    if (const uint64_t index = size - active->first_row; index < active->offsets.size()) end = active->offsets[index];
+    if (id == TableId::kLogs) {
+      end = chain_->line_segment() == active->number ? chain_->line_offset() : segment::kHeaderSize;
+    }
+    if (active->file_size <= std::max<uint64_t>(end, segment::kHeaderSize)) continue;
+    Finding found;
+    found.code = code::kUnacknowledgedTail;
+    found.information = true;
+    found.table = id;
+    found.segment = active->number;
+    found.file = segment_path(id, active->number);
+    found.offset = end;
+    found.row = Row{size};
+    found.detail = fmt::format("{} bytes above the last valid commit; the writer's next start sets them aside",
+                               active->file_size - end);
+    run_.findings.add(std::move(found));
+  }
+}
+
+Result<void> Full::go() {
+  KHIPU_TRY(plan());
+  KHIPU_TRY(read_table(TableId::kMeta));
+  types_ = defined_types(statements_);
+  KHIPU_TRY(read_table(TableId::kRegistry));
+  KHIPU_TRY(read_table(TableId::kAccess));
+  KHIPU_TRY(read_table(TableId::kLogs));
+  Report& report = run_.report;
+  if (run_.control.stopped()) {
+    run_.incomplete = true;
+    report.not_checked.push_back(run_.control.cancelled() ? "the rest: cancelled" : "the rest: out of time");
+  } else {
+    chain_->finish();
+    for (const TableId id : kTables) {
+      if (const Result<void> finished = trail(id).finish(); !finished.ok()) run_.unreadable(finished.error());
+    }
+    note_tails();
+    const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
+    check_statements(statements_, committed, run_.findings);
+    statements_.resize(std::min<uint64_t>(statements_.size(), committed));
+    report.checked.statements = statements_.size();
+    const Result<uint64_t> quarantine = check_quarantine(run_.root, statements_, run_.findings);
+    if (quarantine.ok()) {
+      report.checked.quarantine_files = *quarantine;
+    } else {
+      run_.unreadable(quarantine.error());
+    }
+    if (const Result<void> names = check_root_names(run_.root, run_.findings); !names.ok()) {
+      run_.unreadable(names.error());
+    }
+  }
+  settle_pending();
+  if (chain_->line()) {
+    report.commit = chain_->line()->number;
+    report.commit_time = chain_->line()->time;
+    report.commit_hash = chain_->line_hash();
+    for (const TableId id : kTables) {
+      report.sizes[index_of(id)] = chain_->line()->tables[index_of(id)].size;
+      report.roots[index_of(id)] = chain_->line()->tables[index_of(id)].root;
+      report.checked.records += report.sizes[index_of(id)];
+    }
+  } else if (!run_.incomplete) {
+    Finding found;
+    found.code = code::kCommitBroken;
+    found.table = TableId::kLogs;
+    found.row = Row{};
+    found.file = segment_path(TableId::kLogs, SegmentNumber{0});
+    found.segment = SegmentNumber{0};
+    found.offset = segment::kHeaderSize;
+    found.expected = "commit 1";
+    found.detail = "no valid commit: nothing in this root was ever signed, or its beginning is gone";
+    run_.findings.add(std::move(found));
+  }
+  report.checked.commits = chain_->commits();
+  report.checked.signatures = chain_->signatures();
+  return {};
+}
+
+}  // namespace
+
+Result<void> run_full(Run& run) { return Full(run).go(); }
+
+}  // namespace khipu::verify

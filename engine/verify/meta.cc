@@ -1,0 +1,143 @@
+#include "engine/verify/meta.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "engine/crypto/hash.h"
+#include "engine/segment/reader.h"
+
+namespace khipu::verify {
+namespace {
+
+Finding meta_finding(std::string_view code, uint64_t row, std::string detail) {
+  Finding found;
+  found.code = code;
+  found.table = TableId::kMeta;
+  found.row = Row{row};
+  found.file = segment_path(TableId::kMeta, SegmentNumber{0});
+  found.segment = SegmentNumber{0};
+  found.detail = std::move(detail);
+  return found;
+}
+
+Result<std::pair<uint64_t, Hash>> hash_file(const os::File& file) {
+  crypto::Sha256 hasher;
+  Buffer block(1 << 20);
+  for (uint64_t offset = 0;;) {
+    KHIPU_TRY_ASSIGN(const size_t got, file.read_at(offset, block));
+    if (got == 0) return std::pair(offset, hasher.finish());
+    hasher.update(Bytes(block).first(got));
+    offset += got;
+  }
+}
+
+}  // namespace
+
+Result<std::optional<codec::Genesis>> read_genesis(os::Directory& root, Findings& findings) {
+  const auto missing = [&](std::string detail) {
+    Finding found = meta_finding(code::kGenesisMismatch, 0, std::move(detail));
+    found.rank = Rank::kGenesis;
+    found.offset = segment::kHeaderSize;
+    findings.add(std::move(found));
+    return std::optional<codec::Genesis>();
+  };
+  auto meta = root.open_directory(table_name(TableId::kMeta));
+  if (!meta.ok()) {
+    if (meta.error().code != Code::kNotFound) return std::move(meta).error();
+    return missing("meta/ is not there, so nothing says whose log this is");
+  }
+  auto file = meta.value()->open_file(segment::segment_name(SegmentNumber{0}), os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code != Code::kNotFound) return std::move(file).error();
+    return missing("the first segment of meta/ is not there");
+  }
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+  segment::Reader reader(**file, segment::kHeaderSize, size);
+  KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+  if (step.kind != segment::Step::Kind::kFrame) return missing("the first record of meta/ is damaged");
+  const Result<codec::StatementRecord> record = codec::decode_statement(step.frame.payload);
+  if (!record.ok()) return missing("the first record of meta/ does not decode: " + record.error().message);
+  const auto* genesis = std::get_if<codec::Genesis>(&record->body);
+  if (genesis == nullptr) return missing("the first statement of meta/ is not GENESIS");
+  return std::optional(*genesis);
+}
+
+// C2SP key id: the first bytes of SHA-256(name | 0x0A | 0x01 | key).
+CommitKey commit_key(const codec::Genesis& genesis) {
+  CommitKey key;
+  key.key = genesis.verifier;
+  key.root_id = genesis.root_id;
+  constexpr uint8_t kEd25519[2] = {0x0a, 0x01};
+  const Hash hash = crypto::sha256({as_bytes(genesis.origin), kEd25519, genesis.verifier});
+  std::memcpy(key.id.data(), hash.data(), key.id.size());
+  return key;
+}
+
+void check_statements(const std::vector<codec::StatementRecord>& statements, uint64_t committed, Findings& findings) {
+  for (size_t i = 0; i < std::min<uint64_t>(statements.size(), committed); ++i) {
+    const bool genesis = std::holds_alternative<codec::Genesis>(statements[i].body);
+    if (genesis == (i == 0)) continue;
+    findings.add(
+        meta_finding(code::kGenesisMismatch, i, genesis ? "a second GENESIS" : "the first statement is not GENESIS"));
+  }
+}
+
+std::vector<std::string> defined_types(const std::vector<codec::StatementRecord>& statements) {
+  std::set<std::string> names;
+  for (const codec::StatementRecord& statement : statements) {
+    if (const auto* type = std::get_if<codec::TypeStatement>(&statement.body)) names.insert(type->type.name);
+  }
+  return {names.begin(), names.end()};
+}
+
+Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
+                                  Findings& findings) {
+  std::map<std::string, const codec::RecoveryStatement*> named;
+  for (const codec::StatementRecord& statement : statements) {
+    if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&statement.body)) named[recovery->file] = recovery;
+  }
+  const auto report = [&](std::string_view name, std::string detail, bool information) {
+    Finding found;
+    found.code = code::kFileUnaccounted;
+    found.rank = Rank::kFiles;
+    found.file = std::string(segment::kQuarantineName) + "/" + clean(name);
+    found.detail = std::move(detail);
+    found.information = information;
+    findings.add(std::move(found));
+  };
+  auto folder = root.open_directory(segment::kQuarantineName);
+  if (!folder.ok() && folder.error().code != Code::kNotFound) return std::move(folder).error();
+  std::vector<os::Entry> entries;
+  if (folder.ok()) {
+    KHIPU_TRY_ASSIGN(entries, folder.value()->list());
+  }
+  uint64_t compared = 0;
+  for (const os::Entry& entry : entries) {
+    const auto statement = named.find(entry.name);
+    if (entry.kind != os::EntryKind::kFile) {
+      report(entry.name, "not a regular file", false);
+      continue;
+    }
+    if (statement == named.end()) {
+      report(entry.name, "no RECOVERY statement names it yet: the writer's next start will", true);
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.value()->open_file(entry.name, os::Mode::kRead));
+    KHIPU_TRY_ASSIGN(const auto facts, hash_file(*file));
+    ++compared;
+    if (facts.first != statement->second->size || facts.second != statement->second->sha256) {
+      report(entry.name, "the bytes set aside are not those its RECOVERY statement names", false);
+    }
+    named.erase(statement);
+  }
+  for (const auto& [file, statement] : named) {
+    if (std::any_of(entries.begin(), entries.end(), [&](const os::Entry& entry) { return entry.name == file; }))
+      continue;
+    report(file, "a RECOVERY statement names bytes that are not in quarantine/", false);
+  }
+  return compared;
+}
+
+}  // namespace khipu::verify

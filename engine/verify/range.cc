@@ -1,0 +1,181 @@
+// The range mode: rows [from, to) of logs/, each leaf to the signed root of the newest commit through the tree files.
+// Nothing outside the range is read but the tree's path, HEAD, GENESIS and the newest commit.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/crypto/hash.h"
+#include "engine/segment/level_files.h"
+#include "engine/tree/tree.h"
+#include "engine/verify/run.h"
+
+namespace khipu::verify {
+namespace {
+
+class LevelSource : public tree::HashSource {
+ public:
+  explicit LevelSource(segment::LevelFiles& files) : files_(files) {}
+  Result<void> read(size_t level, uint64_t index, std::span<Hash> into) override {
+    return files_.read(level, index, into);
+  }
+
+ private:
+  segment::LevelFiles& files_;
+};
+
+// The commit HEAD names, read and checked, or nullopt with a finding.
+Result<std::optional<codec::CommitRecord>> newest_commit(Run& run, os::Directory& logs) {
+  const segment::Head& head = *run.head.newest;
+  Finding found;
+  found.code = code::kHeadInconsistent;
+  found.rank = Rank::kHead;
+  found.table = TableId::kLogs;
+  found.segment = head.commit_segment;
+  found.file = segment_path(TableId::kLogs, head.commit_segment);
+  found.offset = head.commit_offset;
+  found.commit = head.commit;
+  found.detail = "HEAD names a commit that is not there";
+  auto file = logs.open_file(segment::segment_name(head.commit_segment), os::Mode::kRead);
+  if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
+  if (file.ok()) {
+    KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+    segment::Reader reader(**file, head.commit_offset, size);
+    KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+    if (step.kind == segment::Step::Kind::kFrame) {
+      const Result<codec::CommitRecord> commit = codec::decode_commit(step.frame.payload);
+      if (commit.ok() && crypto::sha256(step.frame.payload) == head.commit_hash) {
+        ++run.report.checked.signatures;
+        ++run.report.checked.commits;
+        if (commit->key_id == run.key.id &&
+            crypto::verify(run.key.key, commit->signature,
+                           codec::commit_signed_bytes(run.key.root_id, step.frame.payload))) {
+          run.report.commit = commit->number;
+          run.report.commit_time = commit->time;
+          run.report.commit_hash = head.commit_hash;
+          for (const TableId id : kTables) {
+            run.report.sizes[index_of(id)] = commit->tables[index_of(id)].size;
+            run.report.roots[index_of(id)] = commit->tables[index_of(id)].root;
+          }
+          return std::optional(*commit);
+        }
+        found.code = code::kSigBad;
+        found.rank = Rank::kTable;
+        found.detail = "the newest commit's signature does not verify";
+      }
+    }
+  }
+  run.findings.add(std::move(found));
+  return std::optional<codec::CommitRecord>();
+}
+
+class Range {
+ public:
+  Range(Run& run, TablePlan plan, Row from, Row to) : run_(run), plan_(std::move(plan)), from_(from), to_(to) {}
+
+  Result<void> go(const codec::TableState& state) {
+    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan_.directory, false));
+    LevelSource source(levels);
+    KHIPU_TRY_ASSIGN(std::optional<tree::Checker> checker, tree::Checker::open(state.size, state.root, source));
+    if (!checker) {
+      Finding found;
+      found.code = code::kTileMismatch;
+      found.table = TableId::kLogs;
+      found.file = "logs/tree";
+      found.row = from_;
+      found.detail = "the tree files do not add up to the signed root";
+      found.expected = short_hash(state.root);
+      run_.findings.add(std::move(found));
+      return {};
+    }
+    const SegmentContext context{*plan_.directory, run_.key, nullptr, nullptr, run_.control};
+    for (const SegmentJob& job : plan_.jobs) {
+      const uint64_t first = job.first_row.value_or(Row{}).value;
+      const uint64_t rows = job.sealed ? (job.entry ? job.entry->footer.rows : UINT64_MAX - first) : UINT64_MAX - first;
+      if (first >= to_.value || first + rows <= from_.value) continue;
+      Result<SegmentFacts> facts = check_segment(context, job);
+      if (!facts.ok()) {
+        run_.unreadable(facts.error());
+        continue;
+      }
+      if (facts->stopped) {
+        run_.incomplete = true;
+        run_.report.not_checked.emplace_back("the rest: cancelled or out of time");
+        return {};
+      }
+      if (facts->there) ++run_.report.checked.segments;
+      run_.findings.merge(std::move(facts->findings));
+      KHIPU_TRY(check_rows(*facts, *checker, source));
+    }
+    if (next_ < to_.value && !run_.findings.any_break() && !run_.incomplete) {
+      Finding found;
+      found.code = code::kRowGap;
+      found.table = TableId::kLogs;
+      found.row = Row{next_};
+      found.row_end = to_;
+      found.detail = "rows the signed root covers are not there";
+      run_.findings.add(std::move(found));
+    }
+    return {};
+  }
+
+ private:
+  Result<void> check_rows(const SegmentFacts& facts, tree::Checker& checker, tree::HashSource& source) {
+    const uint64_t end = std::min(to_.value, facts.first_row.value + facts.leaves.size());
+    for (uint64_t row = std::max(from_.value, facts.first_row.value); row < end; ++row) {
+      const uint64_t index = row - facts.first_row.value;
+      next_ = row + 1;
+      if (facts.offsets[index] == kNoOffset) continue;  // reported already
+      KHIPU_TRY_ASSIGN(const bool good, checker.check(row, facts.leaves[index], source));
+      ++run_.report.checked.records;
+      if (good) continue;
+      const bool record = !facts.states.empty() && facts.states[index] == RowState::kDiffers;
+      Finding found;
+      found.code = record ? code::kLeafMismatch : code::kTileMismatch;
+      found.table = TableId::kLogs;
+      found.segment = facts.number;
+      found.row = Row{row};
+      found.file = record ? segment_path(TableId::kLogs, facts.number) : "logs/tree/0";
+      found.offset = record ? facts.offsets[index] : row * sizeof(Hash);
+      found.commit = run_.report.commit;
+      found.detail = record ? "the record is not the one that the signed root stands for"
+                            : "the tree files do not lead from this record to the signed root";
+      if (row > 0) found.last_good = {Row{row - 1}, std::nullopt};
+      found.likely = record ? "rewriting" : "";
+      run_.findings.add(std::move(found));
+    }
+    return {};
+  }
+
+  Run& run_;
+  TablePlan plan_;
+  Row from_, to_;
+  uint64_t next_ = 0;
+};
+
+}  // namespace
+
+Result<void> run_range(Run& run) {
+  if (!run.head.newest) {
+    run.incomplete = true;
+    run.report.not_checked.emplace_back("the range: HEAD names no commit to check it against; verify the whole log");
+    return {};
+  }
+  KHIPU_TRY_ASSIGN(TablePlan plan, plan_table(run.root, TableId::kLogs, run.head, run.findings));
+  if (!plan.directory) return {};
+  KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
+  if (!commit) return {};
+  const codec::TableState& state = commit->tables[index_of(TableId::kLogs)];
+  const Row from = run.options.from_row.value_or(Row{});
+  const Row to = run.options.to_row.value_or(Row{state.size});
+  if (from > to || to.value > state.size) {
+    return Error{Code::kInvalid, fmt::format("rows {}:{} are not within the log, which has {} events", from.value,
+                                             to.value, state.size)};
+  }
+  run.report.from_row = from;
+  run.report.to_row = to;
+  run.control.set_total(plan.bytes);
+  run.report.not_checked.emplace_back("events outside the range, the commits before the newest, registry/ and meta/");
+  return Range(run, std::move(plan), from, to).go(state);
+}
+
+}  // namespace khipu::verify

@@ -1,0 +1,397 @@
+#include "engine/verify/segment_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/segment/level_files.h"
+#include "engine/tree/tree.h"
+#include "engine/verify/segment_align.h"
+#include "engine/verify/segment_scan.h"
+
+namespace khipu::verify {
+namespace {
+
+class Check {
+ public:
+  Check(const SegmentContext& context, const SegmentJob& job) : context_(context), job_(job) {}
+  Result<SegmentFacts> run();
+
+ private:
+  Result<uint64_t> header(const os::File& file);
+  Result<std::vector<Hash>> read_stored(uint64_t count);
+  void check_footer(const Scanned& scanned);
+  void assemble(Scanned scanned, std::vector<Hash> stored);
+  void assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const Alignment& where);
+  void report_lost(const Scanned& scanned, const Alignment::Lost& lost, const Alignment& where);
+  void report_faults(const Scanned& scanned, const Alignment* where);
+  void hash_tiles();
+  uint64_t rows_expected(const Scanned* scanned) const;
+  Finding finding(std::string_view code, std::string detail) const {
+    Finding found;
+    found.code = code;
+    found.table = job_.table;
+    found.segment = job_.number;
+    found.file = segment_path(job_.table, job_.number);
+    found.detail = std::move(detail);
+    return found;
+  }
+  Row row(uint64_t index) const { return {out_.first_row.value + index}; }
+  void good_neighbours(Finding& finding, uint64_t row, uint64_t row_end) const;
+
+  const SegmentContext& context_;
+  const SegmentJob& job_;
+  SegmentFacts out_;
+};
+
+// Row numbers come from the manifest where there is one: the header may be the damaged part. Returns where reading
+// ends.
+Result<uint64_t> Check::header(const os::File& file) {
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.size());
+  out_.file_size = size;
+  std::array<uint8_t, segment::kHeaderSize> bytes{};
+  KHIPU_TRY_ASSIGN(const size_t got, file.read_at(0, bytes));
+  const Result<segment::Header> header = segment::parse_header(Bytes(bytes).first(got));
+  if (!header.ok() && header.error().code == Code::kUnsupported) return header.error();
+  if (header.ok()) out_.first_row = header->first_row;
+  if (job_.first_row) out_.first_row = *job_.first_row;
+  // An active segment without rows may be torn after a power loss; the writer writes its header again.
+  const bool fresh = !job_.sealed && job_.solid_end <= segment::kHeaderSize;
+  if (!header.ok() && !fresh) {
+    Finding found = finding(code::kFrameCorrupt, header.error().message);
+    found.offset = 0;
+    found.row = out_.first_row;
+    found.likely = "media";
+    out_.findings.add(std::move(found));
+  } else if (header.ok()) {
+    const segment::Header want{job_.table, context_.key.root_id, job_.number, out_.first_row};
+    if (header->table != want.table || header->number != want.number || header->root_id != want.root_id ||
+        header->first_row != want.first_row) {
+      Finding found = finding(code::kFrameCorrupt, "the segment header is another segment's");
+      found.offset = 0;
+      found.row = out_.first_row;
+      found.expected =
+          fmt::format("{} {} first row {}", table_name(want.table), want.number.value, want.first_row.value);
+      found.actual = fmt::format("{} {} first row {}{}", table_name(header->table), header->number.value,
+                                 header->first_row.value, header->root_id == want.root_id ? "" : ", another root");
+      found.likely = "rewriting";
+      out_.findings.add(std::move(found));
+    }
+  }
+  if (job_.sealed && job_.entry && size != job_.entry->file_size) {
+    const bool shorter = size < job_.entry->file_size;
+    Finding found = finding(shorter ? code::kSegmentTruncated : code::kManifestMismatch,
+                            shorter ? "the sealed file is shorter than its manifest entry says"
+                                    : "the sealed file is longer than its manifest entry says");
+    found.offset = std::min(size, job_.entry->file_size);
+    found.expected = fmt::format("{} bytes", job_.entry->file_size);
+    found.actual = fmt::format("{} bytes", size);
+    found.row = out_.first_row;
+    out_.findings.add(std::move(found));
+  } else if (!job_.sealed && size < job_.solid_end && !fresh) {
+    Finding found = finding(code::kSegmentTruncated, "the active segment ends before the newest published commit does");
+    found.offset = size;
+    found.expected = fmt::format("{} bytes", job_.solid_end);
+    found.actual = fmt::format("{} bytes", size);
+    found.row = out_.first_row;
+    out_.findings.add(std::move(found));
+  }
+  return std::min(size, job_.end_max);
+}
+
+Result<std::vector<Hash>> Check::read_stored(uint64_t count) {
+  std::vector<Hash> stored;
+  auto levels = segment::LevelFiles::open(context_.table, false);
+  if (!levels.ok()) {
+    if (levels.error().code == Code::kNotFound) return stored;  // reported with the tree files
+    return std::move(levels).error();
+  }
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> tree, context_.table.open_directory(segment::kTreeName));
+  auto file = tree->open_file(segment::level_name(0), os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code == Code::kNotFound) return stored;
+    return std::move(file).error();
+  }
+  // Counts of rows come from the files that are being judged: what is allocated is bounded by what is there.
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+  const uint64_t there = size / sizeof(Hash);
+  count = there > out_.first_row.value ? std::min(count, there - out_.first_row.value) : 0;
+  if (count == 0) return stored;
+  stored.resize(count);
+  KHIPU_TRY_ASSIGN(const size_t got,
+                   file.value()->read_at(out_.first_row.value * sizeof(Hash),
+                                         {reinterpret_cast<uint8_t*>(stored.data()), count * sizeof(Hash)}));
+  stored.resize(got / sizeof(Hash));
+  return stored;
+}
+
+uint64_t Check::rows_expected(const Scanned* scanned) const {
+  if (job_.entry) return job_.entry->footer.rows;
+  if (job_.sealed && scanned != nullptr) return scanned->footer ? scanned->footer->rows : scanned->leaves.size();
+  return job_.solid_rows;
+}
+
+// The footer against the manifest, and both against what the records say.
+void Check::check_footer(const Scanned& scanned) {
+  if (!job_.sealed) return;
+  const auto report = [&](std::string_view code, std::string detail, uint64_t offset) {
+    Finding found = finding(code, std::move(detail));
+    found.offset = offset;
+    found.row = row(rows_expected(&scanned) == 0 ? 0 : rows_expected(&scanned) - 1);
+    out_.findings.add(std::move(found));
+  };
+  if (!scanned.footer) {
+    if (scanned.footer_offset != 0) {
+      report(code::kFooterMismatch, "the footer does not decode: " + scanned.footer_fault, scanned.footer_offset);
+    } else if (scanned.holes.empty()) {
+      report(code::kFooterMismatch, "a sealed segment without a footer", scanned.end_offset);
+    }
+    return;
+  }
+  const segment::Footer& footer = *scanned.footer;
+  if (job_.entry && !(job_.entry->footer == footer && job_.entry->footer_offset == scanned.footer_offset)) {
+    Finding found = finding(code::kManifestMismatch, "the manifest entry and the segment's footer differ");
+    found.file = std::string(table_name(job_.table)) + "/" + std::string(segment::kManifestName);
+    found.offset = job_.number.value * segment::kManifestEntrySize;
+    found.row = out_.first_row;
+    out_.findings.add(std::move(found));
+  }
+  if (!scanned.holes.empty()) return;  // what is missing explains any difference
+  segment::Footer facts = footer;
+  facts.first_row = out_.first_row;
+  facts.rows = scanned.leaves.size();
+  facts.time_min = scanned.time_min;
+  facts.time_max = scanned.time_max;
+  facts.recorded_first = scanned.recorded_first.value_or(0);
+  facts.recorded_last = scanned.recorded_last.value_or(0);
+  facts.commit_offset = scanned.commits.empty() ? 0 : scanned.commits.back().offset;
+  if (facts == footer) return;
+  Finding found = finding(code::kFooterMismatch, "the footer's facts are not those of the records");
+  found.offset = scanned.footer_offset;
+  found.row = out_.first_row;
+  found.expected =
+      fmt::format("first row {} rows {} times {}..{} recorded {}..{} commit at {}", facts.first_row.value, facts.rows,
+                  facts.time_min, facts.time_max, facts.recorded_first, facts.recorded_last, facts.commit_offset);
+  found.actual =
+      fmt::format("first row {} rows {} times {}..{} recorded {}..{} commit at {}", footer.first_row.value, footer.rows,
+                  footer.time_min, footer.time_max, footer.recorded_first, footer.recorded_last, footer.commit_offset);
+  found.likely = "rewriting";
+  out_.findings.add(std::move(found));
+}
+
+void Check::good_neighbours(Finding& finding, uint64_t row_from, uint64_t row_end) const {
+  uint64_t good = row_from;
+  while (good > 0 &&
+         (out_.offsets[good - 1] == kNoOffset || (!out_.states.empty() && out_.states[good - 1] != RowState::kGood))) {
+    --good;
+  }
+  if (good > 0) {
+    finding.last_good = {row(good - 1), recorded_at(context_.table, job_.number, out_.offsets[good - 1])};
+  } else if (out_.first_row.value > 0) {
+    finding.last_good = {Row{out_.first_row.value - 1}, std::nullopt};
+  }
+  if (row_end < out_.offsets.size()) finding.next_good = row(row_end);
+}
+
+void Check::report_lost(const Scanned& scanned, const Alignment::Lost& lost, const Alignment&) {
+  const bool at_end = lost.end == out_.offsets.size() && job_.sealed;
+  Finding found = finding(code::kRowGap, "rows the tree knows have no record here");
+  if (lost.hole) {
+    const Hole& hole = scanned.holes[*lost.hole];
+    found.code = code::kFrameCorrupt;
+    found.detail = hole.fault == codec::FrameFault::kNone ? "a frame of an unknown kind" : codec::describe(hole.fault);
+    found.offset = hole.offset;
+    found.likely = hole.fault == codec::FrameFault::kChecksum ? "media" : "";
+    found.actual = fmt::format("bytes {} to {} are no whole frame", hole.offset, hole.end);
+  } else {
+    found.likely = at_end ? "" : "rewriting";
+    const uint64_t next = lost.end < out_.offsets.size() ? out_.offsets[lost.end] : scanned.end_offset;
+    found.offset = next;
+  }
+  found.row = row(lost.row);
+  if (lost.end > lost.row + 1) found.row_end = row(lost.end);
+  found.expected = fmt::format("{} rows", lost.end - lost.row);
+  good_neighbours(found, lost.row, lost.end);
+  out_.findings.add(std::move(found));
+}
+
+void Check::report_faults(const Scanned& scanned, const Alignment* where) {
+  for (const RecordFault& fault : scanned.faults) {
+    const uint64_t index = where == nullptr ? fault.entry : where->row_of_entry[fault.entry];
+    if (index == kNoOffset) continue;
+    Finding found = finding(fault.code, fault.detail);
+    found.row = row(index);
+    found.offset = scanned.offsets[fault.entry];
+    found.expected = fault.expected;
+    found.actual = fault.actual;
+    found.likely = fault.likely;
+    good_neighbours(found, index, index + 1);
+    if (job_.sealed) {
+      out_.findings.add(std::move(found));
+    } else {
+      out_.pending.push_back(std::move(found));
+    }
+  }
+}
+
+void Check::assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const Alignment& where) {
+  const uint64_t rows = where.entry_of_row.size();
+  out_.leaves.resize(rows);
+  out_.offsets.assign(rows, kNoOffset);
+  out_.states.assign(rows, RowState::kMissing);
+  if (job_.table == TableId::kRegistry) out_.versions.assign(rows, {});
+  for (uint64_t i = 0; i < rows; ++i) {
+    const uint64_t entry = where.entry_of_row[i];
+    if (entry == kNoOffset) {
+      if (i < stored.size()) out_.leaves[i] = stored[i];
+      continue;
+    }
+    out_.leaves[i] = scanned.leaves[entry];
+    out_.offsets[i] = scanned.offsets[entry];
+    out_.states[i] = i >= stored.size() || stored[i] == scanned.leaves[entry] ? RowState::kGood : RowState::kDiffers;
+    if (job_.table == TableId::kRegistry) out_.versions[i] = scanned.versions[entry];
+  }
+  out_.stored = std::move(stored);
+  // A commit stands behind the rows of the entries in front of it, and behind rows lost at its very place.
+  for (CommitAt& commit : scanned.commits) {
+    uint64_t end = 0;
+    for (uint64_t entry = commit.rows_before; entry-- > 0;) {
+      if (where.row_of_entry[entry] == kNoOffset) continue;
+      end = where.row_of_entry[entry] + 1;
+      break;
+    }
+    const uint64_t signed_rows = commit.record.tables[index_of(TableId::kLogs)].size;
+    if (commit.signature_ok && signed_rows > out_.first_row.value + end && signed_rows <= out_.first_row.value + rows) {
+      end = signed_rows - out_.first_row.value;  // rows lost in front of it
+    }
+    commit.rows_before = end;
+    const uint64_t pin_row = commit.pins_end == 0 ? 0 : where.row_of_entry[commit.pins_end_row];
+    commit.pins_end_row = pin_row == kNoOffset ? 0 : pin_row;
+  }
+  for (const Alignment::Lost& lost : where.lost) report_lost(scanned, lost, where);
+  for (const size_t index : where.rowless_holes) {
+    const Hole& hole = scanned.holes[index];
+    Finding found = finding(job_.table == TableId::kLogs ? code::kCommitBroken : code::kFrameCorrupt,
+                            "bytes that are no whole frame and no row of the tree");
+    found.offset = hole.offset;
+    found.actual = codec::describe(hole.fault);
+    found.likely = hole.fault == codec::FrameFault::kChecksum ? "media" : "";
+    uint64_t next = 0;
+    while (next < rows && (out_.offsets[next] == kNoOffset || out_.offsets[next] < hole.offset)) ++next;
+    found.row = row(next);
+    out_.findings.add(std::move(found));
+  }
+  for (const auto& [entry, before] : where.extra) {
+    Finding found = finding(code::kLeafMismatch, "a record stands here that the tree does not know");
+    found.row = row(before);
+    found.offset = scanned.offsets[entry];
+    found.likely = "rewriting";
+    good_neighbours(found, before, before);
+    out_.findings.add(std::move(found));
+  }
+  report_faults(scanned, &where);
+}
+
+void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
+  const uint64_t rows = scanned.leaves.size();
+  // Rows beyond both the records and the tree are the business of the commits that name them (table_trail.h).
+  const uint64_t expected = std::min(rows_expected(&scanned), std::max<uint64_t>(rows, stored.size()));
+  out_.stored_rows = stored.size();
+  const bool enough = job_.sealed ? rows == expected : rows >= expected;
+  const uint64_t common = std::min<uint64_t>(rows, stored.size());
+  check_footer(scanned);
+  if (scanned.holes.empty() && enough &&
+      std::equal(stored.begin(), stored.begin() + static_cast<ptrdiff_t>(common), scanned.leaves.begin())) {
+    out_.leaves = std::move(scanned.leaves);
+    out_.offsets = std::move(scanned.offsets);
+    out_.versions = std::move(scanned.versions);
+    scanned.offsets = out_.offsets;
+    report_faults(scanned, nullptr);
+  } else {
+    assemble_damaged(scanned, std::move(stored), align(scanned, stored, expected, job_.sealed));
+  }
+  out_.commits = std::move(scanned.commits);
+  for (auto& [entry, statement] : scanned.statements) out_.statements.push_back(std::move(statement));
+  out_.footer = scanned.footer;
+  out_.footer_offset = scanned.footer_offset;
+  out_.end_offset = scanned.end_offset;
+  out_.tail_commits = std::move(scanned.tail_commits);
+  out_.recorded_first = scanned.recorded_first;
+  out_.recorded_last = scanned.recorded_last;
+  out_.references = scanned.references;
+  out_.stopped = scanned.stopped;
+  if (job_.table == TableId::kLogs && out_.states.empty()) hash_tiles();
+}
+
+// Tiles that no commit cuts: their roots can be computed here, beside other segments.
+void Check::hash_tiles() {
+  const uint64_t first = out_.first_row.value;
+  out_.tiles_from = (first + tree::kTileWidth - 1) / tree::kTileWidth;
+  const uint64_t tiles_end = (first + out_.leaves.size()) / tree::kTileWidth;
+  if (tiles_end <= out_.tiles_from) return;
+  out_.tiles.resize(tiles_end - out_.tiles_from);
+  size_t commit = 0;
+  for (size_t i = 0; i < out_.tiles.size(); ++i) {
+    const uint64_t from = (out_.tiles_from + i) * tree::kTileWidth - first, to = from + tree::kTileWidth;
+    while (commit < out_.commits.size() && out_.commits[commit].rows_before <= from) ++commit;
+    if (commit < out_.commits.size() && out_.commits[commit].rows_before < to) continue;
+    out_.tiles[i] = tree::root_of(std::span(out_.leaves).subspan(from, tree::kTileWidth));
+  }
+}
+
+Result<SegmentFacts> Check::run() {
+  out_.number = job_.number;
+  out_.sealed = job_.sealed;
+  out_.first_row = job_.first_row.value_or(Row{});
+  auto file = context_.table.open_file(segment::segment_name(job_.number), os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code != Code::kNotFound) return std::move(file).error();
+    out_.there = false;
+    KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(rows_expected(nullptr)));
+    out_.stored_rows = stored.size();
+    out_.leaves = stored;
+    out_.offsets.assign(out_.leaves.size(), kNoOffset);
+    out_.states.assign(out_.leaves.size(), RowState::kMissing);
+    out_.stored = std::move(stored);
+    if (job_.table == TableId::kRegistry) out_.versions.assign(out_.leaves.size(), {});
+    return std::move(out_);
+  }
+  KHIPU_TRY_ASSIGN(const uint64_t end, header(**file));
+  KHIPU_TRY_ASSIGN(Scanned scanned, scan_segment(context_, job_, **file, end));
+  if (scanned.stopped) {
+    out_.stopped = true;
+    return std::move(out_);
+  }
+  // Sealed: exactly its rows. Active: those found, and a few more that damage may have hidden.
+  const uint64_t expected = rows_expected(&scanned);
+  const uint64_t want = job_.sealed || scanned.holes.empty()
+                            ? std::max<uint64_t>(expected, job_.sealed ? 0 : scanned.leaves.size())
+                            : std::max<uint64_t>(expected, scanned.leaves.size()) + 64;
+  KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(want));
+  assemble(std::move(scanned), std::move(stored));
+  return std::move(out_);
+}
+
+}  // namespace
+
+Result<SegmentFacts> check_segment(const SegmentContext& context, const SegmentJob& job) {
+  return at(segment_path(job.table, job.number), Check(context, job).run());
+}
+
+std::optional<TimeUs> recorded_at(os::Directory& table, SegmentNumber number, uint64_t offset) {
+  const auto file = table.open_file(segment::segment_name(number), os::Mode::kRead);
+  if (!file.ok()) return std::nullopt;
+  const Result<uint64_t> size = file.value()->size();
+  if (!size.ok()) return std::nullopt;
+  segment::Reader reader(**file, offset, *size);
+  const Result<segment::Step> step = reader.next();
+  if (!step.ok() || step->kind != segment::Step::Kind::kFrame) return std::nullopt;
+  const Result<codec::FrameFacts> facts = codec::frame_facts(step->frame.payload);
+  return facts.ok() ? std::optional(facts->recorded_at) : std::nullopt;
+}
+
+std::string segment_path(TableId table, SegmentNumber number) {
+  return std::string(table_name(table)) + "/" + segment::segment_name(number);
+}
+
+}  // namespace khipu::verify

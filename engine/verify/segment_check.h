@@ -1,0 +1,104 @@
+// One segment read front to back: every frame against its checksum and its payload, every leaf against tree/0, every
+// record decoded, every commit's signature. Pure reading; one call a segment, from any thread. What needs the segments
+// before it (roots, the commit chain, contiguity) is table_trail.h and chain.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "engine/codec/frame.h"
+#include "engine/codec/record.h"
+#include "engine/codec/statement.h"
+#include "engine/crypto/signature.h"
+#include "engine/os/file.h"
+#include "engine/segment/format.h"
+#include "engine/verify/control.h"
+#include "engine/verify/entities.h"
+#include "engine/verify/report.h"
+
+namespace khipu::verify {
+
+// Who signs commits.
+struct CommitKey {
+  crypto::PublicKey key{};
+  std::array<uint8_t, 4> id{};
+  RootId root_id{};
+};
+
+struct SegmentJob {
+  TableId table = TableId::kMeta;
+  SegmentNumber number;
+  bool sealed = false;
+  std::optional<Row> first_row;                 // as manifest or HEAD says
+  std::optional<segment::ManifestEntry> entry;  // of a sealed one
+  uint64_t end_max = UINT64_MAX;                // bytes from here on belong to a running writer
+  // Active segment: bytes and rows below the newest HEAD. Damage among them is evidence, above it a tail.
+  uint64_t solid_end = 0;
+  uint64_t solid_rows = 0;
+};
+
+struct CommitAt {
+  uint64_t rows_before = 0;  // rows of this segment in front of it
+  uint64_t offset = 0;
+  uint32_t frame_size = 0;
+  Hash hash{};
+  codec::CommitRecord record;
+  bool key_known = true, signature_ok = true;
+  uint64_t pins_end = 0;      // one past the greatest registry row its events pin
+  uint64_t pins_end_row = 0;  // and the row (in this segment) that does
+};
+
+enum class RowState : uint8_t {
+  kGood,     // the record's leaf is the one in tree/0
+  kDiffers,  // it is not: record or tree/0 is wrong, the signed root will tell
+  kMissing,  // no record: its leaf is taken from tree/0
+};
+
+struct SegmentFacts {
+  SegmentNumber number;
+  bool sealed = false;
+  bool there = true;  // false: no such file
+  Row first_row;
+  // Row by row, from first_row on. `offsets` of missing rows are kNoOffset.
+  std::vector<Hash> leaves;
+  std::vector<uint64_t> offsets;
+  std::vector<RowState> states;  // empty: every row is good
+  std::vector<Hash> stored;      // tree/0, when `states` is not empty
+  uint64_t stored_rows = 0;      // rows that tree/0 has a hash for, counted from first_row
+  // logs/: roots of whole tiles that lie between two commits, by tile number.
+  uint64_t tiles_from = 0;
+  std::vector<std::optional<Hash>> tiles;
+  std::vector<CommitAt> commits;
+  std::vector<VersionFacts> versions;              // registry/, row by row
+  std::vector<codec::StatementRecord> statements;  // meta/
+  std::optional<segment::Footer> footer;
+  uint64_t footer_offset = 0;
+  uint64_t file_size = 0;
+  uint64_t end_offset = 0;             // behind the last whole frame
+  std::vector<CommitAt> tail_commits;  // signed commits found behind a torn place of the tail
+  std::optional<TimeUs> recorded_first, recorded_last;
+  uint64_t references = 0;
+  Findings findings;
+  std::vector<Finding> pending;  // active segment: findings that count if their row is below the line
+  bool stopped = false;          // cancelled or out of time
+};
+inline constexpr uint64_t kNoOffset = UINT64_MAX;
+
+struct SegmentContext {
+  os::Directory& table;
+  const CommitKey& key;
+  const Entities* entities = nullptr;               // logs/: what pins are checked against
+  const std::vector<std::string>* types = nullptr;  // registry/: sorted names of the types that TYPE statements define
+  Control& control;
+};
+// An Error: the file cannot be read, and says nothing about it.
+Result<SegmentFacts> check_segment(const SegmentContext& context, const SegmentJob& job);
+
+// recorded_at of the record whose frame starts there, if it can be read.
+std::optional<TimeUs> recorded_at(os::Directory& table, SegmentNumber number, uint64_t offset);
+std::string segment_path(TableId table, SegmentNumber number);
+
+}  // namespace khipu::verify

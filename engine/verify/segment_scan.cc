@@ -1,0 +1,279 @@
+#include "engine/verify/segment_scan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/crypto/hash.h"
+#include "engine/tree/tree.h"
+
+namespace khipu::verify {
+namespace {
+
+constexpr uint64_t kBlock = 1 << 20;
+// A file made to look like frames at every byte must not cost its square: after this many bytes of candidates the
+// search ends and the rest of the segment counts as unreadable.
+constexpr uint64_t kCandidateBytesMax = 1ULL << 30;
+
+bool known_kind(uint8_t kind) {
+  return codec::is_row(kind) || kind == static_cast<uint8_t>(codec::RecordKind::kCommit) ||
+         kind == static_cast<uint8_t>(codec::RecordKind::kFooter);
+}
+
+class Scan {
+ public:
+  Scan(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end)
+      : context_(context), job_(job), file_(file), end_(end), reader_(file, segment::kHeaderSize, end) {}
+  Result<Scanned> run();
+
+ private:
+  void row(uint64_t offset, const codec::Frame& frame);
+  void event(Bytes payload);
+  void version(Bytes payload);
+  void statement(Bytes payload);
+  void pin(const codec::Pin& pin);
+  void commit(uint64_t offset, const codec::Frame& frame, std::vector<CommitAt>& to);
+  Result<bool> fault(const segment::Step& step);
+  Result<void> search_tail(uint64_t from);
+  uint64_t entry() const { return out_.leaves.size(); }
+  void add_fault(std::string_view code, std::string detail, std::string expected = {}, std::string actual = {}) {
+    if (out_.faults.size() >= kRecordFaultsMax) return;
+    out_.faults.push_back({entry(), code, std::move(detail), std::move(expected), std::move(actual), "rewriting"});
+  }
+
+  const SegmentContext& context_;
+  const SegmentJob& job_;
+  const os::File& file_;
+  uint64_t end_;
+  segment::Reader reader_;
+  Scanned out_;
+  codec::EventRecord event_;  // keep their capacity
+  codec::VersionRecord version_;
+  uint64_t pins_end_ = 0, pins_end_entry_ = 0;
+};
+
+void Scan::pin(const codec::Pin& pin) {
+  ++out_.references;
+  const uint64_t end = std::max(pin.entity.value, pin.version.value) + 1;
+  if (end > pins_end_) {
+    pins_end_ = end;
+    pins_end_entry_ = entry();
+  }
+  if (context_.entities == nullptr) return;
+  if (const char* wrong = context_.entities->check(pin)) {
+    add_fault(code::kReferenceMissing,
+              fmt::format("the event {} (entity row {}, version row {})", wrong, pin.entity.value, pin.version.value));
+  }
+}
+
+void Scan::event(Bytes payload) {
+  if (const Result<void> decoded = codec::decode_event(payload, event_); !decoded.ok()) {
+    return add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+  }
+  pin(event_.actor);
+  for (const codec::Pin& target : event_.targets) pin(target);
+  if (event_.on_behalf_of) pin(*event_.on_behalf_of);
+}
+
+void Scan::version(Bytes payload) {
+  out_.versions.emplace_back();
+  if (const Result<void> decoded = codec::decode_version(payload, version_); !decoded.ok()) {
+    return add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+  }
+  VersionFacts& facts = out_.versions.back();
+  facts = facts_of(version_);
+  if (context_.types != nullptr) {
+    facts.type_defined = std::binary_search(context_.types->begin(), context_.types->end(), version_.type);
+  }
+}
+
+void Scan::statement(Bytes payload) {
+  Result<codec::StatementRecord> decoded = codec::decode_statement(payload);
+  if (decoded.ok()) {
+    out_.statements.emplace_back(entry(), std::move(decoded).value());
+  } else {
+    add_fault(code::kFrameCorrupt,
+              "the statement is outside the closed list or does not decode: " + decoded.error().message);
+  }
+}
+
+void Scan::row(uint64_t offset, const codec::Frame& frame) {
+  const Result<codec::FrameFacts> facts = codec::frame_facts(frame.payload);
+  if (!facts.ok()) {
+    add_fault(code::kFrameCorrupt, "the record does not decode: " + facts.error().message);
+  } else if (facts->kind != frame.kind || facts->time_us != frame.time_us) {
+    add_fault(code::kFrameCorrupt, "kind or time in the frame header is not the payload's",
+              fmt::format("kind {} time {}", facts->kind, facts->time_us),
+              fmt::format("kind {} time {}", frame.kind, frame.time_us));
+  }
+  if (frame.kind != static_cast<uint8_t>(codec::row_kind(job_.table))) {
+    add_fault(code::kFrameCorrupt, "a record of another table's kind",
+              fmt::format("kind {}", static_cast<int>(codec::row_kind(job_.table))),
+              fmt::format("kind {}", frame.kind));
+  } else if (job_.table == TableId::kLogs) {
+    event(frame.payload);
+  } else if (job_.table == TableId::kRegistry) {
+    version(frame.payload);
+  } else if (job_.table == TableId::kMeta) {
+    statement(frame.payload);
+  }
+  if (job_.table == TableId::kRegistry && out_.versions.size() <= entry()) out_.versions.emplace_back();
+  if (facts.ok()) {
+    if (out_.recorded_last && facts->recorded_at < *out_.recorded_last) {
+      add_fault(code::kTimeBackwards, "recorded_at is before that of the row in front",
+                fmt::format("at least {}", *out_.recorded_last), std::to_string(facts->recorded_at));
+    }
+    if (!out_.recorded_first) out_.recorded_first = facts->recorded_at;
+    out_.recorded_last = std::max(out_.recorded_last.value_or(facts->recorded_at), facts->recorded_at);
+  }
+  if (out_.leaves.empty()) out_.time_min = out_.time_max = frame.time_us;
+  out_.time_min = std::min(out_.time_min, frame.time_us);
+  out_.time_max = std::max(out_.time_max, frame.time_us);
+  out_.leaves.push_back(tree::leaf_hash(frame.payload));
+  out_.offsets.push_back(offset);
+}
+
+void Scan::commit(uint64_t offset, const codec::Frame& frame, std::vector<CommitAt>& to) {
+  Result<codec::CommitRecord> record = codec::decode_commit(frame.payload);
+  if (!record.ok()) {
+    out_.holes.push_back({entry(), offset, offset + frame.size(), codec::FrameFault::kNone});
+    return;
+  }
+  CommitAt at;
+  at.rows_before = entry();
+  at.offset = offset;
+  at.frame_size = static_cast<uint32_t>(frame.size());
+  at.hash = crypto::sha256(frame.payload);
+  at.record = record.value();
+  at.key_known = at.record.key_id == context_.key.id;
+  at.signature_ok = crypto::verify(context_.key.key, at.record.signature,
+                                   codec::commit_signed_bytes(context_.key.root_id, frame.payload));
+  at.pins_end = std::exchange(pins_end_, 0);
+  at.pins_end_row = pins_end_entry_;
+  if (frame.time_us != at.record.time) at.signature_ok = false;  // the header is no part of what is signed
+  to.push_back(std::move(at));
+}
+
+// True: go on behind the damage. False: this is a tail, whatever follows was never acknowledged.
+Result<bool> Scan::fault(const segment::Step& step) {
+  if (!job_.sealed && step.offset >= job_.solid_end) {
+    KHIPU_TRY(search_tail(step.offset));
+    return false;
+  }
+  // Where its length points first: a record's content may hold the bytes of a whole frame.
+  std::array<uint8_t, sizeof(uint32_t)> length{};
+  KHIPU_TRY_ASSIGN(const size_t got, file_.read_at(step.offset, length));
+  std::optional<uint64_t> next;
+  const uint64_t behind = step.offset + codec::kFrameHeaderSize + load_le<uint32_t>(length.data());
+  if (got == length.size() && behind == end_) next = end_;
+  if (got == length.size() && behind < end_) {
+    segment::Reader reader(file_, behind, end_);
+    KHIPU_TRY_ASSIGN(const segment::Step there, reader.next());
+    if (there.kind == segment::Step::Kind::kFrame && known_kind(there.frame.kind)) next = behind;
+  }
+  if (!next) {
+    KHIPU_TRY_ASSIGN(next, find_frame(file_, step.offset + 1, end_));
+  }
+  const uint64_t resume = next.value_or(end_);
+  out_.holes.push_back({entry(), step.offset, resume, step.fault});
+  reader_.skip_to(resume);
+  return true;
+}
+
+// Signed commits behind a torn place show what was durable before it (recovery asks the same).
+Result<void> Scan::search_tail(uint64_t from) {
+  if (job_.table != TableId::kLogs) return {};
+  for (uint64_t offset = from + 1; offset < end_;) {
+    KHIPU_TRY_ASSIGN(const std::optional<uint64_t> next, find_frame(file_, offset, end_));
+    if (!next) return {};
+    segment::Reader reader(file_, *next, end_);
+    KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+    if (step.kind != segment::Step::Kind::kFrame) return {};
+    if (step.frame.kind == static_cast<uint8_t>(codec::RecordKind::kCommit)) {
+      std::vector<CommitAt> found;
+      const size_t holes = out_.holes.size();
+      commit(*next, step.frame, found);
+      out_.holes.resize(holes);
+      if (!found.empty() && found.front().signature_ok) out_.tail_commits.push_back(std::move(found.front()));
+    }
+    offset = *next + step.frame.size();
+  }
+  return {};
+}
+
+Result<Scanned> Scan::run() {
+  uint64_t told = 0;
+  out_.end_offset = segment::kHeaderSize;
+  for (;;) {
+    KHIPU_TRY_ASSIGN(const segment::Step step, reader_.next());
+    if (step.kind == segment::Step::Kind::kEnd) break;
+    if (step.kind == segment::Step::Kind::kFault) {
+      KHIPU_TRY_ASSIGN(const bool go_on, fault(step));
+      if (!go_on) break;
+    } else if (codec::is_row(step.frame.kind)) {
+      row(step.offset, step.frame);
+      out_.end_offset = reader_.offset();
+    } else if (step.frame.kind == static_cast<uint8_t>(codec::RecordKind::kCommit) && job_.table == TableId::kLogs) {
+      commit(step.offset, step.frame, out_.commits);
+      out_.end_offset = reader_.offset();
+    } else if (step.frame.kind == static_cast<uint8_t>(codec::RecordKind::kFooter)) {
+      Result<segment::Footer> footer = segment::parse_footer(step.frame.payload);
+      out_.footer_offset = step.offset;
+      if (!footer.ok()) {
+        out_.footer_fault = footer.error().message;
+      } else if (step.frame.time_us != footer->recorded_last) {
+        out_.footer_fault = "the time in its frame header is not recorded_last";
+      } else {
+        out_.footer = footer.value();
+      }
+      if (!job_.sealed) break;  // written, not yet in the manifest: behind the line
+      out_.end_offset = reader_.offset();
+    } else {
+      out_.holes.push_back({entry(), step.offset, step.offset + step.frame.size(), codec::FrameFault::kNone});
+    }
+    if (reader_.offset() - told < kBlock) continue;
+    if (!context_.control.advance(reader_.offset() - told)) {
+      out_.stopped = true;
+      return std::move(out_);
+    }
+    told = reader_.offset();
+  }
+  if (reader_.offset() > told) context_.control.advance(reader_.offset() - told);
+  return std::move(out_);
+}
+
+}  // namespace
+
+Result<Scanned> scan_segment(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end) {
+  return Scan(context, job, file, end).run();
+}
+
+Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, uint64_t end) {
+  Buffer block, frame;
+  uint64_t candidate_bytes = 0;
+  while (from + codec::kFrameHeaderSize < end) {
+    block.resize(std::min(end - from, kBlock + codec::kFrameHeaderSize));
+    KHIPU_TRY_ASSIGN(const size_t got, file.read_at(from, block));
+    block.resize(got);
+    if (got <= codec::kFrameHeaderSize) return std::optional<uint64_t>();
+    for (size_t i = 0; i + codec::kFrameHeaderSize < got; ++i) {
+      const uint32_t length = load_le<uint32_t>(block.data() + i);
+      if (length == 0 || length > codec::kPayloadSizeBytesMax || !known_kind(block[i + 16])) continue;
+      const uint64_t size = codec::kFrameHeaderSize + length;
+      if (from + i + size > end) continue;
+      Bytes candidate = Bytes(block).subspan(i);
+      if (candidate.size() < size) {
+        frame.resize(size);
+        KHIPU_TRY_ASSIGN(const size_t frame_got, file.read_at(from + i, frame));
+        candidate = Bytes(frame).first(frame_got);
+      }
+      if (codec::parse_frame(candidate).fault == codec::FrameFault::kNone) return std::optional(from + i);
+      candidate_bytes += size;
+      if (candidate_bytes > kCandidateBytesMax) return std::optional<uint64_t>();
+    }
+    from += got - codec::kFrameHeaderSize;
+  }
+  return std::optional<uint64_t>();
+}
+
+}  // namespace khipu::verify

@@ -1,0 +1,31 @@
+// Re-derives everything a root claims from its files alone: the judge of crash tests and of auditors. Reads with pread
+// only, through os::Directory; includes neither writer nor snapshot (I10); changes nothing and takes no lock, so it may
+// run beside a writer (then it verifies up to the HEAD it read first).
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "engine/base/result.h"
+#include "engine/os/clock.h"
+#include "engine/os/file.h"
+#include "engine/verify/report.h"
+
+namespace khipu::verify {
+
+struct Options {
+  // The key the auditor holds. Without it the key that GENESIS names is used and the basis is self_consistent only.
+  std::optional<std::array<uint8_t, 32>> key;
+  // Rows [from, to) of logs/ only, each against the signed root of the newest commit.
+  std::optional<Row> from_row, to_row;
+  size_t threads = 0;                // 0: one a core. The report does not depend on it
+  std::optional<int64_t> budget_us;  // then the verdict is incomplete
+  const std::atomic<bool>* cancelled = nullptr;
+  std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;  // from any thread, one call at a time
+  os::Clock* clock = nullptr;                                               // for the budget; the system's when null
+};
+
+// A verdict is a value, also when the root is in ruins. Errors: the root itself cannot be read, or was never made.
+Result<Report> run(os::Directory& root, const Options& options);
+
+}  // namespace khipu::verify
