@@ -4,6 +4,7 @@ namespace khipu::cli {
 
 std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> commands;
+  commands.push_back(make_verify_command());
   commands.push_back(make_version_command());
   return commands;
 }

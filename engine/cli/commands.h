@@ -8,6 +8,7 @@
 
 namespace khipu::cli {
 
+std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_version_command();
 
 // The table, in the order `khipu --help` shows it.
