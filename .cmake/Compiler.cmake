@@ -9,12 +9,13 @@ add_link_options(-pie)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug or Release" FORCE)
 endif()
-# Release keeps symbols and NDEBUG is never set: KHIPU_ASSERT does not depend on it, and the libraries' own asserts stay.
-# Debug is compiled with -O1 where a sanitizer runs, or the suites would take several times as long.
+# Release keeps symbols, and never sets NDEBUG: the asserts inside the libraries stay.
+# Under ASan and UBSan one file that uses JSON takes g++ 12 25 s with -O1 and 8 s with -O0: the dev preset takes -O0.
+set(KHIPU_DEBUG_OPTIMIZATION "-O1" CACHE STRING "Optimisation of a sanitized Debug build")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 if(KHIPU_SANITIZE)
-  set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+  set(CMAKE_CXX_FLAGS_DEBUG "${KHIPU_DEBUG_OPTIMIZATION} -g1")
 endif()
 if(KHIPU_UNITY)
   set(CMAKE_UNITY_BUILD ON)
@@ -41,6 +42,10 @@ if(KHIPU_SANITIZE)
     add_compile_options(-Wno-maybe-uninitialized)
   endif()
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # As above: sizes of 2^63 that std::string can never have (GCC bugs 105329, 105562).
+    add_compile_options(-Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
+  endif()
   add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
   add_link_options(-Wl,-z,relro,-z,now)
 endif()
