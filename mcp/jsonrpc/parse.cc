@@ -86,6 +86,11 @@ class Builder final : public nlohmann::json_sax<Json> {
   std::string defect_;
 };
 
+// nlohmann takes a NUL byte for the end of its input, and would not look at what follows.
+bool read(std::string_view text, Builder& builder) {
+  return text.find('\0') == std::string_view::npos && Json::sax_parse(text, &builder);
+}
+
 Invalid invalid(std::optional<Id> id, std::string message) {
   return {std::move(id), ErrorCode::kInvalidRequest, std::move(message)};
 }
@@ -127,7 +132,7 @@ Incoming parse(std::string_view text, const Limits& limits) {
     return invalid(std::nullopt, "a message has at most " + std::to_string(limits.size_bytes_max) + " bytes");
   }
   Builder builder(limits.depth_max);
-  if (!Json::sax_parse(text, &builder)) {
+  if (!read(text, builder)) {
     return Invalid{std::nullopt, ErrorCode::kParseError, "not one JSON value in UTF-8"};
   }
   Json root = builder.take_root();
@@ -146,7 +151,7 @@ Incoming parse(std::string_view text, const Limits& limits) {
 
 std::optional<Json> parse_value(std::string_view text, const Limits& limits) {
   Builder builder(limits.depth_max);
-  if (text.size() > limits.size_bytes_max || !Json::sax_parse(text, &builder)) return std::nullopt;
+  if (text.size() > limits.size_bytes_max || !read(text, builder)) return std::nullopt;
   if (!builder.defect().empty()) return std::nullopt;
   return builder.take_root();
 }

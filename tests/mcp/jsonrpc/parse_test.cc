@@ -1,0 +1,146 @@
+#include "mcp/jsonrpc/parse.h"
+
+#include "mcp/jsonrpc/print.h"
+#include "tests/support/catch.h"
+
+using namespace khipu::mcp;
+using namespace khipu::mcp::jsonrpc;
+
+namespace {
+
+Message one(std::string_view text, const Limits& limits = {}) { return std::get<Message>(parse(text, limits)); }
+Request request(std::string_view text) { return std::get<Request>(one(text)); }
+Invalid invalid(std::string_view text, const Limits& limits = {}) { return std::get<Invalid>(one(text, limits)); }
+
+std::string with_id(const std::string& id) { return R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":"ping"})"; }
+
+}  // namespace
+
+TEST_CASE("jsonrpc: an id keeps its type and value") {
+  for (const std::string id : {"0", "\"0\"", "-1", "9007199254740992", "9223372036854775807", "-9223372036854775808",
+                               "9223372036854775808", "18446744073709551615", "\"\"", "\"a-\\u00e9\""}) {
+    INFO(id);
+    const Request parsed = request(with_id(id));
+    CHECK(parsed.id.to_json() == OrderedJson::parse(id));
+    CHECK(parsed.id.to_json().type_name() == OrderedJson::parse(id).type_name());
+  }
+  CHECK(request(with_id("0")).id != request(with_id("\"0\"")).id);
+}
+
+TEST_CASE("jsonrpc: null, fractions, booleans and structures are no ids, and such a request has none to answer to") {
+  for (const char* id : {"null", "1.5", "1.0", "true", "[1]", "{}", "18446744073709551616"}) {
+    INFO(id);
+    const Invalid refused = invalid(with_id(id));
+    CHECK_FALSE(refused.id.has_value());
+    CHECK(refused.code == ErrorCode::kInvalidRequest);
+  }
+}
+
+TEST_CASE("jsonrpc: absent and null params are an empty object, unknown members are ignored") {
+  CHECK(request(R"({"jsonrpc":"2.0","id":1,"method":"a"})").params == Json::object());
+  CHECK(request(R"({"jsonrpc":"2.0","id":1,"method":"a","params":null})").params == Json::object());
+  CHECK(request(R"({"x":[],"jsonrpc":"2.0","id":1,"method":"a","params":{"b":2}})").params == Json({{"b", 2}}));
+}
+
+TEST_CASE("jsonrpc: a message without an id is a notification, one without a method a response") {
+  CHECK(std::get<Notification>(one(R"({"jsonrpc":"2.0","method":"n","params":{"a":1}})")).params == Json({{"a", 1}}));
+  CHECK(std::holds_alternative<Response>(one(R"({"jsonrpc":"2.0","id":1,"result":{}})")));
+  CHECK(std::holds_alternative<Response>(one(R"({"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}})")));
+}
+
+TEST_CASE("jsonrpc: what is no message is refused with the id, if one can be read") {
+  const Id seven(int64_t{7});
+  for (const char* text : {R"({"id":7,"method":"a"})", R"({"jsonrpc":"1.0","id":7,"method":"a"})",
+                           R"({"jsonrpc":"2.0","id":7})", R"({"jsonrpc":"2.0","id":7,"method":3})"}) {
+    INFO(text);
+    CHECK(invalid(text).id == seven);
+    CHECK(invalid(text).code == ErrorCode::kInvalidRequest);
+  }
+  CHECK(invalid(R"({"jsonrpc":"2.0","id":7,"method":"a","params":[1]})").code == ErrorCode::kInvalidParams);
+  CHECK(invalid(R"({"jsonrpc":"2.0","id":7,"method":"a","params":"x"})").id == seven);
+  for (const char* text : {"1", "\"text\"", "null", "true"}) CHECK_FALSE(invalid(text).id.has_value());
+}
+
+TEST_CASE("jsonrpc: text that is not one JSON value in UTF-8 is a parse error without an id") {
+  const std::string bad_utf8 = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}";
+  const std::string overlong = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc0\xaf\"}";
+  const std::string nul = std::string("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}") + '\0';
+  for (const std::string& text :
+       {bad_utf8, overlong, nul, std::string(), std::string("{"), std::string("{} {}"), std::string("{'a':1}"),
+        std::string(R"({"jsonrpc":"2.0","id":1,"method":"\ud800"})"), std::string("[1,]"), std::string("1e999"),
+        std::string("not json"), std::string("NaN")}) {
+    INFO(text);
+    CHECK(invalid(text).code == ErrorCode::kParseError);
+    CHECK_FALSE(invalid(text).id.has_value());
+  }
+}
+
+TEST_CASE("jsonrpc: every truncation of a request is a parse error") {
+  const std::string whole =
+      R"({"jsonrpc":"2.0","id":12,"method":"tools/call","params":{"name":"a","arguments":{"x":[1,"é"]}}})";
+  for (size_t size = 0; size < whole.size(); ++size) {
+    INFO(size);
+    CHECK(invalid(std::string_view(whole).substr(0, size)).code == ErrorCode::kParseError);
+  }
+  CHECK(request(whole).method == "tools/call");
+}
+
+TEST_CASE("jsonrpc: a repeated member name is refused wherever it stands, and the asker is told") {
+  for (const char* text : {R"({"jsonrpc":"2.0","id":7,"method":"a","method":"b"})",
+                           R"({"jsonrpc":"2.0","id":7,"method":"a","params":{"x":{"y":1,"y":2}}})",
+                           R"({"jsonrpc":"2.0","id":7,"method":"a","params":{"x":1,"x":{"z":[1,{"q":2}]}}})"}) {
+    INFO(text);
+    const Invalid refused = invalid(text);
+    CHECK(refused.code == ErrorCode::kInvalidRequest);
+    CHECK(refused.id == Id(int64_t{7}));
+    CHECK_THAT(refused.message, ContainsSubstring("twice"));
+  }
+  // The first of two ids is the one that is read: a second one cannot redirect the answer.
+  CHECK(invalid(R"({"jsonrpc":"2.0","id":7,"id":8,"method":"a"})").id == Id(int64_t{7}));
+}
+
+TEST_CASE("jsonrpc: depth is bounded, at the bound and beyond it, also for a million brackets") {
+  const auto nested = [](size_t depth) {
+    return R"({"jsonrpc":"2.0","id":7,"method":"a","params":{"x":)" + std::string(depth, '[') +
+           std::string(depth, ']') + "}}";
+  };
+  CHECK(request(nested(62)).params.contains("x"));
+  const Invalid refused = invalid(nested(63));
+  CHECK(refused.id == Id(int64_t{7}));
+  CHECK_THAT(refused.message, ContainsSubstring("deep"));
+  CHECK(invalid(nested(1'000'000)).id == Id(int64_t{7}));
+  CHECK(invalid(std::string(1'000'000, '[')).code == ErrorCode::kParseError);
+}
+
+TEST_CASE("jsonrpc: size is bounded") {
+  const std::string text = with_id("1");
+  Limits limits;
+  limits.size_bytes_max = text.size();
+  CHECK(std::holds_alternative<Request>(one(text, limits)));
+  limits.size_bytes_max = text.size() - 1;
+  CHECK_FALSE(invalid(text, limits).id.has_value());
+}
+
+TEST_CASE("jsonrpc: an array is a batch of messages, each judged for itself") {
+  const auto batch = std::get<Batch>(parse("[" + with_id("1") + R"(,{"jsonrpc":"2.0","method":"n"},3])"));
+  REQUIRE(batch.messages.size() == 3);
+  CHECK(std::holds_alternative<Request>(batch.messages[0]));
+  CHECK(std::holds_alternative<Notification>(batch.messages[1]));
+  CHECK(std::holds_alternative<Invalid>(batch.messages[2]));
+  CHECK(invalid("[]").code == ErrorCode::kInvalidRequest);
+  Limits limits;
+  limits.batch_count_max = 1;
+  CHECK_THAT(invalid("[1,2]", limits).message, ContainsSubstring("at most 1"));
+}
+
+TEST_CASE("jsonrpc: a byte order mark is skipped") { CHECK(request("\xEF\xBB\xBF" + with_id("1")).method == "ping"); }
+
+TEST_CASE("jsonrpc: a single value keeps to the same limits") {
+  CHECK(parse_value("[1,2]") == Json::array({1, 2}));
+  CHECK_FALSE(parse_value("[1,2").has_value());
+  CHECK_FALSE(parse_value(R"({"a":1,"a":2})").has_value());
+  Limits limits;
+  limits.depth_max = 1;
+  CHECK(parse_value("[1]", limits).has_value());
+  CHECK_FALSE(parse_value("[[1]]", limits).has_value());
+}

@@ -1,0 +1,103 @@
+#include "mcp/protocol/tools.h"
+
+#include <limits>
+
+#include "tests/support/catch.h"
+
+using namespace khipu::mcp;
+using namespace khipu::mcp::protocol;
+
+namespace {
+
+ToolDefinition definition() {
+  ToolDefinition tool;
+  tool.name = "t";
+  tool.title = "T";
+  tool.description = "d";
+  tool.input_schema =
+      OrderedJson::parse(R"({"type":"object","properties":{"z":{"type":"string"},"a":{"type":"string"}}})");
+  tool.output_schema = OrderedJson::parse(R"({"type":"object","properties":{}})");
+  tool.result_size_chars_max = 60'000;
+  return tool;
+}
+
+}  // namespace
+
+TEST_CASE("protocol: a tool's schema keeps the order of its properties") {
+  const std::string text = tool_definition_json(definition(), Revision::k2025_11_25).dump();
+  CHECK(text.find("\"z\"") < text.find("\"a\""));
+}
+
+TEST_CASE("protocol: members of a tool that a revision does not know are left out") {
+  const auto has = [](Revision revision, const char* member) {
+    return tool_definition_json(definition(), revision).contains(member);
+  };
+  for (const char* member : {"title", "outputSchema", "_meta"}) {
+    CHECK_FALSE(has(Revision::k2024_11_05, member));
+    CHECK_FALSE(has(Revision::k2025_03_26, member));
+    CHECK(has(Revision::k2025_06_18, member));
+  }
+  CHECK_FALSE(has(Revision::k2024_11_05, "annotations"));
+  CHECK(has(Revision::k2025_03_26, "annotations"));
+}
+
+TEST_CASE("protocol: all four hints are sent, the defaults being pessimistic") {
+  const OrderedJson hints = tool_definition_json(definition(), Revision::k2025_11_25)["annotations"];
+  CHECK(hints["readOnlyHint"] == true);
+  CHECK(hints["destructiveHint"] == false);
+  CHECK(hints["idempotentHint"] == true);
+  CHECK(hints["openWorldHint"] == false);
+}
+
+TEST_CASE("protocol: a call without arguments, or with null for them, has none") {
+  CHECK(parse_call(Json::parse(R"({"name":"t"})"))->arguments == Json::object());
+  CHECK(parse_call(Json::parse(R"({"name":"t","arguments":null})"))->arguments == Json::object());
+  CHECK_FALSE(parse_call(Json::parse(R"({"name":"t","arguments":[]})")).ok());
+  CHECK_FALSE(parse_call(Json::parse(R"({"arguments":{}})")).ok());
+  CHECK_FALSE(parse_call(Json::parse(R"({"name":7})")).ok());
+}
+
+TEST_CASE("protocol: a progress token is a string or an integer, anything else is no token") {
+  const auto token = [](const char* text) {
+    return parse_call(Json::parse(R"({"name":"t","_meta":{"progressToken":)" + std::string(text) + "}}"))
+        ->progress_token;
+  };
+  CHECK(token("\"p\"")->to_json() == "p");
+  CHECK(token("0")->to_json() == 0);
+  CHECK_FALSE(token("null").has_value());
+  CHECK_FALSE(token("1.5").has_value());
+}
+
+TEST_CASE("protocol: a result is text, and the structured form where the revision has one") {
+  CallResult result;
+  result.text = "x";
+  result.structured = OrderedJson{{"a", 1}};
+  CHECK(call_result_json(result, Revision::k2025_06_18).dump() ==
+        R"({"content":[{"type":"text","text":"x"}],"structuredContent":{"a":1}})");
+  CHECK(call_result_json(result, Revision::k2025_03_26).dump() == R"({"content":[{"type":"text","text":"x"}]})");
+  result.is_error = true;
+  CHECK(call_result_json(result, Revision::k2025_06_18)["isError"] == true);
+}
+
+TEST_CASE("protocol: a resource link is a line of text where the revision has no such block") {
+  CallResult result;
+  result.links.push_back({"audit://proof/7", "proof of 7", "application/json"});
+  CHECK(call_result_json(result, Revision::k2025_06_18)["content"][1]["type"] == "resource_link");
+  CHECK(call_result_json(result, Revision::k2024_11_05)["content"][1].dump() ==
+        R"({"type":"text","text":"proof of 7: audit://proof/7"})");
+}
+
+TEST_CASE("protocol: progress carries no null, no infinity, and a message only where it is known") {
+  Progress progress{1, std::numeric_limits<double>::infinity(), "half"};
+  const jsonrpc::Id token(std::string("t"));
+  CHECK(progress_json(token, progress, Revision::k2024_11_05).dump() == R"({"progressToken":"t","progress":1.0})");
+  progress.total = 2;
+  CHECK(progress_json(token, progress, Revision::k2025_03_26).dump() ==
+        R"({"progressToken":"t","progress":1.0,"total":2.0,"message":"half"})");
+}
+
+TEST_CASE("protocol: a cancellation names an id or is ignored") {
+  CHECK(parse_cancelled(Json::parse(R"({"requestId":"a","reason":"x"})"))->to_json() == "a");
+  CHECK_FALSE(parse_cancelled(Json::object()).has_value());
+  CHECK_FALSE(parse_cancelled(Json::parse(R"({"requestId":null})")).has_value());
+}
