@@ -223,6 +223,50 @@ void append_finding(std::string& to, const Finding& finding) {
   to += '}';
 }
 
+void append_as_of(std::string& to, const AsOf& as_of) {
+  to += '{';
+  number_member(to, "tree_size", as_of.tree_size);
+  text_member(to, "root", base64(as_of.root));
+  number_member(to, "registry_size", as_of.registry_size);
+  number_member(to, "commit", as_of.commit.value);
+  text_member(to, "commit_time", format_rfc3339(as_of.commit_time));
+  key(to, "key_pinned");
+  to += as_of.key_pinned ? "true}" : "false}";
+}
+
+void append_coverage(std::string& to, const Coverage& coverage) {
+  to += '{';
+  if (coverage.retained_from) text_member(to, "retained_from", format_rfc3339(*coverage.retained_from));
+  number_member(to, "first_seq", coverage.first_seq.value);
+  number_member(to, "purged_rows", coverage.purged_rows);
+  key(to, "purged_overlap");
+  to += coverage.purged_overlap ? "true" : "false";
+  key(to, "complete");
+  to += coverage.complete ? "true}" : "false}";
+}
+
+void append_notes(std::string& to, const std::vector<Note>& notes) {
+  to += '[';
+  for (const Note& note : notes) {
+    if (to.back() != '[') to += ',';
+    to += '{';
+    text_member(to, "code", note.code);
+    text_member(to, "text", note.text);
+    optional_member(to, "subject", note.subject);
+    to += '}';
+  }
+  to += ']';
+}
+
+void append_findings(std::string& to, const std::vector<Finding>& findings) {
+  to += '[';
+  for (const Finding& finding : findings) {
+    if (to.back() != '[') to += ',';
+    append_finding(to, finding);
+  }
+  to += ']';
+}
+
 void append_error(std::string& to, const QueryError& error) {
   to += '{';
   text_member(to, "code", error.code);

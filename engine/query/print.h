@@ -18,6 +18,11 @@ void append_event(std::string& to, const EventRow& event);
 void append_version(std::string& to, const VersionView& version);
 void append_value(std::string& to, const OwnedValue& value);
 void append_json_string(std::string& to, std::string_view text);  // with its quotes
+// Parts that every answer shares, each an object or array.
+void append_as_of(std::string& to, const AsOf& as_of);
+void append_coverage(std::string& to, const Coverage& coverage);
+void append_notes(std::string& to, const std::vector<Note>& notes);
+void append_findings(std::string& to, const std::vector<Finding>& findings);
 void append_finding(std::string& to, const Finding& finding);
 // {"code":...,"field":...,"got":...,"allowed":[...],"did_you_mean":...,"hint":...}
 void append_error(std::string& to, const QueryError& error);

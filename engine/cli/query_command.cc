@@ -1,0 +1,101 @@
+// `khipu query`: a page of events.
+#include "engine/cli/commands.h"
+#include "engine/cli/output.h"
+#include "engine/cli/query_access.h"
+#include "engine/cli/root.h"
+#include "engine/os/clock.h"
+#include "engine/query/print.h"
+
+namespace khipu::cli {
+namespace {
+
+class QueryCommand final : public Command {
+ public:
+  std::string name() const override { return "query"; }
+  std::string summary() const override { return "Show the events that match a filter, newest first"; }
+  std::string details() const override {
+    return std::string(
+               "Every event shown was checked up to the signed root of the log's newest state. The total is exact.\n") +
+           FilterArguments::details() +
+           "\nExamples:\n  khipu query /srv/audit --actor alice --from yesterday --outcome not_success\n"
+           "  khipu query /srv/audit --target-match user.email~=A.Smith@example.org --order time --json\n"
+           "  khipu query /srv/audit --cursor a1.kwGQ...\n\n"
+           "Exit codes: 0 answered, 1 answered and something is wrong with the log, 3 not answered.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("ROOT", root_, "directory of the log");
+    filter_.declare(arguments);
+    arguments.number("--limit", limit_, 0, 100000, "rows of a page; default 25; 0: the total alone");
+    arguments.text("--cursor", cursor_, "CURSOR", "the next page, as the page before it printed");
+    arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
+  }
+
+  Result<Exit> run(Output& output) override {
+    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_));
+    query::EventRequest request;
+    request.limit = static_cast<uint32_t>(limit_);
+    request.cursor = cursor_;
+    request.caller = access.caller;
+    if (cursor_.empty() || filter_.any()) {
+      auto filter = filter_.filter(os::system_clock().now());
+      if (!filter.ok()) return to_error(filter.error());
+      request.filter = std::move(filter).value();
+      request.order = filter_.order(true);
+      request.given = filter_.given();
+    }
+    const auto page = access.engine->events(request);
+    if (!page.ok()) return to_error(page.error());
+    if (output.json()) {
+      print_json(output, *page);
+    } else {
+      print_text(output, *page);
+    }
+    return page->findings_total > 0 ? Exit::kFinding : Exit::kOk;
+  }
+
+ private:
+  static void print_json(Output& output, const query::EventPage& page) {
+    std::string text = "{\"schema\":\"khipu.query/v1\",\"as_of\":";
+    query::append_as_of(text, page.as_of);
+    text += ",\"axis\":\"" + std::string(query::name(page.applied.axis)) + "\",\"total\":";
+    text +=
+        page.total_is_lower_bound ? "{\"at_least\":" + std::to_string(page.total) + "}" : std::to_string(page.total);
+    text += ",\"returned\":" + std::to_string(page.rows.size()) + ",\"cursor\":";
+    text += page.cursor ? "\"" + *page.cursor + "\"" : "null";
+    text += ",\"coverage\":";
+    query::append_coverage(text, page.coverage);
+    text += ",\"events\":[";
+    for (const query::EventRow& event : page.rows) {
+      if (text.back() != '[') text += ',';
+      query::append_event(text, event);
+    }
+    text += "],\"findings\":";
+    query::append_findings(text, page.findings);
+    text += ",\"notes\":";
+    query::append_notes(text, page.notes);
+    output.line(text + "}");
+  }
+
+  static void print_text(Output& output, const query::EventPage& page) {
+    for (const query::EventRow& event : page.rows) output.line(event_line(event));
+    output.line(std::to_string(page.rows.size()) + " of " + (page.total_is_lower_bound ? "at least " : "") +
+                std::to_string(page.total) + " events that match, in a log of " + std::to_string(page.as_of.tree_size) +
+                ", root " + base64(page.as_of.root));
+    if (page.coverage.purged_overlap) {
+      output.line("not retained: events below seq " + std::to_string(page.coverage.first_seq.value) +
+                  " may have matched");
+    }
+    if (page.cursor) output.line("more: --cursor " + *page.cursor);
+    (void)tell(output, page.findings, page.notes);
+  }
+
+  std::string root_, cursor_, key_;
+  uint64_t limit_ = 25;
+  FilterArguments filter_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_query_command() { return std::make_unique<QueryCommand>(); }
+
+}  // namespace khipu::cli
