@@ -1,0 +1,109 @@
+// An importer with nothing real around it: the input and the root on a fake disk, a sink that keeps what it gets.
+#pragma once
+
+#include "engine/import/runner.h"
+#include "engine/ingest/validate.h"
+#include "tests/support/catch.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_disk.h"
+
+namespace khipu::import {
+
+// Keeps batches, applies definitions, and refuses what a writer would refuse.
+class KeepingSink : public Sink {
+ public:
+  explicit KeepingSink(const os::Clock& clock) : clock_(clock) {}
+  Result<Row> submit(ingest::Batch batch) override {
+    if (fail_after == 0) return Error{Code::kIo, "the sink is gone"};
+    --fail_after;
+    KHIPU_TRY(ingest::validate(batch, schema, {}, clock_.now()));
+    for (const codec::Statement& statement : batch.statements) {
+      if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) {
+        KHIPU_TRY(registry::check_type(schema, type->type));
+        schema.apply(type->type);
+      } else if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) {
+        KHIPU_TRY(registry::check_column(schema, column->column));
+        schema.apply(column->column);
+      } else {
+        receipts.push_back(std::get<codec::Import>(statement));
+      }
+    }
+    const Row first{events.size()};
+    for (const ingest::Event& event : batch.events) events.push_back(event);
+    batches.push_back(std::move(batch));
+    return first;
+  }
+
+  registry::Schema schema;
+  std::vector<ingest::Event> events;  // view into the batches
+  std::vector<ingest::Batch> batches;
+  std::vector<codec::Import> receipts;
+  uint64_t fail_after = UINT64_MAX;
+
+ private:
+  const os::Clock& clock_;
+};
+
+struct ImportFixture {
+  explicit ImportFixture(std::unique_ptr<Mapper> made) : mapper(std::move(made)) {}
+  ImportFixture(std::string_view format, std::string_view mapping)
+      : mapper([&] {
+          auto made = make_mapper(format, mapping);
+          INFO((made.ok() ? "" : made.error().message));
+          REQUIRE(made.ok());
+          return std::move(made).value();
+        }()) {}
+
+  Result<Report> try_run(std::string_view input, RunOptions options = {}) {
+    disk.put("in/input", as_bytes(input));
+    auto folder = disk.directory("in");
+    auto file = folder->open_file("input", os::Mode::kRead);
+    REQUIRE(file.ok());
+    if (options.source.empty()) options.source = "input";
+    DlqFile parking(*root);
+    const std::vector<codec::Import> earlier = sink.receipts;
+    const registry::Schema schema = sink.schema;
+    return Importer{*mapper, sink, parking, schema, earlier, clock}.run(**file, options);
+  }
+  Report run(std::string_view input, RunOptions options = {}) {
+    auto report = try_run(input, std::move(options));
+    INFO((report.ok() ? "" : report.error().message));
+    REQUIRE(report.ok());
+    CHECK(report->read == report->stored + report->parked);
+    return std::move(report).value();
+  }
+  // The one event this record becomes.
+  const ingest::Event& only(std::string_view input) {
+    const Report report = run(input);
+    for (const Reject& reject : report.rejects) UNSCOPED_INFO(reject.reason);
+    REQUIRE(report.stored == 1);
+    return sink.events.back();
+  }
+  std::string rejected(std::string_view input) {
+    const Report report = run(input);
+    REQUIRE(report.stored == 0);
+    REQUIRE(report.rejects.size() == 1);
+    return report.rejects[0].reason;
+  }
+
+  tests::FakeDisk disk;
+  tests::FakeClock clock;
+  std::unique_ptr<os::Directory> root = disk.directory("root");
+  std::unique_ptr<Mapper> mapper;
+  KeepingSink sink{clock};
+};
+
+inline std::string column(const ingest::Event& event, std::string_view name) {
+  for (const ingest::ColumnInput& column : event.custom) {
+    if (column.name == name) return std::string(column.value.text);
+  }
+  return {};
+}
+inline std::string field(const ingest::EntityInput& entity, std::string_view name) {
+  for (const ingest::FieldInput& field : entity.fields) {
+    if (field.name == name) return std::string(field.value.text);
+  }
+  return {};
+}
+
+}  // namespace khipu::import

@@ -1,0 +1,203 @@
+#include "engine/crypto/hash.h"
+#include "tests/engine/import/import_fixture.h"
+
+namespace khipu::import {
+namespace {
+
+constexpr const char* kMapping = R"({"khipu_mapping":1,"name":"test","types":{"who":{}},"event":{
+  "occurred_at":{"pointer":"/t","formats":["epoch_s"]},"actor":{"type":"who","id":{"pointer":"/who"}},
+  "action":{"pointer":"/do"},"event_id":{"pointer":"/id"}}})";
+
+std::string line(int n) {
+  return R"({"t":)" + std::to_string(1770000000 + n) + R"(,"who":"w)" + std::to_string(n % 3) +
+         R"(","do":"x","id":"i)" + std::to_string(n) + "\"}\n";
+}
+std::string lines(int from, int to) {
+  std::string text;
+  for (int n = from; n < to; ++n) text += line(n);
+  return text;
+}
+
+// What the sink holds must be each of these records once, in order.
+void check_ids(const ImportFixture& import, int count) {
+  REQUIRE(import.sink.events.size() == static_cast<size_t>(count));
+  for (int n = 0; n < count; ++n) CHECK(import.sink.events[static_cast<size_t>(n)].event_id == "i" + std::to_string(n));
+}
+
+TEST_CASE("import: chunks carry receipts that add up, and the last one says it is done") {
+  ImportFixture import("jsonl", kMapping);
+  RunOptions options;
+  options.chunk_events = 10;
+  const std::string input = lines(0, 25);
+  const Report report = import.run(input, options);
+  CHECK(report.read == 25);
+  CHECK(report.stored == 25);
+  CHECK(report.sha256 == crypto::sha256(as_bytes(input)));
+  CHECK(report.first == 1770000000LL * 1000000);
+  CHECK(report.last == 1770000024LL * 1000000);
+  check_ids(import, 25);
+  REQUIRE(import.sink.receipts.size() == 3);
+  uint64_t from = 0, read = 0;
+  for (const codec::Import& receipt : import.sink.receipts) {
+    CHECK(receipt.from == from);
+    CHECK(receipt.prefix_sha256 == crypto::sha256(as_bytes(input).first(receipt.to)));
+    CHECK(receipt.read == receipt.stored + receipt.parked);
+    CHECK(receipt.mapping == crypto::sha256(as_bytes(kMapping)));
+    from = receipt.to;
+    read += receipt.read;
+  }
+  CHECK(from == input.size());
+  CHECK(read == 25);
+  CHECK(!import.sink.receipts[0].done);
+  CHECK(import.sink.receipts[2].done);
+}
+
+TEST_CASE("import: the same bytes again add nothing and say so, under another name too") {
+  ImportFixture import("jsonl", kMapping);
+  import.run(lines(0, 5));
+  RunOptions options;
+  options.source = "rotated.1";
+  const Report again = import.run(lines(0, 5), options);
+  CHECK(again.nothing_new);
+  CHECK(again.earlier == "input");
+  CHECK(again.stored == 0);
+  check_ids(import, 5);
+  CHECK(import.sink.receipts.size() == 1);
+}
+
+TEST_CASE("import: a file that has grown continues where it stopped") {
+  ImportFixture import("jsonl", kMapping);
+  import.run(lines(0, 5));
+  const Report grown = import.run(lines(0, 12));
+  CHECK(grown.skipped == 5);
+  CHECK(grown.stored == 7);
+  CHECK(grown.resumed_at == lines(0, 5).size());
+  check_ids(import, 12);
+}
+
+TEST_CASE("import: a last line that was torn is parked, and read whole once the file has grown") {
+  ImportFixture import("jsonl", kMapping);
+  const std::string whole = lines(0, 4);
+  const Report torn = import.run(whole.substr(0, whole.size() - 9));
+  CHECK(torn.stored == 3);
+  CHECK(torn.parked == 1);
+  CHECK(import.run(whole.substr(0, whole.size() - 9)).nothing_new);
+  CHECK(import.run(whole).stored == 1);
+  check_ids(import, 4);
+  // A complete last record without its newline is taken at once, and not again when the newline comes.
+  ImportFixture other("jsonl", kMapping);
+  CHECK(other.run(whole.substr(0, whole.size() - 1)).stored == 4);
+  CHECK(other.run(lines(0, 6)).stored == 2);
+  check_ids(other, 6);
+}
+
+TEST_CASE("import: other bytes in front, or another mapping, make it a fresh import") {
+  ImportFixture import("jsonl", kMapping);
+  import.run(lines(0, 5));
+  CHECK(import.run(lines(1, 8)).stored == 7);
+  std::string mapping = kMapping;
+  mapping += " ";
+  import.mapper = std::move(make_mapper("jsonl", mapping).value());
+  CHECK(import.run(lines(0, 5)).stored == 5);
+}
+
+TEST_CASE("import: stopped after any chunk it goes on without losing or repeating a record") {
+  const std::string plain = lines(0, 35);
+  const std::string array = "[" + [&] {
+    std::string text;
+    for (int n = 0; n < 35; ++n) text += (n == 0 ? "" : ",") + line(n);
+    return text;
+  }() + "]";
+  for (const std::string& input : {plain, array}) {
+    for (uint64_t stop = 0; stop < 6; ++stop) {
+      ImportFixture import("jsonl", kMapping);
+      RunOptions options;
+      options.chunk_events = 10;
+      import.sink.fail_after = stop;
+      const auto stopped = import.try_run(input, options);
+      CHECK(stopped.ok() == (stop > 4));  // one commit for the definitions, four for 35 records
+      import.sink.fail_after = UINT64_MAX;
+      import.run(input, options);
+      check_ids(import, 35);
+    }
+  }
+}
+
+TEST_CASE(
+    "import: parked records keep place, reason and bytes, are synced before the receipt, and are not parked twice") {
+  ImportFixture import("jsonl", kMapping);
+  const std::string input = line(0) + "{\"t\":1,\"who\":\"w\"}\nnot json \xFF\n" + line(1);
+  const Report report = import.run(input);
+  CHECK(report.read == 4);
+  CHECK(report.stored == 2);
+  CHECK(report.parked == 2);
+  REQUIRE(report.rejects.size() == 2);
+  CHECK(report.rejects[0].line == 2);
+  CHECK_THAT(report.rejects[0].reason, ContainsSubstring("no action"));
+  const std::string name = "root/dlq/import-" + hex(Bytes(crypto::sha256(as_bytes("input"))).first(4)) + ".ndjson";
+  REQUIRE(import.disk.exists(name));
+  const Buffer parked = import.disk.read(name);
+  CHECK_THAT(std::string(as_text(parked)), ContainsSubstring("\"line\":2"));
+  CHECK_THAT(std::string(as_text(parked)), ContainsSubstring(R"("raw":"{\"t\":1,\"who\":\"w\"}")"));
+  CHECK_THAT(std::string(as_text(parked)), ContainsSubstring("\"raw_base64\":\"bm90IGpzb24g/w==\""));
+  CHECK(import.disk.unsynced().empty());
+  // The receipt was lost: the records are parked again, and the file has them once.
+  import.sink.receipts.clear();
+  import.run(input);
+  CHECK(import.disk.read(name) == parked);
+}
+
+TEST_CASE("import: a dry run changes nothing and tells fill rates, samples and rejects") {
+  ImportFixture import("jsonl", kMapping);
+  RunOptions options;
+  options.dry_run = true;
+  const Report report = import.run(lines(0, 30) + "{}\n", options);
+  CHECK(report.stored == 30);
+  CHECK(report.parked == 1);
+  CHECK(report.samples.size() == 10);
+  CHECK_THAT(report.samples[0], ContainsSubstring(R"("actor":{"type":"who","id":"w0"},"action":"x")"));
+  for (const Fill& fill : report.fills) {
+    if (fill.member == "event_id" || fill.member == "occurred_at" || fill.member == "content") CHECK(fill.count == 30);
+    if (fill.member == "outcome") CHECK(fill.count == 0);
+  }
+  CHECK(import.sink.batches.empty());
+  CHECK(!import.disk.exists("root/dlq"));
+}
+
+TEST_CASE("import: order in the file and ids seen twice are reported, never changed") {
+  ImportFixture import("jsonl", kMapping);
+  const Report report = import.run(line(5) + line(3) + line(3) + line(9) + line(1));
+  CHECK(report.stored == 5);
+  CHECK(report.out_of_order == 2);
+  CHECK(report.duplicate_ids == 1);
+  CHECK(import.sink.events[2].event_id == "i3");
+}
+
+TEST_CASE("import: an empty input is done at once and known the next time by nothing at all") {
+  ImportFixture import("jsonl", kMapping);
+  const Report report = import.run("");
+  CHECK(report.read == 0);
+  CHECK(import.sink.receipts.size() == 1);
+  CHECK(import.sink.receipts[0].done);
+}
+
+TEST_CASE("import: what the mapper needs is defined once, and a root where it cannot be is a conflict") {
+  ImportFixture import("kubernetes", "");
+  const auto missing = missing_definitions(*import.mapper, import.sink.schema);
+  REQUIRE(missing.ok());
+  CHECK(missing->size() == import.mapper->types().size() + import.mapper->columns().size());
+  import.run("");
+  const auto none = missing_definitions(*import.mapper, import.sink.schema);
+  REQUIRE(none.ok());
+  CHECK(none->empty());
+  registry::Schema other;
+  codec::TypeSchema user{"k8s_user", {}};
+  user.fields.emplace_back().name = "groups";  // text here, json there
+  other.apply(user);
+  const auto conflict = missing_definitions(*import.mapper, other);
+  REQUIRE(!conflict.ok());
+  CHECK(conflict.error().code == Code::kConflict);
+}
+
+}  // namespace
+}  // namespace khipu::import
