@@ -1,0 +1,28 @@
+// The renderer: escaping is reversible, what comes out is visible and one line, and no data closes the mark.
+#include "mcp/tools/render.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace khipu;
+using namespace khipu::mcp::tools;
+
+KHIPU_FUZZ(input) {
+  const std::string_view raw = as_text(input);
+  const Escaped escaped = escape(raw);
+  KHIPU_ASSERT(unescape(escaped) == raw);
+  KHIPU_ASSERT(is_presentable(escaped.text));
+  KHIPU_ASSERT(is_presentable(render_got(raw)));
+
+  const size_t chars_max = input.empty() ? 1 : input[0];
+  Renderer renderer("7f3a");
+  const Rendered rendered = renderer.free_text(raw, chars_max);
+  KHIPU_ASSERT(is_presentable(rendered.text));
+  KHIPU_ASSERT(rendered.omitted_bytes <= raw.size());
+  const std::string_view close = "\u27E7";
+  const size_t first = rendered.text.find(close);
+  KHIPU_ASSERT(raw.empty() || first != std::string::npos);
+  KHIPU_ASSERT(raw.empty() || rendered.text.find(close, first + 1) == std::string::npos);
+
+  const Rendered token = renderer.token(raw);
+  KHIPU_ASSERT(is_presentable(token.text));
+  KHIPU_ASSERT(token.marked || token.text.empty() || token.text == raw);
+}

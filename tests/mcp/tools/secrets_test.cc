@@ -1,0 +1,58 @@
+#include "mcp/tools/secrets.h"
+
+#include <string>
+
+#include "tests/support/catch.h"
+
+using namespace khipu::mcp::tools;
+
+namespace {
+
+std::string masked(std::string_view raw) {
+  std::string text;
+  size_t at = 0;
+  for (const Span& span : find_secrets(raw)) {
+    REQUIRE(at <= span.begin);
+    REQUIRE(span.begin < span.end);
+    REQUIRE(span.end <= raw.size());
+    text += std::string(raw.substr(at, span.begin - at)) + "*";
+    at = span.end;
+  }
+  return text + std::string(raw.substr(at));
+}
+
+}  // namespace
+
+TEST_CASE("secrets: known shapes are found, and what is around them stays") {
+  const std::string tail(36, 'x');
+  CHECK(masked("key AKIAIOSFODNN7EXAMPLE used") == "key * used");
+  CHECK(masked("push with ghp_" + tail + ".") == "push with *.");
+  CHECK(masked("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!") == "*!");
+  CHECK(masked("Authorization: Bearer abcdefgh12345") == "Authorization: Bearer *");
+  CHECK(masked("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- end") == "* end");
+  CHECK(masked("postgres://app:s3cret@db/x") == "postgres://app:*@db/x");
+}
+
+TEST_CASE("secrets: assignments are found in every common notation") {
+  CHECK(masked("password=hunter2&user=bob") == "password=*&user=bob");
+  CHECK(masked(R"({"password": "hunter2, really", "user": "bob"})") == R"({"password": "*", "user": "bob"})");
+  CHECK(masked("db_password: hunter2") == "db_password: *");
+  CHECK(masked("Client_Secret='x y'") == "Client_Secret='*'");
+  CHECK(masked("a=1 token=t1 token=t2") == "a=1 token=* token=*");
+}
+
+TEST_CASE("secrets: ordinary text has none") {
+  for (const char* text : {"", "password reset by alice", "tokenizer=fast", "https://example.org/a", "sk-short",
+                           "eyJ.x.y", "a:b@c", "secretary: none", "basic auth"}) {
+    INFO(text);
+    CHECK(masked(text) == text);
+  }
+}
+
+TEST_CASE("secrets: names of secret fields") {
+  for (const char* name :
+       {"password", "db_password", "X-Api-Key", "clientSecret", "access_token", "Cookie", "set-cookie"}) {
+    CHECK(is_secret_name(name));
+  }
+  for (const char* name : {"name", "token_count", "reason", "passenger", ""}) CHECK_FALSE(is_secret_name(name));
+}

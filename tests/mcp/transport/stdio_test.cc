@@ -1,0 +1,247 @@
+// A server behind real pipes: framing, order, a client that does not read, and every way a session ends.
+#include "mcp/transport/stdio.h"
+
+#include <cstdio>
+#include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/mcp/server/harness.h"
+#include "tests/support/catch.h"
+
+using namespace khipu;
+using namespace khipu::tests;
+using mcp::Json;
+using mcp::transport::Stdio;
+using mcp::transport::StdioOptions;
+
+namespace {
+
+// The client's ends of the two pipes, and the server's loop in a thread.
+class Client {
+ public:
+  explicit Client(Harness& harness, StdioOptions options = {}) {
+    int to_server[2], to_client[2];
+    REQUIRE(::pipe2(to_server, O_CLOEXEC) == 0);
+    REQUIRE(::pipe2(to_client, O_CLOEXEC) == 0);
+    write_end_ = to_server[1];
+    read_end_ = ::fdopen(to_client[0], "r");
+    auto created = Stdio::create(to_server[0], to_client[1], std::move(options));
+    REQUIRE(created.ok());
+    stdio = std::move(created).value();
+    loop_ = std::thread([this, &harness] { was_idle = stdio->run(*harness.session); });
+  }
+  ~Client() {
+    end_input();
+    stop_reading();
+    join();
+  }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(write_end_, bytes.data(), bytes.size());
+      if (count < 0) return;
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+  }
+  void send(const Json& message) { write(message.dump() + "\n"); }
+  Json read() {
+    const std::string line = read_line();
+    return line.empty() ? Json() : Json::parse(line);
+  }
+  std::string read_line() {
+    std::string line;
+    for (int c = std::fgetc(read_end_); c != EOF && c != '\n'; c = std::fgetc(read_end_)) line += static_cast<char>(c);
+    return line;
+  }
+  void end_input() {
+    if (write_end_ >= 0) ::close(std::exchange(write_end_, -1));
+  }
+  void stop_reading() {
+    if (read_end_ != nullptr) std::fclose(std::exchange(read_end_, nullptr));
+  }
+  void join() {
+    if (loop_.joinable()) loop_.join();
+  }
+  void handshake() {
+    send(initialize_request("2025-11-25"));
+    REQUIRE(read()["id"] == "init");
+    send(notification("notifications/initialized"));
+  }
+
+  std::unique_ptr<Stdio> stdio;
+  bool was_idle = false;
+
+ private:
+  int write_end_ = -1;
+  std::FILE* read_end_ = nullptr;
+  std::thread loop_;
+};
+
+Json call(const Json& id, const std::string& tool, const Json& arguments = Json::object()) {
+  return request(id, "tools/call", {{"name", tool}, {"arguments", arguments}});
+}
+
+}  // namespace
+
+TEST_CASE("stdio: a conversation over pipes") {
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  client.send(request(1, "tools/list"));
+  CHECK(client.read()["result"]["tools"].size() == 2);
+  client.send(call(2, "echo", {{"text", "a\nb"}}));
+  CHECK(client.read()["result"]["structuredContent"]["text"] == "a\nb");
+}
+
+// S2, F24: text-mode clients send CRLF, a byte order mark, blank lines.
+TEST_CASE("stdio: carriage returns, a byte order mark, blank lines and split writes are taken") {
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  client.write("\xEF\xBB\xBF" + request(1, "ping").dump() + "\r\n\r\n  \n\n");
+  CHECK(client.read()["id"] == 1);
+  const std::string line = request(2, "ping").dump() + "\n";
+  for (const char c : line) client.write(std::string(1, c));
+  CHECK(client.read()["id"] == 2);
+  client.write(request(3, "ping").dump() + "\n" + request(4, "ping").dump() + "\n");
+  CHECK(client.read()["id"] == 3);
+  CHECK(client.read()["id"] == 4);
+}
+
+TEST_CASE("stdio: garbage is logged without its words, and the next line is served") {
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  client.write("garbage\n\xff\xfe\n{\n");
+  client.send(request(1, "ping"));
+  CHECK(client.read()["id"] == 1);
+  CHECK(harness.logged().size() == 3);
+}
+
+TEST_CASE("stdio: a line over the limit is dropped, and the next line is served") {
+  Harness harness;
+  harness.start();
+  StdioOptions options;
+  options.line_size_bytes_max = 200'000;
+  Client client(harness, std::move(options));
+  client.send(request(1, "ping", {{"text", std::string(300'000, 'x')}}));
+  client.send(request(2, "ping", {{"text", std::string(100'000, 'x')}}));
+  CHECK(client.read()["id"] == 2);
+}
+
+TEST_CASE("stdio: a megabyte goes in and comes out whole") {
+  Harness harness;
+  harness.options.result_size_bytes_max = 8 << 20;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  const std::string text(1 << 20, 'y');
+  std::thread sender([&] { client.send(call(1, "echo", {{"text", text}})); });
+  CHECK(client.read()["result"]["structuredContent"]["text"] == text);
+  sender.join();
+}
+
+TEST_CASE("stdio: a last line without its end counts, and calls in flight are answered after the end of input") {
+  Harness harness;
+  harness.start();
+  StdioOptions options;
+  options.drain_max = std::chrono::minutes(1);
+  options.flush_max = std::chrono::minutes(1);
+  Client client(harness, std::move(options));
+  client.write(initialize_request("2025-11-25").dump() + "\n" + call(1, "echo").dump());
+  client.end_input();
+  CHECK(client.read()["id"] == "init");
+  CHECK(client.read()["id"] == 1);
+  client.join();
+  CHECK(client.was_idle);
+}
+
+// S6, F21: zombies that outlive their host.
+TEST_CASE("stdio: at the end of input a call that goes on is stopped, unanswered") {
+  Gate gate;
+  Harness harness;
+  harness.add(gate.tool("wait"));
+  harness.start();
+  StdioOptions options;
+  options.drain_max = std::chrono::milliseconds(1);
+  options.stop_max = std::chrono::minutes(1);
+  Client client(harness, std::move(options));
+  client.handshake();
+  client.send(call(1, "wait"));
+  gate.wait_until_entered(1);
+  client.end_input();
+  client.join();
+  CHECK(client.was_idle);
+  CHECK(gate.stopped_count() == 1);
+  client.stdio.reset();
+  CHECK(client.read_line().empty());
+}
+
+TEST_CASE("stdio: stop() ends the loop while the client keeps its pipes open") {
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  client.stdio->stop();
+  client.join();
+  CHECK(client.was_idle);
+}
+
+TEST_CASE("stdio: a client that closes its end ends the loop, not the process") {
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  client.stop_reading();
+  client.send(request(1, "ping"));
+  client.join();
+  CHECK(client.was_idle);
+}
+
+// A server that blocks on its output stops reading, the client blocks on its own, and both wait for ever.
+TEST_CASE("stdio: a client that sends everything before it reads anything is served") {
+  constexpr int kCount = 3000;
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  const std::string padding(200, 'p');
+  for (int id = 0; id < kCount; ++id) client.send(request(padding + std::to_string(id), "ping"));
+  for (int id = 0; id < kCount; ++id) REQUIRE(client.read()["id"] == padding + std::to_string(id));
+}
+
+TEST_CASE("stdio: a client that never reads is given up at the queue's limit") {
+  Harness harness;
+  harness.start();
+  StdioOptions options;
+  options.queue_size_bytes_max = 100'000;
+  options.flush_max = std::chrono::milliseconds(1);
+  Client client(harness, std::move(options));
+  // The pipe takes 64 KiB and the queue 100 KB: far less than is asked for here, and the write fails at the end.
+  const std::string ping = request(std::string(1000, 'p'), "ping").dump() + "\n";
+  for (int count = 0; count < 200; ++count) client.write(ping);
+  client.join();
+  CHECK(client.was_idle);
+}
+
+TEST_CASE("stdio: lines of calls that end together are never mixed") {
+  Harness harness;
+  harness.options.queue_count_max = 1000;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  const std::string text(20'000, 'z');
+  std::thread sender([&] {
+    for (int id = 0; id < 50; ++id) client.send(call(id, "echo", {{"text", text}}));
+  });
+  std::vector<bool> seen(50);
+  for (int count = 0; count < 50; ++count) {
+    const Json response = client.read();
+    CHECK(response["result"]["structuredContent"]["text"] == text);
+    seen[response["id"].get<size_t>()] = true;
+  }
+  sender.join();
+  CHECK(seen == std::vector<bool>(50, true));
+}
