@@ -64,4 +64,6 @@ else()
 endif()
 
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+# Its -pthread would define _REENTRANT for some targets only, and a precompiled header is then refused.
+set_target_properties(PkgConfig::re2 PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 khipu_package(re2 PkgConfig::re2)
