@@ -4,7 +4,24 @@ namespace khipu::cli {
 
 std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> commands;
+  commands.push_back(make_init_command());
+  commands.push_back(make_serve_command());
+  commands.push_back(make_append_command());
+  commands.push_back(make_import_command());
+  commands.push_back(make_query_command());
+  commands.push_back(make_history_command());
   commands.push_back(make_verify_command());
+  commands.push_back(make_export_command());
+  commands.push_back(make_status_command());
+  commands.push_back(make_token_add());
+  commands.push_back(make_token_list());
+  commands.push_back(make_token_revoke());
+  commands.push_back(make_types_list());
+  commands.push_back(make_types_show());
+  commands.push_back(make_types_add());
+  commands.push_back(make_types_infer());
+  commands.push_back(make_columns_list());
+  commands.push_back(make_columns_add());
   commands.push_back(make_version_command());
   return commands;
 }

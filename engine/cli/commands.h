@@ -8,7 +8,24 @@
 
 namespace khipu::cli {
 
+std::unique_ptr<Command> make_init_command();
+std::unique_ptr<Command> make_serve_command();
+std::unique_ptr<Command> make_append_command();
+std::unique_ptr<Command> make_import_command();
+std::unique_ptr<Command> make_query_command();
+std::unique_ptr<Command> make_history_command();
 std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_status_command();
+std::unique_ptr<Command> make_token_add();
+std::unique_ptr<Command> make_token_list();
+std::unique_ptr<Command> make_token_revoke();
+std::unique_ptr<Command> make_types_list();
+std::unique_ptr<Command> make_types_show();
+std::unique_ptr<Command> make_types_add();
+std::unique_ptr<Command> make_types_infer();
+std::unique_ptr<Command> make_columns_list();
+std::unique_ptr<Command> make_columns_add();
 std::unique_ptr<Command> make_version_command();
 
 // The table, in the order `khipu --help` shows it.

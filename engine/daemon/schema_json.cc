@@ -152,6 +152,16 @@ Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json) {
   return parse_all<codec::ColumnSchema>(json, parse_column);
 }
 
+Result<void> check_supported(const codec::TypeSchema& type) {
+  for (const codec::FieldSchema& field : type.fields) {
+    if (field.protection == codec::Protection::kNone) continue;
+    return Error{Code::kUnsupported, type.name + "." + field.name + ": protection " +
+                                         std::string(codec::name(field.protection)) +
+                                         " is not in this version, and the value would be stored in the clear"};
+  }
+  return {};
+}
+
 Json type_json(const codec::TypeSchema& type) {
   Json fields = Json::array();
   for (const codec::FieldSchema& field : type.fields) {

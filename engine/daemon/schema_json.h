@@ -21,6 +21,9 @@ namespace khipu::daemon {
 Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json);
 Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json);
 
+// kUnsupported for protected fields: until engine/protect exists their values would be stored in the clear (P7).
+Result<void> check_supported(const codec::TypeSchema& type);
+
 nlohmann::ordered_json type_json(const codec::TypeSchema& type);
 nlohmann::ordered_json column_json(const codec::ColumnSchema& column);
 

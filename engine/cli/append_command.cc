@@ -1,0 +1,167 @@
+// `khipu append`: canonical events from standard input, one JSON object a line.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "engine/cli/commands.h"
+#include "engine/cli/line_input.h"
+#include "engine/cli/output.h"
+#include "engine/cli/root.h"
+#include "engine/cli/writer_access.h"
+#include "engine/crypto/hash.h"
+#include "engine/import/canonical_json.h"
+#include "engine/import/parking.h"
+
+namespace khipu::cli {
+namespace {
+
+constexpr std::string_view kEventPrefix = "event ";
+
+// "event 3: actor.id: ..." names an event of the batch: which one, and the message without that.
+std::optional<size_t> event_of(std::string& message, size_t count) {
+  if (!message.starts_with(kEventPrefix)) return std::nullopt;
+  const size_t colon = message.find(": ");
+  const std::string digits = message.substr(kEventPrefix.size(), colon - kEventPrefix.size());
+  if (colon == std::string::npos || digits.empty() || digits.size() > 9 ||
+      digits.find_first_not_of("0123456789") != std::string::npos || std::stoul(digits) >= count) {
+    return std::nullopt;
+  }
+  message.erase(0, colon + 2);
+  return std::stoul(digits);
+}
+
+class AppendCommand final : public Command {
+ public:
+  std::string name() const override { return "append"; }
+  std::string summary() const override { return "Add events from standard input, one JSON object a line"; }
+  std::string details() const override {
+    return "Goes through a running `khipu serve`, else takes the lock itself. Lines are committed in batches "
+           "(--batch);\n"
+           "a batch is added whole or not at all, and its seqs are printed when it is durable. A bad line stops the\n"
+           "command: nothing of its batch is added. With --park bad lines are set aside in ROOT/dlq and the rest goes "
+           "on.\n\n"
+           "Examples:\n  khipu append /srv/audit < events.jsonl\n"
+           "  echo '{\"actor\":{\"type\":\"user\",\"id\":\"u-1\"},\"action\":\"login\"}' | khipu append /srv/audit\n"
+           "  khipu append /srv/audit --idempotency-key upload-17 < events.jsonl   # safe to repeat\n\n"
+           "Exit codes: 0 all added, 1 all but the parked lines added, 3 stopped (what was printed is added).";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("ROOT", root_, "the log's directory");
+    arguments.number("--batch", batch_lines_, 1, 10000, "lines committed together; default 1000");
+    arguments.flag("--park", park_, "set bad lines aside in ROOT/dlq instead of stopping; default: stop");
+    arguments.text("--idempotency-key", key_, "KEY",
+                   "add this input once: batch N gets the key KEY/N; same key with other lines is refused");
+    arguments.text("--keys", keys_, "DIR", kKeysHelp);
+    arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
+  }
+
+  Result<Exit> run(Output& output) override {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
+                     WriterAccess::open(root_, keys_path(root_, keys_), "append", network_));
+    import::DlqFile parking(writer->root());
+    writer_ = writer.get();
+    parking_ = &parking;
+    LineInput input(stdin, writer->limits().event_size_bytes_max + (1U << 20));
+    std::vector<InputLine> lines;
+    bool more = true;
+    while (more) {
+      InputLine line;
+      KHIPU_TRY_ASSIGN(more, input.next(line));
+      if (more && line.text.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(std::move(line));
+      if (lines.size() < batch_lines_ && more) continue;
+      if (!lines.empty()) KHIPU_TRY(commit(lines, output));
+      KHIPU_TRY(output.check());
+      lines.clear();
+    }
+    KHIPU_TRY(writer->close());
+    if (!output.json()) {
+      output.line("added " + std::to_string(added_) + (added_ == 1 ? " event" : " events") +
+                  (parked_ > 0 ? ", parked " + std::to_string(parked_) + " in dlq/" : ""));
+    } else {
+      output.document(
+          {{"schema", "khipu.append/v1"}, {"added", added_}, {"duplicates", duplicates_}, {"parked", parked_}});
+    }
+    return parked_ > 0 ? Exit::kFinding : Exit::kOk;
+  }
+
+ private:
+  Result<void> park(const InputLine& line, const std::string& reason, Output& output) {
+    output.note("line " + std::to_string(line.number) + ": parked: " + printable(reason));
+    KHIPU_TRY(parking_->park({"-", "canonical", line.number, line.offset, reason, as_bytes(line.text)}));
+    ++parked_;
+    return {};
+  }
+
+  // One batch. When a line is refused it is parked and the batch made again without it, or that is the Error.
+  Result<void> commit(std::vector<InputLine>& lines, Output& output) {
+    ++batches_;
+    crypto::Sha256 body;
+    for (const InputLine& line : lines) {
+      body.update(as_bytes(line.text));
+      body.update(as_bytes("\n"));
+    }
+    const Hash hash = body.finish();
+    while (!lines.empty()) {
+      ingest::Batch batch;
+      size_t bad = lines.size();
+      std::string reason;
+      for (size_t i = 0; i < lines.size() && bad == lines.size(); ++i) {
+        const Result<void> parsed = import::parse_event(lines[i].text, batch);
+        if (parsed.ok()) continue;
+        bad = i;
+        reason = parsed.error().message;
+      }
+      if (bad == lines.size()) {
+        if (!key_.empty()) {
+          batch.key = ingest::IdempotencyKey{WriterAccess::scope(), key_ + "/" + std::to_string(batches_), hash};
+        }
+        if (parked_ > 0) KHIPU_TRY(parking_->sync());
+        Result<writer::Receipt> receipt = writer_->commit(std::move(batch));
+        if (receipt.ok()) return print(*receipt, lines.size(), output);
+        reason = receipt.error().message;
+        const std::optional<size_t> event =
+            receipt.error().code == Code::kInvalid ? event_of(reason, lines.size()) : std::nullopt;
+        if (!event) return std::move(receipt).error();
+        bad = *event;
+      }
+      if (!park_) {
+        return Error{Code::kInvalid, "line " + std::to_string(lines[bad].number) + ": " + reason +
+                                         "; nothing of its batch was added (" + std::to_string(added_) +
+                                         " events before it were)"};
+      }
+      KHIPU_TRY(park(lines[bad], reason, output));
+      lines.erase(lines.begin() + static_cast<ptrdiff_t>(bad));
+    }
+    return parking_->sync();
+  }
+
+  Result<void> print(const writer::Receipt& receipt, size_t lines, Output& output) {
+    added_ += receipt.duplicate ? 0 : receipt.count;
+    duplicates_ += receipt.duplicate ? receipt.count : 0;
+    const uint64_t first = receipt.first_seq.value;
+    if (output.json()) {
+      output.document({{"schema", "khipu.receipt/v1"},
+                       {"first_seq", first},
+                       {"count", receipt.count},
+                       {"durable", receipt.durable},
+                       {"duplicate", receipt.duplicate}});
+    } else {
+      output.line("seq " + std::to_string(first) +
+                  (lines > 1 ? " to " + std::to_string(first + receipt.count - 1) : std::string()) +
+                  (receipt.duplicate ? ": added before under this key" : ""));
+    }
+    return {};
+  }
+
+  std::string root_, keys_, key_, network_;
+  uint64_t batch_lines_ = 1000;
+  bool park_ = false;
+  WriterAccess* writer_ = nullptr;         // during run()
+  import::ParkingLot* parking_ = nullptr;  // during run()
+  uint64_t added_ = 0, duplicates_ = 0, parked_ = 0, batches_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_append_command() { return std::make_unique<AppendCommand>(); }
+
+}  // namespace khipu::cli

@@ -1,0 +1,18 @@
+// The schema of a root and statements that change it: what `types` and `columns` share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/codec/statement.h"
+#include "engine/registry/schema.h"
+
+namespace khipu::cli {
+
+Result<registry::Schema> current_schema(const std::string& root);
+// Nothing to do for no statements.
+Result<void> commit_statements(const std::string& root, const std::string& keys, const std::string& network_filesystem,
+                               std::vector<codec::Statement> statements);
+
+}  // namespace khipu::cli

@@ -1,0 +1,221 @@
+// `khipu import`: foreign formats into the log. The work is engine/import's; here are files, flags and the report.
+#include <nlohmann/json.hpp>
+
+#include "engine/base/time.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/output.h"
+#include "engine/cli/root.h"
+#include "engine/cli/writer_access.h"
+#include "engine/import/runner.h"
+#include "engine/os/clock.h"
+#include "engine/os/service.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr uint64_t kMappingSizeMax = 1 << 20;
+
+// Where a dry run sends its batches: nowhere.
+class NoSink final : public import::Sink {
+ public:
+  Result<Row> submit(ingest::Batch) override { return Row{}; }
+};
+
+class ImportCommand final : public Command {
+ public:
+  std::string name() const override { return "import"; }
+  std::string summary() const override { return "Import CloudTrail, Kubernetes audit, journald or mapped files"; }
+  std::string details() const override {
+    return "Every record's bytes stay verbatim in `content`; records that cannot be mapped are parked in ROOT/dlq "
+           "with\n"
+           "file, line and reason, and counted. A receipt with counts and the input's SHA-256 goes into the log.\n"
+           "The same bytes again add nothing; a file that has grown continues where it stopped.\n"
+           "Goes through a running `khipu serve`, else takes the lock itself.\n\n"
+           "Formats: cloudtrail (trail files, LookupEvents, JSON lines, arrays), kubernetes, journald, jsonl (any "
+           "JSON\n"
+           "or text lines, described by --mapping). Files may be gzip. \"-\" is standard input.\n\n"
+           "Examples:\n  khipu import /srv/audit --format cloudtrail trail/*.json.gz\n"
+           "  khipu import /srv/audit --format jsonl --mapping examples/dpkg-log.mapping.json /var/log/dpkg.log\n"
+           "  khipu import /srv/audit --journal\n"
+           "  khipu import /srv/audit --format kubernetes audit.log --dry-run\n\n"
+           "Exit codes: 0 all stored, 1 stored but for parked records, 2 interrupted, 3 could not import.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("ROOT", root_, "the log's directory");
+    arguments.rest("FILE", files_, "what to import; \"-\" is standard input", 0);
+    arguments.choice("--format", format_, {"cloudtrail", "kubernetes", "journald", "jsonl"}, "what the files hold");
+    arguments.text("--mapping", mapping_, "FILE", "mapping of --format jsonl; default none");
+    arguments.flag("--journal", journal_, "import this machine's journal (journalctl -o json --all) instead of files");
+    arguments.flag("--dry-run", dry_run_, "add nothing: show fill rates, ten mapped samples and the rejects");
+    arguments.text("--keys", keys_, "DIR", kKeysHelp);
+    arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
+  }
+
+  Result<Exit> run(Output& output) override {
+    KHIPU_TRY(check_arguments());
+    std::string mapping_text;
+    if (!mapping_.empty()) KHIPU_TRY_ASSIGN(mapping_text, read_input_file(mapping_, kMappingSizeMax));
+    std::unique_ptr<WriterAccess> writer;
+    if (!dry_run_) {
+      KHIPU_TRY_ASSIGN(writer, WriterAccess::open(root_, keys_path(root_, keys_), "import", network_));
+    }
+    KHIPU_TRY_ASSIGN(std::unique_ptr<os::Directory> directory, os::open_directory(root_));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<snapshot::Store> store, snapshot::Store::open(std::move(directory)));
+    Exit exit = Exit::kOk;
+    for (const std::string& file : files_) {
+      KHIPU_TRY_ASSIGN(const import::Report report, at(file, import_one(file, mapping_text, writer.get(), *store)));
+      if (output.json()) {
+        print_json(report, output);
+      } else {
+        print_text(report, output);
+      }
+      if (report.parked > 0 && exit == Exit::kOk) exit = Exit::kFinding;
+      if (report.cancelled) exit = Exit::kIncomplete;
+    }
+    if (writer) KHIPU_TRY(writer->close());
+    return exit;
+  }
+
+ private:
+  Result<void> check_arguments() {
+    if (journal_ && (!files_.empty() || (!format_.empty() && format_ != "journald"))) {
+      return Error{Code::kInvalid, "--journal stands for the files and the format"};
+    }
+    if (journal_) {
+      format_ = "journald";
+      files_ = {"journal"};
+    }
+    if (files_.empty()) return Error{Code::kInvalid, "no FILE to import (or --journal)"};
+    if (format_.empty()) {
+      return Error{Code::kInvalid, "--format is wanted: cloudtrail, kubernetes, journald or jsonl"};
+    }
+    if ((format_ == "jsonl") != !mapping_.empty()) {
+      return Error{Code::kInvalid, format_ == "jsonl" ? "--format jsonl wants a --mapping file"
+                                                      : "--mapping goes with --format jsonl only"};
+    }
+    return {};
+  }
+
+  // The journal or standard input, kept in a file for the time of the import.
+  Result<Spool> spool(const std::string& file) const {
+    KHIPU_TRY_ASSIGN(Spool spool, Spool::make());
+    if (journal_) {
+      const Result<void> read = os::run_and_read({"journalctl", "-o", "json", "--all", "--no-pager"},
+                                                 [&](std::string_view bytes) { return spool.append(bytes); });
+      if (!read.ok() && read.error().code == Code::kNotFound) {
+        return Error{Code::kNotFound, "there is no journalctl on this machine, so there is no journal to import"};
+      }
+      if (!read.ok()) return read.error();
+    } else {
+      KHIPU_TRY_ASSIGN(const std::string text, read_input_file(file, 4ULL << 30));
+      KHIPU_TRY(spool.append(text));
+    }
+    return spool;
+  }
+
+  Result<import::Report> import_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
+                                    snapshot::Store& store) {
+    std::optional<Spool> spooled;
+    std::unique_ptr<os::File> opened;
+    if (journal_ || file == "-") {
+      KHIPU_TRY_ASSIGN(Spool kept, spool(file));
+      spooled.emplace(std::move(kept));
+    } else {
+      KHIPU_TRY_ASSIGN(opened, open_input_file(file));
+    }
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
+    KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> snapshot, store.snapshot());
+    std::vector<codec::Import> earlier;
+    for (const codec::StatementRecord& statement : snapshot->statements()) {
+      if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) earlier.push_back(*receipt);
+    }
+    NoSink nowhere;
+    import::DlqFile parking(store.root());
+    Progress bar("importing " + printable(file));
+    import::RunOptions options;
+    options.source = file;
+    options.dry_run = dry_run_;
+    if (writer != nullptr) options.limits = writer->limits();
+    options.progress = [&](const import::Progress& progress) {
+      bar.update(progress.bytes_total == 0 ? progress.read : progress.bytes, progress.bytes_total);
+    };
+    import::Sink& sink = writer != nullptr ? static_cast<import::Sink&>(*writer) : nowhere;
+    import::Importer importer{*mapper, sink, parking, snapshot->schema(), earlier, os::system_clock()};
+    return importer.run(spooled ? spooled->file() : *opened, options);
+  }
+
+  void print_json(const import::Report& report, Output& output) const {
+    const auto time = [](const std::optional<TimeUs>& at) { return at ? Json(format_rfc3339(*at)) : Json(); };
+    Json fills = Json::object();
+    for (const import::Fill& fill : report.fills) fills[fill.member] = fill.count;
+    Json rejects = Json::array();
+    for (const import::Reject& one : report.rejects) {
+      rejects.push_back({{"line", one.line}, {"offset", one.offset}, {"reason", one.reason}});
+    }
+    Json samples = Json::array();
+    for (const std::string& one : report.samples) samples.push_back(Json::parse(one, nullptr, false));
+    output.document({{"schema", "khipu.import/v1"},
+                     {"file", report.source},
+                     {"format", report.format},
+                     {"dry_run", dry_run_},
+                     {"read", report.read},
+                     {"stored", report.stored},
+                     {"parked", report.parked},
+                     {"skipped", report.skipped},
+                     {"nothing_new", report.nothing_new},
+                     {"resumed_at", report.resumed_at},
+                     {"first_seq", report.first_seq ? Json(report.first_seq->value) : Json()},
+                     {"first", time(report.first)},
+                     {"last", time(report.last)},
+                     {"out_of_order", report.out_of_order},
+                     {"duplicate_ids", report.duplicate_ids},
+                     {"sha256", hex(report.sha256)},
+                     {"fills", std::move(fills)},
+                     {"samples", std::move(samples)},
+                     {"rejects", std::move(rejects)},
+                     {"warnings", report.warnings},
+                     {"cancelled", report.cancelled}});
+  }
+
+  void print_text(const import::Report& report, Output& output) const {
+    const std::string file = printable(report.source);
+    if (report.nothing_new) {
+      output.line(file + ": imported before" +
+                  (report.earlier == report.source ? "" : " as " + printable(report.earlier)) + ", nothing new");
+      return;
+    }
+    output.line(file + ": " + (dry_run_ ? "would store " : "stored ") + std::to_string(report.stored) + " of " +
+                std::to_string(report.read) + " records, parked " + std::to_string(report.parked));
+    if (report.skipped > 0 || report.resumed_at > 0) {
+      output.line("  continued after " + std::to_string(report.skipped) + " records of an earlier import");
+    }
+    if (report.first) {
+      output.line("  from " + format_rfc3339(*report.first) + " to " + format_rfc3339(*report.last) + ", " +
+                  std::to_string(report.out_of_order) + " out of order, " + std::to_string(report.duplicate_ids) +
+                  " repeated ids (kept)");
+    }
+    for (const std::string& warning : report.warnings) output.line("  warning: " + printable(warning));
+    for (const import::Reject& one : report.rejects) {
+      output.line("  line " + std::to_string(one.line) + ": " + printable(one.reason));
+    }
+    if (dry_run_) {
+      for (const import::Fill& fill : report.fills) {
+        output.line("  " + printable(fill.member) + ": in " + std::to_string(fill.count) + " of " +
+                    std::to_string(report.stored));
+      }
+      for (const std::string& sample : report.samples) output.line("  " + printable(sample));
+    }
+  }
+
+  std::string root_, format_, mapping_, keys_, network_;
+  std::vector<std::string> files_;
+  bool journal_ = false, dry_run_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_import_command() { return std::make_unique<ImportCommand>(); }
+
+}  // namespace khipu::cli

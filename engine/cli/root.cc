@@ -1,0 +1,126 @@
+#include "engine/cli/root.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/crypto/hash.h"
+#include "engine/crypto/key_file.h"
+#include "engine/os/clock.h"
+
+namespace khipu::cli {
+namespace {
+
+using Key = std::array<uint8_t, 32>;
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  return text;
+}
+
+// C2SP vkey: name+hash+base64(0x01 | public key), where hash is the first 4 bytes of SHA-256(name | "\n" | 0x01 | key).
+Result<Key> parse_vkey(std::string_view text) {
+  const Error wrong{Code::kInvalid, "not a vkey: NAME+ID+BASE64, as `khipu init` prints it"};
+  const size_t first = text.find('+');
+  if (first == std::string_view::npos) return wrong;
+  const size_t second = text.find('+', first + 1);
+  if (second == std::string_view::npos) return wrong;
+  const std::string_view name = text.substr(0, first);
+  const std::optional<Buffer> key = from_base64(text.substr(second + 1));
+  if (name.empty() || !key || key->size() != 33 || (*key)[0] != 0x01) return wrong;
+  const std::string prefix = std::string(name) + "\n";
+  const Hash id = crypto::sha256(as_bytes(prefix), *key);
+  if (hex(Bytes(id).first(4)) != text.substr(first + 1, second - first - 1)) {
+    return Error{Code::kInvalid, "the vkey's id does not fit its name and key: a slip in copying"};
+  }
+  Key out{};
+  std::copy(key->begin() + 1, key->end(), out.begin());
+  return out;
+}
+
+Result<Key> parse_key_text(std::string_view text) {
+  text = trimmed(text);
+  if (text.starts_with("khipu-key/")) {
+    KHIPU_TRY_ASSIGN(const crypto::Key key, crypto::parse_key(as_bytes(std::string(text) + "\n")));
+    KHIPU_TRY_ASSIGN(const crypto::PublicKey verifier, crypto::public_key(key));
+    return verifier;
+  }
+  const std::optional<Buffer> bytes = from_hex(text);
+  if (!bytes || bytes->size() != 32) return parse_vkey(text);
+  Key out{};
+  std::copy(bytes->begin(), bytes->end(), out.begin());
+  return out;
+}
+
+}  // namespace
+
+std::string keys_path(const std::string& root, const std::string& given) {
+  if (!given.empty()) return given;
+  std::string path = root;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path + ".keys";
+}
+
+Result<void> refuse_network_filesystem(const std::string& path, const std::string& allowed) {
+  KHIPU_TRY_ASSIGN(const std::optional<std::string> kind, os::network_filesystem(path));
+  if (!kind || *kind == allowed) return {};
+  return Error{Code::kForbidden, path + ": lies on a network file system (" + *kind +
+                                     "), where locks and syncs hold no promise; --network-filesystem " + *kind +
+                                     " takes the risk"};
+}
+
+Result<std::unique_ptr<os::File>> open_input_file(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  if (error) return Error{Code::kNotFound, path + ": " + error.message()};
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> folder, os::open_directory(real.parent_path().string()));
+  return folder->open_file(real.filename().string(), os::Mode::kRead);
+}
+
+Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max) {
+  if (path == "-") {
+    std::string text;
+    char buffer[1 << 16];
+    while (const size_t size = std::fread(buffer, 1, sizeof buffer, stdin)) {
+      text.append(buffer, size);
+      if (text.size() > size_bytes_max) return Error{Code::kLimit, "standard input: larger than the limit"};
+    }
+    if (std::ferror(stdin) != 0) return Error{Code::kIo, "standard input: cannot be read"};
+    return text;
+  }
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_input_file(path));
+  KHIPU_TRY_ASSIGN(const Buffer content, file->read_all(size_bytes_max));
+  return std::string(as_text(content));
+}
+
+Result<Key> read_verifier_key(const std::string& text) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(text, ignored)) return at("--key", parse_key_text(text));
+  KHIPU_TRY_ASSIGN(const std::string content, read_input_file(text, crypto::kKeyFileSizeBytesMax));
+  return at(text, parse_key_text(content));
+}
+
+Result<Spool> Spool::make() {
+  const char* folder = std::getenv("TMPDIR");
+  Spool spool;
+  KHIPU_TRY_ASSIGN(spool.directory_, os::open_directory(folder != nullptr && *folder != '\0' ? folder : "/tmp"));
+  std::array<uint8_t, 8> random{};
+  os::system_random().fill(random);
+  spool.name_ = "khipu-input-" + hex(random);
+  KHIPU_TRY_ASSIGN(spool.file_, spool.directory_->open_file(spool.name_, os::Mode::kCreateNew, 0600));
+  return spool;
+}
+
+Spool::~Spool() {
+  if (file_) (void)directory_->unlink(name_).ok();
+}
+
+Result<void> Spool::append(std::string_view bytes) {
+  KHIPU_TRY(file_->write_at(size_, as_bytes(bytes)));
+  size_ += bytes.size();
+  return {};
+}
+
+}  // namespace khipu::cli

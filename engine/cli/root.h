@@ -1,0 +1,51 @@
+// Paths people give: a root, its keys folder, input files, a verifier key. Not here: what is in them.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/os/file.h"
+
+namespace khipu::cli {
+
+// --keys when given, else ROOT.keys beside the root.
+std::string keys_path(const std::string& root, const std::string& given);
+inline constexpr const char* kKeysHelp = "folder of the writer's keys; default ROOT.keys beside the root";
+
+// kForbidden on a network file system, whose locks and syncs hold no promise between hosts, unless `allowed` names its
+// kind. For commands that write; readers may read anywhere.
+Result<void> refuse_network_filesystem(const std::string& path, const std::string& allowed);
+inline constexpr const char* kNetworkHelp =
+    "accept this kind of network file system under the root (nfs, cifs, ...); default: refuse all";
+
+// A file named on the command line: links are followed, unlike anything inside a root.
+Result<std::unique_ptr<os::File>> open_input_file(const std::string& path);
+Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max);  // "-": standard input
+
+// --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier
+// key file.
+Result<std::array<uint8_t, 32>> read_verifier_key(const std::string& text);
+inline constexpr const char* kVerifierKeyHelp =
+    "verifier key to check signatures with: 64 hex digits, a vkey, or a file; default: the key the log names itself";
+
+// A file of its own name in TMPDIR (default /tmp), 0600, gone at the end: input that comes from a pipe, kept so that it
+// can be read twice.
+class Spool {
+ public:
+  static Result<Spool> make();
+  Spool(Spool&&) = default;
+  ~Spool();
+  Result<void> append(std::string_view bytes);
+  const os::File& file() const { return *file_; }
+
+ private:
+  Spool() = default;
+  std::unique_ptr<os::Directory> directory_;
+  std::string name_;
+  std::unique_ptr<os::File> file_;
+  uint64_t size_ = 0;
+};
+
+}  // namespace khipu::cli

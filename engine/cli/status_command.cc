@@ -1,0 +1,165 @@
+// `khipu status`: what a root holds and who writes it. Reads like any reader; changes nothing.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/time.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/output.h"
+#include "engine/cli/writer_access.h"
+#include "engine/os/lock_file.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct FolderFacts {
+  uint64_t files = 0, bytes = 0;
+};
+
+// Allocated or not, what the files say they hold. A folder that changes meanwhile is counted as it was met.
+FolderFacts folder_facts(const std::filesystem::path& folder) {
+  FolderFacts facts;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator at(folder, error);
+  for (; !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
+    std::error_code gone;
+    if (!at->is_regular_file(gone)) continue;
+    const uintmax_t size = at->file_size(gone);
+    if (gone) continue;
+    ++facts.files;
+    facts.bytes += size;
+  }
+  return facts;
+}
+
+struct Times {
+  std::optional<TimeUs> oldest, newest;
+  void add(TimeUs least, TimeUs most) {
+    oldest = oldest ? std::min(*oldest, least) : least;
+    newest = newest ? std::max(*newest, most) : most;
+  }
+};
+
+// occurred_at of the events: sealed segments say it in their manifest entry, the active one is walked.
+Result<Times> event_times(const snapshot::Snapshot& snapshot) {
+  Times times;
+  for (const snapshot::SegmentInfo& segment : snapshot.segments(TableId::kLogs)) {
+    if (segment.rows == 0) continue;
+    if (segment.sealed) {
+      times.add(segment.time_min, segment.time_max);
+      continue;
+    }
+    const Row end{segment.first_row.value + segment.rows};
+    KHIPU_TRY(snapshot.scan(TableId::kLogs, segment.first_row, end, snapshot::Order::kAscending,
+                            [&](const snapshot::ScannedRow& row) {
+                              if (row.fault == codec::FrameFault::kNone)
+                                times.add(row.frame.time_us, row.frame.time_us);
+                              return true;
+                            }));
+  }
+  return times;
+}
+
+class StatusCommand final : public Command {
+ public:
+  std::string name() const override { return "status"; }
+  std::string summary() const override { return "Show what a log holds and who writes it"; }
+  std::string details() const override {
+    return "Reads the newest committed state without any lock; asks a running writer for its figures.\n"
+           "Bytes are file lengths; times are UTC.\n\n"
+           "Example:\n  khipu status /srv/audit --json\n\n"
+           "Exit codes: 0 read, 1 the newest state is damaged or uncommitted (see `khipu verify`), 3 no log there.";
+  }
+  void declare(Arguments& arguments) override { arguments.required("ROOT", root_, "the log's directory"); }
+
+  Result<Exit> run(Output& output) override {
+    KHIPU_TRY_ASSIGN(std::unique_ptr<os::Directory> directory, os::open_directory(root_));
+    KHIPU_TRY_ASSIGN(const os::LockHolder holder, os::lock_holder(*directory));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<snapshot::Store> store, snapshot::Store::open(std::move(directory)));
+    const Result<std::shared_ptr<const snapshot::Snapshot>> opened = store->snapshot();
+    if (!opened.ok()) {
+      if (opened.error().code != Code::kCorrupt) return opened.error();
+      output.note("khipu status: " + printable(opened.error().message));
+      return Exit::kFinding;
+    }
+    const snapshot::Snapshot& snapshot = **opened;
+    KHIPU_TRY_ASSIGN(const Times times, event_times(snapshot));
+    Json json = {{"schema", "khipu.status/v1"},
+                 {"root", root_},
+                 {"origin", snapshot.genesis().origin},
+                 {"root_id", hex(snapshot.genesis().root_id)},
+                 {"verifier_key", hex(snapshot.genesis().verifier)},
+                 {"commit", snapshot.commit().number.value},
+                 {"commit_time", format_rfc3339(snapshot.commit().time)},
+                 {"oldest", times.oldest ? Json(format_rfc3339(*times.oldest)) : Json()},
+                 {"newest", times.newest ? Json(format_rfc3339(*times.newest)) : Json()}};
+    for (const TableId table : kTables) {
+      uint64_t sealed = 0;
+      for (const snapshot::SegmentInfo& segment : snapshot.segments(table)) sealed += segment.sealed ? 1 : 0;
+      const FolderFacts facts = folder_facts(std::filesystem::path(root_) / table_name(table));
+      json["tables"][table_name(table)] = {{"rows", snapshot.size(table)},
+                                           {"root", hex(snapshot.root(table))},
+                                           {"segments", snapshot.segments(table).size()},
+                                           {"sealed", sealed},
+                                           {"bytes", facts.bytes}};
+    }
+    for (const char* folder : {"quarantine", "dlq"}) {
+      const FolderFacts facts = folder_facts(std::filesystem::path(root_) / folder);
+      json[folder] = {{"files", facts.files}, {"bytes", facts.bytes}};
+    }
+    json["disk_bytes"] = folder_facts(root_).bytes;
+    json["writer"] = {{"holds_lock", holder.held}, {"lock", holder.diagnostics}, {"live", Json()}};
+    if (holder.held) {
+      const Result<std::unique_ptr<daemon::HttpClient>> client = running_writer(root_);
+      if (client.ok()) {
+        const Result<daemon::HttpAnswer> answer = (*client)->get("/v1/status");
+        if (answer.ok()) {
+          Json live = Json::parse(answer->body, nullptr, false);
+          if (live.is_object()) json["writer"]["live"] = std::move(live);
+        }
+      }
+    }
+    if (output.json()) {
+      output.document(json);
+    } else {
+      print(json, output);
+    }
+    return Exit::kOk;
+  }
+
+ private:
+  static void print(const Json& json, Output& output) {
+    const auto text = [](const Json& value) { return value.is_null() ? "none" : printable(value.get<std::string>()); };
+    output.line(text(json["origin"]) + "  root id " + text(json["root_id"]));
+    output.line("commit " + json["commit"].dump() + " of " + text(json["commit_time"]));
+    output.line("events from " + text(json["oldest"]) + " to " + text(json["newest"]));
+    for (const auto& [name, table] : json["tables"].items()) {
+      output.line("  " + name + ": " + table["rows"].dump() + " rows, " + table["segments"].dump() + " segments (" +
+                  table["sealed"].dump() + " sealed), " + human_size(table["bytes"].get<uint64_t>()));
+    }
+    output.line("on disk " + human_size(json["disk_bytes"].get<uint64_t>()) + "; quarantine " +
+                json["quarantine"]["files"].dump() + " files; dlq " + json["dlq"]["files"].dump() + " files");
+    const Json& writer = json["writer"];
+    if (!writer["holds_lock"].get<bool>()) {
+      output.line("no writer");
+    } else if (writer["live"].is_null()) {
+      output.line("written by " + text(writer["lock"]));
+    } else {
+      const Json& live = writer["live"];
+      output.line("written by " + text(writer["lock"]) + ": since start " + live["since_start"]["events"].dump() +
+                  " events in " + live["since_start"]["commits"].dump() + " commits, " + live["queued_events"].dump() +
+                  " waiting, sync " + text(live["sync"]) +
+                  (live["poisoned"].is_null() ? "" : ", POISONED: " + text(live["poisoned"])));
+    }
+  }
+
+  std::string root_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_status_command() { return std::make_unique<StatusCommand>(); }
+
+}  // namespace khipu::cli

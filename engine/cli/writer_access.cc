@@ -1,0 +1,66 @@
+#include "engine/cli/writer_access.h"
+
+#include "engine/cli/root.h"
+#include "engine/daemon/answer.h"
+#include "engine/ingest/wire.h"
+#include "engine/os/clock.h"
+#include "engine/os/lock_file.h"
+#include "engine/os/process.h"
+
+namespace khipu::cli {
+
+Result<std::unique_ptr<daemon::HttpClient>> running_writer(const std::string& root) {
+  KHIPU_TRY_ASSIGN(os::SocketPath path, os::SocketPath::make(root, "ingest.sock"));
+  std::unique_ptr<daemon::HttpClient> client = daemon::HttpClient::open_local(std::move(path));
+  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, client->get("/v1/status"));
+  if (answer.status != 200) return daemon::parse_error(answer);
+  return client;
+}
+
+std::string WriterAccess::scope() { return "uid:" + std::to_string(os::effective_user_id()); }
+
+Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root, const std::string& keys,
+                                                         const std::string& role,
+                                                         const std::string& network_filesystem) {
+  std::unique_ptr<WriterAccess> access(new WriterAccess());
+  KHIPU_TRY_ASSIGN(access->root_, os::open_directory(root));
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> head, access->root_->stat("HEAD"));
+  if (!head) return Error{Code::kNotFound, root + ": holds no log; `khipu init " + root + "` makes one"};
+  KHIPU_TRY_ASSIGN(const os::LockHolder holder, os::lock_holder(*access->root_));
+  if (holder.held) {
+    Result<std::unique_ptr<daemon::HttpClient>> client = running_writer(root);
+    if (client.ok()) {
+      access->client_ = std::move(*client);
+      return access;
+    }
+    // A writer that refuses us says why; without a socket the lock below names who holds it.
+    if (client.error().code != Code::kNotFound) return std::move(client).error();
+  }
+  KHIPU_TRY(refuse_network_filesystem(root, network_filesystem));
+  KHIPU_TRY_ASSIGN(access->keys_, os::open_directory(keys));
+  writer::Options options;
+  options.role = role;
+  options.sync = writer::SyncPolicy::kAlways;  // one submission at a time: waiting for others would only wait
+  const writer::Environment environment{*access->root_, *access->keys_, os::system_clock(), os::system_random()};
+  KHIPU_TRY_ASSIGN(access->writer_, writer::Writer::open(environment, options));
+  return access;
+}
+
+WriterAccess::~WriterAccess() = default;
+
+Result<writer::Receipt> WriterAccess::commit(ingest::Batch batch) {
+  if (writer_) return writer_->submit_and_wait(std::move(batch));
+  const Buffer body = ingest::encode_batch(batch);
+  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, client_->post("/v1/events", "application/cbor", as_text(body), {}));
+  if (answer.status != 200) return daemon::parse_error(answer);
+  return daemon::parse_receipt(answer.body);
+}
+
+Result<Row> WriterAccess::submit(ingest::Batch batch) {
+  KHIPU_TRY_ASSIGN(const writer::Receipt receipt, commit(std::move(batch)));
+  return receipt.first_seq;
+}
+
+Result<void> WriterAccess::close() { return writer_ ? writer_->close() : Result<void>(); }
+
+}  // namespace khipu::cli

@@ -1,0 +1,46 @@
+// How a command hands the writer something: through the socket of a running `khipu serve`, else by taking the lock and
+// being the writer for a moment. Not here: what is handed over.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/daemon/http.h"
+#include "engine/import/runner.h"
+#include "engine/os/file.h"
+#include "engine/writer/writer.h"
+
+namespace khipu::cli {
+
+// Owner: one thread.
+class WriterAccess final : public import::Sink {
+ public:
+  // kLocked, quoting the holder, when another process has the root and no socket answers.
+  static Result<std::unique_ptr<WriterAccess>> open(const std::string& root, const std::string& keys,
+                                                    const std::string& role, const std::string& network_filesystem);
+  ~WriterAccess() override;
+
+  Result<writer::Receipt> commit(ingest::Batch batch);
+  Result<Row> submit(ingest::Batch batch) override;
+  // Ends with all synced, when we are the writer.
+  Result<void> close();
+
+  bool running() const { return client_ != nullptr; }  // another process is the writer
+  const ingest::Limits& limits() const { return limits_; }
+  os::Directory& root() { return *root_; }
+  // What the idempotency keys of this user are kept apart by, as the running writer would say it.
+  static std::string scope();
+
+ private:
+  WriterAccess() = default;
+  std::unique_ptr<os::Directory> root_, keys_;
+  ingest::Limits limits_;
+  std::unique_ptr<daemon::HttpClient> client_;
+  std::unique_ptr<writer::Writer> writer_;
+};
+
+// A client of the socket in the root, when a writer answers there.
+Result<std::unique_ptr<daemon::HttpClient>> running_writer(const std::string& root);
+
+}  // namespace khipu::cli
