@@ -33,6 +33,7 @@ TEST_CASE("sha256: parts hash as if they lay one after another, wherever the cut
     CHECK(sha256({first, Bytes(), second}) == expected);
     Sha256 hasher;
     hasher.update(first);
+    CHECK(hasher.so_far() == sha256(first));
     Sha256 moved = std::move(hasher);
     moved.update(second);
     CHECK(moved.finish() == expected);
