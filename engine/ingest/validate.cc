@@ -178,7 +178,7 @@ class Checker {
       const auto where = [&] { return "custom." + printable(column.name); };
       if (known == nullptr) {
         return invalid(where() + ": unknown column" + nearest(schema_.columns(), column.name) +
-                       "; define it with: khipu columns add ROOT " + shell_name(column.name) + ":" +
+                       "; define it with: khipu columns add ROOT " + shell_name(column.name) + " --kind " +
                        std::string(name(column.value.schema_kind())));
       }
       if (repeated(event.custom, i)) return invalid(where() + ": named twice");

@@ -314,6 +314,9 @@ class Decoder {
     for (uint64_t i = 0; i < count; ++i) {
       KHIPU_TRY_ASSIGN(const Bytes row, from_.bytes());
       KHIPU_TRY_ASSIGN(codec::StatementRecord statement, codec::decode_statement(row));
+      if (statement.uid != Uid{} || statement.recorded_at != 0) {
+        return from_.fail("a statement's uid and time are the writer's to give");
+      }
       batch_.statements.push_back(std::move(statement.body));
     }
     return {};

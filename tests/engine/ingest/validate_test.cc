@@ -86,7 +86,7 @@ TEST_CASE("validate: an unknown type or field is refused with the command that w
   sample.refused("khipu types add ROOT user NAME:text");  // a command in a message never carries the input's bytes
   sample.fields.clear();
   sample.columns = {{"tenat", Value::of_text("a")}};
-  sample.refused("khipu columns add ROOT tenat:text");
+  sample.refused("khipu columns add ROOT tenat --kind text");
 }
 
 TEST_CASE("validate: kinds must fit, names come once, numbers are finite, a deleted entity has no fields") {
