@@ -1,0 +1,48 @@
+#include "mcp/tools/audit_tool.h"
+
+#include "mcp/tools/schemas.h"
+
+namespace khipu::mcp::tools {
+
+using server::ToolError;
+using server::ToolResult;
+
+AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit) {
+  const OrderedJson file = OrderedJson::parse(embedded_schema(name));  // ours: its form is tested
+  info_.name = file["name"];
+  info_.title = file["title"];
+  info_.description = file["description"];
+  info_.input_schema = file["input"].dump();
+  info_.output_schema = file["output"].dump();
+  info_.annotations.open_world = file["open_world"];
+  schema_ = file["input"];
+}
+
+ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) {
+  if (!context.caller().has_grant("query")) {
+    return server::error_result({"FORBIDDEN", "", "", {}, "", "This needs the grant query, which this caller lacks.", 0});
+  }
+  auto checked = check_arguments(schema_, arguments);
+  if (const auto* error = std::get_if<ToolError>(&checked)) return server::error_result(*error);
+  return answer(std::get<Arguments>(checked), context);
+}
+
+ToolResult error_result(const query::QueryError& error, Renderer& renderer) {
+  ToolError out;
+  out.code = error.code;
+  out.field = error.field;
+  out.got = error.got.empty() ? "" : render_got(error.got);
+  // Refs of candidates come from the log: each is a token or marked.
+  for (const std::string& allowed : error.allowed) out.allowed.push_back(renderer.token(allowed).text);
+  out.did_you_mean = error.did_you_mean.empty() ? "" : renderer.token(error.did_you_mean).text;
+  out.hint = error.hint;
+  if (error.code == "BUSY") out.retry_after_s = 1;
+  return server::error_result(out);
+}
+
+ToolResult error_result(const Error& error) {
+  Renderer renderer("");
+  return error_result(query::QueryError(error), renderer);
+}
+
+}  // namespace khipu::mcp::tools

@@ -1,0 +1,61 @@
+// What the audit tools share: the engine behind them, their definition from schemas/, checked arguments, and how a
+// QueryError becomes a tool error. One file a tool; `make_tools` lists them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/os/clock.h"
+#include "engine/os/file.h"
+#include "engine/query/engine.h"
+#include "mcp/server/tool.h"
+#include "mcp/server/tool_error.h"
+#include "mcp/tools/arguments.h"
+#include "mcp/tools/render.h"
+
+namespace khipu::mcp::tools {
+
+// Borrowed by every tool; outlives the server.
+struct AuditContext {
+  query::Engine& engine;
+  snapshot::Store& store;
+  os::Clock& clock;
+  std::optional<std::array<uint8_t, 32>> verifier_key;  // pinned with --key
+  std::string root_path;                                // for messages; never sent to a client
+};
+
+class AuditTool : public server::Tool {
+ public:
+  const server::ToolInfo& info() const override { return info_; }
+  // Checks the arguments against the schema, then asks answer().
+  server::ToolResult call(const Json& arguments, server::CallContext& context) override;
+
+ protected:
+  AuditTool(AuditContext& audit, std::string_view name);
+  virtual server::ToolResult answer(const Arguments& arguments, server::CallContext& context) = 0;
+  AuditContext& audit() { return audit_; }
+
+ private:
+  AuditContext& audit_;
+  server::ToolInfo info_;
+  OrderedJson schema_;
+};
+
+server::ToolResult error_result(const query::QueryError& error, Renderer& renderer);
+server::ToolResult error_result(const Error& error);
+
+std::vector<std::unique_ptr<server::Tool>> make_tools(AuditContext& audit);
+std::unique_ptr<server::Tool> make_describe_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_query_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_get_event_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_history_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_verify_tool(AuditContext& audit);
+
+// Under 2 KB: what a host puts in front of the model.
+std::string_view server_instructions();
+
+}  // namespace khipu::mcp::tools

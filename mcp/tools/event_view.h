@@ -1,0 +1,34 @@
+// One event as a row of a result, in both forms from one rendering. Concise: names and sizes. Detailed: versions, all
+// columns, free text marked and capped. Provenance tiers: mcp/README.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/query/rows.h"
+#include "mcp/jsonrpc/json.h"
+#include "mcp/tools/render.h"
+
+namespace khipu::mcp::tools {
+
+struct EventView {
+  OrderedJson json;                // the row of structuredContent
+  std::vector<std::string> cells;  // by event_columns(), rendered
+  size_t size_bytes = 0;           // of the larger of both forms
+};
+
+struct EventStyle {
+  bool detailed = false;
+  size_t text_chars_max = kTextCharsMax;
+  std::vector<std::string> fields;   // only these members (and seq); empty: all
+};
+
+std::vector<std::string> event_columns(const EventStyle& style);
+EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer);
+// "name=value" pairs, each value rendered as the field's name demands.
+OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer);
+std::string fields_cell(const OrderedJson& fields);
+// type:id as a token, "?" with the registry row when the version could not be shown.
+std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags& flags);
+
+}  // namespace khipu::mcp::tools

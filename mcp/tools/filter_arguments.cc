@@ -1,0 +1,134 @@
+#include "mcp/tools/filter_arguments.h"
+
+#include "engine/query/time_text.h"
+
+namespace khipu::mcp::tools {
+namespace {
+
+using query::Answer;
+using query::Conditions;
+using query::EntityMatcher;
+using query::QueryError;
+
+std::vector<std::string> texts(const Json& from, const char* name) {
+  return from.value(name, std::vector<std::string>());
+}
+
+Answer<EntityMatcher> matcher(const Json& from, const std::string& argument) {
+  EntityMatcher out;
+  out.type = from.at("type");
+  out.field = from.at("field");
+  out.value = from.at("value");
+  const std::optional<query::Match> mode = query::match_mode(from.value("match", "exact"));
+  if (!mode) return QueryError("UNKNOWN_VALUE", argument + ".match", from.value("match", ""), "Not a match mode.");
+  out.match = *mode;
+  out.current_only = from.value("versions", "any") == "current";
+  return out;
+}
+
+Answer<query::NamedOwnedValue> custom_value(const std::string& name, const Json& value) {
+  if (value.is_string()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_text(value.get_ref<const std::string&>()))};
+  if (value.is_number_unsigned()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_unsigned(value))};
+  if (value.is_number_integer()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_integer(value))};
+  if (value.is_number_float()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_real(value))};
+  const std::string text = value.dump();
+  return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_json(text))};
+}
+
+Answer<Conditions> conditions(const Json& from) {
+  Conditions out;
+  out.actors = texts(from, "actor");
+  out.targets = texts(from, "target");
+  out.actions = texts(from, "action");
+  out.action_classes = texts(from, "action_class");
+  out.outcomes = texts(from, "outcome");
+  out.sources = texts(from, "source");
+  out.url_prefix = from.value("url_prefix", "");
+  out.text = from.value("text", "");
+  if (from.contains("actor_match")) {
+    KHIPU_TRY_ASSIGN(out.actor_match, matcher(from["actor_match"], "actor_match"));
+  }
+  if (from.contains("target_match")) {
+    for (const Json& one : from["target_match"]) {
+      KHIPU_TRY_ASSIGN(EntityMatcher target, matcher(one, "target_match"));
+      out.target_matches.push_back(std::move(target));
+    }
+  }
+  if (from.contains("custom")) {
+    for (const auto& [name, value] : from["custom"].items()) {
+      KHIPU_TRY_ASSIGN(query::NamedOwnedValue custom, custom_value(name, value));
+      out.custom.push_back(std::move(custom));
+    }
+  }
+  return out;
+}
+
+constexpr std::string_view kFilterNames[] = {"from",   "to",           "tz",      "axis",   "actor",      "actor_match",
+                                             "target", "target_match", "action",  "action_class", "outcome", "source",
+                                             "not",    "url_prefix",   "custom",  "text",   "order",      "order_by"};
+
+OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
+  OrderedJson out = OrderedJson::object();
+  const auto list = [&](const char* name, const std::vector<std::string>& values) {
+    if (values.empty()) return;
+    OrderedJson rendered = OrderedJson::array();
+    for (const std::string& value : values) rendered.push_back(renderer.token(value).text);
+    out[name] = std::move(rendered);
+  };
+  const auto match = [&](const EntityMatcher& one) {
+    return OrderedJson{{"type", one.type},
+                       {"field", one.field},
+                       {"value", render_got(one.value)},
+                       {"match", query::name(one.match)},
+                       {"versions", one.current_only ? "current" : "any"}};
+  };
+  list("actor", where.actors);
+  if (where.actor_match) out["actor_match"] = match(*where.actor_match);
+  list("target", where.targets);
+  for (const EntityMatcher& one : where.target_matches) out["target_match"].push_back(match(one));
+  list("action", where.actions);
+  list("action_class", where.action_classes);
+  list("outcome", where.outcomes);
+  list("source", where.sources);
+  if (!where.url_prefix.empty()) out["url_prefix"] = render_got(where.url_prefix);
+  for (const query::NamedOwnedValue& value : where.custom) out["custom"][value.name] = render_got(value.value.as_text());
+  if (!where.text.empty()) out["text"] = render_got(where.text);
+  return out;
+}
+
+}  // namespace
+
+Answer<FilterArguments> filter_arguments(const Json& arguments, TimeUs now) {
+  FilterArguments out;
+  out.tz = arguments.value("tz", "");
+  const std::string from = arguments.value("from", ""), to = arguments.value("to", "");
+  KHIPU_TRY_ASSIGN(const query::TimeWindow window, query::resolve_window(from, to, out.tz, now));
+  out.filter.from = window.from;
+  out.filter.to = window.to;
+  out.filter.axis = arguments.value("axis", "occurred") == "recorded" ? query::Axis::kRecorded : query::Axis::kOccurred;
+  if (!from.empty()) out.given_window["from"] = render_got(from);
+  if (!to.empty()) out.given_window["to"] = render_got(to);
+  KHIPU_TRY_ASSIGN(out.filter.where, conditions(arguments));
+  if (arguments.contains("not")) {
+    Answer<Conditions> excluded = conditions(arguments["not"]);
+    if (!excluded.ok()) return query::within("not", std::move(excluded).error());
+    out.filter.where_not = std::move(excluded).value();
+  }
+  Json given = Json::object();
+  for (const std::string_view name : kFilterNames) {
+    if (arguments.contains(name)) given[std::string(name)] = arguments[std::string(name)];
+  }
+  if (!given.empty()) out.given = given.dump();
+  return out;
+}
+
+OrderedJson applied_json(const query::Filter& filter, const query::Order& order, Renderer& renderer) {
+  OrderedJson out = {{"log", filter.log == query::Log::kAccess ? "access" : "events"}};
+  out.update(conditions_json(filter.where, renderer));
+  if (!filter.where_not.empty()) out["not"] = conditions_json(filter.where_not, renderer);
+  out["order_by"] = order.by == query::OrderBy::kTime ? "time" : "seq";
+  out["order"] = order.descending ? "desc" : "asc";
+  return out;
+}
+
+}  // namespace khipu::mcp::tools

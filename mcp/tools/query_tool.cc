@@ -1,0 +1,143 @@
+// audit_query: which events match? Rows within a budget, an exact total, a cursor.
+#include "mcp/tools/audit_tool.h"
+#include "mcp/tools/event_view.h"
+#include "mcp/tools/filter_arguments.h"
+#include "mcp/tools/result_builder.h"
+
+namespace khipu::mcp::tools {
+namespace {
+
+constexpr size_t kEnvelopeBytes = 1500;  // header lines and envelope members around the rows
+
+// What a cursor remembers of the presentation, so that it is enough alone.
+struct Presentation {
+  std::string tz;
+  OrderedJson given_window = OrderedJson::object();
+  EventStyle style;
+
+  std::string text() const {
+    return Json{{"tz", tz}, {"given", Json(given_window)}, {"detailed", style.detailed}, {"fields", style.fields}}.dump();
+  }
+  static Presentation of(const std::string& text) {
+    Presentation out;
+    const Json json = Json::parse(text, nullptr, false);  // our own, authenticated by the cursor
+    if (!json.is_object()) return out;
+    out.tz = json.value("tz", "");
+    out.given_window = json.value("given", Json::object());
+    out.style.detailed = json.value("detailed", false);
+    out.style.fields = json.value("fields", std::vector<std::string>());
+    return out;
+  }
+};
+
+class QueryTool final : public AuditTool {
+ public:
+  explicit QueryTool(AuditContext& audit_context) : AuditTool(audit_context, "audit_query") {}
+
+ protected:
+  server::ToolResult answer(const Arguments& arguments, server::CallContext& context) override {
+    const Json& given = arguments.values;
+    Renderer renderer(context.mark_tag());
+    query::Answer<FilterArguments> filter = filter_arguments(given, context.now());
+    if (!filter.ok()) return error_result(filter.error(), renderer);
+    query::EventRequest request;
+    request.cursor = given.value("cursor", "");
+    request.caller = context.caller().id;
+    request.stop = context.stop();
+    if (request.cursor.empty() || !filter->given.empty()) {
+      request.filter = filter->filter;
+      request.given = filter->given;
+    }
+    request.order.by = given.value("order_by", "seq") == "time" ? query::OrderBy::kTime : query::OrderBy::kSeq;
+    request.order.descending = given.value("order", "desc") == "desc";
+
+    Presentation presentation;
+    presentation.tz = filter->tz;
+    presentation.given_window = filter->given_window;
+    if (!request.cursor.empty()) {
+      query::EventRequest peek = request;  // what the first page was asked to look like
+      peek.limit = 0;
+      const query::Answer<query::EventPage> page = audit().engine.events(peek);
+      if (!page.ok()) return error_result(page.error(), renderer);
+      presentation = Presentation::of(page->context);
+    }
+    if (given.contains("detail")) presentation.style.detailed = given["detail"] == "detailed";
+    if (given.contains("fields")) presentation.style.fields = given["fields"];
+    EventStyle widest = presentation.style;
+    widest.fields.clear();
+    const std::vector<std::string> columns = event_columns(widest);
+    for (const std::string& name : presentation.style.fields) {
+      if (std::find(columns.begin(), columns.end(), name) != columns.end()) continue;
+      query::QueryError error("UNKNOWN_FIELD", "fields", name, "Not a member of a row at this level of detail.");
+      error.allowed = columns;
+      error.did_you_mean = nearest(name, columns);
+      return error_result(error, renderer);
+    }
+    request.context = presentation.text();
+    request.limit = given.value("limit", 25U);
+    const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;
+    std::vector<EventView> views;
+    size_t size = kEnvelopeBytes + filter->given.size() * 2;
+    request.fits = [&](const query::EventRow& row) {
+      EventView view = view_event(row, presentation.style, renderer);
+      if (!views.empty() && size + view.size_bytes > budget_bytes) return false;
+      size += view.size_bytes;
+      views.push_back(std::move(view));
+      return true;
+    };
+    const query::Answer<query::EventPage> page = audit().engine.events(request);
+    if (!page.ok()) return error_result(page.error(), renderer);
+    return present(*page, std::move(views), presentation, arguments.coercions, renderer);
+  }
+
+ private:
+  static server::ToolResult present(const query::EventPage& page, std::vector<EventView> views,
+                                    const Presentation& presentation, const std::vector<std::string>& coercions,
+                                    Renderer& renderer) {
+    views.resize(std::min(views.size(), page.rows.size()));
+    ResultBuilder out;
+    out.as_of(page.as_of, page.server_time);
+    out.window(page.applied, presentation.tz, presentation.given_window);
+    out.put("applied", applied_json(page.applied, page.order, renderer));
+    out.line("applied", applied_json(page.applied, page.order, renderer).dump());
+    out.coverage(page.coverage);
+    if (page.total_is_lower_bound) {
+      out.put("total", {{"at_least", page.total}});
+      out.line("total", "at least " + std::to_string(page.total));
+    } else {
+      out.put("total", page.total);
+      out.line("total", page.total);
+    }
+    out.put("returned", views.size());
+    out.line("returned", views.size());
+    if (page.cursor) {
+      out.put("more", {{"cursor", *page.cursor}, {"reason", page.more_reason}});
+      out.line("cursor", *page.cursor);
+      out.line("more", page.more_reason);
+    } else {
+      out.put("more", nullptr);
+    }
+    out.findings(page.findings, page.findings_total);
+    out.notes(page.notes, coercions, renderer);
+    if (presentation.style.detailed) {
+      out.trust(renderer, {"actor_name", "actor_fields", "target_details", "custom", "url_query", "content"}, {});
+    } else {
+      out.trust(renderer, {"actor_name"}, {"content", "url_query", "custom"});
+    }
+    OrderedJson rows = OrderedJson::array();
+    std::vector<std::vector<std::string>> cells;
+    for (EventView& view : views) {
+      rows.push_back(std::move(view.json));
+      cells.push_back(std::move(view.cells));
+    }
+    out.put("events", std::move(rows));
+    out.table(event_columns(presentation.style), cells);
+    return out.take();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<server::Tool> make_query_tool(AuditContext& audit) { return std::make_unique<QueryTool>(audit); }
+
+}  // namespace khipu::mcp::tools

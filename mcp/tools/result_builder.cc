@@ -1,0 +1,114 @@
+#include "mcp/tools/result_builder.h"
+
+#include "engine/base/bytes.h"
+#include "engine/base/time.h"
+
+namespace khipu::mcp::tools {
+
+std::string time_text(TimeUs time) { return format_rfc3339(time); }
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string joined;
+  for (const std::string& part : parts) {
+    if (&part != &parts.front()) joined += separator;
+    joined += part;
+  }
+  return joined;
+}
+
+void ResultBuilder::line(std::string_view name, std::string_view value) {
+  header_.append(name).append(": ").append(value).append("\n");
+}
+
+void ResultBuilder::table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows) {
+  tables_ += join(names, ",") + "\n";
+  for (const std::vector<std::string>& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) tables_ += (i == 0 ? "" : ",") + csv_cell(row[i]);
+    tables_ += "\n";
+  }
+  tables_ += "\n";
+}
+
+void ResultBuilder::as_of(const query::AsOf& as_of, TimeUs server_time) {
+  put("as_of", {{"tree_size", as_of.tree_size},
+                {"root", base64(as_of.root)},
+                {"commit", as_of.commit.value},
+                {"commit_time", time_text(as_of.commit_time)},
+                {"server_time", time_text(server_time)},
+                {"basis", as_of.key_pinned ? "pinned_key" : "self_consistent"}});
+  line("tree_size", as_of.tree_size);
+  line("root", base64(as_of.root));
+  line("commit", as_of.commit.value);
+  line("server_time", time_text(server_time));
+}
+
+void ResultBuilder::window(const query::Filter& filter, std::string_view tz, OrderedJson given) {
+  OrderedJson window = OrderedJson::object();
+  window["from"] = filter.from ? OrderedJson(time_text(*filter.from)) : OrderedJson(nullptr);
+  window["to"] = filter.to ? OrderedJson(time_text(*filter.to)) : OrderedJson(nullptr);
+  window["tz"] = tz.empty() ? "UTC" : std::string(tz);
+  window["axis"] = query::name(filter.axis);
+  if (!given.empty()) window["given"] = std::move(given);
+  if (filter.from) line("from", time_text(*filter.from));
+  if (filter.to) line("to", time_text(*filter.to));
+  line("tz", window["tz"].get_ref<const std::string&>());
+  put("window", std::move(window));
+}
+
+void ResultBuilder::coverage(const query::Coverage& coverage) {
+  OrderedJson out = OrderedJson::object();
+  out["retained_from"] = coverage.retained_from ? OrderedJson(time_text(*coverage.retained_from)) : OrderedJson(nullptr);
+  out["first_seq"] = coverage.first_seq.value;
+  out["purged_rows"] = coverage.purged_rows;
+  out["purged_overlap"] = coverage.purged_overlap;
+  out["complete"] = coverage.complete;
+  if (coverage.retained_from) line("retained_from", time_text(*coverage.retained_from));
+  line("purged_overlap", coverage.purged_overlap);
+  line("complete", coverage.complete);
+  put("coverage", std::move(out));
+}
+
+void ResultBuilder::notes(const std::vector<query::Note>& notes, const std::vector<std::string>& coercions,
+                          Renderer& renderer) {
+  OrderedJson out = OrderedJson::array();
+  const auto add = [&](const std::string& code, const std::string& text, const std::string& subject) {
+    OrderedJson note = {{"code", code}, {"text", text}};
+    if (!subject.empty()) note["subject"] = renderer.token(subject).text;
+    line("note", code + ": " + text + (subject.empty() ? "" : " (" + renderer.token(subject).text + ")"));
+    out.push_back(std::move(note));
+  };
+  for (const query::Note& note : notes) add(note.code, note.text, note.subject);
+  for (const std::string& coercion : coercions) add("ARGUMENT_COERCED", escape(coercion).text, "");
+  if (!out.empty()) put("notes", std::move(out));
+}
+
+void ResultBuilder::findings(const std::vector<query::Finding>& findings, uint64_t total) {
+  if (findings.empty()) return;
+  OrderedJson out = OrderedJson::array();
+  for (const query::Finding& finding : findings) {
+    out.push_back({{"code", finding.code}, {"table", table_name(finding.table)}, {"row", finding.row.value},
+                   {"rows", finding.rows}, {"where", finding.where}});
+    line("finding", finding.code + " at " + finding.where + ": this record is not shown; run audit_verify");
+  }
+  put("findings", std::move(out));
+  put("findings_total", total);
+}
+
+void ResultBuilder::trust(const Renderer& renderer, const std::vector<std::string>& untrusted,
+                          const std::vector<std::string>& withheld) {
+  OrderedJson out = {{"untrusted_fields", untrusted}, {"withheld", withheld}};
+  if (renderer.has_marked()) {
+    out["notice"] = renderer.notice();
+    line("notice", renderer.notice());
+  }
+  put("trust", std::move(out));
+}
+
+server::ToolResult ResultBuilder::take() {
+  server::ToolResult result;
+  result.text = header_ + "\n" + tables_;
+  result.structured = std::move(structured_);
+  return result;
+}
+
+}  // namespace khipu::mcp::tools

@@ -1,0 +1,47 @@
+// One result in its two forms: an object for clients that read structuredContent, and header lines with CSV tables for
+// those that show content. Every fact is put once and appears in both (TOOLS.md 2.3, "Text form").
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/query/rows.h"
+#include "mcp/server/tool.h"
+#include "mcp/tools/render.h"
+
+namespace khipu::mcp::tools {
+
+class ResultBuilder {
+ public:
+  // A fact of the envelope; `line` is its header line's name, empty for none.
+  void put(std::string_view member, OrderedJson value) { structured_[std::string(member)] = std::move(value); }
+  void line(std::string_view name, std::string_view value);
+  void line(std::string_view name, uint64_t value) { line(name, std::to_string(value)); }
+  void line(std::string_view name, bool value) { line(name, std::string_view(value ? "true" : "false")); }
+  // A table: lower-case names, rows of rendered cells.
+  void table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows);
+
+  void as_of(const query::AsOf& as_of, TimeUs server_time);
+  void window(const query::Filter& filter, std::string_view tz, OrderedJson given);
+  void coverage(const query::Coverage& coverage);
+  void notes(const std::vector<query::Note>& notes, const std::vector<std::string>& coercions, Renderer& renderer);
+  void findings(const std::vector<query::Finding>& findings, uint64_t total);
+  void trust(const Renderer& renderer, const std::vector<std::string>& untrusted,
+             const std::vector<std::string>& withheld);
+
+  server::ToolResult take();
+  size_t size_bytes() const { return header_.size() + tables_.size() + 1024; }
+
+ private:
+  OrderedJson structured_ = OrderedJson::object();
+  std::string header_, tables_;
+};
+
+// "2026-06-15T05:07:07.123456Z"
+std::string time_text(TimeUs time);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+// What an answer of this many bytes costs, by the rule both forms are held to: ceil(bytes / 3).
+inline size_t tokens_of(size_t bytes) { return (bytes + 2) / 3; }
+
+}  // namespace khipu::mcp::tools
