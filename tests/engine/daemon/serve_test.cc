@@ -1,0 +1,200 @@
+// The real `khipu serve` on a directory of its own: what a producer and an administrator meet.
+#include <sys/stat.h>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "engine/daemon/http.h"
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log";
+  std::string khipu = tests::program("khipu");
+  Log() { REQUIRE(tests::run({khipu, "init", root, "--origin", "test/log"}).exit == 0); }
+
+  std::vector<std::string> serving(std::vector<std::string> more = {}) const {
+    std::vector<std::string> command = {khipu, "serve", root};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  }
+  std::unique_ptr<daemon::HttpClient> client() const {
+    return daemon::HttpClient::open_local(os::SocketPath::make(root, "ingest.sock").value());
+  }
+  Json status() const { return Json::parse(tests::run({khipu, "status", root, "--json"}).out); }
+  uint64_t rows() const { return status()["tables"]["logs"]["rows"].get<uint64_t>(); }
+  tests::Ran command(std::vector<std::string> words, const std::string& input = "") const {
+    words.insert(words.begin(), khipu);
+    return tests::run(words, input);
+  }
+};
+
+daemon::HttpAnswer post(const Log& log, const std::string& body, const std::string& type = "application/json",
+                        const std::vector<std::pair<std::string, std::string>>& headers = {},
+                        const std::string& path = "/v1/events") {
+  return log.client()->post(path, type, body, headers).value();
+}
+
+}  // namespace
+
+TEST_CASE("serve: events and batches are answered with their seqs, refused ones leave nothing") {
+  const Log log;
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  REQUIRE(Json::parse(post(log, kEvent).body)["first_seq"] == 0);
+  const Json two = Json::parse(post(log, kEvent + "\n" + kEvent + "\n", "application/x-ndjson").body);
+  REQUIRE(two["seqs"] == Json::array({1, 2}));
+  REQUIRE(two["durable"] == true);
+  const daemon::HttpAnswer bad =
+      post(log, kEvent + "\n" + R"({"actor":{"type":"usr","id":"u"},"action":"a"})" + "\n", "application/x-ndjson");
+  REQUIRE(bad.status == 400);
+  REQUIRE(Json::parse(bad.body)["error"]["line"] == 2);
+  REQUIRE_THAT(bad.body, ContainsSubstring("khipu types add"));
+  REQUIRE(post(log, R"({"actor":{"type":"user","id":"u"},"action":"a","tenant":"x"})").status == 400);
+  REQUIRE(log.rows() == 3);
+  writer.signal(SIGTERM);
+  REQUIRE(writer.wait() == 0);
+  struct stat gone {};
+  REQUIRE(::stat((log.root + "/ingest.sock").c_str(), &gone) != 0);
+  REQUIRE(log.command({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("serve: a key answers the same body once, also after a restart, and another body 409") {
+  const Log log;
+  uint64_t first = 0;
+  for (int start = 0; start < 2; ++start) {
+    tests::Process writer(log.serving());
+    REQUIRE(!writer.wait_for("serve ready").empty());
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      const Json receipt = Json::parse(post(log, kEvent, "application/json", {{"Idempotency-Key", "k-1"}}).body);
+      REQUIRE(receipt["duplicate"] == (start + repeat > 0));
+      if (start + repeat == 0) first = receipt["first_seq"].get<uint64_t>();
+      REQUIRE(receipt["first_seq"] == first);
+    }
+    REQUIRE(post(log, kEvent + " ", "application/json", {{"Idempotency-Key", "k-1"}}).status == 409);
+    const std::string ours = R"({"actor":{"type":"user","id":"u"},"action":"a","source":"s","event_id":"e-1"})";
+    const Json by_id = Json::parse(post(log, ours, "application/json", {}, "/v1/events?idempotency=event_id").body);
+    REQUIRE(by_id["duplicate"] == (start > 0));
+    writer.signal(SIGINT);
+    REQUIRE(writer.wait() == 0);
+  }
+  REQUIRE(log.rows() == 2);
+}
+
+TEST_CASE("serve: a second writer is refused at once, quoting who holds the lock (REFERENCE 8)") {
+  const Log log;
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const tests::Ran second = tests::run(log.serving());
+  REQUIRE(second.exit == 3);
+  REQUIRE_THAT(second.err, ContainsSubstring("pid"));
+  REQUIRE(post(log, kEvent).status == 200);  // and the first has kept its socket
+}
+
+TEST_CASE("serve: a killed writer's socket is replaced by the next") {
+  const Log log;
+  {
+    tests::Process writer(log.serving());
+    REQUIRE(!writer.wait_for("serve ready").empty());
+    REQUIRE(post(log, kEvent).status == 200);
+    writer.signal(SIGKILL);
+    REQUIRE(writer.wait() == 128 + SIGKILL);
+  }
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  REQUIRE(Json::parse(post(log, kEvent).body)["first_seq"] == 1);
+}
+
+TEST_CASE("serve: SIGTERM under load loses nothing that was acknowledged (REFERENCE 33)") {
+  const Log log;
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::atomic<uint64_t> acknowledged = 0;
+  std::vector<std::thread> producers;
+  for (int i = 0; i < 4; ++i) {
+    producers.emplace_back([&] {
+      const auto client = log.client();
+      while (true) {
+        const Result<daemon::HttpAnswer> answer = client->post("/v1/events", "application/json", kEvent, {});
+        if (!answer.ok() || answer->status != 200) return;
+        ++acknowledged;
+      }
+    });
+  }
+  while (acknowledged < 200) std::this_thread::yield();
+  writer.signal(SIGTERM);
+  for (std::thread& producer : producers) producer.join();
+  REQUIRE(writer.wait() == 0);
+  const uint64_t rows = log.rows();
+  REQUIRE(rows >= acknowledged);
+  REQUIRE(rows <= acknowledged + producers.size());  // committed, but its answer met a closed connection
+  REQUIRE(log.command({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("serve: a batch larger than the queue is 503 with Retry-After and adds nothing (REFERENCE 30)") {
+  const Log log;
+  std::ofstream(log.folder / "k.toml") << "[writer]\nqueue_events_max = 2\n";
+  tests::Process writer(log.serving({"--config", log.folder / "k.toml"}));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::string body;
+  for (int i = 0; i < 3; ++i) body += kEvent + "\n";
+  const daemon::HttpAnswer answer = post(log, body, "application/x-ndjson");
+  REQUIRE(answer.status == 503);
+  REQUIRE_THAT(answer.body, ContainsSubstring("\"busy\""));
+  REQUIRE(post(log, kEvent).status == 200);
+  REQUIRE(log.rows() == 1);
+}
+
+TEST_CASE("serve: SIGHUP takes new tokens and settings, a broken file changes nothing (REFERENCE 32)") {
+  const Log log;
+  const std::string config = log.folder / "k.toml";
+  std::ofstream(config) << "[writer]\nsync = \"always\"\n";
+  tests::Process writer(log.serving({"--config", config, "--http", "127.0.0.1:0"}));
+  const std::string ready = writer.wait_for("serve ready");
+  const size_t from = ready.find("http=\"127.0.0.1:") + 16;
+  const std::string url = "http://127.0.0.1:" + ready.substr(from, ready.find('"', from) - from) + "/v1/events";
+  const auto status = [&](const std::string& token) {
+    return tests::run({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/json",
+                       "-H", "Authorization: Bearer " + token, "-d", kEvent, url});
+  };
+  const tests::Ran none = status("khp_none");
+  if (none.exit == 127) SKIP("curl is not installed");
+  REQUIRE(none.out == "401");
+  std::string token = log.command({"token", "add", log.root, "ci"}).out;
+  token.pop_back();
+  REQUIRE(status(token).out == "401");  // not yet reloaded
+  writer.signal(SIGHUP);
+  REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
+  REQUIRE(status(token).out == "200");
+  REQUIRE(log.command({"token", "revoke", log.root, "ci"}).exit == 0);
+  std::ofstream(config) << "[writer]\nsync = \"never\"\n";
+  writer.signal(SIGHUP);
+  REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("nothing changed"));
+  REQUIRE(status(token).out == "200");  // not even the half that was good
+  std::ofstream(config) << "[writer]\nsync = \"os\"\n";
+  writer.signal(SIGHUP);
+  REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
+  REQUIRE(status(token).out == "401");
+  REQUIRE_THAT(log.client()->get("/v1/status").value().body, ContainsSubstring("\"sync\":\"os\""));
+}
+
+TEST_CASE("serve: beyond loopback it wants a token and a word about plain HTTP") {
+  const Log log;
+  REQUIRE_THAT(tests::run(log.serving({"--http", "0.0.0.0:0"})).err, ContainsSubstring("token add"));
+  REQUIRE(log.command({"token", "add", log.root, "a"}).exit == 0);
+  const tests::Ran plain = tests::run(log.serving({"--http", "0.0.0.0:0"}));
+  REQUIRE(plain.exit == 3);
+  REQUIRE_THAT(plain.err, ContainsSubstring("--insecure-http"));
+  REQUIRE(tests::run(log.serving({"--http", "localhost:1"})).exit == 3);
+  REQUIRE(tests::run(log.serving({"--sync", "never"})).exit == 3);
+}
