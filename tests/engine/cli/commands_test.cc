@@ -1,0 +1,235 @@
+// The real `khipu` on a directory of its own, command by command.
+#include <sys/stat.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
+const std::string kBad = R"({"actor":{"type":"usr","id":"u-1"},"action":"login"})";
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log";
+  Log() { REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0); }
+  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), tests::program("khipu"));
+    return tests::run(words, input);
+  }
+  uint64_t rows() const {
+    return Json::parse(khipu({"status", root, "--json"}).out)["tables"]["logs"]["rows"].get<uint64_t>();
+  }
+};
+
+unsigned mode_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 0777;
+}
+
+}  // namespace
+
+TEST_CASE("cli: init makes keys beside the root that only their owner reads, and prints a vkey that verify takes") {
+  const Log log;
+  REQUIRE(mode_of(log.root + ".keys") == 0700);
+  REQUIRE(mode_of(log.root + ".keys/signing.key") == 0600);
+  REQUIRE(mode_of(log.root + ".keys/index.key") == 0600);
+  const std::string other = log.folder / "other";
+  const tests::Ran made = Log::khipu({"init", other, "--origin", "test/other", "--json"});
+  REQUIRE(made.exit == 0);
+  const Json document = Json::parse(made.out);
+  REQUIRE(document["schema"] == "khipu.init/v1");
+  const std::string vkey = document["vkey"];
+  REQUIRE(vkey.rfind("test/other+", 0) == 0);
+  REQUIRE(Log::khipu({"verify", other, "--key", vkey}).exit == 0);
+  REQUIRE(Log::khipu({"verify", other, "--key", other + ".keys/verifier.pub"}).exit == 0);
+  REQUIRE(Log::khipu({"verify", log.root, "--key", vkey}).exit != 0);
+  std::string slip = vkey;
+  slip[11] = slip[11] == '0' ? '1' : '0';
+  REQUIRE(Log::khipu({"verify", other, "--key", slip}).exit == 3);
+}
+
+TEST_CASE("cli: init refuses keys inside the root and a directory that holds something") {
+  const tests::TempDirectory folder;
+  REQUIRE(Log::khipu({"init", folder / "a", "--keys", folder / "a/keys"}).exit == 3);
+  REQUIRE_FALSE(std::filesystem::exists(folder / "a"));
+  REQUIRE(Log::khipu({"init", folder / "b", "--keys", folder / "b/../b/k"}).exit == 3);
+  std::filesystem::create_directory(folder / "full");
+  std::ofstream(folder / "full/file") << "x";
+  REQUIRE(Log::khipu({"init", folder / "full"}).exit == 3);
+  const Log log;
+  REQUIRE_THAT(Log::khipu({"init", log.root}).err, ContainsSubstring("not empty"));
+}
+
+TEST_CASE("cli: append with and without a writer, seqs go on") {
+  const Log log;
+  const tests::Ran alone = Log::khipu({"append", log.root}, kEvent + "\n" + kEvent + "\n");
+  REQUIRE(alone.exit == 0);
+  REQUIRE_THAT(alone.out, ContainsSubstring("seq 0 to 1"));
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const tests::Ran through = Log::khipu({"append", log.root, "--json"}, kEvent);  // no line break at the end
+  REQUIRE(through.exit == 0);
+  const Json receipt = Json::parse(through.out.substr(0, through.out.find('\n')));
+  REQUIRE(receipt["first_seq"] == 2);
+  REQUIRE(receipt["durable"] == true);
+  REQUIRE(Json::parse(Log::khipu({"status", log.root, "--json"}).out)["writer"]["live"]["since_start"]["events"] == 1);
+  writer.signal(SIGTERM);
+  REQUIRE(writer.wait() == 0);
+  REQUIRE(log.rows() == 3);
+}
+
+TEST_CASE("cli: a bad line stops append with its number, and nothing of its batch is added") {
+  const Log log;
+  const tests::Ran ran =
+      Log::khipu({"append", log.root, "--batch", "2"}, kEvent + "\n" + kEvent + "\n\n" + kEvent + "\n" + kBad);
+  REQUIRE(ran.exit == 3);
+  REQUIRE_THAT(ran.err, ContainsSubstring("line 5"));
+  REQUIRE_THAT(ran.err, ContainsSubstring("types add"));
+  REQUIRE(log.rows() == 2);
+  const tests::Ran syntax = Log::khipu({"append", log.root, "--json"}, kEvent + "\n{\n");
+  REQUIRE(syntax.exit == 3);
+  REQUIRE(Json::parse(syntax.out)["error"]["code"] == "invalid");
+  REQUIRE(log.rows() == 2);
+}
+
+TEST_CASE("cli: append --park sets bad lines aside and adds the rest (REFERENCE 29)") {
+  const Log log;
+  const tests::Ran ran =
+      Log::khipu({"append", log.root, "--park"}, kBad + "\n" + kEvent + "\nnonsense\n" + kEvent + "\n");
+  REQUIRE(ran.exit == 1);
+  REQUIRE_THAT(ran.out, ContainsSubstring("added 2 events, parked 2"));
+  REQUIRE(log.rows() == 2);
+  std::string parked;
+  for (const auto& entry : std::filesystem::directory_iterator(log.root + "/dlq")) {
+    std::ifstream in(entry.path());
+    parked.append(std::istreambuf_iterator<char>(in), {});
+  }
+  REQUIRE_THAT(parked, ContainsSubstring("\"line\":1"));
+  REQUIRE_THAT(parked, ContainsSubstring("nonsense"));
+  REQUIRE(Log::khipu({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("cli: append with a key adds the same input once") {
+  const Log log;
+  const std::string input = kEvent + "\n" + kEvent + "\n" + kEvent + "\n";
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(Log::khipu({"append", log.root, "--batch", "2", "--idempotency-key", "k"}, input).exit == 0);
+    REQUIRE(log.rows() == 3);
+  }
+  REQUIRE(Log::khipu({"append", log.root, "--batch", "2", "--idempotency-key", "k"}, kEvent + "\n").exit == 3);
+  REQUIRE(log.rows() == 3);
+}
+
+TEST_CASE("cli: types and columns are defined, shown, and only grow (REFERENCE 9)") {
+  const Log log;
+  REQUIRE(Log::khipu({"types", "add", log.root, "account", "iban", "age:number"}).exit == 0);
+  REQUIRE(Log::khipu({"types", "add", log.root, "account", "owner:json"}).exit == 0);
+  REQUIRE_THAT(Log::khipu({"types", "add", log.root, "account", "iban"}).out, ContainsSubstring("nothing new"));
+  REQUIRE(Log::khipu({"types", "add", log.root, "account", "age:text"}).exit == 3);
+  REQUIRE(Log::khipu({"types", "add", log.root, "account", "age:float"}).exit == 3);
+  REQUIRE(Log::khipu({"types", "add", log.root, "khipu_x"}).exit == 3);
+  const Json shown = Json::parse(Log::khipu({"types", "show", log.root, "account", "--json"}).out);
+  REQUIRE(shown["fields"].size() == 3);
+  REQUIRE(shown["fields"][2]["kind"] == "json");
+  REQUIRE(Log::khipu({"types", "show", log.root, "nothing"}).exit == 3);
+
+  REQUIRE(Log::khipu({"columns", "add", log.root, "tenant", "--indexed"}).exit == 0);
+  REQUIRE(Log::khipu({"columns", "add", log.root, "tenant", "--kind", "number"}).exit == 3);
+  const std::string with = R"({"actor":{"type":"user","id":"u"},"action":"a","custom":{"tenant":"acme"}})";
+  REQUIRE(Log::khipu({"append", log.root}, with).exit == 0);
+  REQUIRE(Log::khipu({"columns", "add", log.root, "tenant", "--required"}).exit == 0);
+  REQUIRE(Log::khipu({"append", log.root}, kEvent).exit == 3);
+  REQUIRE(Log::khipu({"append", log.root}, with).exit == 0);
+  REQUIRE_THAT(Log::khipu({"columns", "list", log.root}).out,
+               ContainsSubstring("tenant  text  indexed  required since"));
+}
+
+TEST_CASE("cli: a type inferred from a sample lets the sample in") {
+  const Log log;
+  const std::string sample = R"({"actor":{"type":"robot","id":"r-1","fields":{"model":"x","age":3}},"action":"move"})"
+                             "\n";
+  REQUIRE(Log::khipu({"append", log.root}, sample).exit == 3);
+  const tests::Ran inferred = Log::khipu({"types", "infer", "-"}, sample);
+  REQUIRE(inferred.exit == 0);
+  REQUIRE(Log::khipu({"types", "add", log.root, "--file", "-"}, inferred.out).exit == 0);
+  REQUIRE(Log::khipu({"append", log.root}, sample).exit == 0);
+}
+
+TEST_CASE("cli: an import adds a file once, also through a running writer, and says what it parked") {
+  const Log log;
+  const std::string source = std::string(std::getenv("KHIPU_SOURCE")) + "/examples/cloudtrail-sample.json";
+  const std::vector<std::string> command = {"import", log.root, "--format", "cloudtrail", source, "--json"};
+  std::vector<std::string> dry = command;
+  dry.emplace_back("--dry-run");
+  const Json would = Json::parse(Log::khipu(dry).out);
+  REQUIRE(log.rows() == 0);
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const Json report = Json::parse(Log::khipu(command).out);
+  REQUIRE(report["read"] == report["stored"].get<uint64_t>() + report["parked"].get<uint64_t>());
+  REQUIRE(report["stored"] == would["stored"]);
+  REQUIRE(report["stored"] > 0);
+  REQUIRE(Json::parse(Log::khipu(command).out)["nothing_new"] == true);
+  REQUIRE(log.rows() == report["stored"]);
+  writer.signal(SIGTERM);
+  REQUIRE(writer.wait() == 0);
+  REQUIRE(Json::parse(Log::khipu(command).out)["nothing_new"] == true);
+  REQUIRE(Log::khipu({"import", log.root, "--format", "cloudtrail"}).exit == 3);
+  REQUIRE(Log::khipu({"import", log.root, "--format", "jsonl", source}).exit == 3);
+  REQUIRE(Log::khipu({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("cli: the journal is imported, or it is said that there is none") {
+  const Log log;
+  const tests::Ran none =
+      tests::run({"env", "PATH=/nonexistent", tests::program("khipu"), "import", log.root, "--journal"});
+  REQUIRE(none.exit == 3);
+  REQUIRE_THAT(none.err, ContainsSubstring("no journalctl"));
+  std::ofstream(log.folder / "journalctl") << "#!/bin/sh\necho '{\"__REALTIME_TIMESTAMP\":\"1781500027000000\","
+                                              "\"MESSAGE\":\"hello\",\"_UID\":\"0\",\"SYSLOG_IDENTIFIER\":\"x\"}'\n";
+  std::filesystem::permissions(log.folder / "journalctl", std::filesystem::perms::owner_all);
+  const tests::Ran one = tests::run({"env", "PATH=" + log.folder.path() + ":/usr/bin:/bin", tests::program("khipu"),
+                                     "import", log.root, "--journal"});
+  REQUIRE(one.err == "");
+  REQUIRE_THAT(one.out, ContainsSubstring("stored 1 of 1"));
+}
+
+TEST_CASE("cli: a token is shown once, listed without it, and taken back") {
+  const Log log;
+  const tests::Ran made = Log::khipu({"token", "add", log.root, "ci", "--expires", "2999-01-01T00:00:00Z"});
+  REQUIRE(made.out.substr(0, 4) == "khp_");
+  const tests::Ran listed = Log::khipu({"token", "list", log.root});
+  REQUIRE_THAT(listed.out, ContainsSubstring("ci  ingest"));
+  REQUIRE(listed.out.find(made.out.substr(4, 20)) == std::string::npos);
+  REQUIRE(Log::khipu({"token", "add", log.root, "ci"}).exit == 3);
+  REQUIRE(Log::khipu({"token", "add", log.root, "x", "--grant", "admin"}).exit == 3);
+  REQUIRE(Log::khipu({"token", "add", log.root, "x", "--expires", "2001-01-01T00:00:00Z"}).exit == 3);
+  REQUIRE(Log::khipu({"token", "revoke", log.root, "ci"}).exit == 0);
+  REQUIRE(Log::khipu({"token", "revoke", log.root, "ci"}).exit == 3);
+}
+
+TEST_CASE("cli: status reads without the lock, and says when there is no log") {
+  const Log log;
+  REQUIRE(Log::khipu({"append", log.root},
+                     R"({"occurred_at":"2026-06-15T05:07:07Z","actor":{"type":"user","id":"u"},"action":"a"})")
+              .exit == 0);
+  const Json status = Json::parse(Log::khipu({"status", log.root, "--json"}).out);
+  REQUIRE(status["schema"] == "khipu.status/v1");
+  REQUIRE(status["oldest"] == "2026-06-15T05:07:07.000000Z");
+  REQUIRE(status["newest"] == status["oldest"]);
+  REQUIRE(status["origin"] == "test/log");
+  REQUIRE(status["writer"]["holds_lock"] == false);
+  REQUIRE(Log::khipu({"status", log.folder / "none"}).exit == 3);
+  REQUIRE(Log::khipu({"append", log.folder.path()}, kEvent).exit == 3);
+}
