@@ -78,8 +78,8 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   KHIPU_TRY_ASSIGN(auto directory, os::open_directory(folder));
-  KHIPU_TRY_ASSIGN(const crypto::Key key, crypto::open_key_file(*directory, path.substr(slash + 1),
-                                                                crypto::KeyKind::kVerifier));
+  KHIPU_TRY_ASSIGN(const crypto::Key key,
+                   crypto::open_key_file(*directory, path.substr(slash + 1), crypto::KeyKind::kVerifier));
   return crypto::public_key(key);
 }
 
@@ -95,8 +95,9 @@ Result<int> serve(const Settings& settings) {
   // A cursor lives as long as this process: one host, one conversation.
   std::array<uint8_t, 32> cursor_key;
   os::system_random().fill(cursor_key);
-  query::Engine engine(*store, [] { return os::system_clock().now(); }, cursor_key);
-  mcp::tools::AuditContext audit{engine, *store, os::system_clock(), verifier_key, settings.root};
+  query::Engine engine(
+      *store, [] { return os::system_clock().now(); }, cursor_key);
+  mcp::tools::AuditContext audit{engine, *store, verifier_key, settings.root};
 
   mcp::server::Options options;
   options.info.name = "khipu";
@@ -116,8 +117,9 @@ Result<int> serve(const Settings& settings) {
   stdio_options.exit_when_orphaned = settings.exit_when_orphaned;
   stdio_options.log = log_line;
   KHIPU_TRY_ASSIGN(auto stdio, mcp::transport::Stdio::take_standard_streams(std::move(stdio_options)));
-  mcp::server::Session session(*server, {"uid:" + std::to_string(os::effective_user_id()),
-                                         {"query", "reveal", "prove", "verify", "access_log"}, ""});
+  mcp::server::Session session(
+      *server,
+      {"uid:" + std::to_string(os::effective_user_id()), {"query", "reveal", "prove", "verify", "access_log"}, ""});
   if (!stdio->run(session)) std::_Exit(0);  // a call that does not stop must not keep the host waiting
   return 0;
 }

@@ -15,11 +15,11 @@
 namespace khipu::registry {
 
 struct EntityState {
-  Row entity;                  // row of the first version
-  Row version;                 // row of the current one
+  Row entity;   // row of the first version
+  Row version;  // row of the current one
   uint64_t version_number = 0;
   bool deleted = false;
-  std::string fields;          // the current version's field map, as append_fields encodes it
+  std::string fields;  // the current version's field map, as append_fields encodes it
 };
 
 // Open addressing over a dense vector: a look-up allocates nothing. Owner: the writer's thread.
@@ -40,7 +40,7 @@ class Entities {
  private:
   struct Entry {
     uint64_t hash = 0;
-    std::string key;           // type | NUL | id
+    std::string key;  // type | NUL | id
     EntityState state;
   };
   uint64_t hash_of(std::string_view type, std::string_view id) const;

@@ -126,16 +126,46 @@ Result<Footer> parse_footer(Bytes payload) {
         if (kind != kFooterKind) return reader.fail("footer: wrong kind");
         break;
       }
-      case 2: { KHIPU_TRY_ASSIGN(footer.recorded_last, reader.integer()); break; }
-      case 4: { KHIPU_TRY_ASSIGN(footer.first_row.value, reader.unsigned_integer()); break; }
-      case 5: { KHIPU_TRY_ASSIGN(footer.rows, reader.unsigned_integer()); break; }
-      case 6: { KHIPU_TRY_ASSIGN(footer.time_min, reader.integer()); break; }
-      case 7: { KHIPU_TRY_ASSIGN(footer.time_max, reader.integer()); break; }
-      case 8: { KHIPU_TRY_ASSIGN(footer.recorded_first, reader.integer()); break; }
-      case 9: { KHIPU_TRY_ASSIGN(footer.commit.value, reader.unsigned_integer()); break; }
-      case 10: { KHIPU_TRY_ASSIGN(footer.commit_hash, reader.fixed<32>()); break; }
-      case 11: { KHIPU_TRY_ASSIGN(footer.commit_offset, reader.unsigned_integer()); break; }
-      default: { KHIPU_TRY_ASSIGN(footer.root, reader.fixed<32>()); break; }
+      case 2: {
+        KHIPU_TRY_ASSIGN(footer.recorded_last, reader.integer());
+        break;
+      }
+      case 4: {
+        KHIPU_TRY_ASSIGN(footer.first_row.value, reader.unsigned_integer());
+        break;
+      }
+      case 5: {
+        KHIPU_TRY_ASSIGN(footer.rows, reader.unsigned_integer());
+        break;
+      }
+      case 6: {
+        KHIPU_TRY_ASSIGN(footer.time_min, reader.integer());
+        break;
+      }
+      case 7: {
+        KHIPU_TRY_ASSIGN(footer.time_max, reader.integer());
+        break;
+      }
+      case 8: {
+        KHIPU_TRY_ASSIGN(footer.recorded_first, reader.integer());
+        break;
+      }
+      case 9: {
+        KHIPU_TRY_ASSIGN(footer.commit.value, reader.unsigned_integer());
+        break;
+      }
+      case 10: {
+        KHIPU_TRY_ASSIGN(footer.commit_hash, reader.fixed<32>());
+        break;
+      }
+      case 11: {
+        KHIPU_TRY_ASSIGN(footer.commit_offset, reader.unsigned_integer());
+        break;
+      }
+      default: {
+        KHIPU_TRY_ASSIGN(footer.root, reader.fixed<32>());
+        break;
+      }
     }
   }
   KHIPU_TRY_ASSIGN(const std::optional<uint64_t> more, map.next());
@@ -259,8 +289,6 @@ Result<std::optional<Head>> parse_head(Bytes slot) {
   return std::optional<Head>(head);
 }
 
-bool newer(const Head& a, const Head& b) {
-  return std::pair(a.commit, a.sequence) > std::pair(b.commit, b.sequence);
-}
+bool newer(const Head& a, const Head& b) { return std::pair(a.commit, a.sequence) > std::pair(b.commit, b.sequence); }
 
 }  // namespace khipu::segment

@@ -40,12 +40,12 @@ Result<Header> parse_header(Bytes bytes);
 struct Footer {
   Row first_row;
   uint64_t rows = 0;
-  TimeUs time_min = 0, time_max = 0;              // of the rows' frame times; 0, 0 when rows = 0
-  TimeUs recorded_first = 0, recorded_last = 0;   // recorded_at of the first and last row
-  CommitNumber commit;                            // the synced commit behind which the segment was sealed
+  TimeUs time_min = 0, time_max = 0;             // of the rows' frame times; 0, 0 when rows = 0
+  TimeUs recorded_first = 0, recorded_last = 0;  // recorded_at of the first and last row
+  CommitNumber commit;                           // the synced commit behind which the segment was sealed
   Hash commit_hash{};
-  uint64_t commit_offset = 0;                     // logs: where that commit's frame starts in this segment; else 0
-  Hash root{};                                    // the table's tree at first_row + rows
+  uint64_t commit_offset = 0;  // logs: where that commit's frame starts in this segment; else 0
+  Hash root{};                 // the table's tree at first_row + rows
   bool operator==(const Footer&) const = default;
 };
 void encode_footer(Buffer& to, const Footer& footer);
@@ -65,24 +65,24 @@ Result<ManifestEntry> parse_manifest_entry(Bytes bytes);
 
 // ---- HEAD: two slots, 64 KiB apart, written in turn
 struct HeadTable {
-  uint64_t size = 0;           // rows
+  uint64_t size = 0;  // rows
   Hash root{};
-  SegmentNumber segment;       // the active segment
+  SegmentNumber segment;  // the active segment
   Row segment_first_row;
   uint64_t end_offset = kHeaderSize;  // committed bytes of the active segment
-  uint64_t tree_synced = 0;    // the tree files are durable and right for this many rows
+  uint64_t tree_synced = 0;           // the tree files are durable and right for this many rows
   uint64_t manifest_entries = 0;
   bool operator==(const HeadTable&) const = default;
 };
 struct Head {
-  uint64_t sequence = 0;       // counts HEAD writes; the newest of two slots is the greater (commit, sequence)
+  uint64_t sequence = 0;  // counts HEAD writes; the newest of two slots is the greater (commit, sequence)
   CommitNumber commit;
   Hash commit_hash{};
   TimeUs commit_time = 0;
-  SegmentNumber commit_segment;   // where the commit's frame stands in logs/
+  SegmentNumber commit_segment;  // where the commit's frame stands in logs/
   uint64_t commit_offset = 0;
   uint32_t commit_frame_size = 0;
-  Epoch epoch;                 // retention epoch
+  Epoch epoch;  // retention epoch
   RootId root_id{};
   std::array<HeadTable, kTableCount> tables;
   bool operator==(const Head&) const = default;

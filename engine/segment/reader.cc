@@ -40,8 +40,7 @@ Result<Step> Reader::next() {
     if (length <= codec::kPayloadSizeBytesMax) KHIPU_TRY(fill(codec::kFrameHeaderSize + length));
   }
   const Bytes bytes = available();
-  const codec::ParsedFrame parsed =
-      codec::parse_frame(bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_)));
+  const codec::ParsedFrame parsed = codec::parse_frame(bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_)));
   if (parsed.fault != codec::FrameFault::kNone) {
     step.kind = Step::Kind::kFault;
     step.fault = parsed.fault;

@@ -15,9 +15,9 @@ namespace khipu::segment {
 struct Step {
   enum class Kind { kFrame, kEnd, kFault };
   Kind kind = Kind::kEnd;
-  uint64_t offset = 0;        // of the frame, or of the fault
+  uint64_t offset = 0;  // of the frame, or of the fault
   codec::FrameFault fault = codec::FrameFault::kNone;
-  codec::Frame frame;         // its payload is valid until the next call
+  codec::Frame frame;  // its payload is valid until the next call
 };
 
 class Reader {
@@ -32,16 +32,16 @@ class Reader {
  private:
   Result<void> fill(size_t want);
   const os::File& file_;
-  uint64_t offset_;        // of the next frame
+  uint64_t offset_;  // of the next frame
   uint64_t end_;
-  Buffer buffer_;          // bytes [buffer_start_, buffer_start_ + buffer_.size())
+  Buffer buffer_;  // bytes [buffer_start_, buffer_start_ + buffer_.size())
   uint64_t buffer_start_ = 0;
 };
 
 // The whole manifest of a table as read: entries up to the first that is short or fails its checksum.
 struct Manifest {
   std::vector<ManifestEntry> entries;
-  uint64_t tail_size = 0;      // bytes behind the last whole entry: a torn append
+  uint64_t tail_size = 0;  // bytes behind the last whole entry: a torn append
   // Where the first bad entry stands when whole entries follow it (damage, not a torn append).
   std::optional<uint64_t> damaged_at;
 };

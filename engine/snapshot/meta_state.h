@@ -13,7 +13,7 @@ struct MetaState {
   std::vector<codec::StatementRecord> statements;  // by row
   registry::Schema schema;
   std::optional<codec::Genesis> genesis;
-  tree::Builder tree;                              // over exactly these rows
+  tree::Builder tree;  // over exactly these rows
 };
 
 }  // namespace khipu::snapshot

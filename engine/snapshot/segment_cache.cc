@@ -17,7 +17,8 @@ Result<std::shared_ptr<os::Mapping>> SegmentView::map_locked(uint64_t end) {
   if (mapping_ && mapping_->bytes().size() >= end) return mapping_;
   KHIPU_TRY_ASSIGN(const uint64_t size, file_->size());
   if (size < end) {
-    return Error{Code::kCorrupt, fmt::format("the file has {} bytes, fewer than the {} a signed commit covers", size, end)};
+    return Error{Code::kCorrupt,
+                 fmt::format("the file has {} bytes, fewer than the {} a signed commit covers", size, end)};
   }
   KHIPU_TRY_ASSIGN(std::unique_ptr<os::Mapping> mapping, file_->map(size));
   mapping_ = std::move(mapping);
@@ -30,7 +31,8 @@ Result<std::shared_ptr<const std::vector<uint32_t>>> SegmentView::offsets(uint64
   KHIPU_TRY_ASSIGN(const std::shared_ptr<os::Mapping> mapping, map_locked(end));
   const Bytes bytes = mapping->bytes().first(end);
   // A reader may hold the old vector: it is copied on growth of an active segment, which happens once a snapshot.
-  auto grown = offsets_ ? std::make_shared<std::vector<uint32_t>>(*offsets_) : std::make_shared<std::vector<uint32_t>>();
+  auto grown =
+      offsets_ ? std::make_shared<std::vector<uint32_t>>(*offsets_) : std::make_shared<std::vector<uint32_t>>();
   uint64_t offset = std::max(walked_to_, segment::kHeaderSize);
   while (grown->size() < rows && offset + codec::kFrameHeaderSize <= end) {
     const uint64_t length = load_le<uint32_t>(bytes.data() + offset);
@@ -55,8 +57,8 @@ Result<std::shared_ptr<SegmentView>> SegmentCache::open(TableId table, SegmentNu
   auto file = directory->open_file(segment::segment_name(number), os::Mode::kRead);
   if (!file.ok()) {
     if (file.error().code != Code::kNotFound) return std::move(file).error();
-    return Error{Code::kPurged, fmt::format("{}/{} is not there any more", table_name(table),
-                                            segment::segment_name(number))};
+    return Error{Code::kPurged,
+                 fmt::format("{}/{} is not there any more", table_name(table), segment::segment_name(number))};
   }
   while (views_.size() >= open_files_max_) {
     views_.erase(order_.back());

@@ -21,8 +21,8 @@ class SegmentView {
 
   // Pages that hold at least bytes [0, end). kCorrupt when the file is shorter than that.
   Result<std::shared_ptr<os::Mapping>> map(uint64_t end);
-  // Offsets of the first rows of the segment, at most `rows` of them, all below `end`. Fewer when a frame's length makes
-  // no sense: the rows behind it cannot be found. Walks lengths only, once; checks nothing.
+  // Offsets of the first rows of the segment, at most `rows` of them, all below `end`. Fewer when a frame's length
+  // makes no sense: the rows behind it cannot be found. Walks lengths only, once; checks nothing.
   Result<std::shared_ptr<const std::vector<uint32_t>>> offsets(uint64_t rows, uint64_t end);
   const os::File& file() const { return *file_; }
 

@@ -76,8 +76,8 @@ Result<void> Snapshot::take_slot(Store& store) {
     KHIPU_TRY_ASSIGN(const auto slots, segment::read_head(*store.root_));
     const std::optional<segment::Head> head = segment::newest(slots);
     if (!head) {
-      return Error{Code::kNotFound, fmt::format("{} holds no log that can be read: HEAD is missing or damaged",
-                                                store.root_->path())};
+      return Error{Code::kNotFound,
+                   fmt::format("{} holds no log that can be read: HEAD is missing or damaged", store.root_->path())};
     }
     if (slot_ && head->epoch == head_.epoch) {
       head_ = *head;
@@ -111,7 +111,8 @@ Result<void> Snapshot::load_segments() {
       for (size_t i = 0; i < head.manifest_entries; ++i) {
         const segment::ManifestEntry& entry = manifest.entries[i];
         if (entry.number.value != i || entry.footer.first_row.value != row) {
-          return corrupt(fmt::format("{}/manifest: entry {} does not continue the one before it", table_name(table), i));
+          return corrupt(
+              fmt::format("{}/manifest: entry {} does not continue the one before it", table_name(table), i));
         }
         row += entry.footer.rows;
         segments.push_back({entry.number, entry.footer.first_row, entry.footer.rows, entry.footer_offset, true,
@@ -120,7 +121,8 @@ Result<void> Snapshot::load_segments() {
       }
     }
     if (head.segment_first_row.value != row || head.size < row) {
-      return corrupt(fmt::format("{}: HEAD and manifest disagree on where the active segment starts", table_name(table)));
+      return corrupt(
+          fmt::format("{}: HEAD and manifest disagree on where the active segment starts", table_name(table)));
     }
     segments.push_back({head.segment, head.segment_first_row, head.size - row, head.end_offset, false, 0, 0, 0, 0});
   }
@@ -147,7 +149,8 @@ Result<void> Snapshot::load_meta(std::shared_ptr<const MetaState> known) {
       next->tree.append(tree::leaf_hash(row.frame.payload));
       if (const auto* genesis = std::get_if<codec::Genesis>(&statement->body)) next->genesis = *genesis;
       if (const auto* type = std::get_if<codec::TypeStatement>(&statement->body)) next->schema.apply(type->type);
-      if (const auto* column = std::get_if<codec::ColumnStatement>(&statement->body)) next->schema.apply(column->column);
+      if (const auto* column = std::get_if<codec::ColumnStatement>(&statement->body))
+        next->schema.apply(column->column);
       next->statements.push_back(std::move(statement).value());
       return true;
     }));
@@ -156,7 +159,8 @@ Result<void> Snapshot::load_meta(std::shared_ptr<const MetaState> known) {
   }
   meta_ = std::move(known);
   if (meta_->tree.root() != root(TableId::kMeta)) return corrupt("its rows do not make the root HEAD names");
-  if (!meta_->genesis || meta_->genesis->root_id != head_.root_id) return corrupt("GENESIS is missing or another root's");
+  if (!meta_->genesis || meta_->genesis->root_id != head_.root_id)
+    return corrupt("GENESIS is missing or another root's");
   return {};
 }
 
@@ -239,7 +243,8 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   const SegmentInfo* const info = segment_of(table, row);
   if (!info) {
-    return Error{Code::kNotFound, fmt::format("{} has rows 0 to {}, not {}", table_name(table), size(table), row.value)};
+    return Error{Code::kNotFound,
+                 fmt::format("{} has rows 0 to {}, not {}", table_name(table), size(table), row.value)};
   }
   CheckedRecord checked;
   checked.where = fmt::format("{} row {}, {}", table_name(table), row.value, segment::segment_name(info->number));

@@ -51,9 +51,9 @@ class Store {
   std::unique_ptr<os::Directory> root_;
   StoreOptions options_;
   std::unique_ptr<SegmentCache> cache_;
-  std::mutex mutex_;                              // guards the members below
-  std::weak_ptr<const Snapshot> newest_;          // handed out again while HEAD does not move
-  std::shared_ptr<const MetaState> meta_;         // of the newest snapshot: the next one reads only what came since
+  std::mutex mutex_;                       // guards the members below
+  std::weak_ptr<const Snapshot> newest_;   // handed out again while HEAD does not move
+  std::shared_ptr<const MetaState> meta_;  // of the newest snapshot: the next one reads only what came since
 };
 
 // A run of rows in one file.
@@ -61,7 +61,7 @@ struct SegmentInfo {
   SegmentNumber number;
   Row first_row;
   uint64_t rows = 0;
-  uint64_t end_offset = 0;     // bytes of frames this snapshot may see
+  uint64_t end_offset = 0;  // bytes of frames this snapshot may see
   bool sealed = false;
   // Known for sealed segments, from the manifest: frame times (occurred_at in logs/) and recorded_at.
   TimeUs time_min = 0, time_max = 0;
@@ -71,7 +71,8 @@ struct SegmentInfo {
 // One row met by a scan. Checked by CRC, not against the tree: count with it, do not show it.
 struct ScannedRow {
   Row row;
-  // Not kNone: the frame at this place is damaged. `lost` rows from `row` on cannot be read in this segment (at least 1).
+  // Not kNone: the frame at this place is damaged. `lost` rows from `row` on cannot be read in this segment (at least
+  // 1).
   codec::FrameFault fault = codec::FrameFault::kNone;
   uint64_t lost = 0;
   codec::Frame frame;  // valid during the callback
@@ -80,10 +81,10 @@ enum class Order { kAscending, kDescending };
 
 // A record fit to be shown: copied, then checked leaf to signed root (P5).
 struct CheckedRecord {
-  Buffer payload;              // empty when not intact
+  Buffer payload;  // empty when not intact
   bool intact = false;
-  std::string finding;         // INTEGRITY.md section 3 code when not intact: "leaf-mismatch", "frame-corrupt", ...
-  std::string where;           // "logs row 17, seg-0000000000.log offset 4096"
+  std::string finding;  // INTEGRITY.md section 3 code when not intact: "leaf-mismatch", "frame-corrupt", ...
+  std::string where;    // "logs row 17, seg-0000000000.log offset 4096"
 };
 
 // Immutable; any thread. Holds its epoch slot until the last reference goes.
@@ -94,7 +95,7 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   const codec::CommitRecord& commit() const { return commit_; }
   uint64_t size(TableId table) const { return head_.tables[index_of(table)].size; }
   const Hash& root(TableId table) const { return head_.tables[index_of(table)].root; }
-  bool key_pinned() const;     // the commit's signature was checked with a key the user gave
+  bool key_pinned() const;  // the commit's signature was checked with a key the user gave
 
   const codec::Genesis& genesis() const;
   const registry::Schema& schema() const;
@@ -127,7 +128,7 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   codec::CommitRecord commit_;
   std::shared_ptr<const MetaState> meta_;
   std::array<std::vector<SegmentInfo>, kTableCount> segments_;
-  struct Checkers;             // one tree::Checker a table, made when first asked
+  struct Checkers;  // one tree::Checker a table, made when first asked
   std::unique_ptr<Checkers> checkers_;
 };
 

@@ -10,8 +10,8 @@ Result<std::unique_ptr<Committer>> Committer::open(os::Directory& root, const Ke
   std::unique_ptr<Committer> committer(new Committer(keys, root_id));
   for (const TableId table : kTables) {
     KHIPU_TRY_ASSIGN(committer->tables_[index_of(table)],
-                     at(table_name(table), Table::open(root, table, root_id, recovered.tables[index_of(table)],
-                                                       segment_size_bytes)));
+                     at(table_name(table),
+                        Table::open(root, table, root_id, recovered.tables[index_of(table)], segment_size_bytes)));
   }
   committer->commit_ = recovered.commit;
   committer->behind_ = {recovered.head.commit, recovered.head.commit_hash, recovered.head.commit_offset};

@@ -19,8 +19,8 @@ namespace khipu::writer {
 // One commit on its way from frame to answer.
 struct Job {
   codec::CommitRecord commit;
-  segment::Head head;                             // without sequence: the publisher counts
-  std::vector<std::shared_ptr<os::File>> dirty;   // active segments to fdatasync; logs' last
+  segment::Head head;                            // without sequence: the publisher counts
+  std::vector<std::shared_ptr<os::File>> dirty;  // active segments to fdatasync; logs' last
   std::vector<Answered> answered;
   std::vector<std::function<void(const Error*)>> answers;  // nullptr: durable
   uint64_t events = 0;
@@ -56,11 +56,11 @@ class Committer {
   const Keys& keys_;
   RootId root_id_;
   std::array<std::unique_ptr<Table>, kTableCount> tables_;
-  codec::CommitRecord commit_;      // the last one whose frame was written
-  Table::Behind behind_;            // where it stands
+  codec::CommitRecord commit_;  // the last one whose frame was written
+  Table::Behind behind_;        // where it stands
   Epoch epoch_;
-  unsigned dirty_tables_ = 0;       // bit i: table i has rows that no commit frame names yet
-  codec::CommitRecord signed_;      // by sign(), not written yet
+  unsigned dirty_tables_ = 0;   // bit i: table i has rows that no commit frame names yet
+  codec::CommitRecord signed_;  // by sign(), not written yet
   Hash signed_hash_{};
   Buffer signed_frame_;
 };

@@ -9,7 +9,8 @@ namespace {
 // Two cover slots, then entries. A slot: u32 crc32c over the rest | u32 zero | u64 sequence | u64 rows | u64 zero.
 constexpr uint64_t kSlotSize = 32;
 constexpr uint64_t kEntriesOffset = 2 * kSlotSize;
-// An entry: u32 crc32c over the rest | u32 zero | key 16 | body 16 | u64 first seq | u64 count | i64 recorded | u64 commit.
+// An entry: u32 crc32c over the rest | u32 zero | key 16 | body 16 | u64 first seq | u64 count | i64 recorded | u64
+// commit.
 constexpr size_t kEntrySize = 72;
 constexpr std::string_view kNewName = "idempotency.log.new";
 
@@ -100,8 +101,8 @@ Result<IdempotencyLog::Loaded> IdempotencyLog::load(os::Directory& root) {
   return loaded;
 }
 
-Result<std::unique_ptr<IdempotencyLog>> IdempotencyLog::create(os::Directory& root,
-                                                               const std::deque<Answered>& entries, uint64_t rows) {
+Result<std::unique_ptr<IdempotencyLog>> IdempotencyLog::create(os::Directory& root, const std::deque<Answered>& entries,
+                                                               uint64_t rows) {
   Buffer bytes = encode_slot(1, rows);
   bytes.resize(kEntriesOffset);
   for (const Answered& answered : entries) append_entry(bytes, answered);

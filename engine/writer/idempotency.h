@@ -42,11 +42,13 @@ class IdempotencyWindow {
 
  private:
   struct KeyHash {
-    size_t operator()(const std::array<uint8_t, 16>& key) const { return load_le<size_t>(key.data()); }  // keyed: uniform
+    size_t operator()(const std::array<uint8_t, 16>& key) const {
+      return load_le<size_t>(key.data());
+    }  // keyed: uniform
   };
   uint64_t keys_max_ = 1 << 20;
   int64_t window_us_ = 24LL * 3600 * 1000000;
-  uint64_t first_ = 0;              // number of order_.front()
+  uint64_t first_ = 0;  // number of order_.front()
   std::deque<Answered> order_;
   std::unordered_map<std::array<uint8_t, 16>, uint64_t, KeyHash> by_key_;  // key -> number
 };

@@ -13,10 +13,12 @@ namespace khipu::writer {
 namespace {
 
 Result<void> check_origin(std::string_view origin) {
-  const bool printable = std::all_of(origin.begin(), origin.end(), [](char c) { return c > ' ' && c < 0x7f && c != '+'; });
+  const bool printable =
+      std::all_of(origin.begin(), origin.end(), [](char c) { return c > ' ' && c < 0x7f && c != '+'; });
   if (origin.empty() || origin.size() > 100 || !printable) {
-    return Error{Code::kInvalid, "origin: 1 to 100 printable ASCII characters without space and '+', "
-                                 "such as example.org/audit"};
+    return Error{Code::kInvalid,
+                 "origin: 1 to 100 printable ASCII characters without space and '+', "
+                 "such as example.org/audit"};
   }
   return {};
 }

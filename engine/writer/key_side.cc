@@ -62,8 +62,9 @@ Result<SignedState> load_state(os::Directory& keys) {
   auto file = keys.open_file(kStateName, os::Mode::kRead);
   if (!file.ok()) {
     if (file.error().code != Code::kNotFound) return std::move(file).error();
-    return Error{Code::kCorrupt, keys.path() + "/state is missing: without the last signed state nobody can tell "
-                                 "whether the log was put back to an older copy"};
+    return Error{Code::kCorrupt, keys.path() +
+                                     "/state is missing: without the last signed state nobody can tell "
+                                     "whether the log was put back to an older copy"};
   }
   KHIPU_TRY_ASSIGN(const Buffer bytes, file.value()->read_all(4096));
   return at(keys.path() + "/state", parse_state(bytes));
@@ -78,8 +79,7 @@ std::array<uint8_t, 4> key_id(std::string_view name, const crypto::PublicKey& pu
 Result<Keys> load_keys(os::Directory& keys) {
   KHIPU_TRY_ASSIGN(const crypto::Key signing,
                    crypto::open_key_file(keys, crypto::kSigningKeyFileName, crypto::KeyKind::kSigning));
-  KHIPU_TRY_ASSIGN(crypto::Key index,
-                   crypto::open_key_file(keys, crypto::kIndexKeyFileName, crypto::KeyKind::kIndex));
+  KHIPU_TRY_ASSIGN(crypto::Key index, crypto::open_key_file(keys, crypto::kIndexKeyFileName, crypto::KeyKind::kIndex));
   return assemble(signing, std::move(index));
 }
 

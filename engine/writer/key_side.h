@@ -34,8 +34,8 @@ Result<SignedState> load_state(os::Directory& keys);
 
 struct Keys {
   crypto::SigningKey signing;
-  crypto::SecretBytes index;       // keyed hashes of idempotency keys
-  std::string name;                // the origin the signing key speaks for
+  crypto::SecretBytes index;  // keyed hashes of idempotency keys
+  std::string name;           // the origin the signing key speaks for
   std::array<uint8_t, 4> key_id{};
 };
 Result<Keys> load_keys(os::Directory& keys);

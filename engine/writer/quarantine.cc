@@ -37,7 +37,8 @@ Result<void> Quarantine::take(os::Directory& table, std::string_view table_name,
     KHIPU_TRY(to->truncate(0));
     KHIPU_TRY(to->write_at(0, bytes));
     KHIPU_TRY(to->sync());
-    const std::string final_name = fmt::format("{:06}-{}-{}-{}{}", next_++, table_name, name, offset, kQuarantineSuffix);
+    const std::string final_name =
+        fmt::format("{:06}-{}-{}-{}{}", next_++, table_name, name, offset, kQuarantineSuffix);
     KHIPU_TRY(directory_->rename(kUnfinished, final_name));
     KHIPU_TRY(directory_->sync());
     names_.push_back(final_name);

@@ -16,8 +16,8 @@ class Quarantine {
  public:
   explicit Quarantine(os::Directory& root) : root_(root) {}
   Result<void> open();
-  // Copies bytes [offset, size) of the file aside, syncs copy and directory, then cuts the file there (offset 0: unlinks
-  // it). Nothing to copy: nothing is done.
+  // Copies bytes [offset, size) of the file aside, syncs copy and directory, then cuts the file there (offset 0:
+  // unlinks it). Nothing to copy: nothing is done.
   Result<void> take(os::Directory& table, std::string_view table_name, const std::string& name, uint64_t offset);
   const std::vector<std::string>& names() const { return names_; }
 

@@ -17,9 +17,9 @@ constexpr size_t kLogs = index_of(TableId::kLogs);
 Error evidence(std::string message) { return {Code::kCorrupt, std::move(message)}; }
 
 struct Line {
-  codec::CommitRecord commit;          // number 0: nothing committed
+  codec::CommitRecord commit;  // number 0: nothing committed
   Hash hash{};
-  SegmentNumber segment;               // where its frame stands in logs/
+  SegmentNumber segment;  // where its frame stands in logs/
   uint64_t offset = segment::kHeaderSize;
   uint32_t frame_size = 0;
   std::array<TableMark, kTableCount> marks;
@@ -27,8 +27,7 @@ struct Line {
 
 class Recovery {
  public:
-  Recovery(os::Directory& root, const Keys& keys, const SignedState& state)
-      : root_(root), keys_(keys), state_(state) {}
+  Recovery(os::Directory& root, const Keys& keys, const SignedState& state) : root_(root), keys_(keys), state_(state) {}
 
   Result<Recovered> run() {
     KHIPU_TRY(read());
@@ -167,9 +166,11 @@ class Recovery {
     const CommitNumber line = line_.commit.number;
     for (const auto& slot : slots_) {
       if (slot && slot->commit > line) {
-        return evidence(fmt::format("HEAD names commit {}, but the log ends with commit {} at logs/{} byte {}: what "
-                                    "was acknowledged behind it is damaged or gone", slot->commit.value, line.value,
-                                    segment::segment_name(line_.marks[kLogs].segment), line_.marks[kLogs].offset));
+        return evidence(
+            fmt::format("HEAD names commit {}, but the log ends with commit {} at logs/{} byte {}: what "
+                        "was acknowledged behind it is damaged or gone",
+                        slot->commit.value, line.value, segment::segment_name(line_.marks[kLogs].segment),
+                        line_.marks[kLogs].offset));
       }
     }
     for (const TableId table : kTables) {
@@ -182,10 +183,11 @@ class Recovery {
     KHIPU_TRY_ASSIGN(const Buffer above, bytes_above(TableId::kLogs));
     for (const SignedFrame& frame : find_signed_frames(above, keys_, state_.root_id)) {
       if (frame.number.value < line.value + 2) continue;
-      return evidence(fmt::format("a signed frame of commit {} stands at logs/{} byte {}, so commit {} was durable, "
-                                  "but the log can be followed only to commit {}: damage between",
-                                  frame.number.value, segment::segment_name(line_.marks[kLogs].segment),
-                                  line_.marks[kLogs].offset + frame.offset, frame.number.value - 1, line.value));
+      return evidence(
+          fmt::format("a signed frame of commit {} stands at logs/{} byte {}, so commit {} was durable, "
+                      "but the log can be followed only to commit {}: damage between",
+                      frame.number.value, segment::segment_name(line_.marks[kLogs].segment),
+                      line_.marks[kLogs].offset + frame.offset, frame.number.value - 1, line.value));
     }
     return extends_state();
   }
@@ -193,9 +195,10 @@ class Recovery {
   // Is what was last signed part of this log?
   Result<void> extends_state() {
     if (state_.number > line_.commit.number) {
-      return evidence(fmt::format("the last signed state is commit {}, but the log ends with commit {}: an older copy "
-                                  "was put back, or the log was cut", state_.number.value,
-                                  line_.commit.number.value));
+      return evidence(
+          fmt::format("the last signed state is commit {}, but the log ends with commit {}: an older copy "
+                      "was put back, or the log was cut",
+                      state_.number.value, line_.commit.number.value));
     }
     if (state_seen_ && *state_seen_ != state_.hash) {
       return evidence(fmt::format("commit {} is not the one that was signed as such: a fork", state_.number.value));
@@ -205,8 +208,8 @@ class Recovery {
       if (state_.number.value == 0 || was.size == 0) continue;
       const tree::Builder& builder = line_.marks[index_of(table)].builder;
       if (builder.size() < was.size) {
-        return evidence(fmt::format("{} has {} rows, fewer than the {} last signed", table_name(table),
-                                    builder.size(), was.size));
+        return evidence(
+            fmt::format("{} has {} rows, fewer than the {} last signed", table_name(table), builder.size(), was.size));
       }
       if (was.size > tree_synced_[index_of(table)]) continue;  // once the trees are rebuilt
       LevelSource source(scans_[index_of(table)]->levels());
@@ -279,8 +282,8 @@ class Recovery {
         const std::optional<SegmentNumber> number = segment::parse_segment_name(entry.name);
         if (!number || *number < mark.segment) continue;
         // An active segment with no row and no commit may have a torn header: all of it goes aside, it is made anew.
-        const bool whole = *number > mark.segment ||
-                           (mark.offset == segment::kHeaderSize && !scan_has_header(scan, entry.name));
+        const bool whole =
+            *number > mark.segment || (mark.offset == segment::kHeaderSize && !scan_has_header(scan, entry.name));
         KHIPU_TRY(quarantine.take(scan.directory(), table_name(table), entry.name, whole ? 0 : mark.offset));
       }
       if (scan.manifest().tail_size > 0) {

@@ -22,9 +22,9 @@
 namespace khipu::writer {
 
 struct Recovered {
-  segment::Head head;                             // what HEAD says now: the line, durable
-  size_t head_slot = 0;                           // the slot it was written to
-  codec::CommitRecord commit;                     // the line's commit; number 0 when nothing was ever committed
+  segment::Head head;          // what HEAD says now: the line, durable
+  size_t head_slot = 0;        // the slot it was written to
+  codec::CommitRecord commit;  // the line's commit; number 0 when nothing was ever committed
   std::array<TableStart, kTableCount> tables;
   std::array<segment::Manifest, kTableCount> manifests;
   RecoveryReport report;
@@ -39,7 +39,11 @@ Result<std::vector<codec::RecoveryStatement>> unnamed_quarantine(os::Directory& 
                                                                  const std::vector<codec::RecoveryStatement>& named);
 
 // Hashes of the signed commit frames of this root that stand anywhere in `bytes`: every offset, CRC, then signature.
-struct SignedFrame { uint64_t offset = 0; CommitNumber number; Hash hash{}; };
+struct SignedFrame {
+  uint64_t offset = 0;
+  CommitNumber number;
+  Hash hash{};
+};
 std::vector<SignedFrame> find_signed_frames(Bytes bytes, const Keys& keys, const RootId& root_id);
 
 // Calls `visit(row, payload)` for rows [from, head.size) of a table, segment by segment. kCorrupt with the place.

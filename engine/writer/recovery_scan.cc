@@ -97,8 +97,7 @@ Result<void> TableScan::seek(uint64_t size, uint64_t tree_synced, std::optional<
   }
   const uint64_t from_tree = std::min(tree_synced, size);
   LevelSource source(*levels_);
-  KHIPU_TRY_ASSIGN(mark_.builder, at(fmt::format("{}/tree", table_name(id_)),
-                                     tree::Builder::load(from_tree, source)));
+  KHIPU_TRY_ASSIGN(mark_.builder, at(fmt::format("{}/tree", table_name(id_)), tree::Builder::load(from_tree, source)));
   KHIPU_TRY(enter(mark_.segment));
   uint64_t row = mark_.segment_first_row.value;
   while (row < size || (known_offset && mark_.offset < *known_offset)) {
@@ -126,8 +125,10 @@ Result<void> TableScan::seek(uint64_t size, uint64_t tree_synced, std::optional<
     mark_.offset = step.offset + step.frame.size();
   }
   if (mark_.builder.size() != size || mark_.builder.root() != root) {
-    return evidence(fmt::format("{}: the tree of its first {} rows is not what the signed commit says: rows above "
-                                "{} or tree files were changed", table_name(id_), size, from_tree));
+    return evidence(
+        fmt::format("{}: the tree of its first {} rows is not what the signed commit says: rows above "
+                    "{} or tree files were changed",
+                    table_name(id_), size, from_tree));
   }
   return {};
 }

@@ -16,8 +16,8 @@ struct TableMark {
   SegmentNumber segment;
   Row segment_first_row;
   uint64_t offset = segment::kHeaderSize;
-  tree::Builder builder;            // its size is the row that would come next
-  segment::Footer times;            // of the rows in `segment` before `offset`
+  tree::Builder builder;  // its size is the row that would come next
+  segment::Footer times;  // of the rows in `segment` before `offset`
 };
 
 // Owner: recovery.
@@ -37,7 +37,11 @@ class TableScan {
 
   // The next frame of the log at `at`, crossing from sealed segments into the next; rows are added to the mark.
   // nullopt: no sound frame stands here.
-  struct Found { codec::Frame frame; uint64_t offset = 0; SegmentNumber segment; };
+  struct Found {
+    codec::Frame frame;
+    uint64_t offset = 0;
+    SegmentNumber segment;
+  };
   Result<std::optional<Found>> next(TableMark& at);
 
   TableMark& mark() { return mark_; }
@@ -55,7 +59,7 @@ class TableScan {
   std::optional<segment::LevelFiles> levels_;
   segment::Manifest manifest_;
   TableMark mark_;
-  std::unique_ptr<os::File> file_;          // the segment the reader is in
+  std::unique_ptr<os::File> file_;  // the segment the reader is in
   std::optional<SegmentNumber> file_number_;
   std::optional<segment::Reader> reader_;
 };

@@ -60,7 +60,10 @@ struct Sequencer::Mark {
 };
 
 Sequencer::Sequencer(const crypto::SecretBytes& index_key, os::Clock& clock, os::Random& random, uint64_t entity_seed)
-    : index_key_(index_key), clock_(clock), random_(random), schema_(std::make_shared<registry::Schema>()),
+    : index_key_(index_key),
+      clock_(clock),
+      random_(random),
+      schema_(std::make_shared<registry::Schema>()),
       entities_(entity_seed) {}
 
 Result<void> Sequencer::replay_statement(Bytes payload) {
@@ -92,8 +95,8 @@ Result<void> Sequencer::replay_version(Row row, Bytes payload) {
 Result<void> Sequencer::replay_event_key(Row row, Bytes payload, CommitNumber commit) {
   KHIPU_TRY(codec::decode_event(payload, event_));
   if (event_.idempotency) {
-    window_.add({event_.idempotency->key, event_.idempotency->body, row, event_.idempotency->count,
-                 event_.recorded_at, commit});
+    window_.add({event_.idempotency->key, event_.idempotency->body, row, event_.idempotency->count, event_.recorded_at,
+                 commit});
   }
   return {};
 }
@@ -127,7 +130,7 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   Mark mark;
   for (size_t i = 0; i < kTableCount; ++i) {
     const Rows& rows = pending.rows[i];
-    mark.tables[i] = {rows.frames.size(), rows.leaves.size(), rows.time_min,
+    mark.tables[i] = {rows.frames.size(), rows.leaves.size(),  rows.time_min,
                       rows.time_max,      rows.recorded_first, rows.recorded_last};
   }
   mark.sizes = sizes_;
@@ -207,7 +210,8 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
         if (before->body != event_mark->body) {
           return Error{Code::kConflict,
                        fmt::format("event {}: its event_id was used before by this source with another body; "
-                                   "nothing of the batch was written", i)};
+                                   "nothing of the batch was written",
+                                   i)};
         }
         receipt.seqs.push_back(before->first_seq);
         receipt.commit = std::max(receipt.commit, before->commit);
@@ -315,7 +319,8 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
   }
   if (input.deleted) {
     if (!state) {
-      return Error{Code::kInvalid, fmt::format("{}:{} is not registered, so it cannot be deleted", input.type, input.id)};
+      return Error{Code::kInvalid,
+                   fmt::format("{}:{} is not registered, so it cannot be deleted", input.type, input.id)};
     }
     KHIPU_TRY(merge_fields(input, state));  // what the entity was stays readable in the version that deletes it
   } else {

@@ -63,8 +63,8 @@ class Sequencer {
   Result<void> merge_fields(const ingest::EntityInput& input, const registry::EntityState* state);
   Result<void> check_required(const ingest::EntityInput& input) const;
   void append_version(codec::VersionRecord& record, Pending& pending);
-  Result<Row> add_event(const ingest::Event& event, const std::optional<codec::IdempotencyMark>& mark,
-                        Pending& pending, Undo& undo);
+  Result<Row> add_event(const ingest::Event& event, const std::optional<codec::IdempotencyMark>& mark, Pending& pending,
+                        Undo& undo);
   std::array<uint8_t, 16> keyed(std::string_view label, std::string_view scope, std::string_view key) const;
   Uid next_uid();
   Result<void> add_all(const ingest::Batch& batch, Pending& pending, Receipt& receipt, Undo& undo);
@@ -80,7 +80,7 @@ class Sequencer {
   std::vector<codec::RecoveryStatement> recovered_;
   std::array<uint64_t, kTableCount> sizes_{};  // rows, with those of the commit under way
   TimeUs last_recorded_ = INT64_MIN;
-  TimeUs now_ = 0;                             // recorded_at of the commit under way
+  TimeUs now_ = 0;  // recorded_at of the commit under way
   CommitNumber commit_;
   // Scratch that keeps its capacity from event to event.
   codec::EventRecord event_;

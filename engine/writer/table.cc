@@ -100,7 +100,8 @@ Result<void> Table::seal(const Behind& commit) {
   KHIPU_TRY(sync_tree(builder_.size()));
   KHIPU_TRY(at(segment::segment_name(segment_), file_->sync()));
   KHIPU_TRY(directory_->sync());
-  KHIPU_TRY(manifest_->write_at(manifest_entries_ * segment::kManifestEntrySize, segment::encode_manifest_entry(entry)));
+  KHIPU_TRY(
+      manifest_->write_at(manifest_entries_ * segment::kManifestEntrySize, segment::encode_manifest_entry(entry)));
   KHIPU_TRY(manifest_->sync());
   ++manifest_entries_;
   segment_ = segment_.next();

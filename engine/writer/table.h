@@ -19,7 +19,7 @@ namespace khipu::writer {
 struct Rows {
   Buffer frames;
   std::vector<Hash> leaves;
-  TimeUs time_min = INT64_MAX, time_max = INT64_MIN;          // of the frames
+  TimeUs time_min = INT64_MAX, time_max = INT64_MIN;  // of the frames
   TimeUs recorded_first = 0, recorded_last = 0;
   void add_times(TimeUs time, TimeUs recorded) {
     if (leaves.empty()) recorded_first = recorded;
@@ -49,27 +49,31 @@ class LevelSource : public tree::HashSource {
 // What a table stands at when it is opened for appending: the line recovery found.
 struct TableStart {
   segment::HeadTable head;
-  tree::Builder builder;                                      // at head.size
-  segment::Footer times;                                      // time facts of the rows in the active segment so far
+  tree::Builder builder;  // at head.size
+  segment::Footer times;  // time facts of the rows in the active segment so far
 };
 
 // Owner: the writer's thread; sync_segment() alone may run on the sync thread beside append().
 class Table {
  public:
-  static Result<std::unique_ptr<Table>> open(os::Directory& root, TableId id, const RootId& root_id,
-                                             TableStart start, uint64_t segment_size_bytes);
+  static Result<std::unique_ptr<Table>> open(os::Directory& root, TableId id, const RootId& root_id, TableStart start,
+                                             uint64_t segment_size_bytes);
 
   // Writes the rows behind the last ones and their hashes into the tree files. Nothing is synced.
   Result<void> append(const Rows& rows);
   // Writes bytes that are not rows (a commit frame) and returns where they stand.
   Result<uint64_t> append_frame(Bytes frame);
 
-  std::shared_ptr<os::File> file() const { return file_; }    // for the sync thread: fdatasync of the active segment
+  std::shared_ptr<os::File> file() const { return file_; }  // for the sync thread: fdatasync of the active segment
   bool wants_seal() const { return end_offset_ >= segment_size_bytes_; }
 
   // Only behind a synced commit and with no later row in the segment (DESIGN "Seal"): footer, tree files, fsync,
   // directory fsync, next segment, manifest entry, fsync.
-  struct Behind { CommitNumber number; Hash hash{}; uint64_t offset = 0; };
+  struct Behind {
+    CommitNumber number;
+    Hash hash{};
+    uint64_t offset = 0;
+  };
   Result<void> seal(const Behind& commit);
 
   // fdatasync of the tree files; what they then hold for `committed` rows is durable.
@@ -102,7 +106,7 @@ class Table {
   uint64_t reserved_end_ = 0;
   uint64_t tree_synced_ = 0;
   uint64_t manifest_entries_ = 0;
-  segment::Footer times_;                                     // of the active segment's rows
+  segment::Footer times_;  // of the active segment's rows
   std::array<std::vector<Hash>, tree::kLevelCount> scratch_;
 };
 

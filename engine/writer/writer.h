@@ -29,34 +29,36 @@ struct Options {
   SyncPolicy sync = SyncPolicy::kGroup;
   uint32_t group_events = 1000;
   int64_t group_interval_us = 5000;
-  uint64_t segment_size_bytes = 32ULL << 20;   // a segment is sealed behind the first commit that reaches this
-  uint64_t queue_events_max = 65536;           // waiting events; more are kBusy
+  uint64_t segment_size_bytes = 32ULL << 20;  // a segment is sealed behind the first commit that reaches this
+  uint64_t queue_events_max = 65536;          // waiting events; more are kBusy
   uint64_t queue_size_bytes_max = 256ULL << 20;
   uint64_t idempotency_keys_max = 1ULL << 20;
   int64_t idempotency_window_us = 24LL * 3600 * 1000000;
   ingest::Limits limits;
-  std::string role = "serve";                  // said in LOCK
+  std::string role = "serve";  // said in LOCK
 };
 
 // What the writer needs from outside; borrowed, outlives it.
 struct Environment {
   os::Directory& root;
-  os::Directory& keys;                         // ROOT.keys: signing seed, index key, last signed state
+  os::Directory& keys;  // ROOT.keys: signing seed, index key, last signed state
   os::Clock& clock;
   os::Random& random;
 };
 
 // `khipu init`: makes an empty root, its keys folder's files, and commit 1 (GENESIS and the default types).
 // kConflict when the root already holds a log. Directories exist and are empty (keys may hold earlier keys: refused).
-struct InitOptions { std::string origin; };
+struct InitOptions {
+  std::string origin;
+};
 Result<void> initialize(Environment environment, const InitOptions& options);
 
 struct Receipt {
-  Row first_seq;               // of the batch's first event
-  uint64_t count = 0;          // events: seqs [first_seq, first_seq + count)
-  std::vector<Row> seqs;       // only when events of the batch carry keys of their own; one an event
-  bool durable = true;         // false under policy os
-  bool duplicate = false;      // answered from the idempotency window: nothing was added
+  Row first_seq;           // of the batch's first event
+  uint64_t count = 0;      // events: seqs [first_seq, first_seq + count)
+  std::vector<Row> seqs;   // only when events of the batch carry keys of their own; one an event
+  bool durable = true;     // false under policy os
+  bool duplicate = false;  // answered from the idempotency window: nothing was added
   CommitNumber commit;
 };
 using Answer = std::function<void(Result<Receipt>)>;  // called once, on a thread of the writer; must not block
@@ -68,10 +70,10 @@ struct RecoveryReport {
 };
 
 struct Status {
-  segment::Head head;                    // last published
+  segment::Head head;  // last published
   uint64_t queued_events = 0;
-  uint64_t commits = 0, events = 0;      // since open
-  std::string poisoned;                  // why, or empty
+  uint64_t commits = 0, events = 0;  // since open
+  std::string poisoned;              // why, or empty
   RecoveryReport recovery;
 };
 

@@ -20,7 +20,8 @@ AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit)
 
 ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) {
   if (!context.caller().has_grant("query")) {
-    return server::error_result({"FORBIDDEN", "", "", {}, "", "This needs the grant query, which this caller lacks.", 0});
+    return server::error_result(
+        {"FORBIDDEN", "", "", {}, "", "This needs the grant query, which this caller lacks.", 0});
   }
   auto checked = check_arguments(schema_, arguments);
   if (const auto* error = std::get_if<ToolError>(&checked)) return server::error_result(*error);

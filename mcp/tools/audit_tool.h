@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/os/clock.h"
-#include "engine/os/file.h"
 #include "engine/query/engine.h"
 #include "mcp/server/tool.h"
 #include "mcp/server/tool_error.h"
@@ -23,7 +21,6 @@ namespace khipu::mcp::tools {
 struct AuditContext {
   query::Engine& engine;
   snapshot::Store& store;
-  os::Clock& clock;
   std::optional<std::array<uint8_t, 32>> verifier_key;  // pinned with --key
   std::string root_path;                                // for messages; never sent to a client
 };

@@ -88,7 +88,8 @@ class DescribeTool final : public AuditTool {
                          field.required ? "yes" : "no"});
       }
       if (type.fields.empty()) cells.push_back({type.name, std::to_string(entities), "", "", "", "", ""});
-      types.push_back({{"type", type.name}, {"entities", entities}, {"versions", versions}, {"fields", std::move(fields)}});
+      types.push_back(
+          {{"type", type.name}, {"entities", entities}, {"versions", versions}, {"fields", std::move(fields)}});
     }
     out.put("types", std::move(types));
     out.table({"type", "entities", "field", "kind", "protection", "match", "required"}, cells);
@@ -129,8 +130,9 @@ class DescribeTool final : public AuditTool {
       const query::SourceFacts& source = facts.sources[i];
       const std::string name = source.source.empty() ? "(none)" : renderer.token(source.source).text;
       const std::pair<const char*, uint64_t> parts[] = {
-          {"outcome", source.with_outcome}, {"source_ip", source.with_source_ip}, {"targets", source.with_targets},
-          {"url", source.with_url},         {"session", source.with_session},     {"event_id", source.with_event_id},
+          {"outcome", source.with_outcome}, {"source_ip", source.with_source_ip},
+          {"targets", source.with_targets}, {"url", source.with_url},
+          {"session", source.with_session}, {"event_id", source.with_event_id},
           {"content", source.with_content}, {"action_class", source.with_action_class}};
       OrderedJson shares = {{"actor", source.events > 0 ? 1.0 : 0.0}};
       std::vector<std::string> row = {name, std::to_string(source.events), time_text(source.first),
@@ -139,21 +141,26 @@ class DescribeTool final : public AuditTool {
         shares[member] = share(count, source.events);
         row.push_back(share_text(share(count, source.events)));
       }
-      sources.push_back({{"source", name}, {"events", source.events}, {"first", time_text(source.first)},
-                         {"last", time_text(source.last)}, {"shares", std::move(shares)}});
+      sources.push_back({{"source", name},
+                         {"events", source.events},
+                         {"first", time_text(source.first)},
+                         {"last", time_text(source.last)},
+                         {"shares", std::move(shares)}});
       cells.push_back(std::move(row));
     }
     out.line("sources_distinct", facts.sources_distinct);
     out.put("sources", std::move(sources));
     out.table({"source", "events", "first", "last", "actor", "outcome", "source_ip", "targets", "url", "session",
-               "event_id", "content", "action_class"}, cells);
+               "event_id", "content", "action_class"},
+              cells);
   }
 
   static void limits(ResultBuilder& out) {
-    out.put("limits", {{"limit", {{"default", 25}, {"max", 200}}},
-                       {"max_tokens", {{"default", 4000}, {"max", 12000}, {"rule", "ceil(utf8 bytes / 3)"}}},
-                       {"free_text_chars", {{"concise", 0}, {"detailed", kTextCharsMax}, {"get_event", kRevealCharsMax}}},
-                       {"seqs_per_call", 20}});
+    out.put("limits",
+            {{"limit", {{"default", 25}, {"max", 200}}},
+             {"max_tokens", {{"default", 4000}, {"max", 12000}, {"rule", "ceil(utf8 bytes / 3)"}}},
+             {"free_text_chars", {{"concise", 0}, {"detailed", kTextCharsMax}, {"get_event", kRevealCharsMax}}},
+             {"seqs_per_call", 20}});
     out.line("limits", "limit 25 (max 200), max_tokens 4000 (max 12000), 20 seqs a call");
   }
 

@@ -49,7 +49,8 @@ class RowBuilder {
     EventView view;
     size_t csv = 0;
     for (const std::string& column : event_columns(style_)) {
-      const auto cell = std::find_if(cells_.begin(), cells_.end(), [&](const auto& one) { return one.first == column; });
+      const auto cell =
+          std::find_if(cells_.begin(), cells_.end(), [&](const auto& one) { return one.first == column; });
       view.cells.push_back(cell == cells_.end() ? "" : cell->second);
       csv += view.cells.back().size() + 3;
     }
@@ -110,11 +111,12 @@ std::string fields_cell(const OrderedJson& fields) {
 }
 
 std::vector<std::string> event_columns(const EventStyle& style) {
-  std::vector<std::string> columns = {"seq", "time", "actor", "actor_name", "action", "outcome", "targets", "url", "source"};
+  std::vector<std::string> columns = {"seq",     "time",    "actor", "actor_name", "action",
+                                      "outcome", "targets", "url",   "source"};
   if (style.detailed) {
-    for (const char* more : {"recorded_at", "action_class", "actor_version", "actor_fields", "target_details",
-                             "on_behalf_of", "source_ip", "event_id", "session", "custom", "url_query", "content",
-                             "uid"}) {
+    for (const char* more :
+         {"recorded_at", "action_class", "actor_version", "actor_fields", "target_details", "on_behalf_of", "source_ip",
+          "event_id", "session", "custom", "url_query", "content", "uid"}) {
       columns.emplace_back(more);
     }
   }

@@ -20,7 +20,7 @@ struct EventView {
 struct EventStyle {
   bool detailed = false;
   size_t text_chars_max = kTextCharsMax;
-  std::vector<std::string> fields;   // only these members (and seq); empty: all
+  std::vector<std::string> fields;  // only these members (and seq); empty: all
 };
 
 std::vector<std::string> event_columns(const EventStyle& style);

@@ -27,9 +27,12 @@ Answer<EntityMatcher> matcher(const Json& from, const std::string& argument) {
 }
 
 Answer<query::NamedOwnedValue> custom_value(const std::string& name, const Json& value) {
-  if (value.is_string()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_text(value.get_ref<const std::string&>()))};
-  if (value.is_number_unsigned()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_unsigned(value))};
-  if (value.is_number_integer()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_integer(value))};
+  if (value.is_string())
+    return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_text(value.get_ref<const std::string&>()))};
+  if (value.is_number_unsigned())
+    return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_unsigned(value))};
+  if (value.is_number_integer())
+    return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_integer(value))};
   if (value.is_number_float()) return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_real(value))};
   const std::string text = value.dump();
   return query::NamedOwnedValue{name, query::OwnedValue(codec::Value::of_json(text))};
@@ -63,9 +66,9 @@ Answer<Conditions> conditions(const Json& from) {
   return out;
 }
 
-constexpr std::string_view kFilterNames[] = {"from",   "to",           "tz",      "axis",   "actor",      "actor_match",
-                                             "target", "target_match", "action",  "action_class", "outcome", "source",
-                                             "not",    "url_prefix",   "custom",  "text",   "order",      "order_by"};
+constexpr std::string_view kFilterNames[] = {
+    "from",         "to",      "tz",     "axis", "actor",      "actor_match", "target", "target_match", "action",
+    "action_class", "outcome", "source", "not",  "url_prefix", "custom",      "text",   "order",        "order_by"};
 
 OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
   OrderedJson out = OrderedJson::object();
@@ -91,7 +94,8 @@ OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
   list("outcome", where.outcomes);
   list("source", where.sources);
   if (!where.url_prefix.empty()) out["url_prefix"] = render_got(where.url_prefix);
-  for (const query::NamedOwnedValue& value : where.custom) out["custom"][value.name] = render_got(value.value.as_text());
+  for (const query::NamedOwnedValue& value : where.custom)
+    out["custom"][value.name] = render_got(value.value.as_text());
   if (!where.text.empty()) out["text"] = render_got(where.text);
   return out;
 }

@@ -96,12 +96,15 @@ class HistoryTool final : public AuditTool {
         const auto text = [&](const char* side) {
           return change[side].is_null() ? std::string("(none)") : change[side].get<std::string>();
         };
-        what += (what.empty() ? "" : "|") + change["field"].get<std::string>() + ": " + text("from") + " -> " + text("to");
+        what +=
+            (what.empty() ? "" : "|") + change["field"].get<std::string>() + ": " + text("from") + " -> " + text("to");
       }
     }
-    const std::string state = version.value("deleted", false) ? "deleted" : version.value("revived", false) ? "revived" : "";
-    return {version["version"].dump(), version["time"], version.contains("seq") ? version["seq"].dump() : "",
-            version.value("changed_by", ""), state, what};
+    const std::string state = version.value("deleted", false)   ? "deleted"
+                              : version.value("revived", false) ? "revived"
+                                                                : "";
+    return {version["version"].dump(),       version["time"], version.contains("seq") ? version["seq"].dump() : "",
+            version.value("changed_by", ""), state,           what};
   }
 
   static server::ToolResult present(const query::History& history, const query::HistoryRequest& request,
@@ -112,7 +115,8 @@ class HistoryTool final : public AuditTool {
     query::Filter window;
     window.from = request.from, window.to = request.to, window.axis = request.axis;
     out.window(window, tz, {});
-    OrderedJson entity = {{"ref", renderer.token(history.ref).text}, {"type", history.type}, {"deleted", history.deleted}};
+    OrderedJson entity = {
+        {"ref", renderer.token(history.ref).text}, {"type", history.type}, {"deleted", history.deleted}};
     if (!history.name.empty()) entity["name"] = renderer.free_text(history.name, kNameCharsMax).text;
     out.line("entity", entity["ref"].get<std::string>());
     if (entity.contains("name")) out.line("name", entity["name"].get<std::string>());

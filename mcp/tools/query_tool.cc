@@ -16,7 +16,8 @@ struct Presentation {
   EventStyle style;
 
   std::string text() const {
-    return Json{{"tz", tz}, {"given", Json(given_window)}, {"detailed", style.detailed}, {"fields", style.fields}}.dump();
+    return Json{{"tz", tz}, {"given", Json(given_window)}, {"detailed", style.detailed}, {"fields", style.fields}}
+        .dump();
   }
   static Presentation of(const std::string& text) {
     Presentation out;

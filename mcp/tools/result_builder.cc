@@ -57,7 +57,8 @@ void ResultBuilder::window(const query::Filter& filter, std::string_view tz, Ord
 
 void ResultBuilder::coverage(const query::Coverage& coverage) {
   OrderedJson out = OrderedJson::object();
-  out["retained_from"] = coverage.retained_from ? OrderedJson(time_text(*coverage.retained_from)) : OrderedJson(nullptr);
+  out["retained_from"] =
+      coverage.retained_from ? OrderedJson(time_text(*coverage.retained_from)) : OrderedJson(nullptr);
   out["first_seq"] = coverage.first_seq.value;
   out["purged_rows"] = coverage.purged_rows;
   out["purged_overlap"] = coverage.purged_overlap;
@@ -86,8 +87,11 @@ void ResultBuilder::findings(const std::vector<query::Finding>& findings, uint64
   if (findings.empty()) return;
   OrderedJson out = OrderedJson::array();
   for (const query::Finding& finding : findings) {
-    out.push_back({{"code", finding.code}, {"table", table_name(finding.table)}, {"row", finding.row.value},
-                   {"rows", finding.rows}, {"where", finding.where}});
+    out.push_back({{"code", finding.code},
+                   {"table", table_name(finding.table)},
+                   {"row", finding.row.value},
+                   {"rows", finding.rows},
+                   {"where", finding.where}});
     line("finding", finding.code + " at " + finding.where + ": this record is not shown; run audit_verify");
   }
   put("findings", std::move(out));

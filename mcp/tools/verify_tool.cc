@@ -12,8 +12,8 @@ namespace khipu::mcp::tools {
 namespace {
 
 constexpr int64_t kDefaultSeconds = 20;
-constexpr int64_t kMarginMs = 2000;    // kept back from the call's deadline to write the answer
-constexpr size_t kAlsoMax = 20;        // findings shown beside the first break
+constexpr int64_t kMarginMs = 2000;  // kept back from the call's deadline to write the answer
+constexpr size_t kAlsoMax = 20;      // findings shown beside the first break
 
 class VerifyTool final : public AuditTool {
  public:
@@ -27,18 +27,27 @@ class VerifyTool final : public AuditTool {
     }
     const bool range = given.value("scope", "full") == "range";
     if (range != (given.contains("from_seq") || given.contains("to_seq"))) {
-      return server::error_result({"INVALID_ARGUMENT", range ? "from_seq" : "scope", "", {}, "",
-                                   "scope range needs from_seq or to_seq; from_seq and to_seq need scope range.", 0});
+      return server::error_result({"INVALID_ARGUMENT",
+                                   range ? "from_seq" : "scope",
+                                   "",
+                                   {},
+                                   "",
+                                   "scope range needs from_seq or to_seq; from_seq and to_seq need scope range.",
+                                   0});
     }
     verify::Options options;
     options.key = audit().verifier_key;
-    options.clock = &audit().clock;
     if (range) {
       options.from_row = Row{given.value("from_seq", uint64_t{0})};
       if (given.contains("to_seq")) options.to_row = Row{given["to_seq"].get<uint64_t>()};
       if (options.to_row && *options.from_row >= *options.to_row) {
-        return server::error_result({"INVALID_ARGUMENT", "to_seq", given["to_seq"].dump(), {}, "",
-                                     "to_seq is one past the last event, so it must be greater than from_seq.", 0});
+        return server::error_result({"INVALID_ARGUMENT",
+                                     "to_seq",
+                                     given["to_seq"].dump(),
+                                     {},
+                                     "",
+                                     "to_seq is one past the last event, so it must be greater than from_seq.",
+                                     0});
       }
     }
     const int64_t wanted_ms = given.value("max_seconds", kDefaultSeconds) * 1000;

@@ -31,9 +31,9 @@ class Generator {
     if (count_ % 1000 == 999) event.target_name += " renamed " + std::to_string(count_);
     event.action = kActions[random_() % 6];
     event.url = "/api/accounts/" + event.target + "/records/" + std::to_string(random_() % 1000);
-    event.content = R"({"ip":"198.51.100.)" + std::to_string(random_() % 256) + R"(","user_agent":"Mozilla/5.0 (X11; )" +
-                    R"(Linux x86_64)","request":")" + std::to_string(random_()) + R"(","bytes":)" +
-                    std::to_string(random_() % 100000) + "}";
+    event.content = R"({"ip":"198.51.100.)" + std::to_string(random_() % 256) +
+                    R"(","user_agent":"Mozilla/5.0 (X11; )" + R"(Linux x86_64)",
+    "request" : ")" + std::to_string(random_()) + R"(","bytes":)" + std::to_string(random_() % 100000) + "}";
     // Sized so that the event as compact canonical JSON has about 400 bytes.
     event.occurred_at = 1750000000000000 + static_cast<int64_t>(count_) * 137;
     ++count_;
@@ -51,8 +51,10 @@ class Generator {
 
 inline void append(ingest::Batch& batch, const PlainEvent& from) {
   ingest::Event event;
-  const ingest::FieldInput actor_name{"name", false, codec::Value::of_text(batch.keep(std::string_view(from.actor_name)))};
-  const ingest::FieldInput target_name{"name", false, codec::Value::of_text(batch.keep(std::string_view(from.target_name)))};
+  const ingest::FieldInput actor_name{"name", false,
+                                      codec::Value::of_text(batch.keep(std::string_view(from.actor_name)))};
+  const ingest::FieldInput target_name{"name", false,
+                                       codec::Value::of_text(batch.keep(std::string_view(from.target_name)))};
   event.actor = {"user", batch.keep(std::string_view(from.actor)), batch.keep(std::span(&actor_name, 1)), false};
   const ingest::EntityInput target{"resource", batch.keep(std::string_view(from.target)),
                                    batch.keep(std::span(&target_name, 1)), false};

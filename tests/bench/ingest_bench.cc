@@ -158,12 +158,14 @@ Row sqlite_run(const Settings& settings, const std::string& name, bool tuned) {
   if (tuned) run("PRAGMA wal_autocheckpoint=65536;");  // 256 MB of 4 KiB pages
   run("CREATE TABLE events(seq INTEGER PRIMARY KEY, time INTEGER, actor TEXT, target TEXT, action TEXT, url TEXT, "
       "content TEXT, hash BLOB);"
-      "CREATE INDEX by_actor ON events(actor); CREATE INDEX by_target ON events(target); CREATE INDEX by_time ON events(time);");
+      "CREATE INDEX by_actor ON events(actor); CREATE INDEX by_target ON events(target); CREATE INDEX by_time ON "
+      "events(time);");
   std::vector<bench::PlainEvent> events;
   bench::Generator generator(1);
   for (uint64_t i = 0; i < settings.sqlite_events; ++i) events.push_back(generator.next());
   sqlite3_stmt* insert = nullptr;
-  sqlite3_prepare_v2(db, "INSERT INTO events(time,actor,target,action,url,content) VALUES(?,?,?,?,?,?)", -1, &insert, nullptr);
+  sqlite3_prepare_v2(db, "INSERT INTO events(time,actor,target,action,url,content) VALUES(?,?,?,?,?,?)", -1, &insert,
+                     nullptr);
   Row row{name, events.size(), 0, 0};
   row.seconds = seconds([&] {
     for (size_t i = 0; i < events.size(); ++i) {
@@ -172,7 +174,8 @@ Row sqlite_run(const Settings& settings, const std::string& name, bool tuned) {
       sqlite3_bind_int64(insert, 1, event.occurred_at);
       const std::string* texts[] = {&event.actor, &event.target, &event.action, &event.url, &event.content};
       for (int column = 0; column < 5; ++column) {
-        sqlite3_bind_text(insert, column + 2, texts[column]->data(), static_cast<int>(texts[column]->size()), SQLITE_STATIC);
+        sqlite3_bind_text(insert, column + 2, texts[column]->data(), static_cast<int>(texts[column]->size()),
+                          SQLITE_STATIC);
       }
       if (sqlite3_step(insert) != SQLITE_DONE) die(sqlite3_errmsg(db));
       sqlite3_reset(insert);
@@ -190,12 +193,18 @@ Settings parse(int count, char** words) {
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
     const auto number = [&] { return i + 1 < count ? std::strtoull(words[++i], nullptr, 10) : 0; };
-    if (word == "--events") settings.events = number();
-    else if (word == "--sqlite-events") settings.sqlite_events = number();
-    else if (word == "--always") settings.always = number();
-    else if (word == "--dir" && i + 1 < count) settings.dir = words[++i];
-    else if (word == "--json") settings.json = true;
-    else die("usage: bench_ingest [--events N] [--sqlite-events N] [--always N] [--dir DIR] [--json]");
+    if (word == "--events")
+      settings.events = number();
+    else if (word == "--sqlite-events")
+      settings.sqlite_events = number();
+    else if (word == "--always")
+      settings.always = number();
+    else if (word == "--dir" && i + 1 < count)
+      settings.dir = words[++i];
+    else if (word == "--json")
+      settings.json = true;
+    else
+      die("usage: bench_ingest [--events N] [--sqlite-events N] [--always N] [--dir DIR] [--json]");
   }
   return settings;
 }
@@ -230,10 +239,11 @@ int main(int count, char** words) {
                 static_cast<unsigned long long>(row.events), row.seconds, row.rate(),
                 static_cast<double>(row.disk_bytes) / static_cast<double>(row.events));
   }
-  std::printf("ratios: khipu group / sqlite %.1f, / sqlite tuned %.1f, / bare append %.2f, / bare append + SHA-256 %.2f; "
-              "khipu always / bare %.2f; peak resident %ld MiB (all events are made beforehand)\n",
-              rows[2].rate() / rows[3].rate(), rows[2].rate() / rows[4].rate(), rows[2].rate() / rows[0].rate(),
-              rows[2].rate() / rows[1].rate(), rows[6].rate() / rows[5].rate(), usage.ru_maxrss / 1024);
+  std::printf(
+      "ratios: khipu group / sqlite %.1f, / sqlite tuned %.1f, / bare append %.2f, / bare append + SHA-256 %.2f; "
+      "khipu always / bare %.2f; peak resident %ld MiB (all events are made beforehand)\n",
+      rows[2].rate() / rows[3].rate(), rows[2].rate() / rows[4].rate(), rows[2].rate() / rows[0].rate(),
+      rows[2].rate() / rows[1].rate(), rows[6].rate() / rows[5].rate(), usage.ru_maxrss / 1024);
   std::filesystem::remove_all(settings.dir);
   return 0;
 }

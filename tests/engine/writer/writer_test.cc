@@ -37,7 +37,8 @@ struct Root {
   std::unique_ptr<snapshot::Store> store;
 };
 
-ingest::Batch event(std::string_view actor, std::string_view name, std::string_view action, std::string_view target = {}) {
+ingest::Batch event(std::string_view actor, std::string_view name, std::string_view action,
+                    std::string_view target = {}) {
   ingest::Batch batch;
   ingest::Event event;
   event.actor.type = "user";
@@ -116,10 +117,13 @@ TEST_CASE("writer: segments seal and every row stays readable across them") {
   Buffer keep;
   for (uint64_t seq = 0; seq < 200; ++seq) CHECK(shown(*snapshot, seq, keep).action == "PUT");
   uint64_t next = 200;
-  REQUIRE(snapshot->scan(TableId::kLogs, {0}, {200}, snapshot::Order::kDescending, [&](const snapshot::ScannedRow& row) {
-    CHECK(row.row.value == --next);
-    return row.fault == codec::FrameFault::kNone;
-  }).ok());
+  REQUIRE(snapshot
+              ->scan(TableId::kLogs, {0}, {200}, snapshot::Order::kDescending,
+                     [&](const snapshot::ScannedRow& row) {
+                       CHECK(row.row.value == --next);
+                       return row.fault == codec::FrameFault::kNone;
+                     })
+              .ok());
   CHECK(next == 0);
 }
 

@@ -1,0 +1,108 @@
+// From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
+#include "engine/writer/writer_impl.h"
+
+namespace khipu::writer {
+
+Result<void> Writer::Impl::open(Options opened_with) {
+  options = std::move(opened_with);
+  KHIPU_TRY_ASSIGN(lock, os::RootLock::acquire(environment.root, options.role, environment.clock.now()));
+  KHIPU_TRY_ASSIGN(keys, load_keys(environment.keys));
+  KHIPU_TRY_ASSIGN(const SignedState state, load_state(environment.keys));
+  root_id = state.root_id;
+  KHIPU_TRY_ASSIGN(const Recovered recovered, recover(environment.root, *keys, state));
+  if (recovered.commit.number.value == 0) {
+    return Error{Code::kNotFound,
+                 "this root holds no log: `khipu init` was interrupted; remove it and its keys "
+                 "folder and run init again"};
+  }
+  recovery = recovered.report;
+  uint64_t seed = 0;
+  environment.random.fill({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
+  sequencer = std::make_unique<Sequencer>(keys->index, environment.clock, environment.random, seed);
+  sequencer->window().set_bounds(options.idempotency_keys_max, options.idempotency_window_us);
+  KHIPU_TRY(at("replay", replay(recovered)));
+  KHIPU_TRY_ASSIGN(committer, Committer::open(environment.root, *keys, root_id, recovered, options.segment_size_bytes));
+  KHIPU_TRY_ASSIGN(head_file, HeadFile::open(environment.root, recovered.head.sequence, recovered.head_slot));
+  KHIPU_TRY_ASSIGN(checkpointer, Checkpointer::open(environment.root, environment.keys));
+  KHIPU_TRY_ASSIGN(idempotency, IdempotencyLog::create(environment.root, sequencer->window().entries(),
+                                                       recovered.head.tables[index_of(TableId::kLogs)].size));
+  published.commit = recovered.commit;
+  published.head = recovered.head;
+  checkpointed = state.number;
+  for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
+  schema = sequencer->schema();
+  KHIPU_TRY(name_quarantine());
+  return {};
+}
+
+// What the writer must remember: schema, entities, recent keys, the last recorded_at.
+Result<void> Writer::Impl::replay(const Recovered& recovered) {
+  const auto table = [&](TableId id) { return recovered.head.tables[index_of(id)]; };
+  const auto rows = [&](TableId id, Row from, const std::function<Result<void>(Row, const codec::Frame&)>& visit) {
+    return for_each_row(environment.root, id, recovered.manifests[index_of(id)], table(id), from, visit);
+  };
+  KHIPU_TRY(rows(TableId::kMeta, {0},
+                 [&](Row, const codec::Frame& frame) { return sequencer->replay_statement(frame.payload); }));
+  KHIPU_TRY(rows(TableId::kRegistry, {0},
+                 [&](Row row, const codec::Frame& frame) { return sequencer->replay_version(row, frame.payload); }));
+  KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded cache, IdempotencyLog::load(environment.root));
+  const uint64_t size = table(TableId::kLogs).size;
+  uint64_t covered = std::min(cache.covered_rows.value_or(0), size);
+  if (!cache.covered_rows) {
+    // No cache: only segments young enough to matter are read.
+    for (const segment::ManifestEntry& entry : recovered.manifests[index_of(TableId::kLogs)].entries) {
+      if (entry.footer.recorded_last + options.idempotency_window_us >= environment.clock.now()) break;
+      covered = entry.footer.first_row.value + entry.footer.rows;
+    }
+  }
+  for (const Answered& answered_before : cache.entries) {
+    // What lies above `covered` is read from the records: a cached answer to a commit that was cut must not survive.
+    if (answered_before.first_seq.value < covered) sequencer->window().add(answered_before);
+  }
+  KHIPU_TRY(rows(TableId::kLogs, {covered}, [&](Row row, const codec::Frame& frame) {
+    return sequencer->replay_event_key(row, frame.payload, recovered.commit.number);
+  }));
+  std::array<uint64_t, kTableCount> sizes;
+  for (size_t i = 0; i < kTableCount; ++i) sizes[i] = recovered.head.tables[i].size;
+  sequencer->start(sizes, recovered.commit.time);
+  return {};
+}
+
+// The first commit says what recovery set aside: also what an earlier run set aside and had no time to say.
+Result<void> Writer::Impl::name_quarantine() {
+  KHIPU_TRY_ASSIGN(const std::vector<codec::RecoveryStatement> statements,
+                   unnamed_quarantine(environment.root, *keys, root_id, sequencer->recovered()));
+  if (statements.empty()) return {};
+  sequencer->begin(committer->next_number());
+  for (const codec::RecoveryStatement& statement : statements) {
+    KHIPU_TRY(sequencer->append_statement(statement, pending));
+  }
+  KHIPU_TRY(committer->write_rows(pending));
+  pending.clear();
+  committer->sign(environment.clock.now());
+  KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
+  return make_durable(job);
+}
+
+Result<void> Writer::Impl::close() {
+  if (closed) return {};
+  closed = true;
+  {
+    const std::lock_guard hold(mutex);
+    stopping = true;
+  }
+  queue_moved.notify_all();
+  for (std::thread* thread : {&writer_thread, &sync_thread, &checkpoint_thread}) {
+    if (thread->joinable()) thread->join();
+  }
+  if (!poisoned.empty()) return poison_error();
+  if (!head_file || !checkpointer) return {};
+  KHIPU_TRY(checkpoint());
+  // HEAD once more, with what the checkpoint made durable, so that the next start rebuilds nothing.
+  for (size_t i = 0; i < kTableCount; ++i) published.head.tables[i].tree_synced = tree_synced[i];
+  KHIPU_TRY(head_file->write(published.head));
+  KHIPU_TRY(head_file->sync());
+  return idempotency->cover(published.head.tables[index_of(TableId::kLogs)].size);
+}
+
+}  // namespace khipu::writer

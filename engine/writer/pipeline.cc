@@ -1,0 +1,240 @@
+// The writer's three threads. The order of each step is a rule of the commit model: a frame only behind the sync of the
+// commit before it, HEAD only behind its own, the key-side state only for what is published.
+#include <algorithm>
+
+#include "engine/writer/writer_impl.h"
+
+namespace khipu::writer {
+namespace {
+
+constexpr auto kCheckpointInterval = std::chrono::seconds(1);
+constexpr auto kOsSyncInterval = std::chrono::seconds(1);
+// One commit takes at most so much from the queue: its answers should not wait for ever behind it.
+constexpr uint64_t kCommitEventsMax = 16384;
+constexpr uint64_t kCommitSizeBytesMax = 16ULL << 20;
+
+}  // namespace
+
+void Writer::Impl::start_threads() {
+  writer_thread = std::thread([this] { write_loop(); });
+  sync_thread = std::thread([this] { sync_loop(); });
+  checkpoint_thread = std::thread([this] { checkpoint_loop(); });
+}
+
+Error Writer::Impl::poison_error() const {
+  return {Code::kPoisoned, "the writer stopped after a failed write or sync and must be reopened: " + poisoned};
+}
+
+void Writer::Impl::poison(const Error& error) {
+  std::deque<Submission> refused;
+  {
+    const std::lock_guard hold(mutex);
+    if (poisoned.empty()) poisoned = error.message;
+    refused.swap(queue);
+    queued_events = queued_size_bytes = 0;
+  }
+  queue_moved.notify_all();
+  sync_moved.notify_all();
+  checkpoint_moved.notify_all();
+  for (Submission& submission : refused) submission.answer(poison_error());
+}
+
+// Waits until a commit is due and takes its submissions; empty when it is time to stop, or to sync what `os` gathered.
+std::vector<Submission> Writer::Impl::take() {
+  std::vector<Submission> taken;
+  std::unique_lock hold(mutex);
+  while (poisoned.empty()) {
+    const bool due_now =
+        !queue.empty() && (stopping || options.sync != SyncPolicy::kGroup || queued_events >= options.group_events);
+    if (due_now || (stopping && queue.empty())) break;
+    if (uncommitted_events > 0 || committer->uncommitted()) {
+      if (Steady::now() >= uncommitted_since + kOsSyncInterval) break;
+      queue_moved.wait_until(hold, uncommitted_since + kOsSyncInterval);
+    } else if (!queue.empty()) {
+      const auto deadline = queue.front().since + std::chrono::microseconds(options.group_interval_us);
+      if (Steady::now() >= deadline) break;
+      queue_moved.wait_until(hold, deadline);
+    } else {
+      queue_moved.wait(hold);
+    }
+  }
+  uint64_t events_taken = 0, size_taken = 0;
+  while (!queue.empty() && poisoned.empty()) {
+    Submission& next = queue.front();
+    if (!taken.empty() && (options.sync == SyncPolicy::kAlways || events_taken + next.events > kCommitEventsMax ||
+                           size_taken + next.size_bytes > kCommitSizeBytesMax)) {
+      break;
+    }
+    events_taken += next.events;
+    size_taken += next.size_bytes;
+    queued_events -= next.events;
+    queued_size_bytes -= next.size_bytes;
+    taken.push_back(std::move(next));
+    queue.pop_front();
+  }
+  return taken;
+}
+
+void Writer::Impl::write_loop() {
+  while (true) {
+    std::vector<Submission> taken = take();
+    {
+      const std::lock_guard hold(mutex);
+      if (!poisoned.empty()) {
+        for (Submission& submission : taken) submission.answer(poison_error());
+        break;
+      }
+      if (taken.empty() && stopping && queue.empty() && uncommitted_events == 0 && !committer->uncommitted()) break;
+    }
+    if (Result<void> done = commit(std::move(taken)); !done.ok()) {
+      poison(done.error());
+      for (auto& answer : answers) answer(&done.error());
+      answers.clear();
+      break;
+    }
+  }
+  const std::lock_guard hold(mutex);
+  writer_done = true;
+  sync_moved.notify_all();
+}
+
+// Until the sync thread is idle: the commit before this one is durable, visible and answered.
+Result<void> Writer::Impl::wait_for_sync() {
+  std::unique_lock hold(mutex);
+  sync_moved.wait(hold, [&] { return sync_idle || !poisoned.empty(); });
+  if (!poisoned.empty()) return poison_error();
+  for (const TableId table : kTables) committer->tree_synced(table, tree_synced[index_of(table)]);
+  return {};
+}
+
+Result<void> Writer::Impl::commit(std::vector<Submission> taken) {
+  SyncPolicy policy;
+  bool stop;
+  {
+    const std::lock_guard hold(mutex);
+    policy = options.sync;
+    stop = stopping;
+    sequencer->window().set_bounds(options.idempotency_keys_max, options.idempotency_window_us);
+  }
+  pending.clear();
+  sequencer->begin(committer->next_number());
+  for (Submission& submission : taken) {
+    Result<Receipt> receipt = sequencer->add(submission.batch, pending);
+    if (!receipt.ok()) {
+      submission.answer(std::move(receipt));
+    } else {
+      receipt->durable = policy != SyncPolicy::kOs;
+      answers.push_back(
+          [answer = std::move(submission.answer), value = std::move(receipt).value()](const Error* error) {
+            error ? answer(Error{Code::kPoisoned, error->message}) : answer(value);
+          });
+    }
+    submission.batch = {};
+  }
+  const bool has_rows =
+      std::any_of(pending.rows.begin(), pending.rows.end(), [](const Rows& rows) { return !rows.leaves.empty(); });
+  {
+    const std::lock_guard hold(mutex);
+    schema = sequencer->schema();
+  }
+  if (has_rows) {
+    if (committer->wants_seal() && !committer->uncommitted()) {
+      KHIPU_TRY(wait_for_sync());
+      KHIPU_TRY(committer->seal());
+    }
+    if (uncommitted_events == 0) uncommitted_since = Steady::now();
+    KHIPU_TRY(committer->write_rows(pending));
+    uncommitted_events += pending.events;
+    answered.insert(answered.end(), pending.answered.begin(), pending.answered.end());
+  }
+  if (policy == SyncPolicy::kOs) {
+    for (auto& answer : answers) answer(nullptr);
+    answers.clear();
+    if (!stop && Steady::now() < uncommitted_since + kOsSyncInterval) return {};
+  }
+  if (!committer->uncommitted()) {  // only refusals and repeats: what they repeat may still be on its way
+    if (answers.empty()) return {};
+    KHIPU_TRY(wait_for_sync());
+    for (auto& answer : answers) answer(nullptr);
+    answers.clear();
+    return {};
+  }
+  committer->sign(environment.clock.now());
+  KHIPU_TRY(wait_for_sync());
+  KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
+  job.answers = std::move(answers);
+  job.answered = std::move(answered);
+  job.events = uncommitted_events;
+  answers.clear();
+  answered.clear();
+  uncommitted_events = 0;
+  const std::lock_guard hold(mutex);
+  syncing = std::move(job);
+  sync_idle = false;
+  sync_moved.notify_all();
+  return {};
+}
+
+void Writer::Impl::sync_loop() {
+  std::unique_lock hold(mutex);
+  while (true) {
+    sync_moved.wait(hold, [&] { return syncing || writer_done; });
+    if (!syncing) break;
+    Job job = std::move(*syncing);
+    syncing.reset();
+    hold.unlock();
+    const Result<void> done = make_durable(job);
+    if (!done.ok()) poison(done.error());
+    for (auto& answer : job.answers) answer(done.ok() ? nullptr : &done.error());
+    hold.lock();
+    sync_idle = true;
+    sync_moved.notify_all();
+    if (!done.ok()) break;
+  }
+  sync_done = true;
+  checkpoint_moved.notify_all();
+}
+
+// (2) sync, (3) HEAD; the answers are the caller's.
+Result<void> Writer::Impl::make_durable(Job& job) {
+  KHIPU_TRY(at("commit " + std::to_string(job.commit.number.value), sync_files(job)));
+  KHIPU_TRY(head_file->write(job.head));
+  KHIPU_TRY(idempotency->append(job.answered));
+  const std::lock_guard hold(mutex);
+  ++commits;
+  events += job.events;
+  published.commit = job.commit;
+  published.head = job.head;
+  checkpoint_moved.notify_all();
+  return {};
+}
+
+void Writer::Impl::checkpoint_loop() {
+  std::unique_lock hold(mutex);
+  while (!sync_done && poisoned.empty()) {
+    checkpoint_moved.wait(hold,
+                          [&] { return sync_done || !poisoned.empty() || published.commit.number > checkpointed; });
+    if (sync_done || !poisoned.empty()) break;
+    hold.unlock();
+    const Result<void> done = checkpoint();
+    if (!done.ok()) poison(done.error());
+    hold.lock();
+    checkpoint_moved.wait_for(hold, kCheckpointInterval, [&] { return sync_done || !poisoned.empty(); });
+  }
+}
+
+Result<void> Writer::Impl::checkpoint() {
+  Job target;
+  {
+    const std::lock_guard hold(mutex);
+    target.commit = published.commit;
+    target.head = published.head;
+  }
+  KHIPU_TRY(at("checkpoint", checkpointer->run(target, *head_file)));
+  const std::lock_guard hold(mutex);
+  checkpointed = target.commit.number;
+  for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = std::max(tree_synced[i], target.head.tables[i].size);
+  return {};
+}
+
+}  // namespace khipu::writer

@@ -1,0 +1,91 @@
+// The writer's insides: what its threads share and what each owns. Only the files of this room include it.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "engine/os/lock_file.h"
+#include "engine/writer/committer.h"
+#include "engine/writer/publisher.h"
+#include "engine/writer/recovery.h"
+#include "engine/writer/sequencer.h"
+#include "engine/writer/writer.h"
+
+namespace khipu::writer {
+
+using Steady = std::chrono::steady_clock;
+
+struct Submission {
+  ingest::Batch batch;
+  Answer answer;
+  uint64_t events = 0;
+  uint64_t size_bytes = 0;
+  Steady::time_point since;
+};
+
+// Three threads beside the callers'. The writer's: queue -> sequence, encode, hash -> rows -> frame. The sync thread:
+// fdatasync -> HEAD -> answers. The checkpointer's: every second, tree files, key-side state, HEAD sync. So the rows of
+// a commit are written while the one before it syncs; its frame only after that sync has returned.
+struct Writer::Impl {
+  explicit Impl(Environment environment_) : environment(environment_) {}
+
+  Environment environment;
+  Options options;  // guarded by mutex
+  std::optional<os::RootLock> lock;
+  std::optional<Keys> keys;
+  RootId root_id{};
+  RecoveryReport recovery;
+  std::unique_ptr<Sequencer> sequencer;  // the writer's thread
+  std::unique_ptr<Committer> committer;  // the writer's thread
+  std::unique_ptr<HeadFile> head_file;
+  std::unique_ptr<IdempotencyLog> idempotency;  // the sync thread
+  std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
+
+  mutable std::mutex mutex;
+  std::condition_variable queue_moved, sync_moved, checkpoint_moved;
+  // Guarded by mutex:
+  std::deque<Submission> queue;
+  uint64_t queued_events = 0, queued_size_bytes = 0;
+  bool stopping = false;  // no more submissions
+  bool writer_done = false, sync_done = false;
+  std::string poisoned;
+  std::shared_ptr<const registry::Schema> schema;
+  std::optional<Job> syncing;  // handed to the sync thread
+  bool sync_idle = true;
+  Job published;  // the last commit whose HEAD was written
+  CommitNumber checkpointed;
+  std::array<uint64_t, kTableCount> tree_synced{};
+  uint64_t commits = 0, events = 0;
+
+  std::thread writer_thread, sync_thread, checkpoint_thread;
+  bool closed = false;
+
+  Result<void> open(Options opened_with);
+  Result<void> replay(const Recovered& recovered);
+  Result<void> name_quarantine();
+  void start_threads();
+  Result<void> close();
+
+  void write_loop();
+  std::vector<Submission> take();
+  Result<void> commit(std::vector<Submission> taken);
+  Result<void> wait_for_sync();
+  void sync_loop();
+  Result<void> make_durable(Job& job);
+  void checkpoint_loop();
+  Result<void> checkpoint();
+  void poison(const Error& error);
+  Error poison_error() const;
+
+  // The writer's thread: what the open commit of policy `os` has gathered.
+  Pending pending;
+  std::vector<std::function<void(const Error*)>> answers;
+  std::vector<Answered> answered;
+  uint64_t uncommitted_events = 0;
+  Steady::time_point uncommitted_since;
+};
+
+}  // namespace khipu::writer
