@@ -55,8 +55,8 @@ struct ImportFixture {
         }()) {}
 
   Result<Report> try_run(std::string_view input, RunOptions options = {}) {
+    const auto folder = disk.directory("in");
     disk.put("in/input", as_bytes(input));
-    auto folder = disk.directory("in");
     auto file = folder->open_file("input", os::Mode::kRead);
     REQUIRE(file.ok());
     if (options.source.empty()) options.source = "input";

@@ -19,8 +19,9 @@ struct Pieces {
 
 Pieces split(std::string_view input, SourceOptions options = {}) {
   tests::FakeDisk disk;
+  const auto folder = disk.directory("in");
   disk.put("in/input", as_bytes(input));
-  auto file = disk.directory("in")->open_file("input", os::Mode::kRead);
+  auto file = folder->open_file("input", os::Mode::kRead);
   REQUIRE(file.ok());
   auto opened = Input::open(**file);
   REQUIRE(opened.ok());
