@@ -59,54 +59,29 @@ uint8_t* put_real(uint8_t* at, double value) {
   return put_be(at + 1, *half);
 }
 
-void Scan::fail_at(size_t offset, const char* what, Code code) {
-  if (fault_ != nullptr) return;
-  fault_ = what;
-  fault_at_ = offset;
-  code_ = code;
-  at_ = end_;
-}
-
 Error Scan::error(size_t base) const {
   KHIPU_ASSERT(fault_ != nullptr);
   return {code_, std::string(fault_) + " at byte " + std::to_string(base + fault_at_)};
 }
 
-Result<void> Scan::finish(const char* record) {
-  if (ok() && !at_end()) fail("bytes are left over");
-  if (ok()) return {};
-  return error().at(record);
+Result<void> Scan::finish_fault(Scan scan, const char* record) {
+  scan.fail("bytes are left over");
+  return scan.error().at(record);
 }
 
-uint64_t Scan::long_argument(uint8_t info) {
-  if (info == 27 && left() >= 9) {  // times
-    const auto value = load_be<uint64_t>(at_ + 1);
-    if (value >> 32 != 0) {
-      at_ += 9;
-      return value;
-    }
+Scan::Argument Scan::long_argument(const uint8_t* at, const uint8_t* end) {
+  const uint8_t info = *at & 31;
+  const auto left = static_cast<size_t>(end - at);
+  if (info == 27 && left >= 9) {  // times
+    const auto value = load_be<uint64_t>(at + 1);
+    return {value, value >> 32 != 0 ? size_t{9} : size_t{0}};
   }
   const size_t size = size_t{1} << (info & 3);  // 24, 25, 26, 27: 1, 2, 4, 8 bytes
-  if (info > 27) {
-    fail("a length that is indefinite or reserved");
-    return 0;
-  }
-  if (left() < 1 + size) {
-    fail("the bytes end inside an item");
-    return 0;
-  }
-  const uint8_t* from = at_ + 1;
-  const uint64_t value = size == 1   ? *from
-                         : size == 2 ? load_be<uint16_t>(from)
-                         : size == 4 ? load_be<uint32_t>(from)
-                                     : load_be<uint64_t>(from);
+  if (info > 27 || left < 1 + size) return {0, 0};
+  const uint8_t* from = at + 1;
+  const uint64_t value = size == 1 ? *from : size == 2 ? load_be<uint16_t>(from) : load_be<uint32_t>(from);
   const uint64_t least = size == 1 ? 24 : uint64_t{1} << (4 * size);
-  if (value < least) {
-    fail("a number that is not in its shortest form");
-    return 0;
-  }
-  at_ += 1 + size;
-  return value;
+  return {value, value < least ? 0 : 1 + size};
 }
 
 bool Scan::boolean() {

@@ -16,7 +16,7 @@ static uint8_t* put_pin(uint8_t* at, const Pin& pin) {
   return raw::put_unsigned(at, pin.version.value);
 }
 
-static Pin read_pin(Scan& in) {
+KHIPU_HOT static Pin read_pin(Scan& in) {
   if (in.major() != raw::kArray) {
     const Row row{in.unsigned_integer()};
     return {row, row};
@@ -109,21 +109,22 @@ void encode_event(Buffer& to, const EventRecord& event) {
 
 // An enumerator other than the one that is left out, up to `max`.
 template <typename Enum>
-static Enum read_enum(Scan& in, Enum max) {
+KHIPU_HOT static Enum read_enum(Scan& in, Enum max) {
   const size_t from = in.offset();
   const uint64_t value = in.unsigned_integer();
   if (value == 0 || value > static_cast<uint64_t>(max)) in.fail_at(from, "unknown enumerator");
   return static_cast<Enum>(value);
 }
 
-static void read_targets(Scan& in, std::vector<Pin>& targets) {
+KHIPU_HOT static void read_targets(Scan& in, std::vector<Pin>& targets) {
   const size_t from = in.offset();
   uint64_t count = in.array();
   if (count == 0) in.fail_at(from, "empty list of targets");
   for (; count > 0 && in.ok(); --count) targets.push_back(read_pin(in));
 }
 
-static void read_custom(Scan& in, std::vector<ColumnValue>& custom) {
+// Takes and gives back its own Scan: see KHIPU_HOT.
+static Scan read_custom(Scan in, std::vector<ColumnValue>& custom) {
   const size_t from = in.offset();
   uint64_t count = in.map();
   if (count == 0) in.fail_at(from, "empty map of columns");
@@ -137,9 +138,10 @@ static void read_custom(Scan& in, std::vector<ColumnValue>& custom) {
     const Value value = raw::read_value(in);
     custom.push_back({static_cast<uint32_t>(column), value});
   }
+  return in;
 }
 
-static IdempotencyMark read_mark(Scan& in) {
+KHIPU_HOT static IdempotencyMark read_mark(Scan& in) {
   const size_t from = in.offset();
   IdempotencyMark mark;
   const uint64_t members = in.array();
@@ -150,14 +152,14 @@ static IdempotencyMark read_mark(Scan& in) {
   return mark;
 }
 
-static Bytes read_content(Scan& in) {
+KHIPU_HOT static Bytes read_content(Scan& in) {
   const size_t from = in.offset();
   const Bytes content = in.bytes();
   if (content.empty()) in.fail_at(from, "empty content");
   return content;
 }
 
-static inline std::string_view optional_text(Scan& in, uint8_t key) {
+KHIPU_HOT static std::string_view optional_text(Scan& in, uint8_t key) {
   return in.take_key(key) ? in.filled_text() : std::string_view();
 }
 
@@ -191,7 +193,7 @@ Result<void> decode_event(Bytes payload, EventRecord& event) {
     event.content = read_content(in);
   }
   event.custom.clear();
-  if (in.take_key(17)) read_custom(in, event.custom);
+  if (in.take_key(17)) in = read_custom(in, event.custom);
   event.idempotency.reset();
   if (in.take_key(18)) event.idempotency = read_mark(in);
   in.close_map();

@@ -41,18 +41,6 @@ void append_value(Buffer& to, const Value& value) {
   raw::append_with(to, raw::value_size_max(value), [&](uint8_t* at) { return raw::put_value(at, value); });
 }
 
-static bool known_kind(uint64_t kind) {
-  switch (static_cast<RecordKind>(kind)) {
-    case RecordKind::kEvent:
-    case RecordKind::kVersion:
-    case RecordKind::kStatement:
-    case RecordKind::kAccess:
-    case RecordKind::kCommit:
-    case RecordKind::kFooter: return kind <= UINT8_MAX;
-  }
-  return false;
-}
-
 Result<FrameFacts> frame_facts(Bytes payload) {
   raw::Scan in(payload);
   FrameFacts facts;
@@ -60,7 +48,7 @@ Result<FrameFacts> frame_facts(Bytes payload) {
   in.need_key(0, "expected key 0, the kind");
   const size_t from = in.offset();
   const uint64_t kind = in.unsigned_integer();
-  if (in.ok() && !known_kind(kind)) in.fail_at(from, "unknown kind of record", Code::kUnsupported);
+  if (in.ok() && !raw::known_kind(kind)) in.fail_at(from, "unknown kind of record", Code::kUnsupported);
   facts.kind = static_cast<uint8_t>(kind);
   Uid uid{};
   if (in.take_key(1)) in.fixed(uid);
@@ -109,27 +97,6 @@ uint8_t* put_row_prefix(uint8_t* at, uint64_t members, RecordKind kind, const Ui
   at = put_bytes(at, uid);
   *at++ = 2;
   return put_integer(at, recorded_at);
-}
-
-void read_kind(Scan& in, RecordKind kind) {
-  in.open_map();
-  in.need_key(0, "expected key 0, the kind");
-  const size_t from = in.offset();
-  const uint64_t found = in.unsigned_integer();
-  if (found == static_cast<uint64_t>(kind)) return;
-  if (known_kind(found)) {
-    in.fail_at(from, "a record of another kind");
-  } else {
-    in.fail_at(from, "unknown kind of record", Code::kUnsupported);
-  }
-}
-
-void read_row_prefix(Scan& in, RecordKind kind, Uid& uid, TimeUs& recorded_at) {
-  read_kind(in, kind);
-  in.need_key(1, "expected key 1, the uid");
-  in.fixed(uid);
-  in.need_key(2, "expected key 2, the time of recording");
-  recorded_at = in.integer();
 }
 
 }  // namespace raw

@@ -26,7 +26,37 @@ void append_with(Buffer& to, size_t size_max, Put put) {
 inline constexpr size_t kRowPrefixSizeMax = 1 + 3 + 18 + 10;
 uint8_t* put_row_prefix(uint8_t* at, uint64_t members, RecordKind kind, const Uid& uid, TimeUs recorded_at);
 // Opens the map and reads key 0: another kind of ours is kCorrupt, an unknown one kUnsupported.
-void read_kind(Scan& in, RecordKind kind);
-void read_row_prefix(Scan& in, RecordKind kind, Uid& uid, TimeUs& recorded_at);
+inline bool known_kind(uint64_t kind) {
+  switch (static_cast<RecordKind>(kind)) {
+    case RecordKind::kEvent:
+    case RecordKind::kVersion:
+    case RecordKind::kStatement:
+    case RecordKind::kAccess:
+    case RecordKind::kCommit:
+    case RecordKind::kFooter: return kind <= UINT8_MAX;
+  }
+  return false;
+}
+
+KHIPU_HOT void read_kind(Scan& in, RecordKind kind) {
+  in.open_map();
+  in.need_key(0, "expected key 0, the kind");
+  const size_t from = in.offset();
+  const uint64_t found = in.unsigned_integer();
+  if (found == static_cast<uint64_t>(kind)) return;
+  if (known_kind(found)) {
+    in.fail_at(from, "a record of another kind");
+  } else {
+    in.fail_at(from, "unknown kind of record", Code::kUnsupported);
+  }
+}
+
+KHIPU_HOT void read_row_prefix(Scan& in, RecordKind kind, Uid& uid, TimeUs& recorded_at) {
+  read_kind(in, kind);
+  in.need_key(1, "expected key 1, the uid");
+  in.fixed(uid);
+  in.need_key(2, "expected key 2, the time of recording");
+  recorded_at = in.integer();
+}
 
 }  // namespace khipu::codec::raw
