@@ -9,19 +9,22 @@ namespace {
 
 constexpr size_t kWordSizeMax = 64;
 
+// Insertions, deletions, changes and swaps of neighbours (optimal string alignment).
 size_t edits(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  const size_t width = b.size() + 1;
+  std::vector<size_t> table((a.size() + 1) * width);
+  const auto cell = [&](size_t i, size_t j) -> size_t& { return table[i * width + j]; };
+  for (size_t i = 0; i <= a.size(); ++i) cell(i, 0) = i;
+  for (size_t j = 0; j <= b.size(); ++j) cell(0, j) = j;
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
+      size_t best = std::min(cell(i - 1, j), cell(i, j - 1)) + 1;
+      best = std::min(best, cell(i - 1, j - 1) + (a[i - 1] == b[j - 1] ? 0U : 1U));
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) best = std::min(best, cell(i - 2, j - 2) + 1);
+      cell(i, j) = best;
     }
   }
-  return row[b.size()];
+  return cell(a.size(), b.size());
 }
 
 }  // namespace

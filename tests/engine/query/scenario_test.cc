@@ -123,7 +123,7 @@ std::unique_ptr<TestLog> two_hundred() {
   for (int i = 0; i < 200; i += 5) {
     std::vector<Spec> specs;
     for (int j = i; j < i + 5; ++j) {
-      Spec spec{.time = kStart + j, .url = "/r/" + std::to_string(j)};
+      Spec spec{.time = kStart + j, .url = "/r/" + std::to_string(j), .text = std::string(80, 'x')};
       if (j % 10 == 0) spec.targets = {doc("t")};
       specs.push_back(std::move(spec));
     }
