@@ -56,7 +56,9 @@ class ImportCommand final : public Command {
   Result<Exit> run(Output& output) override {
     KHIPU_TRY(check_arguments());
     std::string mapping_text;
-    if (!mapping_.empty()) KHIPU_TRY_ASSIGN(mapping_text, read_input_file(mapping_, kMappingSizeMax));
+    if (!mapping_.empty()) {
+      KHIPU_TRY_ASSIGN(mapping_text, read_input_file(mapping_, kMappingSizeMax));
+    }
     std::unique_ptr<WriterAccess> writer;
     if (!dry_run_) {
       KHIPU_TRY_ASSIGN(writer, WriterAccess::open(root_, keys_path(root_, keys_), "import", network_));
