@@ -44,7 +44,7 @@ if(KHIPU_SANITIZE)
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # As above: sizes of 2^63 that std::string can never have (GCC bugs 105329, 105562).
-    add_compile_options(-Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
+    add_compile_options(-Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-maybe-uninitialized)
   endif()
   add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
   add_link_options(-Wl,-z,relro,-z,now)
