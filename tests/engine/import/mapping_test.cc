@@ -7,9 +7,9 @@ namespace khipu::import {
 namespace {
 
 std::string mapping(const std::string& event, const std::string& more = "") {
-  return R"({"khipu_mapping":1,"name":"test","types":{"who":{"name":"text","age":"number","all":"json"},"thing":{}},)"
-         R"("columns":{"n":{"kind":"number"},"t":{"kind":"text","indexed":true},"j":{"kind":"json"}},)" +
-         more + R"("event":{"actor":{"type":"who","id":{"pointer":"/who"}},"action":{"constant":"a"})" + event + "}}";
+  return R"j({"khipu_mapping":1,"name":"test","types":{"who":{"name":"text","age":"number","all":"json"},"thing":{}},)j"
+         R"j("columns":{"n":{"kind":"number"},"t":{"kind":"text","indexed":true},"j":{"kind":"json"}},)j" +
+         more + R"j("event":{"actor":{"type":"who","id":{"pointer":"/who"}},"action":{"constant":"a"})j" + event + "}}";
 }
 std::string refused(const std::string& text) {
   const auto made = make_jsonl_mapper(text);
@@ -19,73 +19,75 @@ std::string refused(const std::string& text) {
 }
 
 TEST_CASE("mapping: pointers, constants, concat, first, regex, tables and defaults") {
-  ImportFixture import("jsonl", mapping(
-      R"(,"url":{"concat":[{"constant":"http://"},{"pointer":"/a/b"},{"pointer":"/n~1m"}]},)"
-      R"("source":{"first":[{"pointer":"/none"},{"pointer":"/a/c"},{"constant":"x"}]},)"
-      R"("session":{"pointer":"/text","regex":"id=(?P<id>[0-9]+) (?P<rest>.*)","group":"rest"},)"
-      R"("outcome":{"pointer":"/ok","table":{"true":"success","false":"failure"}},)"
-      R"("action_class":{"pointer":"/none","default":"read"},)"
-      R"("custom":{"n":{"pointer":"/num"},"t":{"pointer":"/num"},"j":{"pointer":"/a"}})"));
-const ingest::Event& event = import.only(
-    R"({"who":7,"a":{"b":"host","c":"sea"},"n/m":"/p","text":"x id=42 the rest","ok":true,"num":18446744073709551615})");
-CHECK(event.actor.id == "7");
-CHECK(event.url == "http://host/p");
-CHECK(event.source == "sea");
-CHECK(event.session == "the rest");
-CHECK(event.outcome == codec::Outcome::kSuccess);
-CHECK(event.action_class == codec::ActionClass::kRead);
-REQUIRE(event.custom.size() == 3);
-CHECK(event.custom[0].value == codec::Value::of_unsigned(UINT64_MAX));
-CHECK(event.custom[1].value == codec::Value::of_text("18446744073709551615"));
-CHECK(event.custom[2].value == codec::Value::of_json(R"({"b":"host","c":"sea"})"));
+  ImportFixture import(
+      "jsonl", mapping(R"j(,"url":{"concat":[{"constant":"http://"},{"pointer":"/a/b"},{"pointer":"/n~1m"}]},)j"
+                       R"j("source":{"first":[{"pointer":"/none"},{"pointer":"/a/c"},{"constant":"x"}]},)j"
+                       R"j("session":{"pointer":"/text","regex":"id=(?P<id>[0-9]+) (?P<rest>.*)","group":"rest"},)j"
+                       R"j("outcome":{"pointer":"/ok","table":{"true":"success","false":"failure"}},)j"
+                       R"j("action_class":{"pointer":"/none","default":"read"},)j"
+                       R"j("custom":{"n":{"pointer":"/num"},"t":{"pointer":"/num"},"j":{"pointer":"/a"}})j"));
+  const ingest::Event& event = import.only(
+      R"j({"who":7,"a":{"b":"host","c":"sea"},"n/m":"/p","text":"x id=42 the rest","ok":true,"num":18446744073709551615})j");
+  CHECK(event.actor.id == "7");
+  CHECK(event.url == "http://host/p");
+  CHECK(event.source == "sea");
+  CHECK(event.session == "the rest");
+  CHECK(event.outcome == codec::Outcome::kSuccess);
+  CHECK(event.action_class == codec::ActionClass::kRead);
+  REQUIRE(event.custom.size() == 3);
+  CHECK(event.custom[0].value == codec::Value::of_unsigned(UINT64_MAX));
+  CHECK(event.custom[1].value == codec::Value::of_text("18446744073709551615"));
+  CHECK(event.custom[2].value == codec::Value::of_json(R"j({"b":"host","c":"sea"})j"));
 }
 
 TEST_CASE("mapping: targets are a rule over an array, or single ones; absent ones are left out") {
   ImportFixture import(
       "jsonl",
       mapping(
-          R"(,"on_behalf_of":{"type":"who","id":{"pointer":"/for"},"fields":{"name":{"pointer":"/name"},"age":{"pointer":"/age"}}},)"
-          R"("targets":[{"each":"/items","type":"thing","id":{"pointer":"/id"}},{"type":"thing","id":{"pointer":"/one"}}])"));
+          R"j(,"on_behalf_of":{"type":"who","id":{"pointer":"/for"},"fields":{"name":{"pointer":"/name"},"age":{"pointer":"/age"}}},)j"
+          R"j("targets":[{"each":"/items","type":"thing","id":{"pointer":"/id"}},{"type":"thing","id":{"pointer":"/one"}}])j"));
   const ingest::Event& event =
-      import.only(R"({"who":"w","items":[{"id":"a"},{"x":1},{"id":"b"},{"id":"a"}],"one":"c","for":"f","age":4})");
+      import.only(R"j({"who":"w","items":[{"id":"a"},{"x":1},{"id":"b"},{"id":"a"}],"one":"c","for":"f","age":4})j");
   REQUIRE(event.targets.size() == 3);
   CHECK(event.targets[1].id == "b");
   CHECK(event.targets[2].id == "c");
   REQUIRE(event.on_behalf_of);
   REQUIRE(event.on_behalf_of->fields.size() == 1);
   CHECK(event.on_behalf_of->fields[0].value == codec::Value::of_integer(4));
-  const ingest::Event& bare = import.only(R"({"who":"w"})");
+  const ingest::Event& bare = import.only(R"j({"who":"w"})j");
   CHECK(bare.targets.empty());
   CHECK(!bare.on_behalf_of);
 }
 
 TEST_CASE("mapping: every mistake in a mapping file is named with its place") {
   CHECK_THAT(refused("{"), ContainsSubstring("mapping file"));
-  CHECK_THAT(refused(R"({"khipu_mapping":2,"name":"x","event":{}})"), ContainsSubstring("version 1"));
-  CHECK_THAT(refused(R"({"khipu_mapping":1,"name":"x","evnt":{}})"), ContainsSubstring("did you mean 'event'"));
-  CHECK_THAT(refused(R"({"khipu_mapping":1,"name":"x","event":{}})"), ContainsSubstring("actor and action"));
-  CHECK_THAT(refused(mapping(R"(,"urll":{"constant":"x"})")), ContainsSubstring("did you mean 'url'"));
-  CHECK_THAT(refused(mapping(R"(,"url":{"constant":"x","pointer":"/x"})")), ContainsSubstring("exactly one"));
-  CHECK_THAT(refused(mapping(R"(,"url":{"pointer":"x"})")), ContainsSubstring("JSON Pointer"));
-  CHECK_THAT(refused(mapping(R"(,"url":{"pointer":"/x","regex":"(a)"
-})")), ContainsSubstring("named group"));
-  CHECK_THAT(refused(mapping(R"(,"url":{"pointer":"/x","regex":"(?P<a>"})")), ContainsSubstring("RE2"));
-CHECK_THAT(refused(mapping(R"(,"url":{"pointer":"/x","group":"a"})")), ContainsSubstring("without"));
-CHECK_THAT(refused(mapping(R"(,"custom":{"zz":{"constant":"x"}})")), ContainsSubstring("event.custom.zz"));
-CHECK_THAT(refused(mapping(R"(,"occurred_at":{"pointer":"/t"})")), ContainsSubstring("formats"));
-CHECK_THAT(refused(mapping(R"(,"occurred_at":{"pointer":"/t","formats":["%Y-%m-%d"]})")), ContainsSubstring("zone"));
-CHECK_THAT(refused(mapping(R"(,"occurred_at":{"pointer":"/t","formats":["%Q"]})")), ContainsSubstring("%Y"));
-CHECK_THAT(refused(mapping(R"(,"targets":[{"type":"thing"}])")), ContainsSubstring("targets[0].id"));
-CHECK_THAT(refused(mapping("", R"("lines":{"regex":"x"},)")), ContainsSubstring("named group"));
-CHECK_THAT(refused(R"({"khipu_mapping":1,"name":"x","types":{"Bad":{}},"event":{}})"), ContainsSubstring("types.Bad"));
-CHECK_THAT(refused(R"({"khipu_mapping":1,"name":"x","columns":{"url":{}},"event":{}})"), ContainsSubstring("reserved"));
+  CHECK_THAT(refused(R"j({"khipu_mapping":2,"name":"x","event":{}})j"), ContainsSubstring("version 1"));
+  CHECK_THAT(refused(R"j({"khipu_mapping":1,"name":"x","evnt":{}})j"), ContainsSubstring("did you mean 'event'"));
+  CHECK_THAT(refused(R"j({"khipu_mapping":1,"name":"x","event":{}})j"), ContainsSubstring("actor and action"));
+  CHECK_THAT(refused(mapping(R"j(,"urll":{"constant":"x"})j")), ContainsSubstring("did you mean 'url'"));
+  CHECK_THAT(refused(mapping(R"j(,"url":{"constant":"x","pointer":"/x"})j")), ContainsSubstring("exactly one"));
+  CHECK_THAT(refused(mapping(R"j(,"url":{"pointer":"x"})j")), ContainsSubstring("JSON Pointer"));
+  CHECK_THAT(refused(mapping(R"j(,"url":{"pointer":"/x","regex":"(a)"})j")), ContainsSubstring("named group"));
+  CHECK_THAT(refused(mapping(R"j(,"url":{"pointer":"/x","regex":"(?P<a>"})j")), ContainsSubstring("RE2"));
+  CHECK_THAT(refused(mapping(R"j(,"url":{"pointer":"/x","group":"a"})j")), ContainsSubstring("without"));
+  CHECK_THAT(refused(mapping(R"j(,"custom":{"zz":{"constant":"x"}})j")), ContainsSubstring("event.custom.zz"));
+  CHECK_THAT(refused(mapping(R"j(,"occurred_at":{"pointer":"/t"})j")), ContainsSubstring("formats"));
+  CHECK_THAT(refused(mapping(R"j(,"occurred_at":{"pointer":"/t","formats":["%Y-%m-%d"]})j")),
+             ContainsSubstring("zone"));
+  CHECK_THAT(refused(mapping(R"j(,"occurred_at":{"pointer":"/t","formats":["%Q"]})j")), ContainsSubstring("%Y"));
+  CHECK_THAT(refused(mapping(R"j(,"targets":[{"type":"thing"}])j")), ContainsSubstring("targets[0].id"));
+  CHECK_THAT(refused(mapping("", R"j("lines":{"regex":"x"},)j")), ContainsSubstring("named group"));
+  CHECK_THAT(refused(R"j({"khipu_mapping":1,"name":"x","types":{"Bad":{}},"event":{}})j"),
+             ContainsSubstring("types.Bad"));
+  CHECK_THAT(refused(R"j({"khipu_mapping":1,"name":"x","columns":{"url":{}},"event":{}})j"),
+             ContainsSubstring("reserved"));
 }
 
 TEST_CASE("mapping: time formats are tried in order, and a time that fits none parks the record") {
   ImportFixture import(
       "jsonl",
       mapping(
-          R"(,"occurred_at":{"pointer":"/t","formats":["rfc3339","epoch_ms","%d/%b/%Y:%H:%M:%S %z","%Y-%m-%d %H:%M:%S.%f"],"zone":"+02:00"})"));
+          R"j(,"occurred_at":{"pointer":"/t","formats":["rfc3339","epoch_ms","%d/%b/%Y:%H:%M:%S %z","%Y-%m-%d %H:%M:%S.%f"],"zone":"+02:00"})j"));
   const auto time = [&](const std::string& text) {
     return import.only("{\"who\":\"w\",\"t\":" + text + "}").occurred_at;
   };
@@ -93,8 +95,8 @@ TEST_CASE("mapping: time formats are tried in order, and a time that fits none p
   CHECK(time("1770105611250") == *parse_rfc3339("2026-02-03T08:00:11.250Z"));
   CHECK(time("\"03/Feb/2026:09:00:11 +0100\"") == *parse_rfc3339("2026-02-03T08:00:11Z"));
   CHECK(time("\"2026-02-03 10:00:11.5\"") == *parse_rfc3339("2026-02-03T08:00:11.5Z"));
-  CHECK_THAT(import.rejected(R"({"who":"w","t":"Feb 3"})"), ContainsSubstring("none of the mapping's formats"));
-  CHECK_THAT(import.rejected(R"({"who":"w"})"), ContainsSubstring("no time"));
+  CHECK_THAT(import.rejected(R"j({"who":"w","t":"Feb 3"})j"), ContainsSubstring("none of the mapping's formats"));
+  CHECK_THAT(import.rejected(R"j({"who":"w"})j"), ContainsSubstring("no time"));
   CHECK(parse_time("1770105611.25", "epoch_s", {}) == *parse_rfc3339("2026-02-03T08:00:11.25Z"));
   CHECK(parse_time("-1.5", "epoch_s", {}) == -1500000);
   CHECK(!parse_time("1770105611x", "epoch_us", {}));
