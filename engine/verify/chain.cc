@@ -56,6 +56,7 @@ bool Chain::check_form(const CommitAt& commit, const SegmentFacts& facts, bool s
     }
     if (!solid) return false;
   }
+  if (std::exchange(gap_, false) && number > expected) return true;
   if (number != expected) {
     if (number < expected) {
       findings_.add(
@@ -254,6 +255,7 @@ void Chain::check_head_slot(const segment::Head& head, const CommitAt& commit, c
 }
 
 void Chain::finish() {
+  if (unreadable_) return;
   for (const auto& [number, expected] : expected_) {
     if (line_ && number <= line_->number.value && trails_[index_of(TableId::kLogs)]->broken()) continue;
     Finding found;

@@ -21,6 +21,8 @@ class Chain {
   void expect(TableId table, SegmentNumber segment, uint64_t offset, const segment::Footer& footer);
   // One segment of logs/, whose rows have been pushed into the trail. `facts` is what is left after that.
   Result<void> walk(const std::vector<CommitAt>& commits, const SegmentFacts& facts);
+  // A segment of logs/ could not be read: what it held is neither there nor missing.
+  void skip_unreadable() { unreadable_ = gap_ = true; }
   void see_tail(const std::vector<CommitAt>& commits, const SegmentFacts& facts);
   // HEAD's slots against the chain, and whatever was expected and never came.
   void finish();
@@ -58,6 +60,8 @@ class Chain {
   SegmentNumber line_segment_;
   uint64_t commits_ = 0, signatures_ = 0;
   bool sig_reported_ = false, ended_ = false;
+  bool unreadable_ = false;  // somewhere
+  bool gap_ = false;         // right in front of the next commit
 };
 
 }  // namespace khipu::verify

@@ -87,6 +87,11 @@ class Planner {
  private:
   std::string path(std::string_view name) const { return std::string(table_name(plan_.id)) + "/" + std::string(name); }
 
+  Finding of_table(Finding finding) const {
+    finding.table = plan_.id;
+    return finding;
+  }
+
   Result<void> names() {
     KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, plan_.directory->list());
     for (const os::Entry& entry : entries) {
@@ -96,7 +101,7 @@ class Planner {
         KHIPU_TRY(tree_names());
       } else if (!(entry.kind == os::EntryKind::kFile &&
                    (entry.name == segment::kManifestName || index_name(entry.name)))) {
-        findings_.add(unaccounted(path(clean(entry.name)), "nothing of the table accounts for this name"));
+        findings_.add(of_table(unaccounted(path(clean(entry.name)), "nothing of the table accounts for this name")));
       }
     }
     return {};
@@ -108,7 +113,7 @@ class Planner {
     for (const os::Entry& entry : entries) {
       const bool level = entry.name.size() == 1 && entry.name[0] >= '0' && entry.name[0] <= '7';
       if (level && entry.kind == os::EntryKind::kFile) continue;
-      findings_.add(unaccounted(path("tree/" + clean(entry.name)), "not a level file"));
+      findings_.add(of_table(unaccounted(path("tree/" + clean(entry.name)), "not a level file")));
     }
     return {};
   }

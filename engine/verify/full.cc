@@ -43,6 +43,7 @@ class Full {
   };
   std::array<std::optional<Active>, kTableCount> active_;
   std::array<std::optional<TimeUs>, kTableCount> recorded_;
+  std::array<bool, kTableCount> unreadable_{};
 };
 
 Result<void> Full::plan() {
@@ -67,7 +68,8 @@ Result<void> Full::plan() {
 void Full::take_versions(const SegmentFacts& facts) {
   for (const VersionFacts& version : facts.versions) {
     const uint64_t row = entities_.rows();
-    if (const char* wrong = entities_.append(version)) {
+    const char* wrong = entities_.append(version);
+    if (wrong != nullptr && !unreadable_[index_of(TableId::kRegistry)]) {
       if (version_faults_.size() < kFindingsMax) version_faults_.emplace_back(row, wrong);
     }
   }
@@ -91,6 +93,8 @@ Result<void> Full::take_logs(SegmentFacts facts) {
 Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> result) {
   if (!result.ok()) {
     run_.unreadable(result.error());
+    unreadable_[index_of(id)] = true;
+    if (id == TableId::kLogs) chain_->skip_unreadable();
     trail(id).push_unreadable(job.first_row.value_or(Row{}), job.entry ? job.entry->footer.rows : job.solid_rows);
     return true;
   }
@@ -143,8 +147,10 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
 Result<void> Full::read_table(TableId id) {
   TablePlan& plan = plan_of(id);
   if (!plan.directory || run_.control.stopped()) return {};
-  const SegmentContext context{*plan.directory, run_.key, id == TableId::kLogs ? &entities_ : nullptr,
-                               id == TableId::kRegistry ? &types_ : nullptr, run_.control};
+  const SegmentContext context{
+      *plan.directory, run_.key,
+      id == TableId::kLogs && !unreadable_[index_of(TableId::kRegistry)] ? &entities_ : nullptr,
+      id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr, run_.control};
   Result<void> failed;
   const size_t threads =
       run_.options.threads != 0 ? run_.options.threads : std::max(1U, std::thread::hardware_concurrency());

@@ -168,7 +168,7 @@ void Check::check_footer(const Scanned& scanned) {
   if (facts == footer) return;
   Finding found = finding(code::kFooterMismatch, "the footer's facts are not those of the records");
   found.offset = scanned.footer_offset;
-  found.row = out_.first_row;
+  found.row = row(facts.rows == 0 ? 0 : facts.rows - 1);
   found.expected =
       fmt::format("first row {} rows {} times {}..{} recorded {}..{} commit at {}", facts.first_row.value, facts.rows,
                   facts.time_min, facts.time_max, facts.recorded_first, facts.recorded_last, facts.commit_offset);
