@@ -1,5 +1,7 @@
 #include "engine/writer/committer.h"
 
+#include <algorithm>
+
 #include "engine/codec/frame.h"
 #include "engine/crypto/hash.h"
 
@@ -32,7 +34,7 @@ Result<void> Committer::write_rows(const Pending& pending) {
 void Committer::sign(TimeUs now) {
   signed_ = {};
   signed_.number = commit_.number.next();
-  signed_.time = now;
+  signed_.time = std::max(now, commit_.time);  // the wall clock may have been set back
   signed_.previous = behind_.hash;
   for (size_t i = 0; i < kTableCount; ++i) signed_.tables[i] = {tables_[i]->size(), tables_[i]->root()};
   signed_.key_id = keys_.key_id;

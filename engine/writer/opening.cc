@@ -1,6 +1,8 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
 #include "engine/writer/writer_impl.h"
 
+#include <algorithm>
+
 namespace khipu::writer {
 
 Result<void> Writer::Impl::open(Options opened_with) {
@@ -79,7 +81,7 @@ Result<void> Writer::Impl::name_quarantine() {
   }
   KHIPU_TRY(committer->write_rows(pending));
   pending.clear();
-  committer->sign(environment.clock.now());
+  committer->sign(std::max(environment.clock.now(), sequencer->recorded_at()));
   KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
   return make_durable(job);
 }

@@ -159,7 +159,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken) {
     answers.clear();
     return {};
   }
-  committer->sign(environment.clock.now());
+  committer->sign(std::max(environment.clock.now(), sequencer->recorded_at()));
   KHIPU_TRY(wait_for_sync());
   KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
   job.answers = std::move(answers);

@@ -54,6 +54,7 @@ class Sequencer {
   const std::vector<codec::RecoveryStatement>& recovered() const { return recovered_; }
   const std::optional<codec::Genesis>& genesis() const { return genesis_; }
   IdempotencyWindow& window() { return window_; }
+  TimeUs recorded_at() const { return now_; }  // of the newest rows
   uint64_t entity_count() const { return entities_.count(); }
 
  private:
