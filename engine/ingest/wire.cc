@@ -1,5 +1,7 @@
 #include "engine/ingest/wire.h"
 
+#include <algorithm>
+
 #include "engine/codec/cbor.h"
 #include "engine/ingest/json_scan.h"
 
@@ -100,6 +102,39 @@ void put_event(CborWriter& to, const Event& event) {
   }
 }
 
+// A COLUMN statement whose number the writer is to give has no row form yet: a row's number is never 0.
+const codec::ColumnSchema* unnumbered(const codec::Statement& statement) {
+  const auto* column = std::get_if<codec::ColumnStatement>(&statement);
+  return column != nullptr && column->column.id == 0 ? &column->column : nullptr;
+}
+
+void put_statements(CborWriter& to, const std::vector<codec::Statement>& statements, size_t columns) {
+  if (statements.size() > columns) {
+    to.unsigned_integer(4);
+    to.array(statements.size() - columns);
+    Buffer row;
+    for (const codec::Statement& statement : statements) {
+      if (unnumbered(statement) != nullptr) continue;
+      row.clear();
+      codec::encode_statement(row, {{}, 0, statement});  // uid and time are the writer's to give
+      to.bytes(row);
+    }
+  }
+  if (columns == 0) return;
+  to.unsigned_integer(5);
+  to.array(columns);
+  for (const codec::Statement& statement : statements) {
+    const codec::ColumnSchema* column = unnumbered(statement);
+    if (column == nullptr) continue;
+    to.array(5);
+    to.text(column->name);
+    to.unsigned_integer(static_cast<uint64_t>(column->kind));
+    to.boolean(column->indexed);
+    to.boolean(column->required);
+    to.integer(column->required_since_us);
+  }
+}
+
 // Reads one batch; holds the scratch vectors so that an event costs no allocation once they have grown.
 class Decoder {
  public:
@@ -131,6 +166,7 @@ class Decoder {
         }
         case 3: KHIPU_TRY(read_keys()); break;
         case 4: KHIPU_TRY(read_statements()); break;
+        case 5: KHIPU_TRY(read_columns()); break;
         default: return from_.fail("unknown member of a batch");
       }
     }
@@ -322,6 +358,26 @@ class Decoder {
     return {};
   }
 
+  Result<void> read_columns() {
+    KHIPU_TRY_ASSIGN(const uint64_t count, array(limits_.batch_events_max, "columns"));
+    if (count == 0) return from_.fail("an empty member is left out");
+    for (uint64_t i = 0; i < count; ++i) {
+      codec::ColumnSchema column;
+      KHIPU_TRY(exactly(5, "a column is [name, kind, indexed, required, required_since]"));
+      KHIPU_TRY_ASSIGN(const std::string_view name, from_.text());
+      column.name = name;
+      KHIPU_TRY_ASSIGN(const uint64_t kind, from_.unsigned_integer());
+      if (name.empty() || kind > static_cast<uint64_t>(codec::ValueKind::kJson))
+        return from_.fail("column name or kind");
+      column.kind = static_cast<codec::ValueKind>(kind);
+      KHIPU_TRY_ASSIGN(column.indexed, from_.boolean());
+      KHIPU_TRY_ASSIGN(column.required, from_.boolean());
+      KHIPU_TRY_ASSIGN(column.required_since_us, from_.integer());
+      batch_.statements.push_back(codec::ColumnStatement{std::move(column)});
+    }
+    return {};
+  }
+
   CborReader& from_;
   Batch& batch_;
   const Limits& limits_;
@@ -333,8 +389,10 @@ class Decoder {
 Buffer encode_batch(const Batch& batch) {
   Buffer bytes;
   CborWriter to(bytes);
+  const auto columns = static_cast<size_t>(std::count_if(batch.statements.begin(), batch.statements.end(),
+                                                         [](const auto& one) { return unnumbered(one) != nullptr; }));
   to.map(2 + uint64_t{batch.key.has_value()} + uint64_t{!batch.event_keys.empty()} +
-         uint64_t{!batch.statements.empty()});
+         uint64_t{batch.statements.size() > columns} + uint64_t{columns > 0});
   to.unsigned_integer(0);
   to.unsigned_integer(kVersion);
   to.unsigned_integer(1);
@@ -349,16 +407,7 @@ Buffer encode_batch(const Batch& batch) {
     to.array(batch.event_keys.size());
     for (const IdempotencyKey& key : batch.event_keys) put_key(to, key);
   }
-  if (!batch.statements.empty()) {
-    to.unsigned_integer(4);
-    to.array(batch.statements.size());
-    Buffer row;
-    for (const codec::Statement& statement : batch.statements) {
-      row.clear();
-      codec::encode_statement(row, {{}, 0, statement});  // uid and time are the writer's to give
-      to.bytes(row);
-    }
-  }
+  put_statements(to, batch.statements, columns);
   return bytes;
 }
 

@@ -27,6 +27,7 @@ class MemoryFile final : public os::File {
   Result<void> preallocate(uint64_t, uint64_t) override { return refuse(); }
   Result<std::unique_ptr<os::Mapping>> map(uint64_t) const override { return refuse(); }
   Result<bool> try_lock(uint64_t, uint64_t, os::LockKind) override { return refuse(); }
+  Result<bool> lock_refused(uint64_t, uint64_t, os::LockKind) const override { return refuse(); }
   Result<void> unlock(uint64_t, uint64_t) override { return refuse(); }
 
  private:
@@ -56,15 +57,11 @@ struct CountingLot final : ParkingLot {
   uint64_t parked = 0;
 };
 
-constexpr const char* kMapping = R"({"khipu_mapping":1,"name":"fuzz","types":{"who":{"x":"json"}},"event":{
+constexpr const char* kMapping = R"j({"khipu_mapping":1,"name":"fuzz","types":{"who":{"x":"json"}},"event":{
   "occurred_at":{"pointer":"/t","formats":["rfc3339","epoch_s","%d/%b/%Y:%H:%M:%S.%f %z"]},
   "actor":{"type":"who","id":{"pointer":"/who"},"fields":{"x":{"pointer":"/x"}}},"action":{"pointer":"/do"},
-  "url":{"concat":[{"pointer":"/a"},{"pointer":"/b","regex":"(?P<g>[0-9]+)"
-}]
-}
-, "targets" : [ {"each" : "/list", "type" : "who", "id" : {"pointer" : "/id"}} ]
-}
-})";
+  "url":{"concat":[{"pointer":"/a"},{"pointer":"/b","regex":"(?P<g>[0-9]+)"}]},
+  "targets":[{"each":"/list","type":"who","id":{"pointer":"/id"}}]}})j";
 
 void run(Bytes input) {
   if (input.empty()) return;

@@ -47,6 +47,10 @@ Batch sample() {
   import.read = import.stored = 2;
   import.done = true;
   batch.statements.emplace_back(import);
+  codec::ColumnSchema column;  // its number is the writer's to give
+  column.name = "stage";
+  column.indexed = true;
+  batch.statements.emplace_back(codec::ColumnStatement{column});
   return batch;
 }
 
@@ -81,6 +85,7 @@ TEST_CASE("wire: a batch comes back as it went, whatever bytes its content has")
   CHECK(!decoded->events[1].occurred_at);
   CHECK(decoded->key->body == batch.key->body);
   CHECK(decoded->event_keys[1].key == "2");
+  CHECK(decoded->statements[1] == batch.statements[1]);
   CHECK(std::get<codec::Import>(decoded->statements[0]) == std::get<codec::Import>(batch.statements[0]));
 }
 
