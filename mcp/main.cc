@@ -1,5 +1,5 @@
 // khipu-mcp: wires a root opened for reading to the MCP server over stdio, and does nothing else.
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -8,6 +8,7 @@
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
+#include "engine/tree/note.h"
 #include "mcp/server/session.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/transport/stdio.h"
@@ -23,10 +24,10 @@ using namespace khipu;
 constexpr const char* kHelp =
     "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
     "\n"
-    "usage: khipu-mcp [--key FILE] ROOT\n"
+    "usage: khipu-mcp [--key KEY] [--exit-when-orphaned] ROOT\n"
     "\n"
     "  ROOT              directory of the log (made by `khipu init`)\n"
-    "  --key FILE        the verifier key you were handed (ROOT.keys/verifier.pub): every answer is then checked\n"
+    "  --key KEY         the verifier key you were handed: a vkey, or a file (ROOT.keys/verifier.pub): every answer is then checked\n"
     "                    against it. Without it the log's own first key is used, and answers say self_consistent\n"
     "  --exit-when-orphaned  stop when the parent process is gone, also when it left stdin open\n"
     "  --version         print the version\n"
@@ -74,7 +75,12 @@ Result<Settings> parse(int count, char** words) {
   return settings;
 }
 
+// A vkey as `khipu init` prints it ("name+hash+key"), or the file that holds the key.
 Result<crypto::PublicKey> read_key(const std::string& path) {
+  if (std::count(path.begin(), path.end(), '+') >= 2) {
+    KHIPU_TRY_ASSIGN(const tree::VerifierKey vkey, at("--key", tree::VerifierKey::parse(path)));
+    return vkey.key;
+  }
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   KHIPU_TRY_ASSIGN(auto directory, os::open_directory(folder));
