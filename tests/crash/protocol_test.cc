@@ -262,8 +262,11 @@ TEST_CASE("time: the wall clock is set back while the log runs and between runs,
     REQUIRE(rig.submit(**writer, "step " + std::to_string(step)).ok());
   }
   REQUIRE((*writer)->close().ok());
+  writer->reset();
   rig.clock().set_wall(now - 86400LL * 1000000);
-  REQUIRE(rig.life(3).ok());
+  const Result<void> lived = rig.life(3);
+  INFO((lived.ok() ? "" : lived.error().message));
+  REQUIRE(lived.ok());
   CHECK(rig.judge() == "");
 }
 
