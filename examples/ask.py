@@ -56,7 +56,7 @@ def main(words):
             failed = True
             continue
         for block in answer["result"]["content"]:
-            print(block.get("text", f"({block['type']})"))
+            print(block.get("text", f"({block['type']})").rstrip())
         failed = failed or answer["result"].get("isError", False)
     return client.close() or (1 if failed else 0)
 

@@ -75,6 +75,7 @@ if [[ $journal == yes ]]; then
 fi
 
 say "the writer"
+: > "$dir/serve.log"
 "$khipu" serve "$root" 2> "$dir/serve.log" &
 writer=$!
 trap 'kill "$writer" 2> /dev/null && wait "$writer" || true' EXIT
@@ -92,7 +93,7 @@ echo
 say "three questions to khipu-mcp"
 # One server, the questions one after another: what happened last, how did an entity change, was anything altered.
 python3 "$here/examples/ask.py" "$bin/khipu-mcp" "$root" --key "$key" -- \
-  audit_query '{"outcome": ["not_success"], "limit": 5}' \
+  audit_query '{"outcome": ["failure", "denied"], "limit": 5}' \
   audit_history '{"entity": "user:u-1001"}' \
   audit_verify '{"scope": "full"}'
 

@@ -144,32 +144,44 @@ class ExportSplitter : public Splitter {
   }
 };
 
-// Whether a line of the text is a whole object by itself: then the input is JSON lines, and damage stays in its line.
-bool has_object_line(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = text.find('\n', at);
-    std::string_view line = text.substr(at, end - at);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.size() >= 2 && line.front() == '{' && line.back() == '}') {
-      int depth = 0;
-      bool quoted = false;
-      for (size_t i = 0; i < line.size(); ++i) {
-        const char c = line[i];
-        if (quoted) {
-          if (c == '\\') ++i;
-          quoted = c != '"';
-        } else if (c == '"') {
-          quoted = true;
-        } else if (c == '{' || c == '[') {
-          ++depth;
-        } else if (c == '}' || c == ']') {
-          --depth;
-        }
-      }
-      if (depth == 0 && !quoted) return true;
+// How a line stands by itself, without looking at the lines around it.
+enum class LineForm { kObject, kContainerBegins, kOther };
+LineForm line_form(std::string_view line) {
+  int depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      --depth;
     }
-    if (end == std::string_view::npos) break;
+  }
+  if (quoted) return LineForm::kOther;
+  if (depth == 0 && line.size() >= 2 && line.front() == '{' && line.back() == '}') return LineForm::kObject;
+  const bool goes_on = line.back() == '[' || line.back() == '{' || line.back() == ',';
+  return depth > 0 && goes_on ? LineForm::kContainerBegins : LineForm::kOther;
+}
+
+// Whether a line of the text is a whole object by itself: then the input is JSON lines, and damage stays in its line.
+// Not when the first line opens an object or array that goes on: its last record may stand in a line alone too.
+bool has_object_line(std::string_view text) {
+  bool first = true;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line = text.substr(at, end - at);
     at = end + 1;
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const LineForm form = line_form(line);
+    if (form == LineForm::kObject) return true;
+    if (form == LineForm::kContainerBegins && first) return false;
+    first = false;
   }
   return false;
 }

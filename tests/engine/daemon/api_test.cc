@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "engine/daemon/schema_json.h"
 #include "engine/ingest/wire.h"
