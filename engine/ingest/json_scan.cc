@@ -13,7 +13,6 @@ namespace {
 constexpr uint64_t kOnes = 0x0101010101010101ULL;
 constexpr uint64_t kHighs = 0x8080808080808080ULL;
 
-bool space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
 // A set high bit for each byte that ends a plain run of a string: quote, backslash, control. The lowest one is exact,
@@ -67,17 +66,6 @@ char* put_utf8(char* to, uint32_t code) {
 }
 
 }  // namespace
-
-char JsonScanner::peek() {
-  while (at_ < text_.size() && space(text_[at_])) ++at_;
-  return at_ < text_.size() ? text_[at_] : '\0';
-}
-
-bool JsonScanner::take(char c) {
-  if (peek() != c || at_ == text_.size()) return false;
-  ++at_;
-  return true;
-}
 
 bool JsonScanner::skip_string() {
   ++at_;  // the opening quote

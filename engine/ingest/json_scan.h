@@ -22,9 +22,16 @@ class JsonScanner {
   explicit JsonScanner(std::string_view text) : text_(text) {}
 
   // The next byte that is not white space, or 0 at the end of the text.
-  char peek();
+  char peek() {
+    while (at_ < text_.size() && text_[at_] <= ' ' && space(text_[at_])) ++at_;
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
   // Consumes `c` if it is the next byte that is not white space.
-  bool take(char c);
+  bool take(char c) {
+    if (peek() != c || at_ == text_.size()) return false;
+    ++at_;
+    return true;
+  }
   // A string's bytes between its quotes, escapes still in; `escaped` says whether there are any.
   bool string(std::string_view& raw, bool& escaped);
   // One whole value of any kind; `raw` is its text without white space around it.
@@ -41,6 +48,7 @@ class JsonScanner {
   }
 
  private:
+  static bool space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   bool skip_string();
   bool skip_number();
   bool skip_word(std::string_view word);
