@@ -252,6 +252,9 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
     next->apply(column->column);
     schema_ = std::move(next);
   }
+  if (auto* import = std::get_if<codec::Import>(&record.body); import != nullptr && import->stored > 0) {
+    import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
+  }
   record.uid = next_uid();
   Rows& rows = pending.rows[index_of(TableId::kMeta)];
   const size_t start = open_frame(rows);
