@@ -1,7 +1,5 @@
 #include "engine/cli/query_access.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 
@@ -11,6 +9,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
+#include "engine/os/process.h"
 #include "engine/query/time_text.h"
 
 namespace khipu::cli {
@@ -95,7 +94,7 @@ Result<QueryAccess> open_query_access(const std::string& root, const std::string
   KHIPU_TRY_ASSIGN(access.store, snapshot::Store::open(std::move(directory), options));
   access.engine = std::make_unique<query::Engine>(
       *access.store, [] { return os::system_clock().now(); }, cursor_key());
-  access.caller = "uid:" + std::to_string(getuid());
+  access.caller = "uid:" + std::to_string(os::effective_user_id());
   return access;
 }
 

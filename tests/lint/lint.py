@@ -192,7 +192,8 @@ def check_format(source, build):
     tool = shutil.which("clang-format-14")
     if not tool:
         raise Skip("clang-format-14 is not installed")
-    names = [str(source / name) for name, _ in files(source, {".cc", ".h"}, ["engine", "mcp", "tests"])]
+    names = [str(source / name) for name, _ in files(source, {".cc", ".h"}, ["engine", "mcp", "tests"])
+             if str(name) not in law.LAID_OUT_BY_HAND]
     shown = set()
     for start in range(0, len(names), 50):
         run = subprocess.run([tool, "--dry-run", *names[start:start + 50]], capture_output=True, text=True, check=False)
