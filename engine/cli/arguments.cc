@@ -29,10 +29,7 @@ class AppArguments final : public Arguments {
   }
   void texts(std::string flags, std::vector<std::string>& into, std::string value, std::string help) override {
     // One value for each time the flag is given: "--actor a b" must not swallow a positional.
-    app_.add_option(flags, into, help)
-        ->type_name(value)
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app_.add_option(flags, into, help)->type_name(value)->allow_extra_args(false);
   }
   void number(std::string flags, uint64_t& into, uint64_t least, uint64_t most, std::string help) override {
     const std::string bounds = std::to_string(least) + " to " + std::to_string(most);

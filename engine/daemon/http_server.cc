@@ -15,6 +15,8 @@ namespace {
 // The peer of the connection this thread serves: httplib tells handlers only an address, and the uid of a Unix socket's
 // other end is what we need.
 thread_local const HttpPeer* current_peer = nullptr;
+// What the request this thread serves was answered with: after an error httplib announces that it closes, and does not.
+thread_local int current_status = 0;
 
 std::string refusal_at_the_door() {
   const std::string body = R"({"schema":"khipu.error/v1","error":{"code":"busy","message":"too many connections"}})";
@@ -58,13 +60,14 @@ class LibraryRequest final : public HttpRequest {
   Result<std::string> body() override {
     std::string body;
     if (reader_ == nullptr) return body;
-    bool too_large = false;
+    const std::string limit = std::to_string(body_size_bytes_max_);
+    bool too_large = request_.get_header_value_u64("Content-Length") > body_size_bytes_max_;
+    if (too_large) return Error{Code::kLimit, "the body is larger than " + limit + " bytes"};
     const bool read = (*reader_)([&](const char* data, size_t size) {
       too_large = size > body_size_bytes_max_ - body.size();
       if (!too_large) body.append(data, size);
       return !too_large;
     });
-    const std::string limit = std::to_string(body_size_bytes_max_);
     if (too_large) return Error{Code::kLimit, "the body is larger than " + limit + " bytes"};
     if (!read)
       return Error{Code::kIo, "the body did not arrive whole and in time, or is larger than " + limit + " bytes"};
@@ -83,6 +86,8 @@ class PeerServer final : public httplib::Server {
  public:
   PeerServer(bool local, HttpLimits limits) : local_(local), limits_(limits) {}
 
+  // From now on a connection ends with the request it is at.
+  void begin_stop() { stopping_ = true; }
   void cut_connections() {
     const std::lock_guard lock(mutex_);
     cutting_ = true;
@@ -137,7 +142,12 @@ class PeerServer final : public httplib::Server {
           httplib::detail::SocketStream stream(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
                                                write_timeout_usec_, limits_.request_time_ms,
                                                std::chrono::steady_clock::now());
-          return process_request(stream, peer.address, port, {}, 0, close_connection, connection_closed, nullptr);
+          current_status = 0;
+          const bool served = process_request(stream, peer.address, port, {}, 0, close_connection || stopping_,
+                                              connection_closed, nullptr);
+          // A producer that never pauses would otherwise be served for as long as it goes on.
+          if (current_status >= 400 || stopping_) connection_closed = true;
+          return served;
         });
     current_peer = nullptr;
     return done;
@@ -145,6 +155,7 @@ class PeerServer final : public httplib::Server {
 
   const bool local_;
   const HttpLimits limits_;
+  std::atomic<bool> stopping_ = false;
   std::mutex mutex_;  // guards the members below
   bool cutting_ = false;
   std::set<int> open_;
@@ -184,6 +195,8 @@ class Listener final : public HttpListener {
       response.set_content(answer.body, answer.content_type);
       return Server::HandlerResponse::Handled;
     });
+    server_.set_post_routing_handler(
+        [](const httplib::Request&, httplib::Response& response) { current_status = response.status; });
     server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       for (const auto& [name, value] : request.headers) {
         if (!has_control(name) && !has_control(value)) continue;
@@ -232,6 +245,7 @@ class Listener final : public HttpListener {
 
   void stop(int grace_ms) override {
     if (!thread_.joinable()) return;
+    server_.begin_stop();
     server_.stop();
     if (!server_.wait_until_idle(grace_ms)) server_.cut_connections();
     thread_.join();

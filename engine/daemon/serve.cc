@@ -197,6 +197,9 @@ Result<void> serve(const ServeOptions& options) {
   }
   os::notify_supervisor("STOPPING=1");
   log(Level::kInfo, "serve stopping");
+  writer::Options at_once = config.writer;  // requests that wait for company would wait for the group's interval
+  at_once.sync = writer::SyncPolicy::kAlways;
+  writer->reconfigure(at_once);
   server.stop(static_cast<int>(server.drain_ms()));
   const Result<void> closed = writer->close();
   if (outcome.ok()) outcome = closed;

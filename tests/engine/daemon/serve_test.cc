@@ -141,18 +141,23 @@ TEST_CASE("serve: SIGTERM under load loses nothing that was acknowledged (REFERE
   REQUIRE(log.command({"verify", log.root}).exit == 0);
 }
 
-TEST_CASE("serve: a batch larger than the queue is 503 with Retry-After and adds nothing (REFERENCE 30)") {
+TEST_CASE("serve: a full queue is 503 with Retry-After, and SIGTERM answers those who wait (REFERENCE 30)") {
   const Log log;
-  std::ofstream(log.folder / "k.toml") << "[writer]\nqueue_events_max = 2\n";
+  std::ofstream(log.folder / "k.toml") << "[writer]\nqueue_events_max = 2\nsync = \"group:100000:60000\"\n";
   tests::Process writer(log.serving({"--config", log.folder / "k.toml"}));
   REQUIRE(!writer.wait_for("serve ready").empty());
-  std::string body;
-  for (int i = 0; i < 3; ++i) body += kEvent + "\n";
-  const daemon::HttpAnswer answer = post(log, body, "application/x-ndjson");
+  int status = 0;  // of the two events that fill the queue and wait a minute for company
+  std::thread waiting([&] { status = post(log, kEvent + "\n" + kEvent + "\n", "application/x-ndjson").status; });
+  const auto client = log.client();
+  while (Json::parse(client->get("/v1/status").value().body)["queued_events"] != 2) std::this_thread::yield();
+  const daemon::HttpAnswer answer = client->post("/v1/events", "application/json", kEvent, {}).value();
+  writer.signal(SIGTERM);
+  waiting.join();
   REQUIRE(answer.status == 503);
   REQUIRE_THAT(answer.body, ContainsSubstring("\"busy\""));
-  REQUIRE(post(log, kEvent).status == 200);
-  REQUIRE(log.rows() == 1);
+  REQUIRE(status == 200);
+  REQUIRE(writer.wait() == 0);
+  REQUIRE(log.rows() == 2);
 }
 
 TEST_CASE("serve: SIGHUP takes new tokens and settings, a broken file changes nothing (REFERENCE 32)") {
