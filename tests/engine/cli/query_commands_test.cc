@@ -1,0 +1,125 @@
+// The real `khipu query`, `history` and `export` on a small log with hostile names.
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr const char* kEvents =
+    R"({"occurred_at":"2026-06-15T05:07:07.123456Z","actor":{"type":"user","id":"u-1","fields":{"name":"alice"}},"action":"PUT","action_class":"update","outcome":"success","targets":[{"type":"resource","id":"acct-9","fields":{"name":"draft"}}],"url":"/api/accounts/acct-9","source":"billing","content":{"any":"json",  "n":1.50}})"
+    "\n"
+    R"({"occurred_at":"2026-06-16T05:07:07Z","actor":{"type":"user","id":"u-2","fields":{"name":"bob\u001b[31m"}},"action":"GET","outcome":"denied","targets":[{"type":"resource","id":"acct-9","fields":{"name":"final"}}],"content":"text \u0007 bell"})"
+    "\n"
+    R"({"occurred_at":"2026-06-17T05:07:07Z","actor":{"type":"user","id":"u-1","fields":{}},"action":"GET","targets":[]})"
+    "\n";
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log";
+  Log() {
+    setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
+    REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0);
+    const tests::Ran ran = khipu({"append", root}, kEvents);
+    INFO(ran.err);
+    REQUIRE(ran.exit == 0);
+  }
+  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), tests::program("khipu"));
+    return tests::run(words, input);
+  }
+  // The document of a call that went well.
+  Json ask(std::vector<std::string> words) const {
+    words.insert(words.begin() + 1, root);
+    words.emplace_back("--json");
+    const tests::Ran ran = khipu(words);
+    INFO(ran.err);
+    REQUIRE(ran.exit == 0);
+    return Json::parse(ran.out);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("cli: query answers with exact totals and pages that another process can go on with") {
+  const Log log;
+  Json page = log.ask({"query", "--limit", "2"});
+  CHECK(page["schema"] == "khipu.query/v1");
+  CHECK(page["total"] == 3);
+  REQUIRE(page["events"].size() == 2);
+  CHECK(page["events"][0]["seq"] == 2);
+  CHECK(page["events"][1]["targets"][0]["name"] == "final");
+  const std::string cursor = page["cursor"];
+  page = log.ask({"query", "--cursor", cursor});
+  REQUIRE(page["events"].size() == 1);
+  CHECK(page["events"][0]["content"]["n"] == 1.5);
+  CHECK(page["cursor"].is_null());
+  CHECK(Log::khipu({"query", log.root, "--cursor", cursor, "--asc"}).exit == 3);
+}
+
+TEST_CASE("cli: query filters by name, time, words and their negation") {
+  const Log log;
+  CHECK(log.ask({"query", "--actor", "alice"})["total"] == 2);
+  CHECK(log.ask({"query", "--target", "draft"})["total"] == 2);
+  CHECK(log.ask({"query", "--target-match", "resource.name^=FIN"})["total"] == 2);
+  CHECK(log.ask({"query", "--target-match", "resource.name=draft", "--current"})["total"] == 0);
+  CHECK(log.ask({"query", "--from", "2026-06-16", "--to", "2026-06-17"})["total"] == 1);
+  CHECK(log.ask({"query", "--from", "-1s"})["total"] == 0);
+  CHECK(log.ask({"query", "--not-action", "GET"})["total"] == 1);
+  CHECK(log.ask({"query", "--text", "BELL"})["total"] == 1);
+  CHECK(log.ask({"query", "--outcome", "not_success"})["total"] == 2);
+}
+
+TEST_CASE("cli: a wrong question ends with 3 and says what would be right") {
+  const Log log;
+  const auto wrong = [&](std::vector<std::string> words) {
+    words.insert(words.begin() + 1, log.root);
+    const tests::Ran ran = Log::khipu(words);
+    CHECK(ran.exit == 3);
+    return ran.err;
+  };
+  CHECK_THAT(wrong({"query", "--outcome", "sucess"}), ContainsSubstring("did you mean 'success'"));
+  CHECK_THAT(wrong({"query", "--from", "2026-06-15T05:07"}), ContainsSubstring("TIME_AMBIGUOUS"));
+  CHECK_THAT(wrong({"query", "--target", "resorce:acct-9"}), ContainsSubstring("did you mean 'resource'"));
+  CHECK_THAT(wrong({"query", "--cursor", "a1.AAAA"}), ContainsSubstring("CURSOR_INVALID"));
+  CHECK_THAT(wrong({"history", "nobody"}), ContainsSubstring("NOT_FOUND"));
+  CHECK_THAT(wrong({"query", "--no-such-flag"}), ContainsSubstring("--no-such-flag"));
+}
+
+TEST_CASE("cli: text for people shows no control character of the log") {
+  const Log log;
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"query", log.root}, {"history", log.root, "u-2"}}) {
+    const tests::Ran ran = Log::khipu(words);
+    CHECK(ran.exit == 0);
+    CHECK_THAT(ran.out, ContainsSubstring("bob\\x1B[31m"));
+    CHECK(ran.out.find('\x1b') == std::string::npos);
+  }
+}
+
+TEST_CASE("cli: history shows changes, their authors, and the state at a moment") {
+  const Log log;
+  const Json history = log.ask({"history", "draft"});
+  CHECK(history["entity"] == "resource:acct-9");
+  REQUIRE(history["versions"].size() == 2);
+  CHECK(history["versions"][1]["changed_by"] == "user:u-2");
+  CHECK(history["versions"][1]["changes"] == Json::parse(R"([{"field":"name","from":"draft","to":"final"}])"));
+  const Json at = log.ask({"history", "resource:acct-9", "--at", "2026-06-15T12:00:00Z"});
+  CHECK(at["versions"][0]["fields"]["name"] == "draft");
+}
+
+TEST_CASE("cli: what export writes, append takes, and it is the same log again") {
+  const Log log;
+  const tests::Ran exported = Log::khipu({"export", log.root});
+  REQUIRE(exported.exit == 0);
+  CHECK_THAT(exported.out, ContainsSubstring(R"("content":{"any":"json",  "n":1.50})"));
+  const std::string copy = log.folder / "copy";
+  REQUIRE(Log::khipu({"init", copy, "--origin", "test/copy"}).exit == 0);
+  REQUIRE(Log::khipu({"append", copy}, exported.out).exit == 0);
+  CHECK(Log::khipu({"export", copy}).out == exported.out);
+}
