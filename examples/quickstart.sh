@@ -87,7 +87,8 @@ echo "runs as process $writer, takes events at $root/ingest.sock:"
 event='{"actor":{"type":"user","id":"u-1001","fields":{"name":"alice"}},"action":"login","action_class":"auth","outcome":"success","source":"quickstart"}'
 renamed='{"actor":{"type":"user","id":"u-1001","fields":{"name":"alice.smith"}},"action":"rename","action_class":"update","outcome":"success","source":"quickstart"}'
 printf '%s\n' "$event" "$renamed" |
-  curl -sS --unix-socket "$root/ingest.sock" -H 'Content-Type: application/x-ndjson' --data-binary @- http://khipu/v1/events
+  curl -sS --unix-socket "$root/ingest.sock" -H 'Content-Type: application/x-ndjson' \
+    -H 'Idempotency-Key: quickstart' --data-binary @- http://khipu/v1/events
 echo
 
 say "three questions to khipu-mcp"
