@@ -9,6 +9,8 @@ static_assert(sizeof(Hash) == 32, "hashes lie back to back in level files");
 Result<LevelFiles> LevelFiles::open(os::Directory& table, bool create) {
   LevelFiles levels;
   levels.create_ = create;
+  // A file that is there may have been made by a process that died before it synced the directory.
+  levels.directory_dirty_ = create;
   if (create) KHIPU_TRY(table.make_directory(kTreeName));
   KHIPU_TRY_ASSIGN(levels.directory_, table.open_directory(kTreeName));
   return levels;

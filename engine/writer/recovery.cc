@@ -142,7 +142,18 @@ class Recovery {
       line_.marks = marks;
       if (line_.commit.number == state_.number) state_seen_ = line_.hash;
     }
+    for (const TableId table : kTables) leave_sealed(*scans_[index_of(table)], line_.marks[index_of(table)]);
     return {};
+  }
+
+  // A line that ends with the last row of a sealed segment ends at the beginning of the next one: the footer behind
+  // that row is no tail (I9). It comes to this when the HEAD that was written behind the seal did not reach the disk.
+  static void leave_sealed(const TableScan& scan, TableMark& mark) {
+    if (mark.segment >= scan.active_number() || mark.builder.size() < scan.active_first_row().value) return;
+    mark.segment = scan.active_number();
+    mark.segment_first_row = scan.active_first_row();
+    mark.offset = segment::kHeaderSize;
+    mark.times = {};
   }
 
   // Are the rows the commit names all there, with its roots? logs' mark has passed them already.

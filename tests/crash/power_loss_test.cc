@@ -43,6 +43,26 @@ TEST_CASE("power loss: whatever was not synced is kept, lost or torn, and nothin
   }
 }
 
+// Found by longer runs: seed 203, a table sealed behind a commit whose HEAD was lost, and recovery cut the footer off;
+// seed 72 of failed syncs, a tree file whose name was never synced, which the next process took for granted.
+TEST_CASE("power loss: a HEAD lost behind a seal does not cost the sealed segment its footer (I9)") {
+  CrashRig rig;
+  REQUIRE(rig.life(2, 1 << 20).ok());
+  const Buffer head = rig.disk().read("root/HEAD");
+  // registry/ alone grows to its limit: its segment is sealed, that of logs/ is not.
+  uint64_t segment = 600;
+  while (!rig.disk().exists("root/registry/seg-0000000001.log") && segment < 4000) {
+    REQUIRE(rig.life(1, segment).ok());
+    segment += 100;
+  }
+  REQUIRE(rig.disk().exists("root/registry/seg-0000000001.log"));
+  rig.disk().put("root/HEAD", head);
+  const Buffer sealed = rig.disk().read("root/registry/seg-0000000000.log");
+  REQUIRE(rig.life(1, 1 << 20).ok());
+  CHECK(rig.disk().read("root/registry/seg-0000000000.log") == sealed);
+  CHECK(rig.judge() == "");
+}
+
 TEST_CASE("power loss: twice in a row, with a life between") {
   for (uint64_t seed = 1; seed <= seeds(); ++seed) {
     INFO("seed " << seed);
