@@ -31,9 +31,9 @@ class Generator {
     if (count_ % 1000 == 999) event.target_name += " renamed " + std::to_string(count_);
     event.action = kActions[random_() % 6];
     event.url = "/api/accounts/" + event.target + "/records/" + std::to_string(random_() % 1000);
-    event.content = R"({"ip":"198.51.100.)" + std::to_string(random_() % 256) +
-                    R"(","user_agent":"Mozilla/5.0 (X11; )" + R"(Linux x86_64)",
-    "request" : ")" + std::to_string(random_()) + R"(","bytes":)" + std::to_string(random_() % 100000) + "}";
+    event.content = "{\"ip\":\"198.51.100." + std::to_string(random_() % 256) +
+                    "\",\"user_agent\":\"Mozilla/5.0 (X11; Linux x86_64)\",\"request\":\"" + std::to_string(random_()) +
+                    "\",\"bytes\":" + std::to_string(random_() % 100000) + "}";
     // Sized so that the event as compact canonical JSON has about 400 bytes.
     event.occurred_at = 1750000000000000 + static_cast<int64_t>(count_) * 137;
     ++count_;

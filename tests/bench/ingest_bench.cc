@@ -29,7 +29,7 @@ struct Settings {
   std::string dir = "/tmp/khipu-bench";
   bool json = false;
 };
-struct Row {
+struct Measured {
   std::string name;
   uint64_t events = 0;
   double seconds = 0;
@@ -90,8 +90,8 @@ class InFlight {
   int count_ = 0;
 };
 
-Row khipu_run(const Settings& settings, const std::string& name, writer::SyncPolicy policy, uint64_t events,
-              size_t batch_size) {
+Measured khipu_run(const Settings& settings, const std::string& name, writer::SyncPolicy policy, uint64_t events,
+                   size_t batch_size) {
   const std::string path = settings.dir + "/" + name;
   std::filesystem::remove_all(path);
   std::filesystem::create_directories(path);
@@ -102,12 +102,11 @@ Row khipu_run(const Settings& settings, const std::string& name, writer::SyncPol
   writer::Options options;
   options.sync = policy;
   auto writer = must(writer::Writer::open(environment, options));
-  Generator* generator = new Generator(1);
+  bench::Generator generator(1);
   std::vector<ingest::Batch> batches((events + batch_size - 1) / batch_size);
-  for (uint64_t i = 0; i < events; ++i) bench::append(batches[i / batch_size], generator->next());
-  delete generator;
+  for (uint64_t i = 0; i < events; ++i) bench::append(batches[i / batch_size], generator.next());
   InFlight in_flight;
-  Row row{name, events, 0, 0};
+  Measured row{name, events, 0, 0};
   row.seconds = seconds([&] {
     for (ingest::Batch& batch : batches) {
       if (policy == writer::SyncPolicy::kAlways) {
@@ -125,11 +124,11 @@ Row khipu_run(const Settings& settings, const std::string& name, writer::SyncPol
 }
 
 // The floor: the same payload bytes appended and synced, with and without the hashes of a tamper-evident log.
-Row bare_run(const Settings& settings, const std::string& name, uint64_t events, size_t batch_size, bool hashed) {
+Measured bare_run(const Settings& settings, const std::string& name, uint64_t events, size_t batch_size, bool hashed) {
   const std::string path = settings.dir + "/" + name;
   const std::string record(400, 'x');
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
-  Row row{name, events, 0, 0};
+  Measured row{name, events, 0, 0};
   row.seconds = seconds([&] {
     std::string buffer;
     tree::Builder builder;
@@ -146,7 +145,7 @@ Row bare_run(const Settings& settings, const std::string& name, uint64_t events,
   return row;
 }
 
-Row sqlite_run(const Settings& settings, const std::string& name, bool tuned) {
+Measured sqlite_run(const Settings& settings, const std::string& name, bool tuned) {
   const std::string path = settings.dir + "/" + name + ".db";
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
   sqlite3* db = nullptr;
@@ -166,7 +165,7 @@ Row sqlite_run(const Settings& settings, const std::string& name, bool tuned) {
   sqlite3_stmt* insert = nullptr;
   sqlite3_prepare_v2(db, "INSERT INTO events(time,actor,target,action,url,content) VALUES(?,?,?,?,?,?)", -1, &insert,
                      nullptr);
-  Row row{name, events.size(), 0, 0};
+  Measured row{name, events.size(), 0, 0};
   row.seconds = seconds([&] {
     for (size_t i = 0; i < events.size(); ++i) {
       if (i % kBatch == 0) run("BEGIN");
@@ -214,7 +213,7 @@ Settings parse(int count, char** words) {
 int main(int count, char** words) {
   const Settings settings = parse(count, words);
   std::filesystem::create_directories(settings.dir);
-  std::vector<Row> rows;
+  std::vector<Measured> rows;
   rows.push_back(bare_run(settings, "bare append, 1000 a sync", settings.events, kBatch, false));
   rows.push_back(bare_run(settings, "bare append + SHA-256 tree, 1000 a sync", settings.events, kBatch, true));
   rows.push_back(khipu_run(settings, "khipu group", writer::SyncPolicy::kGroup, settings.events, kBatch));
@@ -226,7 +225,7 @@ int main(int count, char** words) {
   getrusage(RUSAGE_SELF, &usage);
   if (settings.json) {
     std::printf("{\"schema\":\"khipu.bench.ingest/v1\",\"peak_rss_kib\":%ld,\"rows\":[", usage.ru_maxrss);
-    for (const Row& row : rows) {
+    for (const Measured& row : rows) {
       std::printf("%s{\"name\":\"%s\",\"events\":%llu,\"seconds\":%.3f,\"events_per_s\":%.0f,\"bytes_per_event\":%.1f}",
                   &row == &rows.front() ? "" : ",", row.name.c_str(), static_cast<unsigned long long>(row.events),
                   row.seconds, row.rate(), static_cast<double>(row.disk_bytes) / static_cast<double>(row.events));
@@ -234,7 +233,7 @@ int main(int count, char** words) {
     std::puts("]}");
     return 0;
   }
-  for (const Row& row : rows) {
+  for (const Measured& row : rows) {
     std::printf("%-44s %9llu events %8.2f s %10.0f events/s %7.1f bytes/event\n", row.name.c_str(),
                 static_cast<unsigned long long>(row.events), row.seconds, row.rate(),
                 static_cast<double>(row.disk_bytes) / static_cast<double>(row.events));
