@@ -1,5 +1,9 @@
 // The real `khipu serve` on a directory of its own: what a producer and an administrator meet.
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -191,6 +195,30 @@ TEST_CASE("serve: SIGHUP takes new tokens and settings, a broken file changes no
   REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
   REQUIRE(status(token).out == "401");
   REQUIRE_THAT(log.client()->get("/v1/status").value().body, ContainsSubstring("\"sync\":\"os\""));
+}
+
+TEST_CASE("serve: its supervisor is told when it is ready and when it stops") {
+  const Log log;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = log.folder / "notify";
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const auto next = [&] {
+    char buffer[256];
+    const ssize_t size = ::recv(socket, buffer, sizeof buffer, 0);
+    return std::string(buffer, size > 0 ? static_cast<size_t>(size) : 0);
+  };
+  std::vector<std::string> command = log.serving();
+  command.insert(command.begin(), {"env", "NOTIFY_SOCKET=" + path});
+  tests::Process writer(command);
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  REQUIRE(next() == "READY=1");
+  writer.signal(SIGTERM);
+  REQUIRE(next() == "STOPPING=1");
+  REQUIRE(writer.wait() == 0);
+  ::close(socket);
 }
 
 TEST_CASE("serve: beyond loopback it wants a token and a word about plain HTTP") {
