@@ -67,7 +67,7 @@ Result<std::unique_ptr<writer::Writer>> CrashRig::open(uint64_t segment_size_byt
   return writer::Writer::open({*root_, *keys_, clock_, random_}, options);
 }
 
-ingest::Batch CrashRig::batch(const std::string& event_id) {
+ingest::Batch CrashRig::batch(const std::string& event_id, const std::string& padding) {
   ingest::Batch batch;
   const uint64_t n = submitted_.size();
   const auto entity = [&](std::string_view type, std::string id, std::string name) {
@@ -81,7 +81,7 @@ ingest::Batch CrashRig::batch(const std::string& event_id) {
     return input;
   };
   ingest::Event event;
-  event.actor = entity("user", fmt::format("u-{}", n % 5), fmt::format("name {}", n / 3));
+  event.actor = entity("user", fmt::format("u-{}", n % 5), fmt::format("name {}{}", n / 3, padding));
   const std::array<ingest::EntityInput, kTargets> targets = {entity("resource", fmt::format("r-{}", n % 11), {}),
                                                              entity("service", fmt::format("s-{}", n % 3), {})};
   event.targets = batch.keep(std::span<const ingest::EntityInput>(targets));
@@ -93,8 +93,9 @@ ingest::Batch CrashRig::batch(const std::string& event_id) {
   return batch;
 }
 
-Result<writer::Receipt> CrashRig::submit(writer::Writer& writer, const std::string& event_id) {
-  ingest::Batch events = batch(event_id);
+Result<writer::Receipt> CrashRig::submit(writer::Writer& writer, const std::string& event_id,
+                                         const std::string& padding) {
+  ingest::Batch events = batch(event_id, padding);
   submitted_.insert(event_id);
   clock_.advance_us(1000);
   Result<writer::Receipt> receipt = writer.submit_and_wait(std::move(events));

@@ -34,9 +34,10 @@ class CrashRig {
   Result<std::unique_ptr<writer::Writer>> open(uint64_t segment_size_bytes = 32ULL << 20);
   // One event in one commit, with two targets and an actor whose name changes now and then: rows in logs/ and
   // registry/.
-  ingest::Batch batch(const std::string& event_id);
+  // `padding` makes the actor's name, and so registry/, longer.
+  ingest::Batch batch(const std::string& event_id, const std::string& padding = {});
   // Submits it and waits; remembers the answer if it was yes.
-  Result<writer::Receipt> submit(writer::Writer& writer, const std::string& event_id);
+  Result<writer::Receipt> submit(writer::Writer& writer, const std::string& event_id, const std::string& padding = {});
   // Counts as sent, answered by somebody else.
   void submit_remembered(const std::string& event_id) { submitted_.insert(event_id); }
   // Opens, writes `events` events (of a running number), closes. Errors end it: the disk may be failing.

@@ -49,12 +49,21 @@ TEST_CASE("power loss: a HEAD lost behind a seal does not cost the sealed segmen
   CrashRig rig;
   REQUIRE(rig.life(2, 1 << 20).ok());
   const Buffer head = rig.disk().read("root/HEAD");
-  // registry/ alone grows to its limit: its segment is sealed, that of logs/ is not.
-  uint64_t segment = 600;
-  while (!rig.disk().exists("root/registry/seg-0000000001.log") && segment < 4000) {
-    REQUIRE(rig.life(1, segment).ok());
-    segment += 100;
+  // registry/ alone grows to its limit and is sealed, that of logs/ is not; nothing gets behind the seal.
+  {
+    auto writer = rig.open(20000);
+    REQUIRE(writer.ok());
+    rig.disk().fail_when(
+        [](const DiskEvent& event) {
+          return event.path == "root/registry/seg-0000000001.log" && event.operation == DiskOperation::kWrite &&
+                 event.offset == segment::kHeaderSize;
+        },
+        Code::kIo);
+    for (int i = 0; i < 5; ++i) (void)rig.submit(**writer, "x-" + std::to_string(i), std::string(5000, 'n')).ok();
+    CHECK_FALSE((*writer)->status().poisoned.empty());
   }
+  rig.disk().crash_process();
+  REQUIRE_FALSE(rig.disk().exists("root/logs/seg-0000000001.log"));
   REQUIRE(rig.disk().exists("root/registry/seg-0000000001.log"));
   rig.disk().put("root/HEAD", head);
   const Buffer sealed = rig.disk().read("root/registry/seg-0000000000.log");
