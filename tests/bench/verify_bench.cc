@@ -1,0 +1,97 @@
+// Full verification beside bare leaf hashing of the same payloads on as many threads, in one run.
+// Usage: bench_verify [EVENTS] [DIR]   (1000000, /tmp/khipu-bench-verify). The log stays there and is used again.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "engine/segment/reader.h"
+#include "engine/tree/tree.h"
+#include "engine/verify/verify.h"
+#include "engine/writer/writer.h"
+#include "tests/bench/generator.h"
+
+namespace {
+
+using namespace khipu;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "bench_verify: %s\n", what.c_str());
+  std::exit(3);
+}
+template <typename T>
+T must(Result<T> result) {
+  if (!result.ok()) die(result.error().message);
+  return std::move(result).value();
+}
+
+double seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void make_log(const std::string& folder, uint64_t events) {
+  std::filesystem::create_directories(folder);
+  const auto root = must(os::create_directory(folder + "/root", 0750));
+  const auto keys = must(os::create_directory(folder + "/root.keys", 0700));
+  const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
+  if (const Result<void> made = writer::initialize(environment, {"example.org/bench"}); !made.ok()) {
+    die(made.error().message);
+  }
+  auto writer = must(writer::Writer::open(environment, {}));
+  bench::Generator generator(1);
+  for (uint64_t done = 0; done < events; done += 1000) {
+    ingest::Batch batch;
+    for (int i = 0; i < 1000; ++i) bench::append(batch, generator.next());
+    must(writer->submit_and_wait(std::move(batch)));
+  }
+  if (const Result<void> closed = writer->close(); !closed.ok()) die(closed.error().message);
+}
+
+// Every payload of logs/ in memory, so that the bare side is hashing and nothing else.
+std::vector<Buffer> payloads(os::Directory& root) {
+  std::vector<Buffer> all;
+  const auto logs = must(root.open_directory("logs"));
+  for (uint64_t number = 0;; ++number) {
+    auto file = logs->open_file(segment::segment_name({number}), os::Mode::kRead);
+    if (!file.ok()) return all;
+    segment::Reader reader(**file, segment::kHeaderSize, must(file.value()->size()));
+    for (segment::Step step = must(reader.next()); step.kind == segment::Step::Kind::kFrame;
+         step = must(reader.next())) {
+      if (codec::is_row(step.frame.kind)) all.emplace_back(step.frame.payload.begin(), step.frame.payload.end());
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
+  const std::string folder = argc > 2 ? argv[2] : "/tmp/khipu-bench-verify";
+  if (!std::filesystem::exists(folder + "/root/HEAD")) make_log(folder, events);
+  const auto root = must(os::open_directory(folder + "/root"));
+  const std::vector<Buffer> records = payloads(*root);
+  for (const size_t threads : {size_t{1}, size_t{std::max(1U, std::thread::hardware_concurrency())}}) {
+    const double bare = seconds([&] {
+      std::vector<std::future<void>> parts;
+      for (size_t part = 0; part < threads; ++part) {
+        parts.push_back(std::async(std::launch::async, [&, part] {
+          for (size_t i = part; i < records.size(); i += threads) (void)tree::leaf_hash(records[i]);
+        }));
+      }
+    });
+    verify::Options options;
+    options.threads = threads;
+    verify::Verdict verdict = verify::Verdict::kIncomplete;
+    const double full = seconds([&] { verdict = must(verify::run(*root, options)).verdict; });
+    if (verdict != verify::Verdict::kPass) die("the log does not verify");
+    const auto rows = static_cast<double>(records.size());
+    std::printf("threads %zu: bare leaf hashing %.0f rows/s, full verify %.0f rows/s, ratio %.2f\n", threads,
+                rows / bare, rows / full, bare / full);
+  }
+}
