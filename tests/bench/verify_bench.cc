@@ -73,7 +73,7 @@ std::vector<Buffer> payloads(os::Directory& root) {
 int main(int argc, char** argv) {
   const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
   const std::string folder = argc > 2 ? argv[2] : "/tmp/khipu-bench-verify";
-  if (!std::filesystem::exists(folder + "/root/HEAD")) make_log(folder, events);
+  if (!std::filesystem::exists(std::filesystem::path(folder) / "root" / "HEAD")) make_log(folder, events);
   const auto root = must(os::open_directory(folder + "/root"));
   const std::vector<Buffer> records = payloads(*root);
   for (const size_t threads : {size_t{1}, size_t{std::max(1U, std::thread::hardware_concurrency())}}) {
