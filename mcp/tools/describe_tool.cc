@@ -43,6 +43,10 @@ class DescribeTool final : public AuditTool {
     out.put("origin", (*snapshot)->genesis().origin);
     out.line("events", facts->events);
     out.put("events", facts->events);
+    if (facts->lower_bound) {
+      out.put("lower_bound", true);  // damaged rows could not be counted
+      out.line("lower_bound", true);
+    }
     OrderedJson window = OrderedJson::object();
     const auto time = [&](const char* name, const std::optional<TimeUs>& value) {
       if (!value) return;

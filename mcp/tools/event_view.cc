@@ -77,7 +77,8 @@ OrderedJson entity_json(const query::EntityView& entity, const EventStyle& style
   }
   out["version"] = entity.version;
   if (entity.deleted) out["deleted"] = true;
-  if (!entity.fields.empty()) out["fields"] = fields_json(entity.fields, style.text_chars_max, renderer);
+  if (!entity.fields.empty())
+    out["fields"] = fields_json(entity.fields, style.text_chars_max, renderer, style.list_max);
   return out;
 }
 
@@ -90,9 +91,14 @@ std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags&
   return std::move(rendered.text);
 }
 
-OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer) {
+OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
+                        size_t list_max) {
   OrderedJson out = OrderedJson::object();
   for (const query::NamedOwnedValue& field : fields) {
+    if (out.size() == list_max) {
+      out["(more)"] = "+" + std::to_string(fields.size() - list_max);
+      break;
+    }
     const std::string name = renderer.token(field.name).text;
     const codec::Value value = field.value.view();
     if (value.kind == codec::Value::Kind::kText || value.kind == codec::Value::Kind::kJson) {
@@ -140,7 +146,11 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   row.token("action", event.action);
   row.text("outcome", std::string(codec::name(event.outcome)));
   std::vector<std::string> targets;
-  for (const query::EntityView& target : event.targets) targets.push_back(ref_text(target, renderer, flags));
+  const size_t targets_shown = std::min(event.targets.size(), style.list_max);
+  for (size_t i = 0; i < targets_shown; ++i) targets.push_back(ref_text(event.targets[i], renderer, flags));
+  if (targets_shown < event.targets.size()) {
+    targets.push_back("(+" + std::to_string(event.targets.size() - targets_shown) + " more)");
+  }
   if (!targets.empty()) row.put("targets", targets, join(targets, "|"));
   // A path is a token; what stands behind the question mark is free text.
   const size_t question = event.url.find('?');
@@ -164,7 +174,8 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   if (actor.contains("fields")) row.put("actor_fields", actor["fields"], fields_cell(actor["fields"]));
   OrderedJson details = OrderedJson::array();
   std::vector<std::string> detail_cells;
-  for (const query::EntityView& target : event.targets) {
+  for (size_t i = 0; i < targets_shown; ++i) {
+    const query::EntityView& target = event.targets[i];
     OrderedJson detail = entity_json(target, style, renderer, flags);
     std::string cell = detail["ref"].get<std::string>() + "@" + std::to_string(target.version);
     if (detail.contains("fields")) cell += "{" + fields_cell(detail["fields"]) + "}";
@@ -177,7 +188,7 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   row.token("event_id", event.event_id);
   row.token("session", event.session);
   if (!event.custom.empty()) {
-    OrderedJson custom = fields_json(event.custom, style.text_chars_max, renderer);
+    OrderedJson custom = fields_json(event.custom, style.text_chars_max, renderer, style.list_max);
     std::string cell = fields_cell(custom);
     row.put("custom", std::move(custom), std::move(cell));
   }

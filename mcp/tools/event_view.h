@@ -20,13 +20,15 @@ struct EventView {
 struct EventStyle {
   bool detailed = false;
   size_t text_chars_max = kTextCharsMax;
+  size_t list_max = SIZE_MAX;       // targets, fields and columns shown; a cut list says how many are left out
   std::vector<std::string> fields;  // only these members (and seq); empty: all
 };
 
 std::vector<std::string> event_columns(const EventStyle& style);
 EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer);
 // "name=value" pairs, each value rendered as the field's name demands.
-OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer);
+OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
+                        size_t list_max = SIZE_MAX);
 std::string fields_cell(const OrderedJson& fields);
 // type:id as a token, "?" with the registry row when the version could not be shown.
 std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags& flags);

@@ -1,4 +1,7 @@
 // audit_query: which events match? Rows within a budget, an exact total, a cursor.
+#include <algorithm>
+#include <iterator>
+
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/event_view.h"
 #include "mcp/tools/filter_arguments.h"
@@ -8,6 +11,14 @@ namespace khipu::mcp::tools {
 namespace {
 
 constexpr size_t kEnvelopeBytes = 1500;  // header lines and envelope members around the rows
+
+constexpr size_t kSlackBytes = 32;  // so that no second answer misses by a digit
+
+// How one row that exceeds the budget alone is cut, step by step.
+struct Trim {
+  size_t chars_max, list_max;
+};
+constexpr Trim kTrims[] = {{80, 20}, {40, 5}, {16, 2}};
 
 // What a cursor remembers of the presentation, so that it is enough alone.
 struct Presentation {
@@ -76,22 +87,45 @@ class QueryTool final : public AuditTool {
     }
     request.context = presentation.text();
     request.limit = given.value("limit", 25U);
-    const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;
-    std::vector<EventView> views;
-    size_t size = kEnvelopeBytes + filter->given.size() * 2;
-    request.fits = [&](const query::EventRow& row) {
-      EventView view = view_event(row, presentation.style, renderer);
-      if (!views.empty() && size + view.size_bytes > budget_bytes) return false;
-      size += view.size_bytes;
-      views.push_back(std::move(view));
-      return true;
-    };
-    const query::Answer<query::EventPage> page = audit().engine.events(request);
-    if (!page.ok()) return error_result(page.error(), renderer);
-    return present(*page, std::move(views), presentation, arguments.coercions, renderer);
+    return within_budget(request, presentation, arguments.coercions, context.mark_tag(),
+                         given.value("max_tokens", size_t{4000}) * 3, filter->given.size() * 2);
   }
 
  private:
+  // What stands around the rows is known only when the answer is made: one that came out too large is made again with
+  // that much less for rows, and a row that is too large alone is trimmed. The first row is always shown.
+  server::ToolResult within_budget(query::EventRequest& request, Presentation presentation,
+                                   const std::vector<std::string>& coercions, const std::string& tag,
+                                   size_t budget_bytes, size_t echo_bytes) {
+    size_t around = kEnvelopeBytes + echo_bytes;
+    for (size_t trims = 0;;) {
+      Renderer renderer(tag);
+      std::vector<EventView> views;
+      size_t size = around;
+      request.fits = [&](const query::EventRow& row) {
+        EventView view = view_event(row, presentation.style, renderer);
+        if (!views.empty() && size + view.size_bytes > budget_bytes) return false;
+        size += view.size_bytes;
+        views.push_back(std::move(view));
+        return true;
+      };
+      const query::Answer<query::EventPage> page = audit().engine.events(request);
+      if (!page.ok()) return error_result(page.error(), renderer);
+      const size_t rows = std::min(views.size(), page->rows.size());
+      server::ToolResult result = present(*page, std::move(views), presentation, coercions, renderer);
+      const size_t actual = size_bytes_of(result);
+      if (actual <= budget_bytes || rows == 0) return result;
+      if (rows > 1) {
+        around += actual - budget_bytes + kSlackBytes;
+        continue;
+      }
+      if (trims == std::size(kTrims)) return result;
+      presentation.style.text_chars_max = kTrims[trims].chars_max;
+      presentation.style.list_max = kTrims[trims].list_max;
+      ++trims;
+    }
+  }
+
   static server::ToolResult present(const query::EventPage& page, std::vector<EventView> views,
                                     const Presentation& presentation, const std::vector<std::string>& coercions,
                                     Renderer& renderer) {
@@ -118,6 +152,12 @@ class QueryTool final : public AuditTool {
     } else {
       out.put("more", nullptr);
     }
+    if (page.unshown > 0) {
+      out.put("unshown", page.unshown);
+      out.line("unshown", page.unshown);
+    }
+    out.put("scanned", page.scanned);
+    out.line("scanned", page.scanned);
     out.findings(page.findings, page.findings_total);
     out.notes(page.notes, coercions, renderer);
     if (presentation.style.detailed) {

@@ -1,9 +1,13 @@
 #include "mcp/tools/result_builder.h"
 
+#include <algorithm>
+
 #include "engine/base/bytes.h"
 #include "engine/base/time.h"
 
 namespace khipu::mcp::tools {
+
+constexpr size_t kFindingsMax = 5;  // the first ones; findings_total says how many there are
 
 std::string time_text(TimeUs time) { return format_rfc3339(time); }
 
@@ -87,6 +91,7 @@ void ResultBuilder::findings(const std::vector<query::Finding>& findings, uint64
   if (findings.empty()) return;
   OrderedJson out = OrderedJson::array();
   for (const query::Finding& finding : findings) {
+    if (out.size() == kFindingsMax) break;
     out.push_back({{"code", finding.code},
                    {"table", table_name(finding.table)},
                    {"row", finding.row.value},
@@ -96,6 +101,7 @@ void ResultBuilder::findings(const std::vector<query::Finding>& findings, uint64
   }
   put("findings", std::move(out));
   put("findings_total", total);
+  line("findings_total", total);
 }
 
 void ResultBuilder::trust(const Renderer& renderer, const std::vector<std::string>& untrusted,
@@ -106,6 +112,10 @@ void ResultBuilder::trust(const Renderer& renderer, const std::vector<std::strin
     line("notice", renderer.notice());
   }
   put("trust", std::move(out));
+}
+
+size_t size_bytes_of(const server::ToolResult& result) {
+  return std::max(result.text.size(), result.structured ? result.structured->dump().size() : 0);
 }
 
 server::ToolResult ResultBuilder::take() {

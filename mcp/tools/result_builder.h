@@ -17,6 +17,7 @@ class ResultBuilder {
   // A fact of the envelope; `line` is its header line's name, empty for none.
   void put(std::string_view member, OrderedJson value) { structured_[std::string(member)] = std::move(value); }
   void line(std::string_view name, std::string_view value);
+  void line(std::string_view name, const char* value) { line(name, std::string_view(value)); }  // else taken as bool
   void line(std::string_view name, uint64_t value) { line(name, std::to_string(value)); }
   void line(std::string_view name, bool value) { line(name, std::string_view(value ? "true" : "false")); }
   // A table: lower-case names, rows of rendered cells.
@@ -31,7 +32,6 @@ class ResultBuilder {
              const std::vector<std::string>& withheld);
 
   server::ToolResult take();
-  size_t size_bytes() const { return header_.size() + tables_.size() + 1024; }
 
  private:
   OrderedJson structured_ = OrderedJson::object();
@@ -43,5 +43,7 @@ std::string time_text(TimeUs time);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // What an answer of this many bytes costs, by the rule both forms are held to: ceil(bytes / 3).
 inline size_t tokens_of(size_t bytes) { return (bytes + 2) / 3; }
+// Bytes of the larger of the two forms, whole.
+size_t size_bytes_of(const server::ToolResult& result);
 
 }  // namespace khipu::mcp::tools

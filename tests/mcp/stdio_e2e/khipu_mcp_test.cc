@@ -1,0 +1,196 @@
+// The real khipu-mcp over pipes, as a host runs it. Not here: what the tools answer (tests/mcp/tools).
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "engine/os/clock.h"
+#include "engine/writer/writer.h"
+#include "mcp/jsonrpc/json.h"
+#include "tests/support/catch.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_random.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using namespace khipu::tests;
+using khipu::mcp::Json;
+
+namespace {
+
+// A log with two events, on the real disk.
+struct Root {
+  Root() {
+    auto top = os::open_directory(folder.path()).value();
+    REQUIRE(top->make_directory("root").ok());
+    REQUIRE(top->make_directory("keys", 0700).ok());
+    auto root = top->open_directory("root").value();
+    auto keys = top->open_directory("keys").value();
+    FakeClock clock;
+    FakeRandom random;
+    REQUIRE(writer::initialize({*root, *keys, clock, random}, {"example.org/audit"}).ok());
+    auto writer = writer::Writer::open({*root, *keys, clock, random}, {}).value();
+    ingest::Batch batch;
+    for (const char* action : {"LOGIN", "LOGOUT"}) {
+      ingest::Event event;
+      event.actor.type = batch.keep(std::string_view("user"));
+      event.actor.id = batch.keep(std::string_view("u-1"));
+      event.action = batch.keep(std::string_view(action));
+      batch.events.push_back(event);
+    }
+    REQUIRE(writer->submit_and_wait(std::move(batch)).ok());
+    REQUIRE(writer->close().ok());
+  }
+  TempDirectory folder;
+  std::string path() const { return folder / "root"; }
+};
+
+// The program with both its streams in our hands.
+class Host {
+ public:
+  explicit Host(const std::string& root) {
+    int in[2], out[2];
+    REQUIRE(pipe2(in, O_CLOEXEC) == 0);
+    REQUIRE(pipe2(out, O_CLOEXEC) == 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    std::string name = program("khipu-mcp"), argument = root;
+    char* words[] = {name.data(), argument.data(), nullptr};
+    REQUIRE(posix_spawn(&pid_, words[0], &actions, nullptr, words, environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    to_ = in[1];
+    from_ = out[0];
+  }
+  ~Host() {
+    if (to_ >= 0) close(to_);
+    close(from_);
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  void send(const std::string& line) {
+    const std::string whole = line + "\n";
+    REQUIRE(write(to_, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size()));
+  }
+  // The next line, which must be one JSON-RPC message; discarded at the end of the stream.
+  Json next() {
+    while (true) {
+      const size_t end = rest_.find('\n');
+      if (end != std::string::npos) {
+        const Json message = Json::parse(rest_.substr(0, end), nullptr, false);
+        rest_.erase(0, end + 1);
+        REQUIRE(message.is_object());
+        REQUIRE(message.at("jsonrpc") == "2.0");
+        return message;
+      }
+      char buffer[4096];
+      const ssize_t size = read(from_, buffer, sizeof buffer);
+      if (size < 0 && errno == EINTR) continue;
+      if (size <= 0) return Json(Json::value_t::discarded);
+      rest_.append(buffer, static_cast<size_t>(size));
+    }
+  }
+  Json ask(int id, const std::string& method, const Json& params = Json::object()) {
+    send(Json{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}}.dump());
+    const Json answer = next();
+    REQUIRE(answer.at("id") == id);
+    return answer;
+  }
+  Json initialize(const std::string& revision) {
+    const Json answer = ask(0, "initialize",
+                            {{"protocolVersion", revision},
+                             {"capabilities", Json::object()},
+                             {"clientInfo", {{"name", "host"}, {"version", "1"}}}});
+    send(R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
+    return answer;
+  }
+  // Ends stdin; what is still written must be messages. The exit code.
+  int end() {
+    close(std::exchange(to_, -1));
+    while (!next().is_discarded()) {
+    }
+    CHECK(rest_.empty());
+    int status = 0;
+    REQUIRE(waitpid(std::exchange(pid_, -1), &status, 0) > 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int to_ = -1, from_ = -1;
+  std::string rest_;
+};
+
+}  // namespace
+
+TEST_CASE("khipu-mcp: the handshake takes known revisions and answers an unknown one with its newest") {
+  const Root root;
+  for (const char* revision : {"2025-06-18", "2025-11-25"}) {
+    Host host(root.path());
+    CHECK(host.initialize(revision).at("result").at("protocolVersion") == revision);
+    CHECK(host.end() == 0);
+  }
+  Host host(root.path());
+  CHECK(host.initialize("1999-01-01").at("result").at("protocolVersion") == "2025-11-25");
+  CHECK(host.end() == 0);
+}
+
+TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
+  const Root root;
+  Host host(root.path());
+  host.initialize("2025-11-25");
+  const Json list = host.ask(1, "tools/list").at("result").at("tools");
+  CHECK(list.size() == 5);
+  CHECK((list.dump().size() + 2) / 3 < 8000);
+  int id = 2;
+  for (const auto& [name, arguments] :
+       std::vector<std::pair<std::string, Json>>{{"audit_describe", Json::object()},
+                                                 {"audit_query", Json::object()},
+                                                 {"audit_get_event", {{"seq", 1}}},
+                                                 {"audit_history", {{"entity", "user:u-1"}}},
+                                                 {"audit_verify", Json::object()}}) {
+    const Json result = host.ask(id++, "tools/call", {{"name", name}, {"arguments", arguments}}).at("result");
+    INFO(result.dump(1));
+    CHECK_FALSE(result.value("isError", false));
+    CHECK(result.at("structuredContent").is_object());
+    CHECK(result.at("content").at(0).at("type") == "text");
+  }
+  CHECK(host.end() == 0);
+}
+
+TEST_CASE("khipu-mcp: a ping behind a call, bad JSON and an unknown method are answered; stdin's end ends it") {
+  const Root root;
+  Host host(root.path());
+  host.initialize("2025-06-18");
+  host.send(R"({"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"audit_verify","arguments":{}}})");
+  host.send(R"({"jsonrpc":"2.0","id":8,"method":"ping"})");
+  const Json one = host.next(), other = host.next();
+  CHECK(one.at("id").get<int>() + other.at("id").get<int>() == 15);
+  CHECK((one.contains("result") && other.contains("result")));
+  host.send("{not json");
+  CHECK(host.next().at("error").at("code") == -32700);
+  CHECK(host.ask(9, "no/such").at("error").at("code") == -32601);
+  CHECK(host.ask(10, "tools/call", {{"name", "no_such_tool"}, {"arguments", Json::object()}}).contains("error"));
+  host.send(R"({"jsonrpc":"2.0","id":11,"method":"tools/call","params":{"name":"audit_verify","arguments":{}}})");
+  CHECK(host.end() == 0);  // also with a call under way
+}
+
+TEST_CASE("khipu-mcp: without a root it says so on stderr and leaves stdout empty") {
+  const Ran none = run({program("khipu-mcp")});
+  CHECK(none.exit == 3);
+  CHECK(none.out.empty());
+  CHECK(none.err.find("ROOT") != std::string::npos);
+  CHECK(run({program("khipu-mcp"), "/nonexistent/root"}).exit == 3);
+  CHECK(run({program("khipu-mcp"), "--help"}).exit == 0);
+}
