@@ -135,7 +135,7 @@ function(khipu_test)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "LABEL;TIMEOUT" "SOURCES;USES;LINKS;PROGRAMS")
   khipu_check_arguments()
   khipu_existing_sources(arg_SOURCES ${arg_SOURCES})
-  if(NOT arg_SOURCES)
+  if(NOT arg_SOURCES OR NOT KHIPU_TESTS)  # tests/support is wanted by fuzz targets and benchmarks too
     return()
   endif()
   khipu_here(here)

@@ -36,7 +36,7 @@ if [[ $install == yes ]]; then
 fi
 if [[ -z $bin ]]; then
   say "the build (some minutes the first time)"
-  (cd "$here" && cmake --preset release -DKHIPU_TESTS=OFF -DKHIPU_BENCH=OFF > /dev/null &&
+  (cd "$here" && cmake --preset release -DKHIPU_TESTS=OFF -DKHIPU_BENCH=OFF -DKHIPU_FUZZ=OFF > /dev/null &&
     cmake --build --preset release --target khipu khipu-mcp)
   bin=$here/build/release/bin
 fi
