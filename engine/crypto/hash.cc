@@ -1,6 +1,8 @@
 #include "engine/crypto/hash.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED  // sha256_pair(), and why, below
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <memory>
 #include <utility>
@@ -44,6 +46,25 @@ Hash sha256(std::initializer_list<Bytes> parts) {
   start(context.get());
   for (const Bytes part : parts) KHIPU_ASSERT(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
   return finish_into_hash(context.get());
+}
+
+// Half of all hashes of a log are nodes, and EVP takes their two blocks one by one, behind some 100 ns of its own.
+// Padded here, they are one call of the same code of libcrypto, which then schedules both blocks together. The call is
+// the old low-level one: deprecated since 3.0, there as long as 3.x is. A test holds it to sha256().
+Hash sha256_pair(uint8_t prefix, const Hash& left, const Hash& right) {
+  constexpr size_t kSize = 1 + 2 * sizeof(Hash);
+  std::array<uint8_t, 2 * SHA256_CBLOCK> blocks{};
+  blocks[0] = prefix;
+  std::memcpy(blocks.data() + 1, left.data(), left.size());
+  std::memcpy(blocks.data() + 1 + left.size(), right.data(), right.size());
+  blocks[kSize] = 0x80;
+  blocks[blocks.size() - 2] = kSize * 8 >> 8;
+  blocks[blocks.size() - 1] = kSize * 8 & 0xff;
+  SHA256_CTX state;
+  KHIPU_ASSERT(SHA256_Init(&state) == 1 && SHA256_Update(&state, blocks.data(), blocks.size()) == 1);
+  Hash hash;
+  for (size_t i = 0; i < hash.size(); ++i) hash[i] = static_cast<uint8_t>(state.h[i / 4] >> (24 - 8 * (i % 4)));
+  return hash;
 }
 
 Sha256::Sha256() : context_(new_context()) { start(static_cast<EVP_MD_CTX*>(context_)); }

@@ -18,6 +18,9 @@ inline Hash sha256(Bytes bytes) { return sha256({bytes}); }
 inline Hash sha256(Bytes first, Bytes second) { return sha256({first, second}); }
 inline Hash sha256(Bytes first, Bytes second, Bytes third) { return sha256({first, second, third}); }
 
+// SHA-256(prefix | left | right): the 65 bytes of a Merkle tree's node, at two thirds of what sha256() takes for them.
+Hash sha256_pair(uint8_t prefix, const Hash& left, const Hash& right);
+
 // A hash over bytes that come piece by piece. Owner: one thread. Can be used again after finish().
 class Sha256 {
  public:

@@ -34,7 +34,8 @@ class Reader {
   const os::File& file_;
   uint64_t offset_;  // of the next frame
   uint64_t end_;
-  Buffer buffer_;  // bytes [buffer_start_, buffer_start_ + buffer_.size())
+  Buffer buffer_;  // its first buffered_ bytes are those of the file from buffer_start_ on
+  size_t buffered_ = 0;
   uint64_t buffer_start_ = 0;
 };
 

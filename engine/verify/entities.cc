@@ -20,13 +20,13 @@ VersionFacts facts_of(const codec::VersionRecord& version) {
 const char* Entities::append(const VersionFacts& facts) {
   const uint64_t row = rows_.size();
   Entry entry;
-  entry.entity = kUnknown;
   entry.seq = kUnknown;
   if (!facts.known) {
+    entity_.push_back(kUnknown);
     rows_.push_back(entry);
     return nullptr;
   }
-  entry.entity = facts.entity ? facts.entity->value : row;
+  entity_.push_back(facts.entity ? facts.entity->value : row);
   entry.latest = row;
   entry.number = facts.number;
   if (facts.seq) entry.seq = facts.seq->value;
@@ -40,26 +40,25 @@ const char* Entities::append(const VersionFacts& facts) {
   if (*facts.entity >= Row{row} || *facts.previous >= Row{row}) return "a version that names a later row";
   Entry& first = rows_[facts.entity->value];
   const Entry& previous = rows_[facts.previous->value];
-  if (first.entity == kUnknown) return nullptr;  // that row is reported already
-  if (first.entity != facts.entity->value) return "a version whose entity row is not a first version";
+  const uint64_t first_entity = entity_[facts.entity->value], previous_entity = entity_[facts.previous->value];
+  if (first_entity == kUnknown) return nullptr;  // that row is reported already
+  if (first_entity != facts.entity->value) return "a version whose entity row is not a first version";
   if (first.name != facts.name) return "a version whose type and id are not those of its entity";
   const uint64_t latest = std::exchange(first.latest, row);
-  if (previous.entity == kUnknown) return nullptr;
-  if (previous.entity != facts.entity->value || latest != facts.previous->value) {
+  if (previous_entity == kUnknown) return nullptr;
+  if (previous_entity != facts.entity->value || latest != facts.previous->value) {
     return "a version that does not follow the entity's newest one";
   }
   return previous.number + 1 == facts.number ? nullptr : "a version number that does not follow the one before";
 }
 
 const char* Entities::check(const codec::Pin& pin) const {
-  if (pin.entity.value >= rows_.size() || pin.version.value >= rows_.size()) {
+  if (pin.entity.value >= entity_.size() || pin.version.value >= entity_.size()) {
     return "pins a registry row that is not there";
   }
-  const Entry& entity = rows_[pin.entity.value];
-  const Entry& version = rows_[pin.version.value];
-  if (entity.entity != kUnknown && entity.entity != pin.entity.value)
-    return "pins an entity row that is no first version";
-  if (version.entity != kUnknown && version.entity != pin.entity.value) return "pins a version of another entity";
+  const uint64_t entity = entity_[pin.entity.value], version = entity_[pin.version.value];
+  if (entity != kUnknown && entity != pin.entity.value) return "pins an entity row that is no first version";
+  if (version != kUnknown && version != pin.entity.value) return "pins a version of another entity";
   return nullptr;
 }
 

@@ -35,7 +35,6 @@ class Entities {
 
  private:
   struct Entry {
-    uint64_t entity = 0;  // kUnknown: could not be read
     uint64_t latest = 0;  // first versions: row of the newest one
     uint64_t number = 0;
     uint64_t seq = 0;  // kUnknown: none
@@ -45,6 +44,8 @@ class Entities {
   struct NameHash {
     size_t operator()(const std::array<uint8_t, 16>& name) const { return load_le<size_t>(name.data()); }
   };
+  // Row by row: the entity, kUnknown where it could not be read. On its own, as every pin of every event asks for it.
+  std::vector<uint64_t> entity_;
   std::vector<Entry> rows_;
   std::unordered_map<std::array<uint8_t, 16>, uint64_t, NameHash> by_name_;
 };

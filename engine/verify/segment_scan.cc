@@ -28,8 +28,9 @@ class Scan {
 
  private:
   void row(uint64_t offset, const codec::Frame& frame);
-  void event(Bytes payload);
-  void version(Bytes payload);
+  Result<codec::FrameFacts> decode(const codec::Frame& frame);
+  bool event(Bytes payload);
+  bool version(Bytes payload);
   void statement(Bytes payload);
   void pin(const codec::Pin& pin);
   void commit(uint64_t offset, const codec::Frame& frame, std::vector<CommitAt>& to);
@@ -66,25 +67,28 @@ void Scan::pin(const codec::Pin& pin) {
   }
 }
 
-void Scan::event(Bytes payload) {
+bool Scan::event(Bytes payload) {
   if (const Result<void> decoded = codec::decode_event(payload, event_); !decoded.ok()) {
-    return add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+    add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+    return false;
   }
   pin(event_.actor);
   for (const codec::Pin& target : event_.targets) pin(target);
   if (event_.on_behalf_of) pin(*event_.on_behalf_of);
+  return true;
 }
 
-void Scan::version(Bytes payload) {
-  out_.versions.emplace_back();
+bool Scan::version(Bytes payload) {
+  VersionFacts& facts = out_.versions.emplace_back();
   if (const Result<void> decoded = codec::decode_version(payload, version_); !decoded.ok()) {
-    return add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+    add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+    return false;
   }
-  VersionFacts& facts = out_.versions.back();
   facts = facts_of(version_);
   if (context_.types != nullptr) {
     facts.type_defined = std::binary_search(context_.types->begin(), context_.types->end(), version_.type);
   }
+  return true;
 }
 
 void Scan::statement(Bytes payload) {
@@ -97,25 +101,31 @@ void Scan::statement(Bytes payload) {
   }
 }
 
+// Decodes the record, and returns what its frame's header must say. A record that decodes has been asked already: the
+// payload is not parsed twice.
+Result<codec::FrameFacts> Scan::decode(const codec::Frame& frame) {
+  const auto kind = static_cast<uint8_t>(codec::row_kind(job_.table));
+  if (frame.kind != kind) {
+    add_fault(code::kFrameCorrupt, "a record of another table's kind", fmt::format("kind {}", kind),
+              fmt::format("kind {}", frame.kind));
+  } else if (job_.table == TableId::kLogs) {
+    if (event(frame.payload)) return codec::FrameFacts{kind, event_.occurred_at, event_.recorded_at};
+  } else if (job_.table == TableId::kRegistry) {
+    if (version(frame.payload)) return codec::FrameFacts{kind, version_.time, version_.recorded_at};
+  } else if (job_.table == TableId::kMeta) {
+    statement(frame.payload);
+  }
+  return codec::frame_facts(frame.payload);
+}
+
 void Scan::row(uint64_t offset, const codec::Frame& frame) {
-  const Result<codec::FrameFacts> facts = codec::frame_facts(frame.payload);
+  const Result<codec::FrameFacts> facts = decode(frame);
   if (!facts.ok()) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + facts.error().message);
   } else if (facts->kind != frame.kind || facts->time_us != frame.time_us) {
     add_fault(code::kFrameCorrupt, "kind or time in the frame header is not the payload's",
               fmt::format("kind {} time {}", facts->kind, facts->time_us),
               fmt::format("kind {} time {}", frame.kind, frame.time_us));
-  }
-  if (frame.kind != static_cast<uint8_t>(codec::row_kind(job_.table))) {
-    add_fault(code::kFrameCorrupt, "a record of another table's kind",
-              fmt::format("kind {}", static_cast<int>(codec::row_kind(job_.table))),
-              fmt::format("kind {}", frame.kind));
-  } else if (job_.table == TableId::kLogs) {
-    event(frame.payload);
-  } else if (job_.table == TableId::kRegistry) {
-    version(frame.payload);
-  } else if (job_.table == TableId::kMeta) {
-    statement(frame.payload);
   }
   if (job_.table == TableId::kRegistry && out_.versions.size() <= entry()) out_.versions.emplace_back();
   if (facts.ok()) {
@@ -204,6 +214,11 @@ Result<void> Scan::search_tail(uint64_t from) {
 Result<Scanned> Scan::run() {
   uint64_t told = 0;
   out_.end_offset = segment::kHeaderSize;
+  const uint64_t rows = job_.entry ? job_.entry->footer.rows : job_.solid_rows;
+  if (rows <= end_ / codec::kFrameHeaderSize) {  // a number from a file that is being judged
+    out_.leaves.reserve(rows);
+    out_.offsets.reserve(rows);
+  }
   for (;;) {
     KHIPU_TRY_ASSIGN(const segment::Step step, reader_.next());
     if (step.kind == segment::Step::Kind::kEnd) break;

@@ -42,6 +42,15 @@ TEST_CASE("sha256: parts hash as if they lay one after another, wherever the cut
   }
 }
 
+TEST_CASE("sha256_pair: it is sha256 of prefix, left and right") {
+  Hash left = sha256(as_bytes("left")), right = sha256(as_bytes("right"));
+  for (int i = 0; i < 300; ++i) {
+    const auto prefix = static_cast<uint8_t>(i);
+    CHECK(sha256_pair(prefix, left, right) == sha256({Bytes(&prefix, 1), left, right}));
+    left = std::exchange(right, sha256(left));
+  }
+}
+
 TEST_CASE("sha256: threads do not disturb each other") {
   const Hash expected = sha256(as_bytes("abc"));
   std::vector<std::thread> threads;
