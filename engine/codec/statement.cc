@@ -1,10 +1,11 @@
 // Statements: few, so plain code. Bodies: engine/FORMAT.md "Statements".
 #include "engine/codec/statement.h"
 
-#include "engine/codec/record_raw.h"
+#include "engine/codec/statement_body.h"
 
 namespace khipu::codec {
 
+using namespace body;
 using raw::Scan;
 
 std::string_view name(StatementType type) {
@@ -19,8 +20,17 @@ std::string_view name(StatementType type) {
 static constexpr StatementType type_of(const Genesis&) { return StatementType::kGenesis; }
 static constexpr StatementType type_of(const TypeStatement&) { return StatementType::kType; }
 static constexpr StatementType type_of(const ColumnStatement&) { return StatementType::kColumn; }
+static constexpr StatementType type_of(const TableHead&) { return StatementType::kTableHead; }
+static constexpr StatementType type_of(const IndexStatement&) { return StatementType::kIndex; }
+static constexpr StatementType type_of(const KeyStatement&) { return StatementType::kKey; }
+static constexpr StatementType type_of(const Retention&) { return StatementType::kRetention; }
+static constexpr StatementType type_of(const Hold&) { return StatementType::kHold; }
+static constexpr StatementType type_of(const Shred&) { return StatementType::kShred; }
 static constexpr StatementType type_of(const Import&) { return StatementType::kImport; }
 static constexpr StatementType type_of(const RecoveryStatement&) { return StatementType::kRecovery; }
+static constexpr StatementType type_of(const Rollback&) { return StatementType::kRollback; }
+static constexpr StatementType type_of(const Clock&) { return StatementType::kClock; }
+static constexpr StatementType type_of(const Heartbeat&) { return StatementType::kHeartbeat; }
 
 StatementType type_of(const Statement& statement) {
   return std::visit([](const auto& body) { return type_of(body); }, statement);
@@ -181,41 +191,6 @@ void encode_statement(Buffer& to, const StatementRecord& statement) {
 
 // ---- bodies in
 
-static std::string required_text(Scan& in, uint8_t key, const char* what) {
-  in.need_key(key, what);
-  return std::string(in.filled_text());
-}
-static uint64_t required_number(Scan& in, uint8_t key, const char* what) {
-  in.need_key(key, what);
-  return in.unsigned_integer();
-}
-static Hash required_hash(Scan& in, uint8_t key, const char* what) {
-  Hash hash{};
-  in.need_key(key, what);
-  in.fixed(hash);
-  return hash;
-}
-// A flag is there and true, or not there.
-static bool flag(Scan& in, uint8_t key) {
-  if (!in.take_key(key)) return false;
-  const size_t from = in.offset();
-  if (!in.boolean()) in.fail_at(from, "expected true");
-  return in.ok();
-}
-template <typename Enum>
-static Enum enumerator(Scan& in, Enum min, Enum max) {
-  const size_t from = in.offset();
-  const uint64_t value = in.unsigned_integer();
-  if (value < static_cast<uint64_t>(min) || value > static_cast<uint64_t>(max)) in.fail_at(from, "unknown enumerator");
-  return static_cast<Enum>(value);
-}
-static uint32_t positive_u32(Scan& in) {
-  const size_t from = in.offset();
-  const uint64_t value = in.unsigned_integer();
-  if (value == 0 || value > UINT32_MAX) in.fail_at(from, "expected a number from 1 to 2^32-1");
-  return static_cast<uint32_t>(value);
-}
-
 static Genesis read_genesis(Scan& in) {
   Genesis body;
   in.need_key(0, "expected key 0, the root id");
@@ -319,6 +294,7 @@ static Statement read_body(Scan& in, uint64_t type, size_t type_from) {
     case StatementType::kRecovery: return read_recovery(in);
     default: break;
   }
+  if (auto spine = body::read_spine(in, type)) return *std::move(spine);
   in.fail_at(type_from, "a statement this version does not know", Code::kUnsupported);
   return {};
 }

@@ -68,9 +68,98 @@ struct RecoveryStatement {
   std::vector<Hash> disowned;  // hashes of signed commit frames in it
   bool operator==(const RecoveryStatement&) const = default;
 };
-// A statement whose body this version checks for form but does not interpret (types of the closed list above that
-// carry no structure here yet are refused by decode as kUnsupported).
-using Statement = std::variant<Genesis, TypeStatement, ColumnStatement, Import, RecoveryStatement>;
+
+// ---- the spine: what binds the tables, and what may not be passed over
+
+// A segment sealed since the table's last TABLE_HEAD.
+struct SealedSegment {
+  SegmentNumber number;
+  Row first_row;
+  uint64_t rows = 0;
+  uint64_t file_size = 0;
+  bool operator==(const SealedSegment&) const = default;
+};
+// What a table is in the commit that holds this row. Never of meta itself.
+struct TableHead {
+  TableId table = TableId::kLogs;
+  uint64_t size = 0;
+  Hash root{};
+  std::vector<SealedSegment> sealed;
+  bool operator==(const TableHead&) const = default;
+};
+// An index file, committed by the root of its block hashes. `replaces` names files it takes the place of.
+struct IndexStatement {
+  TableId table = TableId::kLogs;
+  std::string file;
+  Row first_row;
+  uint64_t rows = 0;
+  uint64_t size = 0;  // bytes of the file
+  Hash root{};
+  std::vector<std::string> replaces;
+  bool operator==(const IndexStatement&) const = default;
+};
+enum class KeyAction : uint8_t { kAddVerifier = 1, kRetireVerifier = 2 };
+struct KeyStatement {
+  KeyAction action = KeyAction::kAddVerifier;
+  std::string name;
+  std::array<uint8_t, 32> key{};  // Ed25519
+  bool operator==(const KeyStatement&) const = default;
+};
+// The payloads of rows [from, to) of logs/ or access/ are let go: segments first..last are unlinked once this is
+// committed. Their leaf hashes stay; the commit chain goes on behind `commit`.
+struct Retention {
+  TableId table = TableId::kLogs;
+  Row from, to;
+  SegmentNumber first_segment, last_segment;
+  Hash tree_sha256{};  // of bytes [32 from, 32 to) of tree/0
+  TimeUs recorded_first = 0, recorded_last = 0;
+  CommitNumber commit;  // that the last of these segments was sealed behind
+  Hash commit_hash{};
+  std::string policy;  // "max-age 2592000 s"
+  std::string by;      // who asked
+  bool operator==(const Retention&) const = default;
+};
+// Forbids retention while any hold is set.
+struct Hold {
+  std::string name;
+  bool set = true;  // false: lifted
+  std::string reason;
+  std::string by;
+  bool operator==(const Hold&) const = default;
+};
+struct Shred {
+  std::string scope;
+  uint64_t rows = 0;
+  std::string reference;  // why: a legal reference
+  std::string by;
+  bool operator==(const Shred&) const = default;
+};
+// An operator accepted an older copy of the root: what the key side had seen and is lost. Number 0: the key-side state
+// itself was missing.
+struct Rollback {
+  CommitNumber lost_commit;
+  Hash lost_hash{};
+  std::array<TableState, kTableCount> lost;
+  std::string reason;
+  std::string by;
+  bool operator==(const Rollback&) const = default;
+};
+// The wall clock moved against boot time by step_us (kStepped), or an operator looked into it (kCleared, step 0).
+enum class ClockEvent : uint8_t { kStepped = 1, kCleared = 2 };
+struct Clock {
+  ClockEvent event = ClockEvent::kStepped;
+  int64_t step_us = 0;
+  TimeUs wall = 0;  // the wall clock's reading afterwards
+  std::string by;   // who noticed, or who cleared it
+  bool operator==(const Clock&) const = default;
+};
+// Nothing happened: silence is signed silence.
+struct Heartbeat {
+  bool operator==(const Heartbeat&) const = default;
+};
+
+using Statement = std::variant<Genesis, TypeStatement, ColumnStatement, Import, RecoveryStatement, TableHead,
+                               IndexStatement, KeyStatement, Retention, Hold, Shred, Rollback, Clock, Heartbeat>;
 
 struct StatementRecord {
   Uid uid{};

@@ -271,6 +271,15 @@ Result<void> validate(const Batch& batch, const registry::Schema& schema, const 
     return Error{Code::kLimit, "the batch holds " + std::to_string(batch.events.size()) + " events, at most " +
                                    std::to_string(limits.batch_events_max) + " are committed together"};
   }
+  for (const codec::Statement& statement : batch.statements) {
+    const codec::StatementType type = codec::type_of(statement);
+    if (type == codec::StatementType::kType || type == codec::StatementType::kColumn ||
+        type == codec::StatementType::kImport) {
+      continue;
+    }
+    return invalid("a producer may state TYPE, COLUMN and IMPORT; " + std::string(codec::name(type)) +
+                   " is the writer's to state");
+  }
   if (batch.key) KHIPU_TRY(check_key(*batch.key));
   if (!batch.event_keys.empty() && batch.event_keys.size() != batch.events.size()) {
     return invalid("idempotency keys: one for each event, or none");

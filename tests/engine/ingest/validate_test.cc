@@ -191,6 +191,26 @@ TEST_CASE("validate: source_ip is an address and content is there or not") {
   CHECK(sample.check().ok());
 }
 
+TEST_CASE("validate: no producer can state what only the writer may") {
+  const auto stated = [](codec::Statement statement) {
+    Batch batch;
+    batch.statements.push_back(std::move(statement));
+    return validate(batch, schema(), {}, kNow);
+  };
+  CHECK(stated(codec::TypeStatement{{"device", {}}}).ok());
+  CHECK(stated(codec::ColumnStatement{}).ok());
+  CHECK(stated(codec::Import{}).ok());
+  for (const codec::Statement& statement : std::initializer_list<codec::Statement>{
+           codec::Genesis{}, codec::RecoveryStatement{}, codec::TableHead{}, codec::IndexStatement{},
+           codec::KeyStatement{}, codec::Retention{}, codec::Hold{}, codec::Shred{}, codec::Rollback{}, codec::Clock{},
+           codec::Heartbeat{}}) {
+    const auto refused = stated(statement);
+    REQUIRE(!refused.ok());
+    CHECK(refused.error().code == Code::kInvalid);
+    CHECK_THAT(refused.error().message, ContainsSubstring(std::string(codec::name(codec::type_of(statement)))));
+  }
+}
+
 TEST_CASE("validate: a batch names the event, and bounds its size and keys") {
   Batch batch;
   CHECK(!validate(batch, schema(), {}, kNow).ok());
