@@ -1,10 +1,12 @@
 // `khipu verify`: everything the root claims, re-derived from its files.
 #include <charconv>
+#include <filesystem>
 
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/os/file.h"
+#include "engine/tree/note.h"
 #include "engine/verify/print.h"
 #include "engine/verify/verify.h"
 
@@ -30,6 +32,21 @@ Result<void> parse_rows(const std::string& text, std::optional<Row>& from, std::
   return {};
 }
 
+// The text itself (a note has lines), or the file that holds it.
+Result<std::string> read_note(const std::string& given) {
+  if (given.find('\n') != std::string::npos) return given;
+  return read_input_file(given, tree::kNoteSizeMax);
+}
+
+Result<uint64_t> parse_seed(const std::string& text) {
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+    return Error{Code::kInvalid, "--seed: expected a number from 0 to 18446744073709551615"};
+  }
+  return seed;
+}
+
 class VerifyCommand final : public Command {
  public:
   std::string name() const override { return "verify"; }
@@ -38,9 +55,19 @@ class VerifyCommand final : public Command {
     return "Reads the files only: needs no running writer, disturbs none, changes nothing. Beside a running writer it\n"
            "checks up to the newest commit at its start.\n"
            "Reports the first break with table, row, file and byte, and says what was not checked.\n\n"
+           "--save-state keeps, after a pass, where the log ended: with --since the next run reads only what is new, "
+           "holds\n"
+           "the log against the state and reads some old blocks of 256 rows again. Keep that file away from the log: "
+           "it is\n"
+           "what shows that an older copy was put back (rollback) or the past was rewritten (fork). --against does the "
+           "same\n"
+           "with a checkpoint somebody kept.\n\n"
            "Examples:\n"
-           "  khipu verify /var/lib/khipu/main --key audit.vkey\n"
-           "  khipu verify /var/lib/khipu/main --rows 1000:2000 --json\n\n"
+           "  khipu verify /var/lib/khipu/main --key audit.vkey --save-state ~/main.state\n"
+           "  khipu verify /var/lib/khipu/main --since ~/main.state --save-state ~/main.state\n"
+           "  khipu verify /var/lib/khipu/main --key audit.vkey --against last-quarter.note\n"
+           "  khipu verify /var/lib/khipu/main --rows 1000:2000 --json\n"
+           "  khipu verify /var/lib/khipu/main --sample 1000 --seed 42\n\n"
            "Exit codes: 0 pass, 1 something does not match what was signed, 2 could not be checked to the end, 3 "
            "usage\n"
            "or I/O.";
@@ -49,6 +76,14 @@ class VerifyCommand final : public Command {
     arguments.required("ROOT", root_, "directory of the log");
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
     arguments.text("--rows", rows_, "A:B", "check events A up to but not including B only; default all");
+    arguments.text("--since", since_, "STATE", "read only what is new since the run that saved this file");
+    arguments.text("--save-state", save_state_, "FILE",
+                   "after a pass of the whole log or of --since, keep where it ended");
+    arguments.number("--reread", reread_, 0, 1000000, "blocks of 256 old rows that --since reads again; default 4");
+    arguments.texts("--against", against_, "NOTE",
+                    "a checkpoint kept from earlier, a file or the text of a signed note; may be given several times");
+    arguments.number("--sample", sample_, 0, 100000000, "check so many events drawn at random; default 0, all");
+    arguments.text("--seed", seed_, "N", "seed of what is drawn, to draw the same again; default random, and printed");
     arguments.number("--threads", threads_, 0, 256, "threads; default 0, one a core");
     arguments.number("--max-seconds", seconds_, 0, 86400, "stop after so many seconds, incomplete; default 0, never");
   }
@@ -59,6 +94,22 @@ class VerifyCommand final : public Command {
       KHIPU_TRY_ASSIGN(options.key, read_verifier_key(key_));
     }
     if (!rows_.empty()) KHIPU_TRY(parse_rows(rows_, options.from_row, options.to_row));
+    if (!save_state_.empty() && (!rows_.empty() || sample_ > 0)) {
+      return Error{Code::kInvalid, "--save-state: only a run over the whole log, or over all that is new, can be kept"};
+    }
+    if (!since_.empty()) {
+      KHIPU_TRY_ASSIGN(const std::string text, read_input_file(since_, verify::kStateSizeMax));
+      KHIPU_TRY_ASSIGN(options.since, at(since_, verify::parse_state(text)));
+    }
+    for (const std::string& note : against_) {
+      KHIPU_TRY_ASSIGN(std::string text, read_note(note));
+      options.against.push_back(std::move(text));
+    }
+    if (sample_ > 0) options.sample = sample_;
+    if (!seed_.empty()) {
+      KHIPU_TRY_ASSIGN(options.seed, parse_seed(seed_));
+    }
+    options.reread_blocks = reread_;
     options.threads = threads_;
     if (seconds_ > 0) options.budget_us = static_cast<int64_t>(seconds_) * 1000000;
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
@@ -74,6 +125,15 @@ class VerifyCommand final : public Command {
     } else {
       output.print(verify::to_page(*report));
     }
+    if (!save_state_.empty() && report->verdict == verify::Verdict::kPass) {
+      if (report->state) {
+        KHIPU_TRY(save(verify::format_state(*report->state)));
+      } else {
+        output.note(
+            "the state was not saved: the log has bytes above its newest commit, which the writer's next start "
+            "sets aside");
+      }
+    }
     switch (report->verdict) {
       case verify::Verdict::kPass: return Exit::kOk;
       case verify::Verdict::kFail: return Exit::kFinding;
@@ -83,8 +143,15 @@ class VerifyCommand final : public Command {
   }
 
  private:
-  std::string root_, key_, rows_;
-  uint64_t threads_ = 0, seconds_ = 0;
+  Result<void> save(const std::string& state) const {
+    const std::filesystem::path path = std::filesystem::absolute(save_state_);
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> folder, os::open_directory(path.parent_path().string()));
+    return folder->replace_file(path.filename().string(), as_bytes(state), 0600);
+  }
+
+  std::string root_, key_, rows_, since_, save_state_, seed_;
+  std::vector<std::string> against_;
+  uint64_t threads_ = 0, seconds_ = 0, sample_ = 0, reread_ = 4;
 };
 
 }  // namespace

@@ -10,7 +10,30 @@ Chain::Chain(const HeadState& head, std::array<std::unique_ptr<TableTrail>, kTab
              const Entities& entities, Findings& findings)
     : head_(head), trails_(trails), entities_(entities), findings_(findings) {}
 
+void Chain::resume(const State& state) {
+  codec::CommitRecord line;
+  line.number = state.commit;
+  line.time = state.commit_time;
+  for (const TableId id : kTables) {
+    line.tables[index_of(id)] = {state.tables[index_of(id)].size, state.tables[index_of(id)].root};
+  }
+  line_ = line;
+  line_hash_ = state.commit_hash;
+  line_segment_ = state.tables[index_of(TableId::kLogs)].segment;
+  line_offset_ = state.tables[index_of(TableId::kLogs)].offset;
+  resumed_ = state.commit;
+  for (size_t i = 0; i < head_.slots.size(); ++i) {
+    if (!head_.slots[i] || head_.slots[i]->commit > state.commit) continue;
+    slot_seen_[i] = head_.slots[i]->commit < state.commit || head_.slots[i]->commit_hash == state.commit_hash;
+  }
+}
+
 void Chain::expect(TableId table, SegmentNumber segment, uint64_t offset, const segment::Footer& footer) {
+  // Sealed right behind the commit at which an incremental run begins: that one does not come by again.
+  if (line_ && footer.commit == resumed_ && footer.commit_hash == line_hash_ &&
+      line_->tables[index_of(table)] == codec::TableState{footer.first_row.value + footer.rows, footer.root}) {
+    return;
+  }
   expected_.emplace(footer.commit.value, Expected{table, segment, offset, footer});
 }
 

@@ -17,6 +17,8 @@ class Chain {
   Chain(const HeadState& head, std::array<std::unique_ptr<TableTrail>, kTableCount>& trails, const Entities& entities,
         Findings& findings);
 
+  // An incremental run: goes on behind this commit, which an earlier one reached.
+  void resume(const State& state);
   // A footer that names a commit; judged when that commit comes by.
   void expect(TableId table, SegmentNumber segment, uint64_t offset, const segment::Footer& footer);
   // One segment of logs/, whose rows have been pushed into the trail. `facts` is what is left after that.
@@ -58,6 +60,7 @@ class Chain {
   Hash line_hash_{};
   uint64_t line_offset_ = 0;
   SegmentNumber line_segment_;
+  CommitNumber resumed_;
   uint64_t commits_ = 0, signatures_ = 0;
   bool sig_reported_ = false, ended_ = false;
   bool unreadable_ = false;  // somewhere

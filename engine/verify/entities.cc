@@ -18,7 +18,7 @@ VersionFacts facts_of(const codec::VersionRecord& version) {
 }
 
 const char* Entities::append(const VersionFacts& facts) {
-  const uint64_t row = rows_.size();
+  const uint64_t row = rows();
   Entry entry;
   entry.seq = kUnknown;
   if (!facts.known) {
@@ -38,33 +38,50 @@ const char* Entities::append(const VersionFacts& facts) {
     return fresh ? nullptr : "a second first version of the same entity";
   }
   if (*facts.entity >= Row{row} || *facts.previous >= Row{row}) return "a version that names a later row";
-  Entry& first = rows_[facts.entity->value];
-  const Entry& previous = rows_[facts.previous->value];
-  const uint64_t first_entity = entity_[facts.entity->value], previous_entity = entity_[facts.previous->value];
-  if (first_entity == kUnknown) return nullptr;  // that row is reported already
-  if (first_entity != facts.entity->value) return "a version whose entity row is not a first version";
-  if (first.name != facts.name) return "a version whose type and id are not those of its entity";
-  const uint64_t latest = std::exchange(first.latest, row);
-  if (previous_entity == kUnknown) return nullptr;
-  if (previous_entity != facts.entity->value || latest != facts.previous->value) {
-    return "a version that does not follow the entity's newest one";
+  const uint64_t first = facts.entity->value, previous = facts.previous->value;
+  constexpr const char* kNotNewest = "a version that does not follow the entity's newest one";
+  if (first < first_row_) return append_to_old(facts, row, kNotNewest);
+  if (entity_[first - first_row_] == kUnknown) return nullptr;  // that row is reported already
+  if (entity_[first - first_row_] != first) return "a version whose entity row is not a first version";
+  if (previous < first) return kNotNewest;
+  Entry& of_first = rows_[first - first_row_];
+  if (of_first.name != facts.name) return "a version whose type and id are not those of its entity";
+  const uint64_t latest = std::exchange(of_first.latest, row);
+  if (entity_[previous - first_row_] == kUnknown) return nullptr;
+  if (entity_[previous - first_row_] != first || latest != previous) return kNotNewest;
+  return rows_[previous - first_row_].number + 1 == facts.number
+             ? nullptr
+             : "a version number that does not follow the one before";
+}
+
+const char* Entities::append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest) {
+  const uint64_t first = facts.entity->value, previous = facts.previous->value;
+  needs_.push_back({first, first, 0, facts.name, TableId::kRegistry, row});
+  const auto [latest, fresh] = old_latest_.emplace(first, row);
+  if (fresh) {
+    if (previous >= first_row_) return not_newest;
+    needs_.push_back({previous, first, facts.number - 1, std::nullopt, TableId::kRegistry, row});
+    return nullptr;
   }
-  return previous.number + 1 == facts.number ? nullptr : "a version number that does not follow the one before";
+  if (std::exchange(latest->second, row) != previous) return not_newest;
+  return rows_[previous - first_row_].number + 1 == facts.number
+             ? nullptr
+             : "a version number that does not follow the one before";
 }
 
 const char* Entities::check(const codec::Pin& pin) const {
-  if (pin.entity.value >= entity_.size() || pin.version.value >= entity_.size()) {
-    return "pins a registry row that is not there";
-  }
-  const uint64_t entity = entity_[pin.entity.value], version = entity_[pin.version.value];
+  if (pin.entity.value >= rows() || pin.version.value >= rows()) return "pins a registry row that is not there";
+  const auto entity_of = [&](uint64_t row) { return row < first_row_ ? kUnknown : entity_[row - first_row_]; };
+  const uint64_t entity = entity_of(pin.entity.value), version = entity_of(pin.version.value);
   if (entity != kUnknown && entity != pin.entity.value) return "pins an entity row that is no first version";
   if (version != kUnknown && version != pin.entity.value) return "pins a version of another entity";
   return nullptr;
 }
 
 std::optional<Row> Entities::seq(Row row) const {
-  if (row.value >= rows_.size() || rows_[row.value].seq == kUnknown) return std::nullopt;
-  return Row{rows_[row.value].seq};
+  if (row.value < first_row_ || row.value >= rows()) return std::nullopt;
+  const uint64_t seq = rows_[row.value - first_row_].seq;
+  return seq == kUnknown ? std::nullopt : std::optional(Row{seq});
 }
 
 }  // namespace khipu::verify

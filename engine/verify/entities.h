@@ -23,9 +23,23 @@ VersionFacts facts_of(const codec::VersionRecord& version);
 // Owner: one thread while rows are appended; any thread may look up afterwards.
 class Entities {
  public:
+  // An incremental run: rows in front of `row` were checked by an earlier one and are not here. What depends on them is
+  // kept for look_up.h in needs().
+  void start_at(Row row) { first_row_ = row.value; }
+  uint64_t first_row() const { return first_row_; }
+  struct Need {
+    uint64_t row = 0;                             // an old row, which must be a version of
+    uint64_t entity = 0;                          // the entity that begins at this row,
+    std::optional<uint64_t> number;               // with this number,
+    std::optional<std::array<uint8_t, 16>> name;  // of this type and id
+    TableId by = TableId::kRegistry;              // whose row depends on it
+    uint64_t by_row = 0;
+  };
+  std::vector<Need>& needs() { return needs_; }
+
   // nullptr when the row fits, else what is wrong with it (a template of ours).
   const char* append(const VersionFacts& facts);
-  uint64_t rows() const { return rows_.size(); }
+  uint64_t rows() const { return first_row_ + rows_.size(); }
 
   // nullptr when the pin names a first version and a version of the same entity (or a row that could not be read, which
   // is a finding of its own), else what is wrong.
@@ -34,6 +48,7 @@ class Entities {
   std::optional<Row> seq(Row row) const;
 
  private:
+  const char* append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest);
   struct Entry {
     uint64_t latest = 0;  // first versions: row of the newest one
     uint64_t number = 0;
@@ -48,6 +63,9 @@ class Entities {
   std::vector<uint64_t> entity_;
   std::vector<Entry> rows_;
   std::unordered_map<std::array<uint8_t, 16>, uint64_t, NameHash> by_name_;
+  uint64_t first_row_ = 0;
+  std::unordered_map<uint64_t, uint64_t> old_latest_;  // entities of old rows: their newest row here
+  std::vector<Need> needs_;
 };
 
 }  // namespace khipu::verify

@@ -81,6 +81,7 @@ class Planner {
     KHIPU_TRY_ASSIGN(manifest_, segment::read_manifest(*plan_.directory));
     check_manifest();
     make_jobs();
+    plan_.manifest = std::move(manifest_.entries);
     return std::move(plan_);
   }
 
@@ -218,6 +219,7 @@ class Planner {
       if (head_.writer_running) job.end_max = table_->end_offset;
     }
     const auto file = segments_.find(number);
+    if (file != segments_.end()) job.file_size = file->second;
     const bool needed = sealed || job.solid_end > segment::kHeaderSize;
     if (file == segments_.end()) {
       if (!needed) return;  // an active segment without rows may not have reached the disk

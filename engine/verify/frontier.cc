@@ -5,6 +5,20 @@
 
 namespace khipu::verify {
 
+Result<Frontier> Frontier::load(uint64_t size, tree::HashSource& source) {
+  Frontier frontier;
+  std::array<Hash, tree::kTileWidth> hashes;
+  for (unsigned height = 63; height-- > 0;) {
+    if (((size >> height) & 1) == 0) continue;
+    const size_t level = height / tree::kTileHeight;
+    const std::span<Hash> part = std::span(hashes).first(size_t{1} << (height % tree::kTileHeight));
+    KHIPU_TRY(source.read(level, frontier.size_ >> (tree::kTileHeight * level), part));
+    frontier.edge_[height] = tree::root_of(part);
+    frontier.size_ += uint64_t{1} << height;
+  }
+  return frontier;
+}
+
 void Frontier::append(const Hash& subtree, unsigned height, const Completed& completed) {
   KHIPU_ASSERT(height < 63 && size_ % (uint64_t{1} << height) == 0);
   Hash hash = subtree;

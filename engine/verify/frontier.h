@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "engine/base/ids.h"
+#include "engine/tree/tree.h"
 
 namespace khipu::verify {
 
@@ -14,6 +15,9 @@ class Frontier {
  public:
   // Told of each completed subtree of 256^level leaves, level >= 1: (level, index, root).
   using Completed = std::function<void(size_t level, uint64_t index, const Hash& root)>;
+
+  // The frontier of the tree of this size, from stored hashes that nobody has checked yet: its root() tells.
+  static Result<Frontier> load(uint64_t size, tree::HashSource& source);
 
   uint64_t size() const { return size_; }
   Hash root() const;

@@ -5,17 +5,23 @@
 #include <thread>
 
 #include "engine/verify/run.h"
+#include "engine/verify/since.h"
+#include "engine/verify/spot.h"
 
 namespace khipu::verify {
 namespace {
 
 class Full {
  public:
-  explicit Full(Run& run) : run_(run) {}
-  Result<void> go();
+  explicit Full(Run& run, const State* since) : run_(run), since_(since), positions_(since) {}
+  // False: the log does not go on from the state; nothing was read.
+  Result<bool> go();
 
  private:
-  Result<void> plan();
+  Result<bool> plan();
+  Result<void> finish_reading();
+  Result<void> hold_against_heads();
+  void take_line();
   Result<void> read_table(TableId id);
   Result<bool> take(TableId id, const SegmentJob& job, Result<SegmentFacts> facts);
   Result<void> take_logs(SegmentFacts facts);
@@ -27,8 +33,11 @@ class Full {
   TableTrail& trail(TableId id) { return *trails_[index_of(id)]; }
 
   Run& run_;
-  std::array<TablePlan, kTableCount> plans_;
-  std::array<std::unique_ptr<TableTrail>, kTableCount> trails_;
+  const State* since_;
+  Positions positions_;
+  Plans plans_;
+  std::array<std::vector<SegmentJob>, kTableCount> jobs_;  // what of the plan is read
+  Trails trails_;
   std::optional<Chain> chain_;
   Entities entities_;
   std::vector<std::pair<uint64_t, const char*>> version_faults_;
@@ -46,8 +55,7 @@ class Full {
   std::array<bool, kTableCount> unreadable_{};
 };
 
-Result<void> Full::plan() {
-  uint64_t bytes = 0;
+Result<bool> Full::plan() {
   for (const TableId id : kTables) {
     Result<TablePlan> plan = plan_table(run_.root, id, run_.head, run_.findings);
     if (!plan.ok()) {
@@ -56,13 +64,30 @@ Result<void> Full::plan() {
     } else {
       plans_[index_of(id)] = std::move(plan).value();
     }
-    bytes += plan_of(id).bytes;
     trails_[index_of(id)] =
         std::make_unique<TableTrail>(id, plan_of(id).directory.get(), plan_of(id).tree_synced, run_.findings);
   }
-  run_.control.set_total(bytes);
   chain_.emplace(run_.head, trails_, entities_, run_.findings);
-  return {};
+  for (const OutsideHead& head : run_.heads) trail(head.table).want(head.size);
+  if (since_ != nullptr) {
+    KHIPU_TRY_ASSIGN(const bool goes_on, resume(run_, *since_, plans_, trails_));
+    if (!goes_on) return false;
+    chain_->resume(*since_);
+    entities_.start_at(Row{since_->tables[index_of(TableId::kRegistry)].size});
+  }
+  uint64_t bytes = 0;
+  for (const TableId id : kTables) {
+    const TablePosition* at = since_ == nullptr || id == TableId::kMeta ? nullptr : &since_->tables[index_of(id)];
+    for (SegmentJob job : plan_of(id).jobs) {
+      if (at != nullptr && job.number < at->segment) continue;
+      if (at != nullptr && job.number == at->segment && at->offset > segment::kHeaderSize) job.resume = at;
+      bytes += std::min(job.file_size.value_or(0), job.end_max) - (job.resume == nullptr ? 0 : at->offset);
+      jobs_[index_of(id)].push_back(std::move(job));
+    }
+    if (at != nullptr && at->size > 0) recorded_[index_of(id)] = at->recorded_last;
+  }
+  run_.control.set_total(bytes);
+  return true;
 }
 
 void Full::take_versions(const SegmentFacts& facts) {
@@ -127,6 +152,16 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
     run_.report.checked.bytes += facts.file_size;
   }
   run_.report.checked.references += facts.references;
+  positions_.see(id, facts, job);
+  for (const OldPin& old : facts.old_pins) {
+    const uint64_t seq = facts.first_row.value + old.row, first = entities_.first_row();
+    const auto need = [&](Row row) {
+      if (row.value >= first) return;
+      entities_.needs().push_back({row.value, old.pin.entity.value, std::nullopt, std::nullopt, id, seq});
+    };
+    need(old.pin.entity);
+    if (old.pin.version != old.pin.entity) need(old.pin.version);
+  }
   if (!facts.sealed) {
     active_[index_of(id)] = Active{facts.number, facts.first_row.value, facts.leaves.size(), facts.file_size,
                                    job.end_max,  facts.offsets,         facts.end_offset};
@@ -146,6 +181,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
 
 Result<void> Full::read_table(TableId id) {
   TablePlan& plan = plan_of(id);
+  const std::vector<SegmentJob>& jobs = jobs_[index_of(id)];
   if (!plan.directory || run_.control.stopped()) return {};
   const SegmentContext context{
       *plan.directory, run_.key,
@@ -155,9 +191,9 @@ Result<void> Full::read_table(TableId id) {
   const size_t threads =
       run_.options.threads != 0 ? run_.options.threads : std::max(1U, std::thread::hardware_concurrency());
   in_order<Result<SegmentFacts>>(
-      threads, plan.jobs.size(), [&](size_t i) { return check_segment(context, plan.jobs[i]); },
+      threads, jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
       [&](size_t i, Result<SegmentFacts> facts) {
-        Result<bool> taken = take(id, plan.jobs[i], std::move(facts));
+        Result<bool> taken = take(id, jobs[i], std::move(facts));
         if (!taken.ok()) failed = std::move(taken).error();
         return failed.ok() && *taken;
       });
@@ -214,38 +250,78 @@ void Full::note_tails() {
   }
 }
 
-Result<void> Full::go() {
-  KHIPU_TRY(plan());
+// meta/ is read in full also by an incremental run: what it held then must be what the state says.
+Result<bool> Full::go() {
+  KHIPU_TRY_ASSIGN(const bool goes_on, plan());
+  if (!goes_on) return false;
   KHIPU_TRY(read_table(TableId::kMeta));
+  if (since_ != nullptr && !run_.control.stopped()) {
+    const TablePosition& at = since_->tables[index_of(TableId::kMeta)];
+    TableTrail::Attempt attempt = trail(TableId::kMeta).attempt({at.size, at.root});
+    if (!attempt.fits()) return false;
+    KHIPU_TRY(trail(TableId::kMeta).accept(std::move(attempt), {at.size, at.root}, since_->commit));
+  }
   types_ = defined_types(statements_);
   KHIPU_TRY(read_table(TableId::kRegistry));
   KHIPU_TRY(read_table(TableId::kAccess));
   KHIPU_TRY(read_table(TableId::kLogs));
-  Report& report = run_.report;
   if (run_.control.stopped()) {
     run_.incomplete = true;
-    report.not_checked.push_back(run_.control.cancelled() ? "the rest: cancelled" : "the rest: out of time");
+    run_.report.not_checked.push_back(run_.control.cancelled() ? "the rest: cancelled" : "the rest: out of time");
   } else {
-    chain_->finish();
-    for (const TableId id : kTables) {
-      if (const Result<void> finished = trail(id).finish(); !finished.ok()) run_.unreadable(finished.error());
-    }
-    note_tails();
-    const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
-    check_statements(statements_, committed, run_.findings);
-    statements_.resize(std::min<uint64_t>(statements_.size(), committed));
-    report.checked.statements = statements_.size();
-    const Result<uint64_t> quarantine = check_quarantine(run_.root, statements_, run_.findings);
-    if (quarantine.ok()) {
-      report.checked.quarantine_files = *quarantine;
-    } else {
-      run_.unreadable(quarantine.error());
-    }
-    if (const Result<void> names = check_root_names(run_.root, run_.findings); !names.ok()) {
-      run_.unreadable(names.error());
-    }
+    KHIPU_TRY(finish_reading());
   }
   settle_pending();
+  take_line();
+  if (!run_.control.stopped()) KHIPU_TRY(hold_against_heads());
+  return true;
+}
+
+Result<void> Full::finish_reading() {
+  Report& report = run_.report;
+  chain_->finish();
+  for (const TableId id : kTables) {
+    if (const Result<void> finished = trail(id).finish(); !finished.ok()) run_.unreadable(finished.error());
+  }
+  note_tails();
+  const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
+  check_statements(statements_, committed, run_.findings);
+  statements_.resize(std::min<uint64_t>(statements_.size(), committed));
+  report.checked.statements = statements_.size();
+  const Result<uint64_t> quarantine = check_quarantine(run_.root, statements_, run_.findings);
+  if (quarantine.ok()) {
+    report.checked.quarantine_files = *quarantine;
+  } else {
+    run_.unreadable(quarantine.error());
+  }
+  if (const Result<void> names = check_root_names(run_.root, run_.findings); !names.ok()) {
+    run_.unreadable(names.error());
+  }
+  return {};
+}
+
+// What was kept outside, against the line; and what an incremental run looks at again.
+Result<void> Full::hold_against_heads() {
+  if (!chain_->line()) return {};
+  const codec::CommitRecord& line = *chain_->line();
+  for (const TableId id : kTables) {
+    if (trail(id).broken()) continue;  // there is no telling what the rows before it are
+    KHIPU_TRY(check_heads(run_, id, plan_of(id).directory.get(), line.tables[index_of(id)],
+                          [&](uint64_t size) { return trail(id).root_at(size); }));
+  }
+  if (since_ != nullptr) {
+    KHIPU_TRY(look_up(run_, plan_of(TableId::kRegistry), std::move(entities_.needs())));
+    KHIPU_TRY(reread(run_, *since_, plans_, line));
+    run_.report.not_checked.emplace_back(
+        "records read by an earlier run, but for those read again; whether new versions of entities registered before "
+        "that follow the newest one");
+  }
+  run_.report.state = positions_.at_line(run_, plans_, trails_, line, chain_->line_hash(), chain_->line_offset());
+  return {};
+}
+
+void Full::take_line() {
+  Report& report = run_.report;
   if (chain_->line()) {
     report.commit = chain_->line()->number;
     report.commit_time = chain_->line()->time;
@@ -254,6 +330,7 @@ Result<void> Full::go() {
       report.sizes[index_of(id)] = chain_->line()->tables[index_of(id)].size;
       report.roots[index_of(id)] = chain_->line()->tables[index_of(id)].root;
       report.checked.records += report.sizes[index_of(id)];
+      if (since_ != nullptr) report.checked.records -= since_->tables[index_of(id)].size;
     }
   } else if (!run_.incomplete) {
     Finding found;
@@ -269,11 +346,59 @@ Result<void> Full::go() {
   }
   report.checked.commits = chain_->commits();
   report.checked.signatures = chain_->signatures();
-  return {};
+}
+
+// The last words of a run that was incremental, or would have been.
+void note_full_read(Run& run, const State* since) {
+  Report& report = run.report;
+  if (since != nullptr) {
+    report.since_commit = since->commit;
+    report.full_commit = since->full_commit;
+    report.full_time = since->full_time;
+  }
+  if (!report.state) return;
+  os::Clock& clock = run.options.clock != nullptr ? *run.options.clock : os::system_clock();
+  report.state->written = clock.now();
+  report.state->full_commit = since != nullptr ? since->full_commit : report.commit;
+  report.state->full_time = since != nullptr ? since->full_time : report.state->written;
 }
 
 }  // namespace
 
-Result<void> run_full(Run& run) { return Full(run).go(); }
+Result<void> run_full(Run& run) {
+  const std::optional<State>& since = run.options.since;
+  if (since && same_log(run, *since)) {
+    const Findings before = run.findings;
+    const Report report = run.report;
+    KHIPU_TRY_ASSIGN(const bool done, Full(run, &*since).go());
+    if (done) {
+      note_full_read(run, &*since);
+      return {};
+    }
+    run.findings = before;
+    run.report = report;
+    run.report.scope = "full";
+    for (const TableId id : kTables) {
+      const TablePosition& at = since->tables[index_of(id)];
+      run.heads.push_back({"the state you keep", id, at.size, at.root, {}});
+    }
+    run.report.not_checked.emplace_back(
+        "only what is new: the log does not go on from the state you keep, so all was read");
+  }
+  KHIPU_TRY(Full(run, nullptr).go());
+  if (since && run.report.commit < since->commit && run.report.root_id == since->root_id) {
+    Finding found;
+    found.code = code::kRollback;
+    found.rank = Rank::kAnchor;
+    found.commit = run.report.commit;
+    found.expected = fmt::format("commit {} {}", since->commit.value, short_hash(since->commit_hash));
+    found.actual = fmt::format("commit {} {}", run.report.commit.value, short_hash(run.report.commit_hash));
+    found.detail =
+        "the log ends before the commit of the state you keep: an older copy was put back, or its end was cut off";
+    run.findings.add(std::move(found));
+  }
+  note_full_read(run, nullptr);
+  return {};
+}
 
 }  // namespace khipu::verify

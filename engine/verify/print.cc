@@ -2,10 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/base/time.h"
 
 namespace khipu::verify {
 namespace {
+
+// A signed note fit for a report: its bytes matter, so a text with anything but printable ASCII, line feeds and the
+// dash of a signature line goes in as base64, whole.
+std::string signed_text(const std::string& text) {
+  std::string rest = text;
+  for (size_t at = rest.find("\xe2\x80\x94"); at != std::string::npos; at = rest.find("\xe2\x80\x94"))
+    rest.erase(at, 3);
+  const bool plain = std::all_of(rest.begin(), rest.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+  return plain ? text : "base64:" + base64(as_bytes(text));
+}
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -69,6 +81,18 @@ void put(std::string& out, const Finding& finding) {
   }
   if (finding.next_good) object.number("next_good_row", finding.next_good->value);
   if (!finding.likely.empty()) object.text("likely", finding.likely);
+  if (!finding.signed_heads.empty()) {
+    object.key("signed_heads") += '[';
+    for (size_t i = 0; i < finding.signed_heads.size(); ++i) {
+      out += (i == 0 ? "\"" : ",\"");
+      for (const char c : signed_text(finding.signed_heads[i])) {  // UTF-8 as it is: only the dash is not ASCII
+        if (c == '"' || c == '\\') out += '\\';
+        out += c == '\n' ? std::string("\\n") : std::string(1, c);
+      }
+      out += '"';
+    }
+    out += ']';
+  }
   object.end();
 }
 
@@ -89,6 +113,11 @@ void put_page(std::string& out, const Finding& finding) {
   if (!finding.expected.empty() || !finding.actual.empty()) {
     out += fmt::format("    expected {}; found {}\n", finding.expected.empty() ? "-" : finding.expected,
                        finding.actual.empty() ? "-" : finding.actual);
+  }
+  for (const std::string& head : finding.signed_heads) {
+    out += "    signed head:\n      ";
+    for (const char c : signed_text(head)) out += c == '\n' ? std::string("\n      ") : std::string(1, c);
+    out += "\n";
   }
   if (finding.last_good) {
     out += fmt::format("    last good row {}", finding.last_good->row.value);
@@ -113,6 +142,12 @@ std::string to_json(const Report& report) {
   object.text("scope", report.scope);
   if (report.from_row) object.number("from_row", report.from_row->value);
   if (report.to_row) object.number("to_row", report.to_row->value);
+  if (report.seed) object.number("seed", *report.seed);
+  if (report.since_commit) {
+    object.number("since_commit", report.since_commit->value);
+    object.number("full_commit", report.full_commit->value);
+    object.text("full_time", format_rfc3339(report.full_time));
+  }
   object.text("origin", report.origin);
   object.text("root_id", hex(report.root_id));
   object.key("commit");
@@ -140,6 +175,8 @@ std::string to_json(const Report& report) {
   checked.number("references", report.checked.references);
   checked.number("statements", report.checked.statements);
   checked.number("quarantine_files", report.checked.quarantine_files);
+  checked.number("outside_heads", report.checked.outside_heads);
+  checked.number("reread", report.checked.reread);
   checked.number("bytes", report.checked.bytes);
   checked.end();
   object.texts("basis", report.basis);
@@ -177,6 +214,12 @@ std::string to_page(const Report& report) {
   out += fmt::format("checked: {} records, {} segments, {} commits, {} signatures, {} references, {} bytes\n",
                      report.checked.records, report.checked.segments, report.checked.commits, report.checked.signatures,
                      report.checked.references, report.checked.bytes);
+  if (report.seed) out += fmt::format("drawn at random with seed {}\n", *report.seed);
+  if (report.since_commit) {
+    out += fmt::format(
+        "new since commit {}; {} old rows read again; everything up to commit {} last read in one run at {}\n",
+        report.since_commit->value, report.checked.reread, report.full_commit->value, format_rfc3339(report.full_time));
+  }
   out += "basis:";
   for (const std::string& basis : report.basis) out += " " + basis;
   out += report.basis.empty() ? " none\n" : "\n";

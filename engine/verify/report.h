@@ -11,11 +11,14 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
+#include "engine/verify/state.h"
 
 namespace khipu::verify {
 
 // Finding codes (the list is closed; what each means is said where it is raised).
 namespace code {
+inline constexpr std::string_view kRollback = "rollback";
+inline constexpr std::string_view kFork = "fork";
 inline constexpr std::string_view kGenesisMismatch = "genesis-mismatch";
 inline constexpr std::string_view kSigBad = "sig-bad";
 inline constexpr std::string_view kKeyUnknown = "key-unknown";
@@ -38,8 +41,9 @@ inline constexpr std::string_view kReferenceMissing = "reference-missing";
 inline constexpr std::string_view kUnacknowledgedTail = "unacknowledged-tail";
 }  // namespace code
 
-// Which of two findings is "first": the spine, then the tables in their order, then what only points at them.
-enum class Rank : uint8_t { kGenesis, kTable, kHead, kFiles };
+// Which of two findings is "first": the spine, what is known from outside, then the tables in their order, then what
+// only points at them.
+enum class Rank : uint8_t { kGenesis, kAnchor, kTable, kHead, kFiles };
 
 struct GoodRow {
   Row row;
@@ -62,7 +66,8 @@ struct Finding {
   std::optional<CommitNumber> commit;  // the signed head it contradicts
   std::optional<GoodRow> last_good;
   std::optional<Row> next_good;
-  std::string likely;  // "media" or "rewriting" where the data can tell, else empty
+  std::vector<std::string> signed_heads;  // rollback, fork: what was signed, both sides; evidence for anybody
+  std::string likely;                     // "media" or "rewriting" where the data can tell, else empty
   bool operator==(const Finding&) const = default;
 };
 
@@ -72,12 +77,18 @@ std::string_view name(Verdict verdict);
 struct Checked {
   uint64_t records = 0, segments = 0, commits = 0, signatures = 0, references = 0, bytes = 0, statements = 0;
   uint64_t quarantine_files = 0;
+  uint64_t outside_heads = 0;  // heads kept outside that the log was held against
+  uint64_t reread = 0;         // old rows that an incremental run read again
 };
 
 struct Report {
   Verdict verdict = Verdict::kIncomplete;
-  std::string scope = "full";           // "full" or "range"
+  std::string scope = "full";           // "full", "since", "range" or "sample"
   std::optional<Row> from_row, to_row;  // of logs/, when the scope is a range
+  std::optional<uint64_t> seed;         // of what was chosen at random
+  // An incremental run: what was new, and up to which commit and when everything was last read in one run.
+  std::optional<CommitNumber> since_commit, full_commit;
+  TimeUs full_time = 0;
   Checked checked;
   std::vector<std::string> not_checked;
   std::vector<std::string> basis;  // weak to strong
@@ -93,6 +104,7 @@ struct Report {
   std::map<std::string, uint64_t, std::less<>> counts;  // all findings by code
   std::string statement;
   std::vector<std::string> does_not_show;
+  std::optional<State> state;  // of a full or incremental run that passed: where the next one may begin
 };
 inline constexpr size_t kFindingsMax = 100;
 

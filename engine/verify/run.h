@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/verify/chain.h"
+#include "engine/verify/heads.h"
 #include "engine/verify/meta.h"
 #include "engine/verify/verify.h"
 
@@ -17,6 +18,7 @@ struct Run {
   std::optional<codec::Genesis> genesis;
   CommitKey key;
   Report report;
+  std::vector<OutsideHead> heads;  // what the caller kept
   bool incomplete = false;
   void unreadable(const Error& error) {
     report.not_checked.push_back(clean(error.message));
@@ -25,7 +27,12 @@ struct Run {
 };
 
 Result<void> run_full(Run& run);
-Result<void> run_range(Run& run);
+// Some rows of logs/ against the newest commit: options.from_row and to_row, or options.sample.
+Result<void> run_rows(Run& run);
+// Holds a table of the newest commit against the heads kept outside; `root_at` where the walk knows it.
+Result<void> check_heads(Run& run, TableId table, os::Directory* directory, const codec::TableState& now,
+                         const std::function<std::optional<Hash>(uint64_t)>& root_at);
+void conclude(Run& run);
 std::string with_commas(uint64_t number);
 
 }  // namespace khipu::verify

@@ -53,8 +53,9 @@ Result<uint64_t> Check::header(const os::File& file) {
   KHIPU_TRY_ASSIGN(const size_t got, file.read_at(0, bytes));
   const Result<segment::Header> header = segment::parse_header(Bytes(bytes).first(got));
   if (!header.ok() && header.error().code == Code::kUnsupported) return header.error();
-  if (header.ok()) out_.first_row = header->first_row;
-  if (job_.first_row) out_.first_row = *job_.first_row;
+  if (header.ok()) out_.segment_first_row = header->first_row;
+  if (job_.first_row) out_.segment_first_row = *job_.first_row;
+  out_.first_row = Row{out_.segment_first_row.value + job_.rows_read()};
   // An active segment without rows may be torn after a power loss; the writer writes its header again.
   const bool fresh = !job_.sealed && job_.solid_end <= segment::kHeaderSize;
   if (!header.ok() && !fresh) {
@@ -64,7 +65,7 @@ Result<uint64_t> Check::header(const os::File& file) {
     found.likely = "media";
     out_.findings.add(std::move(found));
   } else if (header.ok()) {
-    const segment::Header want{job_.table, context_.key.root_id, job_.number, out_.first_row};
+    const segment::Header want{job_.table, context_.key.root_id, job_.number, out_.segment_first_row};
     if (header->table != want.table || header->number != want.number || header->root_id != want.root_id ||
         header->first_row != want.first_row) {
       Finding found = finding(code::kFrameCorrupt, "the segment header is another segment's");
@@ -126,9 +127,10 @@ Result<std::vector<Hash>> Check::read_stored(uint64_t count) {
 }
 
 uint64_t Check::rows_expected(const Scanned* scanned) const {
-  if (job_.entry) return job_.entry->footer.rows;
-  if (job_.sealed && scanned != nullptr) return scanned->footer ? scanned->footer->rows : scanned->leaves.size();
-  return job_.solid_rows;
+  const auto rest = [&](uint64_t rows) { return rows - std::min(rows, job_.rows_read()); };
+  if (job_.entry) return rest(job_.entry->footer.rows);
+  if (job_.sealed && scanned != nullptr) return scanned->footer ? rest(scanned->footer->rows) : scanned->leaves.size();
+  return rest(job_.solid_rows);
 }
 
 // The footer against the manifest, and both against what the records say.
@@ -158,13 +160,23 @@ void Check::check_footer(const Scanned& scanned) {
   }
   if (!scanned.holes.empty()) return;  // what is missing explains any difference
   segment::Footer facts = footer;
-  facts.first_row = out_.first_row;
-  facts.rows = scanned.leaves.size();
+  facts.first_row = out_.segment_first_row;
+  facts.rows = job_.rows_read() + scanned.leaves.size();
   facts.time_min = scanned.time_min;
   facts.time_max = scanned.time_max;
   facts.recorded_first = scanned.recorded_first.value_or(0);
   facts.recorded_last = scanned.recorded_last.value_or(0);
   facts.commit_offset = scanned.commits.empty() ? 0 : scanned.commits.back().offset;
+  if (const TablePosition* before = job_.resume; before != nullptr) {
+    if (scanned.commits.empty()) facts.commit_offset = before->commit_offset;
+    if (job_.rows_read() > 0) {
+      const bool more = !scanned.leaves.empty();
+      facts.time_min = more ? std::min(before->time_min, scanned.time_min) : before->time_min;
+      facts.time_max = more ? std::max(before->time_max, scanned.time_max) : before->time_max;
+      facts.recorded_first = before->recorded_first;
+      facts.recorded_last = scanned.recorded_last.value_or(before->recorded_last);
+    }
+  }
   if (facts == footer) return;
   Finding found = finding(code::kFooterMismatch, "the footer's facts are not those of the records");
   found.offset = scanned.footer_offset;
@@ -318,7 +330,10 @@ void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
   out_.tail_commits = std::move(scanned.tail_commits);
   out_.recorded_first = scanned.recorded_first;
   out_.recorded_last = scanned.recorded_last;
+  out_.time_min = scanned.time_min;
+  out_.time_max = scanned.time_max;
   out_.references = scanned.references;
+  out_.old_pins = std::move(scanned.old_pins);
   out_.stopped = scanned.stopped;
   if (job_.table == TableId::kLogs && out_.states.empty()) hash_tiles();
 }
@@ -342,7 +357,8 @@ void Check::hash_tiles() {
 Result<SegmentFacts> Check::run() {
   out_.number = job_.number;
   out_.sealed = job_.sealed;
-  out_.first_row = job_.first_row.value_or(Row{});
+  out_.segment_first_row = job_.first_row.value_or(Row{});
+  out_.first_row = Row{out_.segment_first_row.value + job_.rows_read()};
   auto file = context_.table.open_file(segment::segment_name(job_.number), os::Mode::kRead);
   if (!file.ok()) {
     if (file.error().code != Code::kNotFound) return std::move(file).error();

@@ -38,6 +38,10 @@ struct SegmentJob {
   // Active segment: bytes and rows below the newest HEAD. Damage among them is evidence, above it a tail.
   uint64_t solid_end = 0;
   uint64_t solid_rows = 0;
+  std::optional<uint64_t> file_size;  // nullopt: no such file
+  // An earlier run read the front of it: this one begins there.
+  const TablePosition* resume = nullptr;
+  uint64_t rows_read() const { return resume == nullptr ? 0 : resume->size - resume->segment_first_row.value; }
 };
 
 struct CommitAt {
@@ -51,6 +55,12 @@ struct CommitAt {
   uint64_t pins_end_row = 0;  // and the row (in this segment) that does
 };
 
+// An event's pin of registry rows that this run does not read.
+struct OldPin {
+  codec::Pin pin;
+  uint64_t row = 0;  // of the first event that has it, in this segment
+};
+
 enum class RowState : uint8_t {
   kGood,     // the record's leaf is the one in tree/0
   kDiffers,  // it is not: record or tree/0 is wrong, the signed root will tell
@@ -61,7 +71,8 @@ struct SegmentFacts {
   SegmentNumber number;
   bool sealed = false;
   bool there = true;  // false: no such file
-  Row first_row;
+  Row segment_first_row;
+  Row first_row;  // of what was read
   // Row by row, from first_row on. `offsets` of missing rows are kNoOffset.
   std::vector<Hash> leaves;
   std::vector<uint64_t> offsets;
@@ -80,6 +91,8 @@ struct SegmentFacts {
   uint64_t end_offset = 0;             // behind the last whole frame
   std::vector<CommitAt> tail_commits;  // signed commits found behind a torn place of the tail
   std::optional<TimeUs> recorded_first, recorded_last;
+  TimeUs time_min = 0, time_max = 0;
+  std::vector<OldPin> old_pins;  // logs/, incremental: pins of registry rows that were read earlier
   uint64_t references = 0;
   Findings findings;
   std::vector<Finding> pending;  // active segment: findings that count if their row is below the line

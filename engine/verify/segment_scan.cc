@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "engine/crypto/hash.h"
 #include "engine/tree/tree.h"
@@ -23,10 +24,13 @@ bool known_kind(uint8_t kind) {
 class Scan {
  public:
   Scan(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end)
-      : context_(context), job_(job), file_(file), end_(end), reader_(file, segment::kHeaderSize, end) {}
+      : context_(context), job_(job), file_(file), end_(end), reader_(file, start(job), end) {}
   Result<Scanned> run();
 
  private:
+  static uint64_t start(const SegmentJob& job) {
+    return job.resume == nullptr ? segment::kHeaderSize : job.resume->offset;
+  }
   void row(uint64_t offset, const codec::Frame& frame);
   Result<codec::FrameFacts> decode(const codec::Frame& frame);
   bool event(Bytes payload);
@@ -50,6 +54,7 @@ class Scan {
   Scanned out_;
   codec::EventRecord event_;  // keep their capacity
   codec::VersionRecord version_;
+  std::unordered_set<uint64_t> seen_;
   uint64_t pins_end_ = 0, pins_end_entry_ = 0;
 };
 
@@ -61,6 +66,11 @@ void Scan::pin(const codec::Pin& pin) {
     pins_end_entry_ = entry();
   }
   if (context_.entities == nullptr) return;
+  const uint64_t first = context_.entities->first_row();
+  if ((pin.entity.value < first || pin.version.value < first) &&
+      seen_.insert(pin.entity.value * 0x9e3779b97f4a7c15 ^ pin.version.value).second) {
+    out_.old_pins.push_back({pin, entry()});
+  }
   if (const char* wrong = context_.entities->check(pin)) {
     add_fault(code::kReferenceMissing,
               fmt::format("the event {} (entity row {}, version row {})", wrong, pin.entity.value, pin.version.value));
@@ -212,9 +222,10 @@ Result<void> Scan::search_tail(uint64_t from) {
 }
 
 Result<Scanned> Scan::run() {
-  uint64_t told = 0;
-  out_.end_offset = segment::kHeaderSize;
-  const uint64_t rows = job_.entry ? job_.entry->footer.rows : job_.solid_rows;
+  uint64_t told = start(job_);
+  out_.end_offset = start(job_);
+  const uint64_t all = job_.entry ? job_.entry->footer.rows : job_.solid_rows;
+  const uint64_t rows = all - std::min(all, job_.rows_read());
   if (rows <= end_ / codec::kFrameHeaderSize) {  // a number from a file that is being judged
     out_.leaves.reserve(rows);
     out_.offsets.reserve(rows);

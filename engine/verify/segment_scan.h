@@ -39,6 +39,7 @@ struct Scanned {
   std::optional<TimeUs> recorded_first, recorded_last;
   TimeUs time_min = 0, time_max = 0;
   uint64_t references = 0;
+  std::vector<OldPin> old_pins;  // row: entry number
   bool stopped = false;
 };
 

@@ -4,10 +4,27 @@
 
 #include "engine/segment/format.h"
 #include "engine/tree/tree.h"
+#include "engine/verify/level_source.h"
 
 namespace khipu::verify {
 namespace {
 constexpr size_t kLevelRun = 4096;  // hashes compared at once
+}
+
+Result<bool> TableTrail::resume(uint64_t size, const Hash& root) {
+  if (table_ == nullptr) return size == 0;
+  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*table_, false));
+  LevelSource source(levels);
+  KHIPU_TRY_ASSIGN(Frontier frontier, Frontier::load(size, source));
+  if (frontier.root() != root) return false;
+  frontier_ = frontier;
+  rows_end_ = size;
+  return true;
+}
+
+std::optional<Hash> TableTrail::root_at(uint64_t size) const {
+  const auto found = wanted_.find(size);
+  return found == wanted_.end() ? std::nullopt : found->second;
 }
 
 void TableTrail::push(SegmentFacts facts) {
@@ -49,14 +66,21 @@ void TableTrail::append_rows(Attempt& attempt, uint64_t to, bool prefer_stored) 
   const auto completed = [&](size_t level, uint64_t index, const Hash& root) {
     attempt.completed.push_back({level, index, root});
   };
-  while (attempt.frontier.size() < to) {
+  for (;;) {
     const uint64_t row = attempt.frontier.size();
+    auto wanted = wanted_.lower_bound(row);
+    if (wanted != wanted_.end() && wanted->first == row) {
+      attempt.wanted.emplace_back(row, attempt.frontier.root());
+      ++wanted;
+    }
+    if (row >= to) return;
     const SegmentFacts* chunk = chunk_of(row);
     if (chunk == nullptr) {
       attempt.fit = Attempt::Fit::kRowsMissing;
       return;
     }
-    const uint64_t end = std::min(to, chunk->first_row.value + chunk->leaves.size());
+    uint64_t end = std::min(to, chunk->first_row.value + chunk->leaves.size());
+    if (wanted != wanted_.end()) end = std::min(end, wanted->first);
     for (uint64_t at = row; at < end;) {
       const uint64_t tile = at / tree::kTileWidth;
       if (at % tree::kTileWidth == 0 && at + tree::kTileWidth <= end && tile >= chunk->tiles_from &&
@@ -235,6 +259,7 @@ Result<void> TableTrail::accept(Attempt attempt, const codec::TableState& state,
   if (attempt.fit == Attempt::Fit::kDiffers) broken_ = true;
   frontier_ = attempt.frontier;
   if (broken_) return {};
+  for (const auto& [size, root] : attempt.wanted) wanted_[size] = root;
   for (const Attempt::Completed& completed : attempt.completed) {
     LevelRun& run = levels_[completed.level];
     if (run.hashes.empty()) run.from = completed.index;

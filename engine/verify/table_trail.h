@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 
 #include "engine/codec/record.h"
@@ -17,6 +18,13 @@ class TableTrail {
   // `table` may be null (folder missing). `tree_synced`: rows for which the tree files are promised to be right.
   TableTrail(TableId id, os::Directory* table, uint64_t tree_synced, Findings& findings)
       : id_(id), table_(table), tree_synced_(tree_synced), findings_(findings) {}
+
+  // An incremental run: the rows in front of `size` are those an earlier one checked, if the tree files still lead to
+  // its root. False: they do not.
+  Result<bool> resume(uint64_t size, const Hash& root);
+  // The root at this size is wanted of the walk.
+  void want(uint64_t size) { wanted_.try_emplace(size); }
+  std::optional<Hash> root_at(uint64_t size) const;
 
   // The next segment. `unreadable`: its rows cannot be judged, and no finding may come of that.
   void push(SegmentFacts facts);
@@ -34,6 +42,7 @@ class TableTrail {
       Hash hash;
     };
     std::vector<Completed> completed;
+    std::vector<std::pair<uint64_t, Hash>> wanted;
     bool fits() const { return fit == Fit::kFits || fit == Fit::kFitsStored; }
   };
   Attempt attempt(const codec::TableState& state) const;
@@ -64,6 +73,7 @@ class TableTrail {
   uint64_t rows_end_ = 0;
   bool broken_ = false;
   bool tree_end_reported_ = false;
+  std::map<uint64_t, std::optional<Hash>> wanted_;
   struct LevelRun {
     uint64_t from = 0;
     std::vector<Hash> hashes;

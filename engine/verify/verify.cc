@@ -1,62 +1,27 @@
 #include "engine/verify/verify.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "engine/verify/run.h"
+#include "engine/verify/since.h"
 
 namespace khipu::verify {
-
-std::string with_commas(uint64_t number) {
-  std::string text = std::to_string(number);
-  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-  return text;
-}
-
-static void conclude(Run& run) {
-  Report& report = run.report;
-  const bool broken = run.findings.any_break();
-  report.verdict = broken ? Verdict::kFail : run.incomplete ? Verdict::kIncomplete : Verdict::kPass;
-  report.counts = run.findings.counts();
-  report.findings = run.findings.take();
-  if (broken) report.first_break = report.findings.front();
-  if (report.verdict == Verdict::kPass) report.basis.emplace_back("self_consistent");
-  if (report.verdict == Verdict::kPass && run.options.key) report.basis.emplace_back("signed_checkpoint");
-  const uint64_t logs = report.sizes[index_of(TableId::kLogs)];
-  const std::string head = fmt::format("commit {} (events: {})", with_commas(report.commit.value), with_commas(logs));
-  const std::string_view whose = run.options.key ? "the key you supplied" : "the key the log itself names";
-  switch (report.verdict) {
-    case Verdict::kPass:
-      report.statement =
-          report.scope == "range"
-              ? fmt::format("Events {} up to but not including {} match the tree of {}, signed by {}.",
-                            report.from_row->value, report.to_row->value, head, whose)
-              : fmt::format("All {} records match the trees of {}, and every commit up to it is signed by {}.",
-                            with_commas(report.checked.records), head, whose);
-      break;
-    case Verdict::kFail:
-      report.statement = fmt::format("The log is not what was signed: {} finding(s), the first is {}.",
-                                     with_commas(run.findings.count()), report.first_break->code);
-      break;
-    case Verdict::kIncomplete:
-      report.statement = "The check could not be completed; nothing wrong was found in what was checked.";
-      break;
-  }
-  report.does_not_show = {"that events were true when written", "that unrecorded activity did not happen",
-                          fmt::format("anything after {}", head)};
-  if (!run.options.key) {
-    report.does_not_show.emplace_back("that this is the log you think it is: no key of yours was compared");
-  }
-  if (!run.options.key) report.not_checked.emplace_back("the signing key: none was supplied (--key)");
-  report.not_checked.emplace_back("a state or checkpoint kept outside: none was supplied");
-  report.not_checked.emplace_back("external witness cosignatures: none configured");
-  report.not_checked.emplace_back("idempotency.log: a cache, rebuilt from the records when it is damaged");
-}
 
 Result<Report> run(os::Directory& root, const Options& options) {
   Control control(options.clock != nullptr ? *options.clock : os::system_clock(), options.budget_us, options.cancelled,
                   options.progress);
-  Run run{root, options, control, {}, {}, {}, {}, {}, false};
+  Run run{root, options, control, {}, {}, {}, {}, {}, {}, false};
   if (options.from_row || options.to_row) run.report.scope = "range";
+  if (options.sample) run.report.scope = "sample";
+  if (options.since) run.report.scope = "since";
+  if (int(options.from_row || options.to_row) + int(options.sample.has_value()) + int(options.since.has_value()) > 1) {
+    return Error{Code::kInvalid, "a row range, a sample and a state exclude one another"};
+  }
+  if (options.sample || options.since) {
+    uint64_t seed = 0;
+    os::system_random().fill({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
+    run.report.seed = options.seed.value_or(seed);
+  }
   KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, root.list());
   if (entries.empty()) {
     return Error{Code::kNotFound, root.path() + ": not a khipu root (the folder is empty); make one with `khipu init`"};
@@ -84,7 +49,12 @@ Result<Report> run(os::Directory& root, const Options& options) {
       found.detail = "the key you supplied is not the one this log began with: it is another log";
       run.findings.add(std::move(found));
     }
-    KHIPU_TRY(run.report.scope == "range" ? run_range(run) : run_full(run));
+    for (const std::string& text : options.against) {
+      KHIPU_TRY_ASSIGN(std::optional<OutsideHead> head, read_note(text, run.genesis->origin, run.key, run.findings));
+      if (head) run.heads.push_back(std::move(*head));
+    }
+    const bool rows = run.report.scope == "range" || run.report.scope == "sample";
+    KHIPU_TRY(rows ? run_rows(run) : run_full(run));
   } else {
     run.report.not_checked.emplace_back("everything else: without GENESIS there is no key to check it with");
   }

@@ -16,6 +16,14 @@ namespace khipu::verify {
 struct Options {
   // The key the auditor holds. Without it the key that GENESIS names is used and the basis is self_consistent only.
   std::optional<std::array<uint8_t, 32>> key;
+  // Checkpoints kept from earlier, as signed notes: the log must extend each.
+  std::vector<std::string> against;
+  // What an earlier run left (Report::state): only what is new is read, and some blocks of 256 old rows again.
+  std::optional<State> since;
+  uint64_t reread_blocks = 4;
+  // Rows of logs/ drawn at random, so many, each against the signed root of the newest commit.
+  std::optional<uint64_t> sample;
+  std::optional<uint64_t> seed;  // of everything drawn; the system's randomness when absent, and in the report
   // Rows [from, to) of logs/ only, each against the signed root of the newest commit.
   std::optional<Row> from_row, to_row;
   size_t threads = 0;                // 0: one a core. The report does not depend on it

@@ -1,5 +1,6 @@
-// Full verification beside bare leaf hashing of the same payloads on as many threads, in one run.
-// Usage: bench_verify [EVENTS] [DIR]   (1000000, /tmp/khipu-bench-verify). The log stays there and is used again.
+// Full verification beside bare leaf hashing of the same payloads on as many threads, in one run; and an incremental
+// one of the last 1% of the events beside the full one. Usage: bench_verify [EVENTS] [DIR]   (1000000,
+// /tmp/khipu-bench-verify). The log stays there and is used again.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -48,6 +49,17 @@ void keep_best(Took& best, const Took& now, int round) {
   best.cpu_s = round == 0 ? now.cpu_s : std::min(best.cpu_s, now.cpu_s);
 }
 
+void append_events(const writer::Environment& environment, bench::Generator& generator, uint64_t events) {
+  auto writer = must(writer::Writer::open(environment, {}));
+  for (uint64_t done = 0; done < events; done += 1000) {
+    ingest::Batch batch;
+    for (int i = 0; i < 1000; ++i) bench::append(batch, generator.next());
+    must(writer->submit_and_wait(std::move(batch)));
+  }
+  if (const Result<void> closed = writer->close(); !closed.ok()) die(closed.error().message);
+}
+
+// `events` events, the state of a full verification of them, and 1% more.
 void make_log(const std::string& folder, uint64_t events) {
   std::filesystem::create_directories(folder);
   const auto root = must(os::create_directory(folder + "/root", 0750));
@@ -56,14 +68,21 @@ void make_log(const std::string& folder, uint64_t events) {
   if (const Result<void> made = writer::initialize(environment, {"example.org/bench"}); !made.ok()) {
     die(made.error().message);
   }
-  auto writer = must(writer::Writer::open(environment, {}));
   bench::Generator generator(1);
-  for (uint64_t done = 0; done < events; done += 1000) {
-    ingest::Batch batch;
-    for (int i = 0; i < 1000; ++i) bench::append(batch, generator.next());
-    must(writer->submit_and_wait(std::move(batch)));
-  }
-  if (const Result<void> closed = writer->close(); !closed.ok()) die(closed.error().message);
+  append_events(environment, generator, events);
+  const verify::Report report = must(verify::run(*root, {}));
+  if (!report.state) die("the log does not verify");
+  const auto kept = must(os::open_directory(folder));
+  const std::string state = verify::format_state(*report.state);
+  if (const Result<void> saved = kept->replace_file("state", as_bytes(state)); !saved.ok()) die(saved.error().message);
+  append_events(environment, generator, events / 100);
+}
+
+verify::State kept_state(const std::string& folder) {
+  const auto kept = must(os::open_directory(folder));
+  const auto file = must(kept->open_file("state", os::Mode::kRead));
+  const Buffer text = must(file->read_all(verify::kStateSizeMax));
+  return must(verify::parse_state(as_text(text)));
 }
 
 // Every payload of logs/ in memory, so that the bare side is hashing and nothing else.
@@ -86,11 +105,14 @@ std::vector<Buffer> payloads(os::Directory& root) {
 int main(int argc, char** argv) {
   const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
   const std::string folder = argc > 2 ? argv[2] : "/tmp/khipu-bench-verify";
-  if (!std::filesystem::exists(std::filesystem::path(folder) / "root" / "HEAD")) make_log(folder, events);
+  if (!std::filesystem::exists(std::filesystem::path(folder) / "root" / "HEAD") ||
+      !std::filesystem::exists(std::filesystem::path(folder) / "state")) {
+    make_log(folder, events);
+  }
   const auto root = must(os::open_directory(folder + "/root"));
   const std::vector<Buffer> records = payloads(*root);
   for (const size_t threads : {size_t{1}, size_t{std::max(1U, std::thread::hardware_concurrency())}}) {
-    Took bare, full;
+    Took bare, full, since;
     verify::Options options;
     options.threads = threads;
     for (int round = 0; round < kRounds; ++round) {
@@ -106,10 +128,17 @@ int main(int argc, char** argv) {
       verify::Verdict verdict = verify::Verdict::kIncomplete;
       keep_best(full, measure([&] { verdict = must(verify::run(*root, options)).verdict; }), round);
       if (verdict != verify::Verdict::kPass) die("the log does not verify");
+      verify::Options incremental = options;
+      incremental.since = kept_state(folder);
+      keep_best(since, measure([&] { verdict = must(verify::run(*root, incremental)).verdict; }), round);
+      if (verdict != verify::Verdict::kPass) die("the log does not verify since the state");
     }
     const auto rows = static_cast<double>(records.size());
     std::printf(
         "threads %zu: bare leaf hashing %.0f rows/s, full verify %.0f rows/s, ratio %.2f (of processor time %.2f)\n",
         threads, rows / bare.wall_s, rows / full.wall_s, bare.wall_s / full.wall_s, bare.cpu_s / full.cpu_s);
+    std::printf(
+        "threads %zu: incremental verify of 1%% new events %.1f ms, %.1f%% of a full one (of processor time %.1f%%)\n",
+        threads, since.wall_s * 1e3, 100 * since.wall_s / full.wall_s, 100 * since.cpu_s / full.cpu_s);
   }
 }

@@ -1,27 +1,17 @@
-// The range mode: rows [from, to) of logs/, each leaf to the signed root of the newest commit through the tree files.
-// Nothing outside the range is read but the tree's path, HEAD, GENESIS and the newest commit.
+// The range and the sample mode: some rows of logs/, each leaf to the signed root of the newest commit through the tree
+// files. Nothing else is read but the tree's path, HEAD, GENESIS and the newest commit.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "engine/crypto/hash.h"
-#include "engine/segment/level_files.h"
 #include "engine/tree/tree.h"
+#include "engine/verify/level_source.h"
 #include "engine/verify/run.h"
+#include "engine/verify/spot.h"
 
 namespace khipu::verify {
 namespace {
-
-class LevelSource : public tree::HashSource {
- public:
-  explicit LevelSource(segment::LevelFiles& files) : files_(files) {}
-  Result<void> read(size_t level, uint64_t index, std::span<Hash> into) override {
-    return files_.read(level, index, into);
-  }
-
- private:
-  segment::LevelFiles& files_;
-};
 
 // The commit HEAD names, read and checked, or nullopt with a finding.
 Result<std::optional<codec::CommitRecord>> newest_commit(Run& run, os::Directory& logs) {
@@ -152,19 +142,7 @@ class Range {
   uint64_t next_ = 0;
 };
 
-}  // namespace
-
-Result<void> run_range(Run& run) {
-  if (!run.head.newest) {
-    run.incomplete = true;
-    run.report.not_checked.emplace_back("the range: HEAD names no commit to check it against; verify the whole log");
-    return {};
-  }
-  KHIPU_TRY_ASSIGN(TablePlan plan, plan_table(run.root, TableId::kLogs, run.head, run.findings));
-  if (!plan.directory) return {};
-  KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
-  if (!commit) return {};
-  const codec::TableState& state = commit->tables[index_of(TableId::kLogs)];
+Result<void> check_range(Run& run, TablePlan plan, const codec::TableState& state) {
   const Row from = run.options.from_row.value_or(Row{});
   const Row to = run.options.to_row.value_or(Row{state.size});
   if (from > to || to.value > state.size) {
@@ -176,6 +154,41 @@ Result<void> run_range(Run& run) {
   run.control.set_total(plan.bytes);
   run.report.not_checked.emplace_back("events outside the range, the commits before the newest, registry/ and meta/");
   return Range(run, std::move(plan), from, to).go(state);
+}
+
+Result<void> check_sample(Run& run, const TablePlan& plan, const codec::TableState& state) {
+  run.control.set_total(plan.bytes);
+  run.report.not_checked.emplace_back("events that were not drawn, the commits before the newest, registry/ and meta/");
+  const std::vector<uint64_t> rows = draw(*run.options.sample, state.size, *run.report.seed);
+  KHIPU_TRY_ASSIGN(run.report.checked.records, check_rows(run, plan, state, rows));
+  if (!run.control.stopped()) return {};
+  run.incomplete = true;
+  run.report.not_checked.emplace_back("the rest of the sample: cancelled or out of time");
+  return {};
+}
+
+}  // namespace
+
+Result<void> run_rows(Run& run) {
+  if (!run.head.newest) {
+    run.incomplete = true;
+    run.report.not_checked.emplace_back("the rows: HEAD names no commit to check them against; verify the whole log");
+    return {};
+  }
+  KHIPU_TRY_ASSIGN(TablePlan plan, plan_table(run.root, TableId::kLogs, run.head, run.findings));
+  if (!plan.directory) return {};
+  KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
+  if (!commit) return {};
+  const codec::TableState& state = commit->tables[index_of(TableId::kLogs)];
+  KHIPU_TRY(run.options.sample ? check_sample(run, plan, state) : check_range(run, std::move(plan), state));
+  if (run.heads.empty()) return {};
+  for (const TableId id : kTables) {
+    auto directory = run.root.open_directory(table_name(id));
+    if (!directory.ok() && directory.error().code != Code::kNotFound) return std::move(directory).error();
+    KHIPU_TRY(check_heads(run, id, directory.ok() ? directory->get() : nullptr, commit->tables[index_of(id)],
+                          [](uint64_t) { return std::nullopt; }));
+  }
+  return {};
 }
 
 }  // namespace khipu::verify

@@ -1,0 +1,99 @@
+#include "engine/verify/row_walk.h"
+
+#include <algorithm>
+
+namespace khipu::verify {
+namespace {
+
+constexpr uint64_t kBlock = 256 << 10;
+
+// Frame headers of one segment, front to back.
+class Hopper {
+ public:
+  Hopper(const os::File& file, uint64_t end) : file_(file), end_(end) {}
+
+  // The frame of the next row, nullopt at the end or where frames cannot be followed; its payload only if `wanted`.
+  Result<std::optional<std::pair<uint64_t, codec::Frame>>> next_row(TableId table, bool wanted) {
+    using Found = std::optional<std::pair<uint64_t, codec::Frame>>;
+    for (;;) {
+      KHIPU_TRY_ASSIGN(const Bytes header, bytes(codec::kFrameHeaderSize));
+      if (header.size() < codec::kFrameHeaderSize) return Found();
+      const uint64_t size = codec::kFrameHeaderSize + load_le<uint32_t>(header.data());
+      const uint8_t kind = header[16];
+      if (size > codec::kFrameHeaderSize + codec::kPayloadSizeBytesMax || size == codec::kFrameHeaderSize)
+        return Found();
+      if (kind != static_cast<uint8_t>(codec::row_kind(table))) {
+        if (codec::is_row(kind)) return Found();
+        at_ += size;
+        continue;
+      }
+      const uint64_t offset = at_;
+      if (!wanted) {
+        at_ += size;
+        return Found(std::pair(offset, codec::Frame{}));
+      }
+      KHIPU_TRY_ASSIGN(const Bytes whole, bytes(size));
+      const codec::ParsedFrame parsed = codec::parse_frame(whole);
+      if (parsed.fault != codec::FrameFault::kNone) return Found();
+      at_ += size;
+      return Found(std::pair(offset, parsed.frame));
+    }
+  }
+  uint64_t at() const { return at_; }
+
+ private:
+  Result<Bytes> bytes(uint64_t want) {
+    if (at_ < start_ || at_ + want > start_ + got_) {
+      const uint64_t size = std::min(std::max(want, kBlock), end_ > at_ ? end_ - at_ : 0);
+      if (buffer_.size() < size) buffer_.resize(size);
+      start_ = at_;
+      KHIPU_TRY_ASSIGN(got_, file_.read_at(at_, std::span(buffer_).first(size)));
+    }
+    return Bytes(buffer_).first(got_).subspan(at_ - start_).first(std::min<uint64_t>(want, got_ - (at_ - start_)));
+  }
+
+  const os::File& file_;
+  uint64_t end_, at_ = segment::kHeaderSize, start_ = 0;
+  size_t got_ = 0;
+  Buffer buffer_;
+};
+
+uint64_t rows_of(const SegmentJob& job) { return job.entry ? job.entry->footer.rows : job.solid_rows; }
+
+}  // namespace
+
+Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows, Control& control,
+                       const std::function<void(const WalkedRow&)>& visit) {
+  auto row = rows.begin();
+  const auto skip = [&](uint64_t end, const SegmentJob* job) {
+    for (; row != rows.end() && *row < end; ++row) {
+      visit({Row{*row}, job == nullptr ? SegmentNumber{} : job->number, 0, std::nullopt});
+    }
+  };
+  for (const SegmentJob& job : plan.jobs) {
+    if (row == rows.end()) break;
+    const uint64_t first = job.first_row.value_or(Row{}).value, end = first + rows_of(job);
+    skip(first, nullptr);
+    if (row == rows.end() || *row >= end) continue;
+    auto file = plan.directory->open_file(segment::segment_name(job.number), os::Mode::kRead);
+    if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
+    if (file.ok()) {
+      Hopper hopper(**file, job.entry ? job.entry->footer_offset : job.solid_end);
+      uint64_t told = 0;
+      for (uint64_t at = first; at < end && row != rows.end() && *row < end; ++at) {
+        const bool wanted = *row == at;
+        KHIPU_TRY_ASSIGN(const auto found, hopper.next_row(plan.id, wanted));
+        if (!found) break;
+        if (wanted) visit({Row{at}, job.number, found->first, found->second}), ++row;
+        if (hopper.at() - told < kBlock) continue;
+        if (!control.advance(0)) return {};
+        told = hopper.at();
+      }
+    }
+    skip(end, &job);
+  }
+  skip(UINT64_MAX, nullptr);
+  return {};
+}
+
+}  // namespace khipu::verify

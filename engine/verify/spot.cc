@@ -1,0 +1,145 @@
+#include "engine/verify/spot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "engine/tree/tree.h"
+#include "engine/verify/level_source.h"
+#include "engine/verify/row_walk.h"
+
+namespace khipu::verify {
+namespace {
+
+Finding row_finding(std::string_view code, TableId table, const WalkedRow& at, std::string detail) {
+  Finding found;
+  found.code = code;
+  found.table = table;
+  found.row = at.row;
+  found.segment = at.segment;
+  found.file = segment_path(table, at.segment);
+  if (at.offset != 0) found.offset = at.offset;
+  found.detail = std::move(detail);
+  return found;
+}
+
+class Spot {
+ public:
+  Spot(Run& run, TableId table, tree::Checker& checker, tree::HashSource& source)
+      : run_(run), table_(table), checker_(checker), source_(source) {}
+
+  void visit(const WalkedRow& at) {
+    if (failed_) return;
+    if (!at.frame) {
+      run_.findings.add(row_finding(code::kFrameCorrupt, table_, at, "no whole frame of this row can be found"));
+      return;
+    }
+    ++seen_;
+    const Result<codec::FrameFacts> facts = codec::frame_facts(at.frame->payload);
+    if (!facts.ok() || facts->kind != at.frame->kind || facts->time_us != at.frame->time_us) {
+      run_.findings.add(
+          row_finding(code::kFrameCorrupt, table_, at, "kind or time in the frame header is not the payload's"));
+    }
+    const Result<bool> good = checker_.check(at.row.value, tree::leaf_hash(at.frame->payload), source_);
+    if (!good.ok()) {
+      failed_ = good.error();
+    } else if (!*good) {
+      Finding found = row_finding(code::kLeafMismatch, table_, at,
+                                  "the record, or a tree file above it, is not what the signed root stands for");
+      found.commit = run_.report.commit;
+      run_.findings.add(std::move(found));
+    }
+  }
+  uint64_t seen() const { return seen_; }
+  const std::optional<Error>& failed() const { return failed_; }
+
+ private:
+  Run& run_;
+  TableId table_;
+  tree::Checker& checker_;
+  tree::HashSource& source_;
+  uint64_t seen_ = 0;
+  std::optional<Error> failed_;
+};
+
+}  // namespace
+
+Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableState& state,
+                            const std::vector<uint64_t>& rows) {
+  if (rows.empty() || !plan.directory) return uint64_t{0};
+  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan.directory, false));
+  LevelSource source(levels);
+  KHIPU_TRY_ASSIGN(std::optional<tree::Checker> checker, tree::Checker::open(state.size, state.root, source));
+  if (!checker) {
+    Finding found;
+    found.code = code::kTileMismatch;
+    found.table = plan.id;
+    found.row = Row{rows.front()};
+    found.file = std::string(table_name(plan.id)) + "/tree";
+    found.expected = short_hash(state.root);
+    found.detail = "the tree files do not add up to the signed root";
+    run.findings.add(std::move(found));
+    return uint64_t{0};
+  }
+  Spot spot(run, plan.id, *checker, source);
+  KHIPU_TRY(walk_rows(plan, rows, run.control, [&](const WalkedRow& at) { spot.visit(at); }));
+  if (spot.failed()) return *spot.failed();
+  return spot.seen();
+}
+
+std::vector<uint64_t> draw(uint64_t count, uint64_t population, uint64_t seed) {
+  std::set<uint64_t> chosen;
+  // splitmix64: a published mixer, so that a seed in a report gives the same rows anywhere.
+  const auto next = [&seed] {
+    uint64_t z = seed += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  };
+  // Floyd: each of the last `count` bounds adds exactly one.
+  for (uint64_t bound = population - std::min(count, population); bound < population; ++bound) {
+    if (!chosen.insert(next() % (bound + 1)).second) chosen.insert(bound);
+  }
+  return {chosen.begin(), chosen.end()};
+}
+
+Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::Need> needs) {
+  if (needs.empty() || !registry.directory) return {};
+  std::stable_sort(needs.begin(), needs.end(),
+                   [](const Entities::Need& a, const Entities::Need& b) { return a.row < b.row; });
+  std::vector<uint64_t> rows;
+  for (const Entities::Need& need : needs) {
+    if (rows.empty() || rows.back() != need.row) rows.push_back(need.row);
+  }
+  size_t next = 0;
+  codec::VersionRecord version;
+  return walk_rows(registry, rows, run.control, [&](const WalkedRow& at) {
+    const bool decoded = at.frame && codec::decode_version(at.frame->payload, version).ok();
+    for (; next < needs.size() && needs[next].row == at.row.value; ++next) {
+      const Entities::Need& need = needs[next];
+      std::string wrong;
+      if (!decoded) {
+        wrong = "a registry row that cannot be read";
+      } else if (version.entity.value_or(at.row).value != need.entity) {
+        wrong = need.row == need.entity ? "an entity row that is no first version" : "a version of another entity";
+      } else if (need.number && version.version != *need.number) {
+        wrong = "a version with another number than the one before it has";
+      } else if (need.name && facts_of(version).name != *need.name) {
+        wrong = "an entity of another type or id";
+      } else {
+        continue;
+      }
+      Finding found;
+      found.code = code::kReferenceMissing;
+      found.table = need.by;
+      found.row = Row{need.by_row};
+      found.expected = fmt::format("registry row {}, of the entity of row {}", need.row, need.entity);
+      found.detail = "the row refers to " + wrong;
+      found.likely = "rewriting";
+      run.findings.add(std::move(found));
+    }
+  });
+}
+
+}  // namespace khipu::verify

@@ -1,0 +1,17 @@
+// Single rows against the signed root of their table: what the sample mode and the second look of an incremental run
+// do. Internal to this room.
+#pragma once
+
+#include "engine/verify/run.h"
+
+namespace khipu::verify {
+
+// Every row of `rows` (ascending): its frame, its leaf, the path to the signed root. Returns how many were there.
+Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableState& state,
+                            const std::vector<uint64_t>& rows);
+// `count` different numbers below `population`, ascending, the same for the same seed.
+std::vector<uint64_t> draw(uint64_t count, uint64_t population, uint64_t seed);
+// What an incremental run takes from registry rows that it does not read.
+Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::Need> needs);
+
+}  // namespace khipu::verify
