@@ -21,12 +21,13 @@ Result<std::unique_ptr<Committer>> Committer::open(os::Directory& root, const Ke
   return committer;
 }
 
-Result<void> Committer::write_rows(const Pending& pending) {
+Result<void> Committer::write_rows(Pending& pending, Table::Write logs) {
   for (const TableId table : kTables) {
     const size_t i = index_of(table);
     if (pending.rows[i].leaves.empty()) continue;
     dirty_tables_ |= 1U << i;
-    KHIPU_TRY(at(table_name(table), tables_[i]->append(pending.rows[i])));
+    const Table::Write write = table == TableId::kLogs ? logs : Table::Write::kNow;
+    KHIPU_TRY(at(table_name(table), tables_[i]->append(pending.rows[i], write)));
   }
   return {};
 }

@@ -32,8 +32,9 @@ class Committer {
   static Result<std::unique_ptr<Committer>> open(os::Directory& root, const Keys& keys, const RootId& root_id,
                                                  const Recovered& recovered, uint64_t segment_size_bytes);
 
-  // Rows behind the last ones; their tables become dirty.
-  Result<void> write_rows(const Pending& pending);
+  // Rows behind the last ones; their tables become dirty. kWithFrame: write_frame() follows at once and writes those of
+  // logs/ with it, which only a commit with no other before it in the pipeline may do.
+  Result<void> write_rows(Pending& pending, Table::Write logs = Table::Write::kNow);
   bool uncommitted() const { return dirty_tables_ != 0; }
 
   // Signs what the tables hold now as the next commit. The frame is written by write_frame(), which must wait for the

@@ -43,7 +43,10 @@ void Writer::Impl::poison(const Error& error) {
 std::vector<Submission> Writer::Impl::take() {
   std::vector<Submission> taken;
   std::unique_lock hold(mutex);
-  while (poisoned.empty()) {
+  writer_commits = false;
+  while (true) {
+    queue_moved.wait(hold, [&] { return !caller_commits; });
+    if (!poisoned.empty()) break;
     const bool due_now =
         !queue.empty() && (stopping || options.sync != SyncPolicy::kGroup || queued_events >= options.group_events);
     if (due_now || (stopping && queue.empty())) break;
@@ -72,6 +75,7 @@ std::vector<Submission> Writer::Impl::take() {
     taken.push_back(std::move(next));
     queue.pop_front();
   }
+  writer_commits = true;
   return taken;
 }
 
@@ -86,16 +90,38 @@ void Writer::Impl::write_loop() {
       }
       if (taken.empty() && stopping && queue.empty() && uncommitted_events == 0 && !committer->uncommitted()) break;
     }
-    if (Result<void> done = commit(std::move(taken)); !done.ok()) {
-      poison(done.error());
-      for (auto& answer : answers) answer(&done.error());
-      answers.clear();
+    if (Result<void> done = commit(std::move(taken), Sync::kPipelined); !done.ok()) {
+      fail(done.error());
       break;
     }
   }
   const std::lock_guard hold(mutex);
   writer_done = true;
   sync_moved.notify_all();
+}
+
+// A commit broke before its frame was handed on.
+void Writer::Impl::fail(const Error& error) {
+  poison(error);
+  for (auto& answer : answers) answer(&error);
+  answers.clear();
+}
+
+// With the mutex held. What `os` has gathered (the policy may have changed) goes its own way.
+bool Writer::Impl::may_commit_here() const {
+  return options.sync == SyncPolicy::kAlways && !caller_commits && !writer_commits && sync_idle && queue.empty() &&
+         !stopping && poisoned.empty() && !committer->uncommitted();
+}
+
+// The caller has set caller_commits under the mutex.
+void Writer::Impl::commit_here(Submission submission) {
+  std::vector<Submission> taken;
+  taken.push_back(std::move(submission));
+  if (Result<void> done = commit(std::move(taken), Sync::kHere); !done.ok()) fail(done.error());
+  const std::lock_guard hold(mutex);
+  caller_commits = false;
+  // uncommitted(): the policy became `os` meanwhile, and what it gathered needs the writer's thread's timer.
+  if (!queue.empty() || stopping || !poisoned.empty() || committer->uncommitted()) queue_moved.notify_all();
 }
 
 // Until the sync thread is idle: the commit before this one is durable, visible and answered.
@@ -107,7 +133,7 @@ Result<void> Writer::Impl::wait_for_sync() {
   return {};
 }
 
-Result<void> Writer::Impl::commit(std::vector<Submission> taken) {
+Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   SyncPolicy policy;
   bool stop;
   {
@@ -143,7 +169,8 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken) {
       KHIPU_TRY(committer->seal());
     }
     if (uncommitted_events == 0) uncommitted_since = Steady::now();
-    KHIPU_TRY(committer->write_rows(pending));
+    KHIPU_TRY(committer->write_rows(
+        pending, sync == Sync::kHere && policy == SyncPolicy::kAlways ? Table::Write::kWithFrame : Table::Write::kNow));
     uncommitted_events += pending.events;
     answered.insert(answered.end(), pending.answered.begin(), pending.answered.end());
   }
@@ -168,11 +195,24 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken) {
   answers.clear();
   answered.clear();
   uncommitted_events = 0;
-  const std::lock_guard hold(mutex);
-  syncing = std::move(job);
-  sync_idle = false;
-  sync_moved.notify_all();
-  return {};
+  {
+    const std::lock_guard hold(mutex);
+    if (sync == Sync::kPipelined && (policy != SyncPolicy::kAlways || !queue.empty())) {
+      syncing = std::move(job);
+      sync_idle = false;
+      sync_moved.notify_all();
+      return {};
+    }
+  }
+  return finish(std::move(job));
+}
+
+// (2) sync, (3) HEAD, (4) answers.
+Result<void> Writer::Impl::finish(Job job) {
+  Result<void> done = make_durable(job);
+  if (!done.ok()) poison(done.error());
+  for (auto& answer : job.answers) answer(done.ok() ? nullptr : &done.error());
+  return done;
 }
 
 void Writer::Impl::sync_loop() {
@@ -183,9 +223,7 @@ void Writer::Impl::sync_loop() {
     Job job = std::move(*syncing);
     syncing.reset();
     hold.unlock();
-    const Result<void> done = make_durable(job);
-    if (!done.ok()) poison(done.error());
-    for (auto& answer : job.answers) answer(done.ok() ? nullptr : &done.error());
+    const Result<void> done = finish(std::move(job));
     hold.lock();
     sync_idle = true;
     sync_moved.notify_all();
@@ -195,7 +233,6 @@ void Writer::Impl::sync_loop() {
   checkpoint_moved.notify_all();
 }
 
-// (2) sync, (3) HEAD; the answers are the caller's.
 Result<void> Writer::Impl::make_durable(Job& job) {
   KHIPU_TRY(at("commit " + std::to_string(job.commit.number.value), sync_files(job)));
   KHIPU_TRY(head_file->write(job.head));
@@ -205,15 +242,17 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   events += job.events;
   published.commit = job.commit;
   published.head = job.head;
-  checkpoint_moved.notify_all();
+  if (checkpoint_waits) checkpoint_moved.notify_all();
   return {};
 }
 
 void Writer::Impl::checkpoint_loop() {
   std::unique_lock hold(mutex);
   while (!sync_done && poisoned.empty()) {
+    checkpoint_waits = true;
     checkpoint_moved.wait(hold,
                           [&] { return sync_done || !poisoned.empty() || published.commit.number > checkpointed; });
+    checkpoint_waits = false;
     if (sync_done || !poisoned.empty()) break;
     hold.unlock();
     const Result<void> done = checkpoint();

@@ -1,7 +1,5 @@
 #include "engine/writer/publisher.h"
 
-#include <future>
-
 namespace khipu::writer {
 
 Result<std::unique_ptr<HeadFile>> HeadFile::open(os::Directory& root, uint64_t sequence, size_t last_slot) {
@@ -19,16 +17,11 @@ Result<void> HeadFile::write(segment::Head& head) {
 }
 
 Result<void> sync_files(const Job& job) {
-  std::vector<std::future<Result<void>>> others;
-  for (size_t i = 0; i + 1 < job.dirty.size(); ++i) {
-    others.push_back(std::async(std::launch::async, [file = job.dirty[i].get()] { return file->sync_data(); }));
+  if (job.dirty.size() > 1) {
+    for (const auto& file : job.dirty) file->start_sync();
   }
-  Result<void> first = job.dirty.empty() ? Result<void>() : job.dirty.back()->sync_data();
-  for (auto& other : others) {
-    Result<void> result = other.get();
-    if (first.ok() && !result.ok()) first = std::move(result);
-  }
-  return first;
+  for (const auto& file : job.dirty) KHIPU_TRY(file->sync_data());
+  return {};
 }
 
 Result<std::unique_ptr<Checkpointer>> Checkpointer::open(os::Directory& root, os::Directory& keys) {

@@ -28,7 +28,7 @@ class HeadFile {
   size_t slot_ = 0;
 };
 
-// Makes every dirty file of the job durable: all at once, each on a thread of its own when there are several.
+// Makes every dirty file of the job durable: all are set on their way first, so one disk's work is done side by side.
 Result<void> sync_files(const Job& job);
 
 // Owner: one thread at a time.

@@ -17,6 +17,7 @@ Result<std::unique_ptr<Table>> Table::open(os::Directory& root, TableId id, cons
   KHIPU_TRY_ASSIGN(table->directory_, root.open_directory(table_name(id)));
   KHIPU_TRY_ASSIGN(table->levels_, segment::LevelFiles::open(*table->directory_, true));
   table->builder_ = std::move(start.builder);
+  table->root_ = table->builder_.root();
   table->segment_ = start.head.segment;
   table->segment_first_row_ = start.head.segment_first_row;
   table->end_offset_ = start.head.end_offset;
@@ -35,28 +36,34 @@ Result<void> Table::open_segment(bool create) {
   reserved_end_ = 0;
   if (!create) return {};
   KHIPU_TRY(at(name, file_->write_at(0, segment::encode_header({id_, root_id_, segment_, segment_first_row_}))));
-  KHIPU_TRY(reserve(segment::kHeaderSize));
+  KHIPU_TRY(reserve(segment::kHeaderSize, 0));
   KHIPU_TRY(at(name, file_->sync()));
   return directory_->sync();
 }
 
-Result<void> Table::reserve(uint64_t size) {
-  if (size <= reserved_end_) return {};
+Result<void> Table::reserve(uint64_t offset, uint64_t size) {
+  if (offset + size <= reserved_end_) return {};
   const uint64_t step = std::min(kReserveStep, std::max<uint64_t>(segment_size_bytes_, 1 << 16));
-  const uint64_t from = std::max(reserved_end_, end_offset_);
-  KHIPU_TRY(at(segment::segment_name(segment_), file_->preallocate(from, size - from + step)));
-  reserved_end_ = size + step;
+  const uint64_t from = std::max(reserved_end_, offset);
+  KHIPU_TRY(at(segment::segment_name(segment_), file_->preallocate(from, offset + size - from + step)));
+  reserved_end_ = offset + size + step;
   return {};
 }
 
-Result<void> Table::append(const Rows& rows) {
+Result<void> Table::append(Rows& rows, Write write) {
   if (rows.leaves.empty()) return {};
-  KHIPU_TRY(reserve(end_offset_ + rows.frames.size()));
-  KHIPU_TRY(at(segment::segment_name(segment_), file_->write_at(end_offset_, rows.frames)));
+  KHIPU_ASSERT(held_.empty());
+  const uint64_t offset = end_offset_;
   end_offset_ += rows.frames.size();
+  if (write == Write::kWithFrame) {
+    held_.swap(rows.frames);
+  } else {
+    KHIPU_TRY(write_bytes(offset, rows.frames));
+  }
   const uint64_t before = builder_.size();
   for (auto& level : scratch_) level.clear();
   builder_.append(rows.leaves, scratch_);
+  root_ = builder_.root();
   for (size_t level = 0; level < tree::kLevelCount && !scratch_[level].empty(); ++level) {
     KHIPU_TRY(levels_->write(level, tree::Builder::complete(before, level), scratch_[level]));
   }
@@ -74,10 +81,21 @@ Result<void> Table::append(const Rows& rows) {
 
 Result<uint64_t> Table::append_frame(Bytes frame) {
   const uint64_t offset = end_offset_;
-  KHIPU_TRY(reserve(end_offset_ + frame.size()));
-  KHIPU_TRY(at(segment::segment_name(segment_), file_->write_at(offset, frame)));
   end_offset_ += frame.size();
+  if (held_.empty()) {
+    KHIPU_TRY(write_bytes(offset, frame));
+  } else {
+    const uint64_t rows_offset = offset - held_.size();
+    khipu::append(held_, frame);
+    KHIPU_TRY(write_bytes(rows_offset, held_));
+    held_.clear();
+  }
   return offset;
+}
+
+Result<void> Table::write_bytes(uint64_t offset, Bytes bytes) {
+  KHIPU_TRY(reserve(offset, bytes.size()));
+  return at(segment::segment_name(segment_), file_->write_at(offset, bytes));
 }
 
 Result<void> Table::seal(const Behind& commit) {
@@ -89,7 +107,7 @@ Result<void> Table::seal(const Behind& commit) {
   entry.footer.commit = commit.number;
   entry.footer.commit_hash = commit.hash;
   entry.footer.commit_offset = id_ == TableId::kLogs ? commit.offset : 0;
-  entry.footer.root = builder_.root();
+  entry.footer.root = root_;
   Buffer payload, frame;
   segment::encode_footer(payload, entry.footer);
   codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kFooter), entry.footer.recorded_last, payload);
@@ -120,7 +138,7 @@ Result<void> Table::sync_tree(uint64_t committed) {
 segment::HeadTable Table::head() const {
   segment::HeadTable head;
   head.size = builder_.size();
-  head.root = builder_.root();
+  head.root = root_;
   head.segment = segment_;
   head.segment_first_row = segment_first_row_;
   head.end_offset = end_offset_;

@@ -59,8 +59,10 @@ class Table {
   static Result<std::unique_ptr<Table>> open(os::Directory& root, TableId id, const RootId& root_id, TableStart start,
                                              uint64_t segment_size_bytes);
 
-  // Writes the rows behind the last ones and their hashes into the tree files. Nothing is synced.
-  Result<void> append(const Rows& rows);
+  // Writes the rows behind the last ones and their hashes into the tree files. Nothing is synced. kWithFrame: the rows
+  // are taken, and written by the append_frame() that follows at once, both in one call.
+  enum class Write { kNow, kWithFrame };
+  Result<void> append(Rows& rows, Write write);
   // Writes bytes that are not rows (a commit frame) and returns where they stand.
   Result<uint64_t> append_frame(Bytes frame);
 
@@ -84,13 +86,14 @@ class Table {
 
   uint64_t size() const { return builder_.size(); }
   segment::HeadTable head() const;
-  Hash root() const { return builder_.root(); }
+  const Hash& root() const { return root_; }
 
  private:
   Table(TableId id, const RootId& root_id, uint64_t segment_size_bytes)
       : id_(id), root_id_(root_id), segment_size_bytes_(segment_size_bytes) {}
   Result<void> open_segment(bool create);
-  Result<void> reserve(uint64_t size);
+  Result<void> reserve(uint64_t offset, uint64_t size);
+  Result<void> write_bytes(uint64_t offset, Bytes bytes);
 
   TableId id_;
   RootId root_id_;
@@ -100,10 +103,12 @@ class Table {
   std::unique_ptr<os::File> manifest_;
   std::optional<segment::LevelFiles> levels_;
   tree::Builder builder_;
+  Hash root_{};  // of builder_
   SegmentNumber segment_;
   Row segment_first_row_;
   uint64_t end_offset_ = segment::kHeaderSize;
   uint64_t reserved_end_ = 0;
+  Buffer held_;  // rows that wait for their frame, in front of end_offset_
   uint64_t tree_synced_ = 0;
   uint64_t manifest_entries_ = 0;
   segment::Footer times_;  // of the active segment's rows

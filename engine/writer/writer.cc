@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <future>
-
 #include "engine/ingest/validate.h"
 #include "engine/writer/writer_impl.h"
 
@@ -37,8 +35,8 @@ Writer::~Writer() {
   if (impl_) (void)impl_->close().ok();
 }
 
-void Writer::submit(ingest::Batch batch, Answer answer) {
-  Impl& impl = *impl_;
+Result<void> Writer::validate(const ingest::Batch& batch) const {
+  const Impl& impl = *impl_;
   std::shared_ptr<const registry::Schema> schema = this->schema();
   ingest::Limits limits;
   {
@@ -57,13 +55,19 @@ void Writer::submit(ingest::Batch batch, Answer answer) {
     }
     schema = std::move(extended);
   }
-  if (Result<void> valid = ingest::validate(batch, *schema, limits, impl.environment.clock.now()); !valid.ok()) {
-    return answer(std::move(valid).error());
-  }
+  return ingest::validate(batch, *schema, limits, impl.environment.clock.now());
+}
+
+void Writer::submit(ingest::Batch batch, Answer answer) { enter(std::move(batch), std::move(answer), false); }
+
+void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
+  Impl& impl = *impl_;
+  if (Result<void> valid = validate(batch); !valid.ok()) return answer(std::move(valid).error());
   Submission submission{std::move(batch), std::move(answer), 0, 0, Steady::now()};
   submission.events = std::max<uint64_t>(1, submission.batch.events.size());
   submission.size_bytes = size_of(submission.batch);
   std::optional<Error> refusal;
+  bool here = false;
   {
     const std::lock_guard hold(impl.mutex);
     if (!impl.poisoned.empty()) {
@@ -74,6 +78,8 @@ void Writer::submit(ingest::Batch batch, Answer answer) {
                (impl.queued_events + submission.events > impl.options.queue_events_max ||
                 impl.queued_size_bytes + submission.size_bytes > impl.options.queue_size_bytes_max)) {
       refusal = Error{Code::kBusy, fmt::format("{} events wait already; try again", impl.queued_events)};
+    } else if (may_block && impl.may_commit_here()) {
+      here = impl.caller_commits = true;
     } else {
       impl.queued_events += submission.events;
       impl.queued_size_bytes += submission.size_bytes;
@@ -81,14 +87,28 @@ void Writer::submit(ingest::Batch batch, Answer answer) {
     }
   }
   if (refusal) return submission.answer(std::move(*refusal));
+  if (here) return impl.commit_here(std::move(submission));
   impl.queue_moved.notify_one();
 }
 
 Result<Receipt> Writer::submit_and_wait(ingest::Batch batch) {
-  std::promise<Result<Receipt>> promise;
-  std::future<Result<Receipt>> future = promise.get_future();
-  submit(std::move(batch), [&promise](Result<Receipt> receipt) { promise.set_value(std::move(receipt)); });
-  return future.get();
+  // Not a promise: it wakes the kernel also when the answer is there before anybody waits.
+  struct Slot {
+    std::mutex mutex;
+    std::condition_variable filled;
+    std::optional<Result<Receipt>> receipt;
+  } slot;
+  enter(
+      std::move(batch),
+      [&slot](Result<Receipt> receipt) {
+        const std::lock_guard hold(slot.mutex);
+        slot.receipt = std::move(receipt);
+        slot.filled.notify_one();  // inside: the slot is gone as soon as its owner sees the answer
+      },
+      true);
+  std::unique_lock hold(slot.mutex);
+  slot.filled.wait(hold, [&] { return slot.receipt.has_value(); });
+  return std::move(*slot.receipt);
 }
 
 Result<void> Writer::close() { return impl_->close(); }

@@ -87,7 +87,7 @@ class Writer {
   // Validates on the caller's thread, queues, and later calls `answer`. Errors of validation, kBusy, kPoisoned and
   // kConflict (idempotency) arrive through `answer` as well, possibly before submit returns.
   void submit(ingest::Batch batch, Answer answer);
-  Result<Receipt> submit_and_wait(ingest::Batch batch);
+  Result<Receipt> submit_and_wait(ingest::Batch batch);  // under policy `always` it may commit on the caller's thread
 
   // Commits what waits, syncs, writes the key-side state and closes; later submissions are kPoisoned.
   Result<void> close();
@@ -100,6 +100,8 @@ class Writer {
 
  private:
   Writer();
+  Result<void> validate(const ingest::Batch& batch) const;
+  void enter(ingest::Batch batch, Answer answer, bool may_block);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -29,6 +29,11 @@ struct Submission {
 // Three threads beside the callers'. The writer's: queue -> sequence, encode, hash -> rows -> frame. The sync thread:
 // fdatasync -> HEAD -> answers. The checkpointer's: every second, tree files, key-side state, HEAD sync. So the rows of
 // a commit are written while the one before it syncs; its frame only after that sync has returned.
+//
+// Under policy `always` with nothing waiting and nothing syncing there is nothing to overlap, and each hand-over
+// between threads costs as much as the commit's own work: then whoever waits for the answer takes both roles for one
+// commit (commit_here), and the writer's thread syncs a lone submission itself. "The writer's thread" below is whoever
+// has the role; it changes hands under the mutex only.
 struct Writer::Impl {
   explicit Impl(Environment environment_) : environment(environment_) {}
 
@@ -41,7 +46,7 @@ struct Writer::Impl {
   std::unique_ptr<Sequencer> sequencer;  // the writer's thread
   std::unique_ptr<Committer> committer;  // the writer's thread
   std::unique_ptr<HeadFile> head_file;
-  std::unique_ptr<IdempotencyLog> idempotency;  // the sync thread
+  std::unique_ptr<IdempotencyLog> idempotency;  // the sync thread's, like head_file: whoever syncs the commit
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
 
   mutable std::mutex mutex;
@@ -53,9 +58,12 @@ struct Writer::Impl {
   bool writer_done = false, sync_done = false;
   std::string poisoned;
   std::shared_ptr<const registry::Schema> schema;
-  std::optional<Job> syncing;  // handed to the sync thread
+  bool writer_commits = false;  // the writer's thread has taken submissions
+  bool caller_commits = false;  // a caller has taken the writer's role (commit_here): its thread waits
+  std::optional<Job> syncing;   // handed to the sync thread
   bool sync_idle = true;
-  Job published;  // the last commit whose HEAD was written
+  bool checkpoint_waits = false;  // the checkpointer waits for a commit
+  Job published;                  // the last commit whose HEAD was written
   CommitNumber checkpointed;
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
@@ -71,9 +79,14 @@ struct Writer::Impl {
 
   void write_loop();
   std::vector<Submission> take();
-  Result<void> commit(std::vector<Submission> taken);
+  enum class Sync { kPipelined, kHere };
+  Result<void> commit(std::vector<Submission> taken, Sync sync);
+  bool may_commit_here() const;
+  void commit_here(Submission submission);
+  void fail(const Error& error);
   Result<void> wait_for_sync();
   void sync_loop();
+  Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
   void checkpoint_loop();
   Result<void> checkpoint();

@@ -35,19 +35,23 @@ CrashRig& prepared() {
 }
 
 // How many operations such a life has.
-uint64_t operations_of_a_life() {
+uint64_t operations_of_a_life(writer::SyncPolicy policy) {
   CrashRig rig(prepared().disk().clone(), 7);
+  rig.commit_with(policy);
   rig.remember(prepared());
   REQUIRE(rig.life(kEvents, kSegment).ok());
   return rig.disk().operations();
 }
 
 void each_operation(Fault fault, bool power_lost) {
-  const uint64_t operations = operations_of_a_life();
+  const auto policy = GENERATE(writer::SyncPolicy::kAlways, writer::SyncPolicy::kGroup);
+  INFO((policy == writer::SyncPolicy::kAlways ? "the caller commits" : "the writer's threads commit"));
+  const uint64_t operations = operations_of_a_life(policy);
   REQUIRE(operations > 50);
   for (uint64_t n = 1; n <= operations; ++n) {
     CrashRig rig(prepared().disk().clone(), 7);
     rig.remember(prepared());
+    rig.commit_with(policy);
     plan(rig.disk(), fault, n);
     const Result<void> lived = rig.life(kEvents, kSegment);
     if (power_lost) {

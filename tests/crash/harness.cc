@@ -62,7 +62,8 @@ Result<std::unique_ptr<writer::Writer>> CrashRig::open(uint64_t segment_size_byt
   root_ = disk_->directory("root");  // handles die with each crash
   keys_ = disk_->directory("root.keys");
   writer::Options options;
-  options.sync = writer::SyncPolicy::kAlways;
+  options.sync = policy_;
+  options.group_events = 1;
   options.segment_size_bytes = segment_size_bytes;
   return writer::Writer::open({*root_, *keys_, clock_, random_}, options);
 }

@@ -31,6 +31,8 @@ class CrashRig {
 
   FakeDisk& disk() { return *disk_; }
   FakeClock& clock() { return clock_; }
+  // kAlways: whoever submits commits on its own thread. kGroup: each submission goes through the writer's threads.
+  void commit_with(writer::SyncPolicy policy) { policy_ = policy; }
   Result<std::unique_ptr<writer::Writer>> open(uint64_t segment_size_bytes = 32ULL << 20);
   // One event in one commit, with two targets and an actor whose name changes now and then: rows in logs/ and
   // registry/.
@@ -64,6 +66,7 @@ class CrashRig {
   Acknowledged acknowledged_;
   std::set<std::string> submitted_;
   uint64_t next_ = 0;
+  writer::SyncPolicy policy_ = writer::SyncPolicy::kAlways;
 };
 
 std::string describe(const verify::Report& report);

@@ -26,6 +26,7 @@ bool is_sync(const DiskEvent& event) {
 std::unique_ptr<CrashRig> interrupted() {
   auto owner = std::make_unique<CrashRig>();
   CrashRig& rig = *owner;
+  rig.commit_with(writer::SyncPolicy::kGroup);  // rows and frame are two writes
   REQUIRE(rig.life(4, 1 << 20).ok());
   auto writer = rig.open(1 << 20);
   REQUIRE(writer.ok());
@@ -45,6 +46,7 @@ std::unique_ptr<CrashRig> interrupted() {
 
 TEST_CASE("rule head-after-sync and frame-after-sync: HEAD is written only when nothing it names is unsynced") {
   CrashRig rig;
+  rig.commit_with(GENERATE(writer::SyncPolicy::kAlways, writer::SyncPolicy::kGroup));
   auto writer = rig.open(1 << 20);
   REQUIRE(writer.ok());
   rig.disk().clear_log();

@@ -1,6 +1,9 @@
 // The writer end to end on a real directory: what is acknowledged is there, pinned, once.
 #include "engine/writer/writer.h"
 
+#include <mutex>
+#include <thread>
+
 #include "engine/snapshot/store.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_directory.h"
@@ -172,4 +175,48 @@ TEST_CASE("writer: a second writer is locked out at once, naming the first") {
   REQUIRE(!second.ok());
   CHECK(second.error().code == Code::kLocked);
   CHECK(second.error().message.find("serve") != std::string::npos);
+}
+
+TEST_CASE(
+    "writer: callers that commit for themselves, queued ones and a changing policy keep one order, nothing twice") {
+  constexpr int kThreads = 4, kEach = 60;
+  Root root;
+  writer::Options options;
+  options.sync = writer::SyncPolicy::kAlways;
+  options.segment_size_bytes = 16384;  // seals on the way
+  std::vector<uint64_t> seqs;
+  std::mutex mutex;
+  {
+    auto writer = root.open(options);
+    std::vector<std::thread> threads;
+    const auto note = [&](const Result<writer::Receipt>& receipt) {
+      const std::lock_guard hold(mutex);
+      seqs.push_back(receipt.ok() ? receipt->first_seq.value : UINT64_MAX);
+    };
+    for (int thread = 0; thread < kThreads; ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < kEach; ++i) {
+          ingest::Batch batch = event("u-" + std::to_string(i % 5), "name " + std::to_string(i / 9), "PUT");
+          if (thread == 0) {
+            writer->submit(std::move(batch), note);
+          } else {
+            note(writer->submit_and_wait(std::move(batch)));
+          }
+          if (thread == 1 && i % 20 == 10) {
+            writer::Options changed = options;
+            changed.sync = i == 10 ? writer::SyncPolicy::kOs : writer::SyncPolicy::kAlways;
+            writer->reconfigure(changed);
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    REQUIRE(writer->close().ok());
+  }
+  std::sort(seqs.begin(), seqs.end());
+  REQUIRE(seqs.size() == kThreads * kEach);
+  for (size_t i = 0; i < seqs.size(); ++i) CHECK(seqs[i] == i);
+  CHECK(root.snapshot()->size(TableId::kLogs) == seqs.size());
+  Buffer keep;
+  for (uint64_t seq = 0; seq < seqs.size(); ++seq) CHECK(shown(*root.snapshot(), seq, keep).action == "PUT");
 }
