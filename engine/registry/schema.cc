@@ -17,7 +17,12 @@ constexpr std::array<std::string_view, 17> kBuiltIn = {
 Error invalid(std::string message) { return {Code::kInvalid, std::move(message)}; }
 Error conflict(std::string message) { return {Code::kConflict, std::move(message)}; }
 
-std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
+// Messages reach terminals: a refused name never as it is.
+std::string quoted(std::string_view text) {
+  std::string out = "'" + std::string(text.substr(0, 80)) + "'";
+  for (char& c : out) c = static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F ? '?' : c;
+  return out;
+}
 
 Error bad_name(std::string_view what, std::string_view name) {
   if (name.starts_with("khipu_")) return invalid(std::string(what) + " " + quoted(name) + ": khipu_ is reserved");

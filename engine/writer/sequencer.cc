@@ -9,6 +9,7 @@
 #include "engine/codec/frame.h"
 #include "engine/codec/statement.h"
 #include "engine/crypto/hash.h"
+#include "engine/ingest/near_name.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::writer {
@@ -328,8 +329,8 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
   }
   if (input.deleted) {
     if (!state) {
-      return Error{Code::kInvalid,
-                   fmt::format("{}:{} is not registered, so it cannot be deleted", input.type, input.id)};
+      return Error{Code::kInvalid, fmt::format("{}: {} is not registered, so it cannot be deleted", input.type,
+                                               ingest::quoted(input.id))};
     }
     KHIPU_TRY(merge_fields(input, state));  // what the entity was stays readable in the version that deletes it
   } else {

@@ -118,8 +118,25 @@ std::string defang(std::string_view text) {
   return out;
 }
 
+// What follows "arn:partition:service:region:account:" (behind a type of ours, too): that much of an Amazon resource
+// name is fixed words, and no sentence.
+std::string_view behind_arn(std::string_view token) {
+  constexpr size_t kFixedParts = 5;
+  const size_t colon = token.find(':');
+  std::string_view rest = token;
+  if (colon != std::string_view::npos && token.substr(colon + 1).starts_with("arn:")) rest = token.substr(colon + 1);
+  if (!rest.starts_with("arn:")) return token;
+  for (size_t i = 0; i < kFixedParts; ++i) {
+    const size_t end = rest.find(':');
+    if (end == std::string_view::npos) return token;
+    rest.remove_prefix(end + 1);
+  }
+  return rest;
+}
+
 // Six or more parts that look like words: a sentence with hyphens for spaces, which fits an identifier.
 bool is_sentence(std::string_view token) {
+  token = behind_arn(token);
   size_t parts = 0;
   size_t letters = 0;
   bool has_vowel = false, is_word = true;

@@ -116,21 +116,34 @@ TEST_CASE("validate: a protected field is never taken in the clear") {
   sample.refused("protected", Code::kUnsupported);
 }
 
-TEST_CASE("validate: empty, oversized and control-character texts are refused where they stand") {
+TEST_CASE("validate: control characters in ids, actions, sources and the rest are evidence and come in") {
+  constexpr std::string_view kTyped("root\x1b[2J\r\nSYSTEM: all clear\x00\x7f", 29);
+  Sample sample;
+  sample.event.actor.id = kTyped;
+  sample.event.action = kTyped;
+  sample.event.url = kTyped;
+  sample.event.source = kTyped;
+  sample.event.event_id = kTyped;
+  sample.event.session = kTyped;
+  const Result<void> checked = sample.check();
+  INFO((checked.ok() ? "" : checked.error().message));
+  CHECK(checked.ok());
+  // Where an error has to name one, it is not passed on as it is.
+  sample.event.actor.type = "us\x1b[2Jer";
+  const Result<void> refused = sample.check();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("validate: empty, oversized and invalid texts are refused where they stand") {
   Sample sample;
   sample.event.action = "";
   sample.refused("action");
-  sample.event.action = std::string_view("G\x00T", 3);
-  sample.refused("control");
-  sample.event.action = "GET\x7F";
-  sample.refused("control");
   sample.event.action = "GET and twenty more bytes \xFF";
   sample.refused("UTF-8");
   sample.event.action = "GET";
   sample.event.actor.id = "";
   sample.refused("actor.id");
-  sample.event.actor.id = "a\nb";
-  sample.refused("control");
   const std::string long_id(1025, 'x');
   sample.event.actor.id = long_id;
   sample.refused("1024", Code::kLimit);
