@@ -15,6 +15,8 @@ std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_query_command();
 std::unique_ptr<Command> make_history_command();
 std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_prove_command();
+std::unique_ptr<Command> make_verify_proof_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_token_add();
