@@ -9,15 +9,14 @@
 //   key: KHIPU-SECRET-1 q83v...=
 //   check: 1f2e3d4c
 //
-// | line    | value                                                                                                   |
-// |---------|---------------------------------------------------------------------------------------------------------|
-// | 1       | the format; another version is kUnsupported                                                             |
-// | kind    | signing (Ed25519 seed), index (key of keyed hashes: idempotency keys, cursors), verifier (Ed25519 public)
-// | | name    | 1 to 128 bytes of printable ASCII without space and '+': for a verifier the origin it speaks for | |
-// version | 1 to 4294967295, decimal: the place in a ring of keys of one name                                        |
-// | created | RFC 3339, UTC, six digits                                                                               |
-// | key     | 32 bytes, base64; before a secret stands KHIPU-SECRET-1, so that a leaked one can be found with grep | |
-// check   | the first 4 bytes of SHA-256 over all lines above, hex: catches a slip of the hand, proves nothing       |
+// Line by line:
+//   1        the format; another version is kUnsupported
+//   kind     signing (Ed25519 seed), index (key of keyed hashes: idempotency keys, cursors), verifier (Ed25519 public)
+//   name     1 to 128 bytes of printable ASCII without space and '+': for a verifier the origin it speaks for
+//   version  1 to 4294967295, decimal: the place in a ring of keys of one name
+//   created  RFC 3339, UTC, six digits
+//   key      32 bytes, base64; before a secret stands KHIPU-SECRET-1, so that a leaked one can be found with grep
+//   check    the first 4 bytes of SHA-256 over all lines above, hex: catches a slip of the hand, proves nothing
 //
 // Valid if and only if: these seven lines in this order, each ended by one line feed, nothing after them, every value
 // in the form above, and the check digits right. At most 1,024 bytes.

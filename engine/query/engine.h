@@ -57,6 +57,8 @@ class Engine {
   ~Engine();
 
   Answer<EventPage> events(const EventRequest& request);
+  // What the first page of this request's cursor carried along, without reading a row; errors as of events().
+  Answer<std::string> context_of(const EventRequest& request);
   // All that match, in order, without a page's bounds; `visit` returns false to stop. rows of the page stay empty.
   Answer<EventPage> each_event(const Filter& filter, const Order& order,
                                const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop = {});

@@ -137,6 +137,12 @@ Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot,
   return question;
 }
 
+Answer<std::string> Engine::context_of(const EventRequest& request) {
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  KHIPU_TRY_ASSIGN(Question question, question_of(*snapshot, request));
+  return std::move(question.place.context);
+}
+
 Answer<EventPage> Engine::events(const EventRequest& request) {
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
   KHIPU_TRY_ASSIGN(Question question, question_of(*snapshot, request));

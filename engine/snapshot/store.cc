@@ -8,6 +8,7 @@
 #include "engine/segment/reader.h"
 #include "engine/snapshot/meta_state.h"
 #include "engine/snapshot/segment_cache.h"
+#include "engine/tree/source_of.h"
 
 namespace khipu::snapshot {
 namespace {
@@ -16,16 +17,7 @@ constexpr int kSlotAttempts = 100;  // retention would have to raise the epoch t
 
 Error corrupt(std::string message) { return {Code::kCorrupt, std::move(message)}; }
 
-class LevelSource : public tree::HashSource {
- public:
-  explicit LevelSource(segment::LevelFiles files) : files_(std::move(files)) {}
-  Result<void> read(size_t level, uint64_t index, std::span<Hash> into) override {
-    return files_.read(level, index, into);
-  }
-
- private:
-  segment::LevelFiles files_;
-};
+using LevelSource = tree::SourceOf<segment::LevelFiles>;
 
 }  // namespace
 

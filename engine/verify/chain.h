@@ -24,6 +24,8 @@ class Chain {
   // One segment of logs/, whose rows have been pushed into the trail. `facts` is what is left after that.
   Result<void> walk(const std::vector<CommitAt>& commits, const SegmentFacts& facts);
   // A segment of logs/ could not be read: what it held is neither there nor missing.
+  // A segment of logs/ was let go by policy: the chain goes on behind the commit it was sealed behind.
+  void let_go(SegmentNumber segment, CommitNumber commit, const Hash& hash);
   void skip_unreadable() { unreadable_ = gap_ = true; }
   void see_tail(const std::vector<CommitAt>& commits, const SegmentFacts& facts);
   // HEAD's slots against the chain, and whatever was expected and never came.
@@ -60,7 +62,7 @@ class Chain {
   Hash line_hash_{};
   uint64_t line_offset_ = 0;
   SegmentNumber line_segment_;
-  CommitNumber resumed_;
+  CommitNumber resumed_, let_go_;
   uint64_t commits_ = 0, signatures_ = 0;
   bool sig_reported_ = false, ended_ = false;
   bool unreadable_ = false;  // somewhere

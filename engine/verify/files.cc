@@ -235,7 +235,7 @@ class Planner {
       found.detail = "the segment's file is not there, and no RETENTION statement says why";
       if (job.first_row && job.first_row->value > 0) found.last_good = {Row{job.first_row->value - 1}, std::nullopt};
       if (found.row_end) found.next_good = found.row_end;
-      findings_.add(std::move(found));
+      plan_.missing.push_back(std::move(found));
     } else {
       plan_.bytes += std::min(file->second, job.end_max);
     }

@@ -24,6 +24,7 @@ struct TablePlan {
   TableId id = TableId::kMeta;
   std::unique_ptr<os::Directory> directory;  // null: the folder is missing
   std::vector<SegmentJob> jobs;              // in order of number, missing files included
+  std::vector<Finding> missing;  // segment files that are not there: whether a RETENTION explains it is seen later
   std::vector<segment::ManifestEntry> manifest;
   uint64_t tree_synced = 0;
   uint64_t bytes = 0;  // to be read

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/verify/published.h"
+#include "engine/verify/retained.h"
 #include "engine/verify/run.h"
 #include "engine/verify/since.h"
+#include "engine/verify/spine.h"
 #include "engine/verify/spot.h"
 
 namespace khipu::verify {
@@ -19,6 +22,7 @@ class Full {
 
  private:
   Result<bool> plan();
+  Result<bool> read_meta();
   Result<void> finish_reading();
   Result<void> hold_against_heads();
   void take_line();
@@ -42,6 +46,8 @@ class Full {
   Entities entities_;
   std::vector<std::pair<uint64_t, const char*>> version_faults_;
   std::vector<codec::StatementRecord> statements_;
+  std::optional<Retained> retained_;
+  Published published_;
   std::vector<std::string> types_;
   std::vector<Finding> pending_;
   struct Active {
@@ -69,6 +75,17 @@ Result<bool> Full::plan() {
   }
   chain_.emplace(run_.head, trails_, entities_, run_.findings);
   for (const OutsideHead& head : run_.heads) trail(head.table).want(head.size);
+  if (Result<Published> published = read_published(run_); published.ok()) {
+    published_ = std::move(published).value();
+  } else {
+    run_.unreadable(published.error());
+  }
+  for (const PublishedNote& note : published_.notes) trail(note.table).want(note.checkpoint.size);
+  for (const TableId id : kTables) {
+    for (const segment::ManifestEntry& entry : plan_of(id).manifest) {
+      trail(id).want(entry.footer.first_row.value + entry.footer.rows);
+    }
+  }
   if (since_ != nullptr) {
     KHIPU_TRY_ASSIGN(const bool goes_on, resume(run_, *since_, plans_, trails_));
     if (!goes_on) return false;
@@ -147,6 +164,9 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   }
   if (facts.recorded_last) recorded = facts.recorded_last;
   if (facts.sealed && facts.footer) chain_->expect(id, facts.number, facts.footer_offset, *facts.footer);
+  if (facts.let_go && id == TableId::kLogs && job.entry) {
+    chain_->let_go(job.number, job.entry->footer.commit, job.entry->footer.commit_hash);
+  }
   if (facts.there) {
     ++run_.report.checked.segments;
     run_.report.checked.bytes += facts.file_size;
@@ -250,10 +270,8 @@ void Full::note_tails() {
   }
 }
 
-// meta/ is read in full also by an incremental run: what it held then must be what the state says.
-Result<bool> Full::go() {
-  KHIPU_TRY_ASSIGN(const bool goes_on, plan());
-  if (!goes_on) return false;
+// In full also by an incremental run: what it held then must be what the state says.
+Result<bool> Full::read_meta() {
   KHIPU_TRY(read_table(TableId::kMeta));
   if (since_ != nullptr && !run_.control.stopped()) {
     const TablePosition& at = since_->tables[index_of(TableId::kMeta)];
@@ -262,11 +280,26 @@ Result<bool> Full::go() {
     KHIPU_TRY(trail(TableId::kMeta).accept(std::move(attempt), {at.size, at.root}, since_->commit));
   }
   types_ = defined_types(statements_);
+  want_table_heads(statements_, trails_);
+  retained_.emplace(statements_, plans_, run_.findings);
+  for (const TableId id : kTables) {
+    for (SegmentJob& job : plan_of(id).jobs) job.let_go = retained_->covering(id, job.number) != nullptr;
+    for (SegmentJob& job : jobs_[index_of(id)]) job.let_go = retained_->covering(id, job.number) != nullptr;
+  }
+  return true;
+}
+
+Result<bool> Full::go() {
+  KHIPU_TRY_ASSIGN(const bool planned, plan());
+  if (!planned) return false;
+  KHIPU_TRY_ASSIGN(const bool goes_on, read_meta());
+  if (!goes_on) return false;
   KHIPU_TRY(read_table(TableId::kRegistry));
   KHIPU_TRY(read_table(TableId::kAccess));
   KHIPU_TRY(read_table(TableId::kLogs));
   if (run_.control.stopped()) {
     run_.incomplete = true;
+    for (const TableId id : kTables) retained_->judge_missing(plan_of(id), statements_.size(), run_.findings);
     run_.report.not_checked.push_back(run_.control.cancelled() ? "the rest: cancelled" : "the rest: out of time");
   } else {
     KHIPU_TRY(finish_reading());
@@ -286,7 +319,16 @@ Result<void> Full::finish_reading() {
   note_tails();
   const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
   check_statements(statements_, committed, run_.findings);
+  for (const TableId id : kTables) retained_->judge_missing(plan_of(id), committed, run_.findings);
+  if (const Result<void> hashes = retained_->check_hashes(plans_, committed, run_.findings); !hashes.ok()) {
+    run_.unreadable(hashes.error());
+  }
   statements_.resize(std::min<uint64_t>(statements_.size(), committed));
+  if (chain_->line() && !trail(TableId::kMeta).broken()) {
+    check_spine(statements_, plans_, trails_, since_, run_.findings);
+    check_published(run_, published_, statements_, *chain_->line(),
+                    [&](TableId id, uint64_t size) { return trail(id).root_at(size); });
+  }
   report.checked.statements = statements_.size();
   const Result<uint64_t> quarantine = check_quarantine(run_.root, statements_, run_.findings);
   if (quarantine.ok()) {

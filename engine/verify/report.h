@@ -37,6 +37,9 @@ inline constexpr std::string_view kSegmentMissing = "segment-missing";
 inline constexpr std::string_view kSegmentExtra = "segment-extra";
 inline constexpr std::string_view kSegmentTruncated = "segment-truncated";
 inline constexpr std::string_view kFileUnaccounted = "file-unaccounted";
+inline constexpr std::string_view kDeletedByPolicy = "deleted-by-policy";
+inline constexpr std::string_view kDeletionUnexplained = "deletion-unexplained";
+inline constexpr std::string_view kRetentionUnauthorised = "retention-unauthorised";
 inline constexpr std::string_view kReferenceMissing = "reference-missing";
 inline constexpr std::string_view kUnacknowledgedTail = "unacknowledged-tail";
 }  // namespace code
@@ -77,6 +80,7 @@ std::string_view name(Verdict verdict);
 struct Checked {
   uint64_t records = 0, segments = 0, commits = 0, signatures = 0, references = 0, bytes = 0, statements = 0;
   uint64_t quarantine_files = 0;
+  uint64_t checkpoints = 0;    // published ones
   uint64_t outside_heads = 0;  // heads kept outside that the log was held against
   uint64_t reread = 0;         // old rows that an incremental run read again
 };

@@ -14,8 +14,8 @@ struct WalkedRow {
   uint64_t offset = 0;
   std::optional<codec::Frame> frame;  // nullopt: no whole frame of this table's kind stands there
 };
-// Visits `rows` (ascending, each once) in order. A row in no segment of the plan, and every row behind a place where
-// the frames cannot be followed, is visited without a frame.
+// Visits `rows` (ascending, each once) in order, but for those let go. A row in no segment of the plan, and every row
+// behind a place where the frames cannot be followed, is visited without a frame.
 Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows, Control& control,
                        const std::function<void(const WalkedRow&)>& visit);
 

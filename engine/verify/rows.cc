@@ -7,6 +7,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/level_source.h"
+#include "engine/verify/retained.h"
 #include "engine/verify/run.h"
 #include "engine/verify/spot.h"
 
@@ -151,6 +152,11 @@ Result<void> check_range(Run& run, TablePlan plan, const codec::TableState& stat
   }
   run.report.from_row = from;
   run.report.to_row = to;
+  for (const SegmentJob& job : plan.jobs) {
+    if (!job.let_go || job.file_size || !job.entry) continue;
+    const uint64_t first = job.entry->footer.first_row.value, end = first + job.entry->footer.rows;
+    if (first < to.value && from.value < end) run.incomplete = true;
+  }
   run.control.set_total(plan.bytes);
   run.report.not_checked.emplace_back("events outside the range, the commits before the newest, registry/ and meta/");
   return Range(run, std::move(plan), from, to).go(state);
@@ -167,6 +173,43 @@ Result<void> check_sample(Run& run, const TablePlan& plan, const codec::TableSta
   return {};
 }
 
+// Rows whose segments are gone: meta/ says why, unchecked here.
+Result<void> explain_missing(Run& run, TablePlan& logs) {
+  if (logs.missing.empty()) return {};
+  std::array<TablePlan, kTableCount> plans;
+  for (const TableId id : kTables) plans[index_of(id)].id = id;
+  std::vector<codec::StatementRecord> statements;
+  KHIPU_TRY_ASSIGN(const TablePlan meta, plan_table(run.root, TableId::kMeta, run.head, run.findings));
+  for (const SegmentJob& job : meta.jobs) {
+    if (!meta.directory || !job.file_size) continue;
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file,
+                     meta.directory->open_file(segment::segment_name(job.number), os::Mode::kRead));
+    segment::Reader reader(*file, segment::kHeaderSize, *job.file_size);
+    for (;;) {
+      KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+      if (step.kind != segment::Step::Kind::kFrame) break;
+      if (!codec::is_row(step.frame.kind)) continue;
+      Result<codec::StatementRecord> record = codec::decode_statement(step.frame.payload);
+      if (!record.ok()) continue;
+      const auto* retention = std::get_if<codec::Retention>(&record->body);
+      if (retention != nullptr && retention->table != TableId::kLogs) continue;
+      statements.push_back(std::move(record).value());
+    }
+  }
+  TablePlan& mine = plans[index_of(TableId::kLogs)];
+  mine.manifest = logs.manifest;
+  mine.missing = logs.missing;
+  const Retained retained(statements, plans, run.findings);
+  retained.judge_missing(mine, statements.size(), run.findings);
+  for (SegmentJob& job : logs.jobs) {
+    job.let_go = retained.covering(TableId::kLogs, job.number) != nullptr;
+    if (!job.let_go || job.file_size || !job.entry) continue;
+    run.report.not_checked.push_back(fmt::format("events {} to {}: not retained", job.entry->footer.first_row.value,
+                                                 job.entry->footer.first_row.value + job.entry->footer.rows - 1));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> run_rows(Run& run) {
@@ -177,6 +220,7 @@ Result<void> run_rows(Run& run) {
   }
   KHIPU_TRY_ASSIGN(TablePlan plan, plan_table(run.root, TableId::kLogs, run.head, run.findings));
   if (!plan.directory) return {};
+  KHIPU_TRY(explain_missing(run, plan));
   KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
   if (!commit) return {};
   const codec::TableState& state = commit->tables[index_of(TableId::kLogs)];

@@ -363,6 +363,7 @@ Result<SegmentFacts> Check::run() {
   if (!file.ok()) {
     if (file.error().code != Code::kNotFound) return std::move(file).error();
     out_.there = false;
+    out_.let_go = job_.let_go;
     KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(rows_expected(nullptr)));
     out_.stored_rows = stored.size();
     out_.leaves = stored;

@@ -39,6 +39,7 @@ struct SegmentJob {
   uint64_t solid_end = 0;
   uint64_t solid_rows = 0;
   std::optional<uint64_t> file_size;  // nullopt: no such file
+  bool let_go = false;                // a RETENTION covers it
   // An earlier run read the front of it: this one begins there.
   const TablePosition* resume = nullptr;
   uint64_t rows_read() const { return resume == nullptr ? 0 : resume->size - resume->segment_first_row.value; }
@@ -70,7 +71,8 @@ enum class RowState : uint8_t {
 struct SegmentFacts {
   SegmentNumber number;
   bool sealed = false;
-  bool there = true;  // false: no such file
+  bool there = true;    // false: no such file
+  bool let_go = false;  // and a RETENTION covers it: its hashes are all there is
   Row segment_first_row;
   Row first_row;  // of what was read
   // Row by row, from first_row on. `offsets` of missing rows are kNoOffset.

@@ -211,7 +211,11 @@ void TableTrail::report_rows(uint64_t from, const Attempt& attempt, CommitNumber
   found.table = id_;
   found.row = Row{from};
   if (attempt.size > from + 1) found.row_end = Row{attempt.size};
-  if (chunk != nullptr) {
+  if (chunk != nullptr && chunk->let_go) {
+    found.code = code::kTileMismatch;
+    found.file = std::string(table_name(id_)) + "/tree/0";
+    found.offset = from * sizeof(Hash);
+  } else if (chunk != nullptr) {
     found.segment = chunk->number;
     found.file = segment_path(id_, chunk->number);
     if (const uint64_t index = from - chunk->first_row.value; chunk->offsets[index] != kNoOffset) {

@@ -97,6 +97,12 @@ Result<void> Writer::Impl::close() {
   for (std::thread* thread : {&writer_thread, &sync_thread, &checkpoint_thread}) {
     if (thread->joinable()) thread->join();
   }
+  const Result<void> done = finish_files();
+  lock.reset();  // last: whoever opens the root next finds nothing of this writer's still to come
+  return done;
+}
+
+Result<void> Writer::Impl::finish_files() {
   if (!poisoned.empty()) return poison_error();
   if (!head_file || !checkpointer) return {};
   KHIPU_TRY(checkpoint());

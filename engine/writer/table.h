@@ -11,6 +11,7 @@
 #include "engine/os/file.h"
 #include "engine/segment/format.h"
 #include "engine/segment/level_files.h"
+#include "engine/tree/source_of.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::writer {
@@ -34,17 +35,7 @@ struct Rows {
   }
 };
 
-// The adapter between level files and the tree's reading side.
-class LevelSource : public tree::HashSource {
- public:
-  explicit LevelSource(segment::LevelFiles& files) : files_(files) {}
-  Result<void> read(size_t level, uint64_t index, std::span<Hash> into) override {
-    return files_.read(level, index, into);
-  }
-
- private:
-  segment::LevelFiles& files_;
-};
+using LevelSource = tree::SourceOf<segment::LevelFiles&>;
 
 // What a table stands at when it is opened for appending: the line recovery found.
 struct TableStart {

@@ -89,7 +89,7 @@ class Writer {
   void submit(ingest::Batch batch, Answer answer);
   Result<Receipt> submit_and_wait(ingest::Batch batch);  // under policy `always` it may commit on the caller's thread
 
-  // Commits what waits, syncs, writes the key-side state and closes; later submissions are kPoisoned.
+  // Commits what waits, syncs, writes the key-side state and lets go of LOCK; later submissions are kPoisoned.
   Result<void> close();
   // Changes of settings that need no reopening: sync policy, group, queue, limits, idempotency window.
   void reconfigure(const Options& options);

@@ -76,6 +76,7 @@ struct Writer::Impl {
   Result<void> name_quarantine();
   void start_threads();
   Result<void> close();
+  Result<void> finish_files();
 
   void write_loop();
   std::vector<Submission> take();

@@ -68,6 +68,10 @@ class RowBuilder {
   Flags flags_;
 };
 
+bool reveals(const EventStyle& style, std::string_view name) {
+  return std::find(style.reveal.begin(), style.reveal.end(), name) != style.reveal.end();
+}
+
 OrderedJson entity_json(const query::EntityView& entity, const EventStyle& style, Renderer& renderer, Flags& flags) {
   OrderedJson out = {{"ref", ref_text(entity, renderer, flags)}};
   if (entity.missing) {
@@ -77,8 +81,10 @@ OrderedJson entity_json(const query::EntityView& entity, const EventStyle& style
   }
   out["version"] = entity.version;
   if (entity.deleted) out["deleted"] = true;
-  if (!entity.fields.empty())
+  if (!entity.fields.empty()) {
+    const Renderer::Revealing revealing(renderer, reveals(style, "fields"));
     out["fields"] = fields_json(entity.fields, style.text_chars_max, renderer, style.list_max);
+  }
   return out;
 }
 
@@ -154,7 +160,10 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   if (!targets.empty()) row.put("targets", targets, join(targets, "|"));
   // A path is a token; what stands behind the question mark is free text.
   const size_t question = event.url.find('?');
-  row.token("url", event.url.substr(0, question));
+  {
+    const Renderer::Revealing revealing(renderer, reveals(style, "url"));
+    row.token("url", event.url.substr(0, question));
+  }
   const std::string query = question == std::string::npos ? "" : event.url.substr(question + 1);
   row.token("source", event.source);
   flags.add(inspect(event.content));
@@ -188,12 +197,19 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   row.token("event_id", event.event_id);
   row.token("session", event.session);
   if (!event.custom.empty()) {
+    const Renderer::Revealing revealing(renderer, reveals(style, "custom"));
     OrderedJson custom = fields_json(event.custom, style.text_chars_max, renderer, style.list_max);
     std::string cell = fields_cell(custom);
     row.put("custom", std::move(custom), std::move(cell));
   }
-  if (!query.empty()) row.text("url_query", row.note(renderer.free_text(query, style.text_chars_max)));
-  if (!event.content.empty()) row.text("content", row.note(renderer.free_text(event.content, style.text_chars_max)));
+  if (!query.empty()) {
+    const Renderer::Revealing revealing(renderer, reveals(style, "url"));
+    row.text("url_query", row.note(renderer.free_text(query, style.text_chars_max)));
+  }
+  if (!event.content.empty()) {
+    const Renderer::Revealing revealing(renderer, reveals(style, "content"));
+    row.text("content", row.note(renderer.free_text(event.content, style.text_chars_max)));
+  }
   row.text("uid", hex(event.uid));
   return row.take(flags);
 }

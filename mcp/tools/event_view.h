@@ -22,7 +22,14 @@ struct EventStyle {
   size_t text_chars_max = kTextCharsMax;
   size_t list_max = SIZE_MAX;       // targets, fields and columns shown; a cut list says how many are left out
   std::vector<std::string> fields;  // only these members (and seq); empty: all
+  std::vector<std::string> reveal;  // shown unmasked, by a caller who may: content, url, custom, fields
 };
+
+// How one record that exceeds the budget alone is cut, step by step.
+struct Cut {
+  size_t chars_max, list_max;
+};
+inline constexpr Cut kCuts[] = {{1000, 100}, {400, 40}, {80, 20}, {40, 5}, {16, 2}};
 
 std::vector<std::string> event_columns(const EventStyle& style);
 EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer);

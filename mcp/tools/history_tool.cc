@@ -1,4 +1,7 @@
 // audit_history: how one entity changed, and who changed it.
+#include <algorithm>
+#include <iterator>
+
 #include "engine/query/time_text.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/event_view.h"
@@ -7,11 +10,14 @@
 namespace khipu::mcp::tools {
 namespace {
 
-OrderedJson value_json(const std::string& field, const std::optional<query::OwnedValue>& value, Renderer& renderer) {
+constexpr Cut kWhole{kTextCharsMax, SIZE_MAX};
+
+OrderedJson value_json(const std::string& field, const std::optional<query::OwnedValue>& value, size_t chars_max,
+                       Renderer& renderer) {
   if (!value) return nullptr;
   const codec::Value view = value->view();
   if (view.kind == codec::Value::Kind::kText || view.kind == codec::Value::Kind::kJson) {
-    return renderer.field(field, view.text, kTextCharsMax).text;
+    return renderer.field(field, view.text, chars_max).text;
   }
   return value->as_text();
 }
@@ -52,7 +58,7 @@ class HistoryTool final : public AuditTool {
       Renderer scratch(context.mark_tag());
       size_t size = 1500, fitting = 0;
       for (const query::VersionView& version : history->versions) {
-        size += version_json(version, whole, scratch).dump().size() + 16;
+        size += version_json(version, whole, kWhole, scratch).dump().size() + 16;
         if (fitting > 0 && size > budget_bytes) break;
         ++fitting;
       }
@@ -61,11 +67,20 @@ class HistoryTool final : public AuditTool {
       history = audit().engine.history(request);
     }
     if (!history.ok()) return error_result(history.error(), renderer);
-    return present(*history, request, tz, whole, arguments.coercions, renderer);
+    // One version that is too large alone is cut, step by step.
+    Cut cut = request.at ? Cut{kRevealCharsMax, SIZE_MAX} : kWhole;
+    for (auto next = std::begin(kCuts);; ++next) {
+      Renderer fresh(context.mark_tag());
+      server::ToolResult result = present(*history, request, tz, whole, cut, arguments.coercions, fresh);
+      if (size_bytes_of(result) <= budget_bytes || history->versions.size() != 1 || next == std::end(kCuts)) {
+        return result;
+      }
+      cut = {std::min(cut.chars_max, next->chars_max), next->list_max};
+    }
   }
 
  private:
-  static OrderedJson version_json(const query::VersionView& version, bool whole, Renderer& renderer) {
+  static OrderedJson version_json(const query::VersionView& version, bool whole, Cut cut, Renderer& renderer) {
     OrderedJson out = {{"version", version.version}, {"time", time_text(version.time)}};
     if (version.seq) out["seq"] = version.seq->value;
     Flags flags;
@@ -73,13 +88,18 @@ class HistoryTool final : public AuditTool {
     if (version.deleted) out["deleted"] = true;
     if (version.revived) out["revived"] = true;
     if (whole) {
-      out["fields"] = fields_json(version.fields, kTextCharsMax, renderer);
+      out["fields"] = fields_json(version.fields, cut.chars_max, renderer, cut.list_max);
     } else {
       OrderedJson changes = OrderedJson::array();
       for (const query::FieldChange& change : version.changes) {
+        if (changes.size() == cut.list_max) {
+          const std::string left = "+" + std::to_string(version.changes.size() - cut.list_max);
+          changes.push_back({{"field", "(more)"}, {"from", nullptr}, {"to", left}});
+          break;
+        }
         changes.push_back({{"field", renderer.token(change.field).text},
-                           {"from", value_json(change.field, change.from, renderer)},
-                           {"to", value_json(change.field, change.to, renderer)}});
+                           {"from", value_json(change.field, change.from, cut.chars_max, renderer)},
+                           {"to", value_json(change.field, change.to, cut.chars_max, renderer)}});
       }
       out["changes"] = std::move(changes);
     }
@@ -108,8 +128,8 @@ class HistoryTool final : public AuditTool {
   }
 
   static server::ToolResult present(const query::History& history, const query::HistoryRequest& request,
-                                    const std::string& tz, bool whole, const std::vector<std::string>& coercions,
-                                    Renderer& renderer) {
+                                    const std::string& tz, bool whole, Cut cut,
+                                    const std::vector<std::string>& coercions, Renderer& renderer) {
     ResultBuilder out;
     out.as_of(history.as_of, history.server_time);
     query::Filter window;
@@ -137,7 +157,7 @@ class HistoryTool final : public AuditTool {
     if (request.at) {
       if (!history.versions.empty()) {
         const query::VersionView& version = history.versions.front();
-        OrderedJson fields = fields_json(version.fields, kRevealCharsMax, renderer);
+        OrderedJson fields = fields_json(version.fields, cut.chars_max, renderer, cut.list_max);
         out.put("version", version.version);
         out.put("time", time_text(version.time));
         std::vector<std::vector<std::string>> cells;
@@ -151,7 +171,7 @@ class HistoryTool final : public AuditTool {
       OrderedJson versions = OrderedJson::array();
       std::vector<std::vector<std::string>> cells;
       for (const query::VersionView& version : history.versions) {
-        versions.push_back(version_json(version, whole, renderer));
+        versions.push_back(version_json(version, whole, cut, renderer));
         cells.push_back(version_cells(versions.back(), whole));
       }
       out.put("versions", std::move(versions));

@@ -67,14 +67,18 @@ class QueryTool final : public AuditTool {
     presentation.tz = filter->tz;
     presentation.given_window = filter->given_window;
     if (!request.cursor.empty()) {
-      query::EventRequest peek = request;  // what the first page was asked to look like
-      peek.limit = 0;
-      const query::Answer<query::EventPage> page = audit().engine.events(peek);
-      if (!page.ok()) return error_result(page.error(), renderer);
-      presentation = Presentation::of(page->context);
+      const query::Answer<std::string> first_page = audit().engine.context_of(request);
+      if (!first_page.ok()) return error_result(first_page.error(), renderer);
+      presentation = Presentation::of(*first_page);
     }
     if (given.contains("detail")) presentation.style.detailed = given["detail"] == "detailed";
-    if (given.contains("fields")) presentation.style.fields = given["fields"];
+    if (given.contains("fields")) {
+      presentation.style.fields.clear();
+      for (const std::string name : given["fields"]) {  // once each: the cursor carries them
+        auto& fields = presentation.style.fields;
+        if (std::find(fields.begin(), fields.end(), name) == fields.end()) fields.push_back(name);
+      }
+    }
     EventStyle widest = presentation.style;
     widest.fields.clear();
     const std::vector<std::string> columns = event_columns(widest);

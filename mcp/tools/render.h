@@ -86,6 +86,21 @@ class Renderer {
   // T2: the value itself if it is a token, else as free_text with odd_identifier. A path with a sentence in it
   // (six or more word-like parts) is shown, and flagged odd_identifier.
   Rendered token(std::string_view raw, size_t chars_max = kTokenSizeBytesMax);
+  // While it lives, what looks like a secret is shown when `on`: for the fields a caller with the reveal grant named.
+  class Revealing {
+   public:
+    Revealing(Renderer& renderer, bool on) : renderer_(renderer), before_(renderer.reveal_secrets_) {
+      renderer_.reveal_secrets_ = before_ || on;
+    }
+    Revealing(const Revealing&) = delete;
+    Revealing& operator=(const Revealing&) = delete;
+    ~Revealing() { renderer_.reveal_secrets_ = before_; }
+
+   private:
+    Renderer& renderer_;
+    bool before_;
+  };
+
   // A value of a field whose name says that it is a secret ("password"): masked whole, unless revealed.
   Rendered field(std::string_view name, std::string_view raw, size_t chars_max);
 

@@ -20,10 +20,21 @@ class Generator {
  public:
   explicit Generator(uint64_t seed) : random_(seed) {}
 
+  // Event i of those that name every actor and every target once, i < kTargets: the names are those of next().
+  PlainEvent introduction(uint64_t i) {
+    PlainEvent event = next();
+    event.actor = "u-" + std::to_string(i % kActors);
+    event.actor_name = "user number " + std::to_string(i % kActors);
+    event.target = "acct-" + std::to_string(i);
+    event.target_name = "account " + std::to_string(i);
+    return event;
+  }
+  static constexpr uint64_t kActors = 10000, kTargets = 100000;
+
   PlainEvent next() {
     static constexpr const char* kActions[] = {"GET", "POST", "PUT", "DELETE", "LOGIN", "GRANT"};
     PlainEvent event;
-    const uint64_t actor = skewed(10000), target = skewed(100000);
+    const uint64_t actor = skewed(kActors), target = skewed(kTargets);
     event.actor = "u-" + std::to_string(actor);
     event.actor_name = "user number " + std::to_string(actor);
     event.target = "acct-" + std::to_string(target);

@@ -105,6 +105,28 @@ TEST_CASE("serve: a second writer is refused at once, quoting who holds the lock
   REQUIRE(post(log, kEvent).status == 200);  // and the first has kept its socket
 }
 
+TEST_CASE("serve: after a failed write the writer says why and ends with 3, and what it had acknowledged stands") {
+  const Log log;
+  // No file may grow beyond 128 KiB, and the signal that would come first is ignored: the write itself fails.
+  tests::Process writer({"/bin/sh", "-c", "trap '' 25; ulimit -f 256; exec \"$0\" serve \"$1\"", log.khipu, log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  REQUIRE(post(log, kEvent).status == 200);
+  const std::string large =
+      R"({"actor":{"type":"user","id":"u-1"},"action":"login","content":")" + std::string(200 << 10, 'x') + R"("})";
+  const daemon::HttpAnswer refused = post(log, large);
+  REQUIRE(refused.status >= 500);
+  REQUIRE_THAT(refused.body, ContainsSubstring("poisoned"));
+  REQUIRE(writer.wait() == 3);
+  REQUIRE_THAT(writer.errors(), ContainsSubstring("File too large"));
+  REQUIRE(log.rows() == 1);
+  tests::Process again(log.serving());
+  REQUIRE(!again.wait_for("serve ready").empty());
+  REQUIRE(Json::parse(post(log, kEvent).body)["first_seq"] == 1);
+  again.signal(SIGTERM);
+  REQUIRE(again.wait() == 0);
+  REQUIRE(log.command({"verify", log.root}).exit == 0);
+}
+
 TEST_CASE("serve: a killed writer's socket is replaced by the next") {
   const Log log;
   {

@@ -171,7 +171,7 @@ TEST_CASE("attack: the oldest segments removed with no RETENTION (REFERENCE 3.1 
   Victim victim;
   victim.disk().remove(segment_file(TableId::kLogs, 0));
   victim.disk().remove(segment_file(TableId::kLogs, 1));
-  victim.found("segment-missing", TableId::kLogs, 0, kLogs0);
+  victim.found("deletion-unexplained", TableId::kLogs, 0, kLogs0);
 }
 
 TEST_CASE("attack: a removed segment and a manifest that does not know it") {

@@ -220,3 +220,53 @@ TEST_CASE(
   Buffer keep;
   for (uint64_t seq = 0; seq < seqs.size(); ++seq) CHECK(shown(*root.snapshot(), seq, keep).action == "PUT");
 }
+
+TEST_CASE("writer: a lone event under group commit is answered when its interval is over, with no further append") {
+  Root root;
+  writer::Options options;
+  options.group_events = 1000;
+  options.group_interval_us = 2000;
+  auto writer = root.open(options);
+  const Result<writer::Receipt> receipt = writer->submit_and_wait(event("u-1", "alice", "PUT"));
+  REQUIRE(receipt.ok());
+  CHECK(receipt->durable);
+  CHECK(root.snapshot()->size(TableId::kLogs) == 1);
+}
+
+TEST_CASE(
+    "writer: a type with a protected or indexed field is refused by the writer itself, and nothing is kept (P7)") {
+  Root root;
+  auto writer = root.open();
+  for (const bool indexed : {false, true}) {
+    codec::TypeSchema type;
+    type.name = "patient";
+    codec::FieldSchema field;
+    field.name = "ssn";
+    if (indexed) {
+      field.index = codec::BlindIndex::kExact;
+    } else {
+      field.protection = codec::Protection::kSealed;
+    }
+    type.fields.push_back(field);
+    ingest::Batch batch = event("u-1", "alice", "PUT");
+    batch.statements.push_back(codec::TypeStatement{type});
+    const Result<writer::Receipt> receipt = writer->submit_and_wait(std::move(batch));
+    REQUIRE_FALSE(receipt.ok());
+    CHECK(receipt.error().code == Code::kUnsupported);
+    CHECK(writer->schema()->type("patient") == nullptr);
+  }
+  CHECK(root.snapshot()->size(TableId::kLogs) == 0);
+  CHECK(writer->submit_and_wait(event("u-1", "alice", "PUT")).ok());
+}
+
+TEST_CASE("writer: a closed writer has let go of the root, also while it still stands") {
+  Root root;
+  auto first = root.open();
+  REQUIRE(first->submit_and_wait(event("u-1", "alice", "PUT")).ok());
+  REQUIRE(first->close().ok());
+  auto second = root.open();
+  CHECK(second->submit_and_wait(event("u-1", "alice", "PUT")).ok());
+  const Result<writer::Receipt> late = first->submit_and_wait(event("u-1", "alice", "PUT"));
+  REQUIRE_FALSE(late.ok());
+  CHECK(late.error().code == Code::kPoisoned);
+}

@@ -246,6 +246,71 @@ TEST_CASE("query: one event larger than the budget is shown alone and trimmed") 
   CHECK(result.text.find(" more)") != std::string::npos);
 }
 
+TEST_CASE("get_event: one event larger than the budget is cut, several share it, and neighbours give way") {
+  Desk desk;
+  std::vector<Thing> targets;
+  for (int i = 0; i < 200; ++i) targets.push_back(doc("document-" + std::to_string(i), std::string(300, 'n')));
+  for (int i = 0; i < 3; ++i) desk.log.add({.action = "BULK", .targets = targets, .text = std::string(5000, 'y')});
+  for (const size_t max_tokens : {1000, 4000, 12000}) {
+    for (const Json& seqs : {Json{0}, Json{0, 1, 2}}) {
+      const server::ToolResult result =
+          desk.call("audit_get_event", {{"seq", seqs}, {"around", 2}, {"max_tokens", max_tokens}});
+      INFO(max_tokens << " " << result.text);
+      REQUIRE_FALSE(result.is_error);
+      REQUIRE_FALSE(result.structured->at("events").empty());
+      CHECK(result.structured->at("events").at(0).at("seq") == 0);
+      CHECK(tools::tokens_of(tools::size_bytes_of(result)) <= max_tokens);
+      CHECK(result.text.find(" more)") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("get_event: reveal unmasks the named fields and no others") {
+  Desk desk;
+  desk.log.add({.actor = {"user", "u-1", {{"name", "password=hunter2hunter"}}, false},
+                .url = "/login?password=urlsecret12",
+                .text = "password=contentsecret1",
+                .custom = {{"tenant", query::OwnedValue(codec::Value::of_text("password=customsecret1"))}}});
+  const std::map<std::string, std::string> secrets = {
+      {"fields", "hunter2hunter"}, {"url", "urlsecret12"}, {"content", "contentsecret1"}, {"custom", "customsecret1"}};
+  desk.good("audit_get_event", {{"seq", 0}});
+  for (const auto& [name, secret] : secrets) CHECK(desk.text.find(secret) == std::string::npos);
+  for (const auto& [revealed, shown] : secrets) {
+    desk.good("audit_get_event", {{"seq", 0}, {"reveal", {revealed}}});
+    for (const auto& [name, secret] : secrets) {
+      INFO("revealed " << revealed << ", " << name << "\n" << desk.text);
+      CHECK((desk.text.find(secret) != std::string::npos) == (name == revealed));
+    }
+  }
+}
+
+TEST_CASE("history: one version larger than the budget is cut, also the one in force at a moment") {
+  Desk desk;
+  desk.log.add(
+      {.targets = {{"doc", "big", {{"name", std::string(60000, 'n')}, {"mail", std::string(60000, 'm')}}, false}}});
+  for (const char* view : {"changes", "versions"}) {
+    const server::ToolResult result =
+        desk.call("audit_history", {{"entity", "doc:big"}, {"view", view}, {"max_tokens", 500}});
+    REQUIRE(result.structured->at("versions").size() == 1);
+    CHECK(tools::tokens_of(tools::size_bytes_of(result)) <= 500);
+  }
+  const server::ToolResult at =
+      desk.call("audit_history", {{"entity", "doc:big"}, {"at", "2030-01-01"}, {"max_tokens", 500}});
+  REQUIRE(at.structured->at("fields").contains("name"));
+  CHECK(tools::tokens_of(tools::size_bytes_of(at)) <= 500);
+}
+
+TEST_CASE("query: the same field named many times is shown once, and the cursor still carries it") {
+  Desk desk;
+  add_many(desk, 3);
+  const Json fields(200, "action");
+  const OrderedJson first = desk.good("audit_query", {{"fields", fields}, {"limit", 2}});
+  CHECK(first.at("events").at(0).size() == 2);  // seq and action
+  const OrderedJson second = desk.good("audit_query", {{"cursor", first.at("more").at("cursor")}});
+  CHECK(second.at("returned") == 1);
+  CHECK(second.at("events").at(0).size() == 2);
+}
+
 TEST_CASE("hostile text is escaped, marked and never a row, in every tool") {
   Desk desk;
   desk.log.add({.actor = {"user", kHostileId, {{"name", kHostile}}, false},

@@ -1,0 +1,248 @@
+#include "engine/verify/published.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "engine/tree/note.h"
+
+namespace khipu::verify {
+namespace {
+
+constexpr std::string_view kLogName = "checkpoints.log", kNewestName = "checkpoint";
+constexpr uint64_t kLogSizeMax = 1ULL << 30;
+// Checkpoint commits that may stand without their notes: a crash comes between the two, and one more may come before
+// the writer has issued the first again.
+constexpr uint64_t kUnpublishedMax = 2;
+
+Finding of_log(std::string_view code, uint64_t offset, std::string detail, std::string_view file = kLogName) {
+  Finding found;
+  found.code = code;
+  found.rank = Rank::kAnchor;
+  found.table = TableId::kMeta;
+  found.file = file;
+  found.offset = offset;
+  found.detail = std::move(detail);
+  return found;
+}
+
+Result<std::optional<std::string>> read_text(os::Directory& root, std::string_view name) {
+  auto file = root.open_file(name, os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code == Code::kNotFound) return std::optional<std::string>();
+    return std::move(file).error();
+  }
+  KHIPU_TRY_ASSIGN(const Buffer bytes, file.value()->read_all(kLogSizeMax));
+  return std::optional(std::string(as_text(bytes)));
+}
+
+// nullopt with a finding: not a note of this log.
+std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_t offset, std::string_view file) {
+  const auto wrong = [&](std::string_view code, std::string detail) {
+    run.findings.add(of_log(code, offset, std::move(detail), file));
+    return std::optional<PublishedNote>();
+  };
+  const Result<tree::Note> note = tree::parse_note(text);
+  if (!note.ok()) return wrong(code::kSigBad, "not a signed note");
+  const Result<tree::Checkpoint> checkpoint = tree::parse_checkpoint(note->text);
+  if (!checkpoint.ok()) return wrong(code::kSigBad, "a signed note that is no checkpoint");
+  PublishedNote out;
+  const std::string& origin = run.genesis->origin;
+  const auto table = std::find_if(kTables.begin(), kTables.end(), [&](TableId id) {
+    return checkpoint->origin == (id == TableId::kMeta ? origin : fmt::format("{}/{}", origin, table_name(id)));
+  });
+  if (table == kTables.end()) return wrong(code::kGenesisMismatch, "a checkpoint of another log");
+  out.table = *table;
+  out.checkpoint = *checkpoint;
+  out.text = text;
+  out.offset = offset;
+  ++run.report.checked.signatures;
+  const tree::VerifiedNote verified =
+      tree::verify_note(*note, {tree::VerifierKey{origin, tree::KeyType::kEd25519, run.key.key}});
+  if (verified.accepted()) return out;
+  return wrong(verified.forged ? code::kSigBad : code::kKeyUnknown,
+               verified.forged ? "the checkpoint's signature does not verify"
+                               : "a checkpoint signed by a key that no statement names");
+}
+
+}  // namespace
+
+std::vector<std::pair<uint64_t, std::string>> split_notes(std::string_view text, uint64_t& tail) {
+  std::vector<std::pair<uint64_t, std::string>> notes;
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t body = text.find("\n\n", at);
+    if (body == std::string_view::npos) break;
+    const size_t end = text.find("\n\n", body + 2);
+    if (end == std::string_view::npos) break;
+    notes.emplace_back(at, std::string(text.substr(at, end + 1 - at)));
+    at = end + 2;
+  }
+  tail = text.size() - at;
+  return notes;
+}
+
+Result<Published> read_published(Run& run) {
+  Published out;
+  // This one first: what it holds stands in the log before it is written.
+  KHIPU_TRY_ASSIGN(out.newest, read_text(run.root, kNewestName));
+  KHIPU_TRY_ASSIGN(const std::optional<std::string> log, read_text(run.root, kLogName));
+  if (!log) return out;
+  out.size = log->size();
+  for (const auto& [offset, text] : split_notes(*log, out.tail)) {
+    if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName))
+      out.notes.push_back(std::move(*note));
+  }
+  return out;
+}
+
+namespace {
+
+class Check {
+ public:
+  Check(Run& run, const Published& published, const codec::CommitRecord& line,
+        const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at)
+      : run_(run), published_(published), line_(line), root_at_(root_at) {}
+
+  // (table, size, root) of TABLE_HEADs, by the row they stand in.
+  void collect(const std::vector<codec::StatementRecord>& statements) {
+    for (size_t row = 0; row < statements.size(); ++row) {
+      const auto* head = std::get_if<codec::TableHead>(&statements[row].body);
+      if (head != nullptr) heads_.emplace(std::tuple(head->table, head->size, head->root), row);
+      // Rows of one checkpoint commit were recorded at one time.
+      if (head != nullptr &&
+          (head_rows_.empty() || statements[head_rows_.back()].recorded_at != statements[row].recorded_at)) {
+        head_rows_.push_back(row);
+      }
+    }
+  }
+
+  void notes() {
+    std::vector<const PublishedNote*> open;  // of the publication under way
+    for (const PublishedNote& note : published_.notes) {
+      head_of(note);
+      order(note, open);
+      if (note.table != TableId::kMeta) {
+        open.push_back(&note);
+        continue;
+      }
+      for (const PublishedNote* of_table : open) named(*of_table, note.checkpoint.size);
+      open.clear();
+      newest_ = &note;
+    }
+  }
+
+  void newest() {
+    const auto report = [&](std::string_view code, std::string detail, bool information) {
+      Finding found = of_log(code, 0, std::move(detail), kNewestName);
+      found.information = information;
+      run_.findings.add(std::move(found));
+    };
+    if (!published_.newest) {
+      const bool many = std::count_if(published_.notes.begin(), published_.notes.end(),
+                                      [](const PublishedNote& note) { return note.table == TableId::kMeta; }) > 1;
+      if (newest_ != nullptr) report(code::kHeadMissing, "checkpoint is not there", !many);
+      return;
+    }
+    const std::optional<PublishedNote> note = read_one(run_, *published_.newest, 0, kNewestName);
+    if (!note || (newest_ != nullptr && newest_->text == note->text)) return;
+    const bool older = std::any_of(published_.notes.begin(), published_.notes.end(),
+                                   [&](const PublishedNote& other) { return other.text == note->text; });
+    if (older) {
+      report(code::kHeadInconsistent, "checkpoint is older than the end of checkpoints.log", true);
+    } else {
+      head_of(*note);
+      report(code::kHeadMissing, "the checkpoint in this file is not in checkpoints.log: that was cut, or is gone",
+             false);
+    }
+  }
+
+  // TABLE_HEADs are there to be published.
+  void completeness() {
+    const uint64_t published = newest_ == nullptr ? 0 : newest_->checkpoint.size;
+    const auto unpublished = static_cast<uint64_t>(
+        std::count_if(head_rows_.begin(), head_rows_.end(), [&](uint64_t row) { return row >= published; }));
+    if (unpublished <= kUnpublishedMax || run_.head.writer_running) return;
+    Finding found =
+        of_log(code::kHeadMissing, published_.size - published_.tail,
+               "checkpoints that TABLE_HEADs were made for are not there: checkpoints.log was cut, or is gone");
+    found.expected = fmt::format("{} more publications", unpublished);
+    found.row = Row{published};
+    run_.findings.add(std::move(found));
+  }
+
+  void tail() {
+    if (published_.tail == 0 || run_.head.writer_running) return;
+    Finding found = of_log(code::kUnacknowledgedTail, published_.size - published_.tail,
+                           "a note that ends too early; the writer's next start sets it aside and issues it again");
+    found.information = true;
+    run_.findings.add(std::move(found));
+  }
+
+ private:
+  void head_of(const PublishedNote& note) {
+    const codec::TableState& now = line_.tables[index_of(note.table)];
+    const std::optional<Hash> there = root_at_(note.table, note.checkpoint.size);
+    if (there && *there == note.checkpoint.root) return;
+    const bool ahead = note.checkpoint.size > now.size;
+    if (ahead && run_.head.writer_running) return;
+    if (!ahead && !there) return;  // the walk broke in front of it, which is a finding of its own
+    Finding found = of_log(ahead ? code::kRollback : code::kFork, note.offset,
+                           ahead ? "the log is shorter than a checkpoint it published: its end was cut off"
+                                 : "the log has another past than a checkpoint it published");
+    found.table = note.table;
+    found.row = Row{std::min(note.checkpoint.size, now.size)};
+    found.expected = fmt::format("size {} root {}", note.checkpoint.size, hex(note.checkpoint.root));
+    found.actual = there ? fmt::format("root {} at that size", hex(*there)) : fmt::format("size {}", now.size);
+    found.commit = line_.number;
+    found.signed_heads = {note.text};
+    run_.findings.add(std::move(found));
+  }
+
+  void order(const PublishedNote& note, const std::vector<const PublishedNote*>& open) {
+    uint64_t& size = sizes_[index_of(note.table)];
+    const bool falls = note.checkpoint.size < size;
+    const bool behind = note.table != TableId::kMeta && !open.empty() && open.back()->table >= note.table;
+    size = std::max(size, note.checkpoint.size);
+    if (!falls && !behind) return;
+    run_.findings.add(of_log(code::kHeadInconsistent, note.offset,
+                             falls ? "a checkpoint of fewer rows than one in front of it"
+                                   : "a checkpoint that stands out of its publication's order"));
+  }
+
+  void named(const PublishedNote& note, uint64_t meta_size) {
+    const auto head = heads_.find(std::tuple(note.table, note.checkpoint.size, note.checkpoint.root));
+    if (head != heads_.end() && head->second < meta_size) return;
+    Finding found = of_log(code::kHeadInconsistent, note.offset,
+                           "a table's checkpoint that no TABLE_HEAD below the checkpoint of meta names");
+    found.expected = fmt::format("{} size {}", table_name(note.table), note.checkpoint.size);
+    run_.findings.add(std::move(found));
+  }
+
+  Run& run_;
+  const Published& published_;
+  const codec::CommitRecord& line_;
+  const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at_;
+  std::map<std::tuple<TableId, uint64_t, Hash>, uint64_t> heads_;
+  std::vector<uint64_t> head_rows_;  // the first TABLE_HEAD of each checkpoint commit
+  std::array<uint64_t, kTableCount> sizes_{};
+  const PublishedNote* newest_ = nullptr;
+};
+
+}  // namespace
+
+void check_published(Run& run, const Published& published, const std::vector<codec::StatementRecord>& statements,
+                     const codec::CommitRecord& line,
+                     const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at) {
+  Check check(run, published, line, root_at);
+  check.collect(statements);
+  check.notes();
+  check.newest();
+  check.completeness();
+  check.tail();
+  run.report.checked.checkpoints = published.notes.size();
+}
+
+}  // namespace khipu::verify

@@ -1,0 +1,222 @@
+// What statements say, held against the log: TABLE_HEADs, published checkpoints, RETENTION and HOLD, ROLLBACK.
+#include "engine/crypto/key_file.h"
+#include "tests/engine/verify/sign.h"
+#include "tests/support/catch.h"
+
+namespace khipu::tests {
+namespace {
+
+constexpr uint64_t kSegment = 3000;
+
+struct Log {
+  Log() { REQUIRE(rig.life(30, kSegment).ok()); }
+  verify::Report verified() { return rig.verify(); }
+  // Fails first of all with this.
+  verify::Finding broken(std::string_view code) {
+    const verify::Report report = rig.verify();
+    INFO(describe(report));
+    REQUIRE(report.verdict == verify::Verdict::kFail);
+    CHECK(report.counts.contains(code));
+    for (const verify::Finding& finding : report.findings) {
+      if (finding.code == code && !finding.information) return finding;
+    }
+    FAIL("no such finding");
+    return {};
+  }
+  void passes() {
+    const verify::Report report = rig.verify();
+    INFO(describe(report));
+    CHECK(report.verdict == verify::Verdict::kPass);
+  }
+  void remove(TableId table, uint64_t first, uint64_t last) {
+    for (uint64_t n = first; n <= last; ++n) rig.disk().remove(segment_file(table, n));
+  }
+  CrashRig rig;
+};
+
+TEST_CASE("statements: a TABLE_HEAD that says what the table is passes, with the segments sealed since the last") {
+  Log log;
+  sign_statements(log.rig, {head_of(log.rig, TableId::kLogs), head_of(log.rig, TableId::kRegistry)});
+  log.passes();
+  sign_statements(log.rig, {head_of(log.rig, TableId::kLogs)});
+  log.passes();
+}
+
+TEST_CASE("statements: a TABLE_HEAD of another root, of fewer rows, or of other segments is found") {
+  const auto found = [](auto change) {
+    Log log;
+    sign_statements(log.rig, {head_of(log.rig, TableId::kLogs)});
+    codec::TableHead head = head_of(log.rig, TableId::kLogs);
+    change(head);
+    sign_statements(log.rig, {head});
+    const verify::Finding finding = log.broken("head-inconsistent");
+    CHECK(finding.table == TableId::kMeta);
+    CHECK(finding.row == Row{log.verified().sizes[0] - 1});
+  };
+  found([](codec::TableHead& head) { head.root[0] ^= 1; });
+  found([](codec::TableHead& head) { head.size -= 1; });
+  found([](codec::TableHead& head) { head.sealed.push_back({{0}, {0}, 1, 1}); });
+  found([](codec::TableHead& head) { head.sealed.push_back({{90}, {0}, 1, 1}); });
+}
+
+TEST_CASE("statements: segments let go by a RETENTION are information; the chain goes on behind them") {
+  Log log;
+  sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 0, 1)});
+  log.passes();  // nothing is unlinked yet: an interrupted run
+  log.remove(TableId::kLogs, 0, 0);
+  log.passes();
+  log.remove(TableId::kLogs, 1, 1);
+  const verify::Report report = log.verified();
+  INFO(describe(report));
+  REQUIRE(report.verdict == verify::Verdict::kPass);
+  CHECK(report.counts.at("deleted-by-policy") == 1);
+  REQUIRE(report.findings.front().row_end.has_value());
+  sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 2, 2)});
+  log.remove(TableId::kLogs, 2, 2);
+  log.passes();
+  // Their hashes are still evidence.
+  log.rig.disk().flip_bit("root/logs/tree/0", 5);
+  CHECK(log.broken("tile-mismatch").file == "logs/tree/0");
+}
+
+TEST_CASE("statements: what no RETENTION covers is unexplained, or missing in the middle") {
+  {
+    Log log;
+    sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 0, 0)});
+    log.remove(TableId::kLogs, 0, 1);
+    CHECK(log.broken("deletion-unexplained").segment == SegmentNumber{1});
+  }
+  {
+    Log log;
+    sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 0, 0)});
+    log.remove(TableId::kLogs, 2, 2);
+    CHECK(log.broken("segment-missing").segment == SegmentNumber{2});
+  }
+}
+
+TEST_CASE("statements: a RETENTION that overlaps, lies about its segments, or was made under a HOLD may not stand") {
+  const auto found = [](auto change, std::vector<codec::Statement> before) {
+    Log log;
+    if (!before.empty()) sign_statements(log.rig, before);
+    codec::Retention retention = retention_of(log.rig, TableId::kLogs, 0, 0);
+    change(retention);
+    sign_statements(log.rig, {retention});
+    CHECK(log.broken("retention-unauthorised").table == TableId::kMeta);
+    log.remove(TableId::kLogs, 0, 0);
+    CHECK(log.verified().verdict == verify::Verdict::kFail);
+    CHECK(log.verified().counts.contains("deletion-unexplained"));
+  };
+  const auto none = [](codec::Retention&) {};
+  found([](codec::Retention& r) { r.from = Row{1}; }, {});
+  found([](codec::Retention& r) { r.to.value += 1; }, {});
+  found([](codec::Retention& r) { r.commit_hash[0] ^= 1; }, {});
+  found([](codec::Retention& r) { r.recorded_last += 1; }, {});
+  found([](codec::Retention& r) { r.last_segment = {100}; }, {});
+  found(none, {codec::Hold{"case-7", true, "court order", "tests"}});
+  {
+    Log log;  // a HOLD that was lifted forbids nothing; the same rows twice may not stand
+    sign_statements(log.rig,
+                    {codec::Hold{"case-7", true, "court order", "tests"}, codec::Hold{"case-7", false, "over", "tests"},
+                     retention_of(log.rig, TableId::kLogs, 0, 0)});
+    log.passes();
+    sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 0, 1)});
+    log.broken("retention-unauthorised");
+  }
+}
+
+TEST_CASE("statements: a RETENTION that nobody signed covers nothing") {
+  Log log;
+  codec::StatementRecord record;
+  record.recorded_at = 1LL << 60;
+  record.body = retention_of(log.rig, TableId::kLogs, 0, 0);
+  Buffer payload, frame;
+  codec::encode_statement(payload, record);
+  codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kStatement), record.recorded_at, payload);
+  log.rig.disk().edit(segment_file(TableId::kMeta, 0),
+                      [&](Buffer& bytes) { bytes.insert(bytes.end(), frame.begin(), frame.end()); });
+  log.remove(TableId::kLogs, 0, 0);
+  CHECK(log.broken("retention-unauthorised").segment == SegmentNumber{0});
+}
+
+TEST_CASE("statements: a ROLLBACK is always listed, and accuses nobody") {
+  Log log;
+  codec::Rollback rollback;
+  rollback.lost_commit = {77};
+  rollback.reason = "restored from tape";
+  rollback.by = "tests";
+  sign_statements(log.rig, {rollback});
+  const verify::Report report = log.verified();
+  INFO(describe(report));
+  CHECK(report.verdict == verify::Verdict::kPass);
+  CHECK(report.counts.at("rollback") == 1);
+  CHECK(verify::to_json(report).find("tape") == std::string::npos);
+}
+
+// A log with publications, each with its TABLE_HEADs.
+struct PublishedLog : Log {
+  PublishedLog() {
+    for (int i = 0; i < 4; ++i) {
+      if (i > 0) REQUIRE(rig.life(2, 1 << 20).ok());
+      sign_statements(rig, {head_of(rig, TableId::kRegistry), head_of(rig, TableId::kLogs)});
+      publish(rig, {TableId::kRegistry, TableId::kLogs});
+    }
+  }
+  std::string text() { return std::string(as_text(rig.disk().read("root/checkpoints.log"))); }
+  void put(const std::string& text) { rig.disk().put("root/checkpoints.log", as_bytes(text)); }
+};
+
+TEST_CASE("checkpoints: what was published is what the log is") {
+  PublishedLog log;
+  log.passes();
+  CHECK(log.verified().checked.checkpoints >= 12);
+  // A torn note at the end is what a crash leaves.
+  log.put(log.text() + "example.org/crash\n12");
+  log.passes();
+  CHECK(log.verified().counts.contains("unacknowledged-tail"));
+}
+
+TEST_CASE("checkpoints: a log that was cut, removed, forged or put back to an older copy is found") {
+  const std::string file = "checkpoints.log";
+  {
+    PublishedLog log;
+    log.put(log.text().substr(0, log.text().size() / 2));
+    CHECK(log.broken("head-missing").file == "checkpoint");
+    log.rig.disk().remove("root/checkpoint");
+    log.rig.disk().remove("root/checkpoints.log");
+    CHECK(log.broken("head-missing").file == file);
+  }
+  {
+    PublishedLog log;
+    std::string text = log.text();
+    text[text.find("\n\n") + 60] ^= 1;
+    log.put(text);
+    CHECK(log.verified().verdict == verify::Verdict::kFail);
+  }
+  {
+    PublishedLog log;  // another key
+    const crypto::Key other = crypto::generate_key(crypto::KeyKind::kSigning, "example.org/crash", 1);
+    log.rig.disk().put("root.keys/signing.key", crypto::print_key(other).value().bytes());
+    publish(log.rig, {});
+    log.broken("key-unknown");
+  }
+  {
+    PublishedLog log;  // a note that no TABLE_HEAD names, well signed
+    REQUIRE(log.rig.life(1, 1 << 20).ok());
+    publish(log.rig, {TableId::kLogs});
+    CHECK(log.broken("head-inconsistent").file == file);
+  }
+  {
+    PublishedLog log;  // of a log that was longer, and of one with another past
+    log.put(log.text() + signed_note(log.rig, TableId::kMeta, 100, Hash{}) + "\n");
+    const verify::Finding longer = log.broken("rollback");
+    CHECK(longer.signed_heads.size() == 1);
+  }
+  {
+    PublishedLog log;
+    log.put(log.text() + signed_note(log.rig, TableId::kMeta, log.verified().sizes[0], Hash{}) + "\n");
+    log.broken("fork");
+  }
+}
+
+}  // namespace
+}  // namespace khipu::tests
