@@ -9,6 +9,7 @@
 #include <mutex>
 #include <stop_token>
 
+#include "engine/query/aggregate.h"
 #include "engine/query/answer.h"
 #include "engine/query/coverage.h"
 #include "engine/query/cursor.h"
@@ -66,6 +67,8 @@ class Engine {
   Answer<EventDetail> event(Row seq, uint32_t around = 0);
   Answer<History> history(const HistoryRequest& request);
   Answer<Facts> describe(const std::stop_token& stop = {});
+  // INVALID_ARGUMENT, UNKNOWN_FIELD, TOO_MANY_GROUPS besides what a filter may get wrong.
+  Answer<Aggregate> aggregate(const AggregateRequest& request);
   // Entities whose id or a version's name is `text` (case folded), or starts with it when `prefix`. Best match first.
   Answer<std::vector<FoundEntity>> find_entities(std::string_view text, bool prefix, uint32_t limit);
 
