@@ -6,10 +6,13 @@ namespace khipu::mcp::tools {
 std::vector<std::unique_ptr<server::Tool>> make_tools(AuditContext& audit) {
   std::vector<std::unique_ptr<server::Tool>> tools;
   tools.push_back(make_describe_tool(audit));
+  tools.push_back(make_find_entity_tool(audit));
   tools.push_back(make_query_tool(audit));
   tools.push_back(make_get_event_tool(audit));
   tools.push_back(make_history_tool(audit));
   tools.push_back(make_aggregate_tool(audit));
+  tools.push_back(make_coverage_tool(audit));
+  tools.push_back(make_sample_tool(audit));
   tools.push_back(make_verify_tool(audit));
   return tools;
 }

@@ -220,7 +220,7 @@ TEST_CASE("buckets: a day has 23 or 25 hours where the clock is changed, and eve
 TEST_CASE("aggregate: hours, weekdays and days are those of the zone, on both sides of a changed clock") {
   TestLog log;
   for (const char* time : {"2026-03-28T23:30:00Z", "2026-03-29T23:30:00Z", "2026-03-30T07:30:00Z"}) {
-    log.add({.time = at(time)});
+    log.add(Spec{.time = at(time)});
   }
   AggregateRequest request = by({"hour_of_day", "weekday"});
   request.tz = "Europe/London";
@@ -241,7 +241,7 @@ TEST_CASE("aggregate: hours, weekdays and days are those of the zone, on both si
 
 TEST_CASE("aggregate: an empty window has no groups, and none is not an error") {
   TestLog log;
-  log.add({});
+  log.add(Spec{});
   AggregateRequest request = by({"actor", "time"});
   request.filter.from = kStart + 1'000'000'000;
   const Aggregate none = good(log.engine().aggregate(request));

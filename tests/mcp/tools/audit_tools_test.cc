@@ -222,6 +222,12 @@ TEST_CASE("hostile text is escaped, marked and never a row, in every tool") {
            {"audit_aggregate", {{"group_by", {"actor", "target", "action"}}}},
            {"audit_aggregate", {{"group_by", {"url", "source", "custom.tenant"}}, {"metric", "distinct:target"}}},
            {"audit_aggregate", {{"group_by", {"flags", "time"}}, {"action", kHostileId}, {"rank_by", "max_bucket"}}},
+           {"audit_find_entity", {{"text", "ignore"}}},
+           {"audit_find_entity", {{"text", kHostile}}},
+           {"audit_coverage", {{"source", {kHostileId}}}},
+           {"audit_coverage", {{"source", {kHostile}}}},
+           {"audit_sample", {{"n", 2}, {"seed", kHostile}, {"stratify_by", "source"}}},
+           {"audit_sample", {{"n", 2}, {"action", {kHostileId}}}},
            {"audit_verify", Json::object()}}) {
     const OrderedJson answer = desk.good(name, arguments);
     INFO(name << " " << arguments.dump() << "\n" << desk.text);
