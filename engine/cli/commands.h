@@ -13,6 +13,7 @@ std::unique_ptr<Command> make_serve_command();
 std::unique_ptr<Command> make_append_command();
 std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_query_command();
+std::unique_ptr<Command> make_aggregate_command();
 std::unique_ptr<Command> make_history_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_prove_command();
