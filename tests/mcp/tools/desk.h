@@ -25,6 +25,8 @@ class FakeContext final : public server::CallContext {
   const std::string& mark_tag() const override { return tag_; }
   void progress(const protocol::Progress&) override {}
 
+  void cancel() { stop_.request_stop(); }
+
   int64_t remaining = 50'000;
   server::Caller caller_{"uid:1", {"query", "reveal", "verify"}, ""};
 
