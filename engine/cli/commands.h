@@ -16,6 +16,7 @@ std::unique_ptr<Command> make_query_command();
 std::unique_ptr<Command> make_history_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_export_tlog_command();
 std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_token_add();
 std::unique_ptr<Command> make_token_list();

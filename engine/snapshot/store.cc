@@ -23,7 +23,7 @@ using LevelSource = tree::SourceOf<segment::LevelFiles>;
 
 struct Snapshot::Checkers {
   struct One {
-    std::unique_ptr<LevelSource> source;
+    std::unique_ptr<tree::HashSource> source;
     std::optional<tree::Checker> checker;
   };
   std::mutex mutex;
@@ -232,6 +232,12 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
   return {};
 }
 
+Result<std::unique_ptr<tree::HashSource>> Snapshot::hashes(TableId table) const {
+  KHIPU_TRY_ASSIGN(auto directory, store_->root_->open_directory(table_name(table)));
+  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*directory, false));
+  return std::unique_ptr<tree::HashSource>(std::make_unique<LevelSource>(std::move(levels)));
+}
+
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   const SegmentInfo* const info = segment_of(table, row);
   if (!info) {
@@ -267,9 +273,7 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   const std::lock_guard hold(checkers_->mutex);
   Checkers::One& one = checkers_->tables[index_of(table)];
   if (!one.source) {
-    KHIPU_TRY_ASSIGN(auto directory, store_->root_->open_directory(table_name(table)));
-    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*directory, false));
-    one.source = std::make_unique<LevelSource>(std::move(levels));
+    KHIPU_TRY_ASSIGN(one.source, hashes(table));
     KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *one.source));
   }
   if (!one.checker) {
