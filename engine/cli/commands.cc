@@ -15,6 +15,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_prove_command());
   commands.push_back(make_verify_proof_command());
   commands.push_back(make_export_command());
+  commands.push_back(make_export_tlog_command());
   commands.push_back(make_status_command());
   commands.push_back(make_token_add());
   commands.push_back(make_token_list());

@@ -19,6 +19,7 @@ std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_prove_command();
 std::unique_ptr<Command> make_verify_proof_command();
 std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_export_tlog_command();
 std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_token_add();
 std::unique_ptr<Command> make_token_list();
