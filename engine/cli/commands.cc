@@ -17,6 +17,10 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_export_command());
   commands.push_back(make_export_tlog_command());
   commands.push_back(make_status_command());
+  commands.push_back(make_checkpoint_command());
+  commands.push_back(make_recover_command());
+  commands.push_back(make_keys_list());
+  commands.push_back(make_keys_export());
   commands.push_back(make_token_add());
   commands.push_back(make_token_list());
   commands.push_back(make_token_revoke());

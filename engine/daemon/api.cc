@@ -19,8 +19,11 @@ struct Api::Route {
 };
 
 const Api::Route Api::kRoutes[] = {
-    {"POST", "/v1/events", false, false, &Api::post_events},  {"POST", "/v1/types", true, false, &Api::post_types},
-    {"POST", "/v1/columns", true, false, &Api::post_columns}, {"GET", "/v1/status", true, false, &Api::get_status},
+    {"POST", "/v1/events", false, false, &Api::post_events},
+    {"POST", "/v1/types", true, false, &Api::post_types},
+    {"POST", "/v1/columns", true, false, &Api::post_columns},
+    {"GET", "/v1/status", true, false, &Api::get_status},
+    {"POST", "/v1/checkpoint", true, false, &Api::post_checkpoint},
     {"GET", "/v1/healthz", false, true, &Api::get_healthz},
 };
 
@@ -96,6 +99,16 @@ HttpResponse Api::post_columns(HttpRequest& request, const Caller&) {
                       : error_response(receipt.error());
 }
 
+HttpResponse Api::post_checkpoint(HttpRequest&, const Caller&) {
+  if (const Result<void> published = sink_.publish(); !published.ok()) return error_response(published.error());
+  const writer::Status status = sink_.status();
+  const Json json = {
+      {"schema", "khipu.checkpoint/v1"}, {"number", status.checkpoint}, {"note", status.checkpoint_note}};
+  HttpResponse response;
+  response.body = json.dump();
+  return response;
+}
+
 HttpResponse Api::get_status(HttpRequest&, const Caller&) {
   const writer::Status status = sink_.status();
   const ServerFacts facts = locked(facts_);
@@ -114,6 +127,7 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
                      {"commit", status.head.commit.value},
                      {"commit_time", format_rfc3339(status.head.commit_time)},
                      {"tables", std::move(tables)},
+                     {"checkpoint", status.checkpoint},
                      {"queued_events", status.queued_events},
                      {"since_start", {{"commits", status.commits}, {"events", status.events}}},
                      {"poisoned", status.poisoned.empty() ? Json() : Json(status.poisoned)},

@@ -58,6 +58,7 @@ class Api {
   HttpResponse post_events(HttpRequest& request, const Caller& caller);
   HttpResponse post_types(HttpRequest& request, const Caller& caller);
   HttpResponse post_columns(HttpRequest& request, const Caller& caller);
+  HttpResponse post_checkpoint(HttpRequest& request, const Caller& caller);
   HttpResponse get_status(HttpRequest& request, const Caller& caller);
   HttpResponse get_healthz(HttpRequest& request, const Caller& caller);
 

@@ -58,11 +58,13 @@ Result<void> Writer::validate(const ingest::Batch& batch) const {
   return ingest::validate(batch, *schema, limits, impl.environment.clock.now());
 }
 
-void Writer::submit(ingest::Batch batch, Answer answer) { enter(std::move(batch), std::move(answer), false); }
+void Writer::submit(ingest::Batch batch, Answer answer) {
+  if (Result<void> valid = validate(batch); !valid.ok()) return answer(std::move(valid).error());
+  enter(std::move(batch), std::move(answer), false);
+}
 
 void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
   Impl& impl = *impl_;
-  if (Result<void> valid = validate(batch); !valid.ok()) return answer(std::move(valid).error());
   Submission submission{std::move(batch), std::move(answer), 0, 0, Steady::now()};
   submission.events = std::max<uint64_t>(1, submission.batch.events.size());
   submission.size_bytes = size_of(submission.batch);
@@ -92,6 +94,11 @@ void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
 }
 
 Result<Receipt> Writer::submit_and_wait(ingest::Batch batch) {
+  KHIPU_TRY(validate(batch));
+  return wait_for_answer(std::move(batch));
+}
+
+Result<Receipt> Writer::wait_for_answer(ingest::Batch batch) {
   // Not a promise: it wakes the kernel also when the answer is there before anybody waits.
   struct Slot {
     std::mutex mutex;
@@ -137,6 +144,8 @@ Status Writer::status() const {
   status.events = impl_->events;
   status.poisoned = impl_->poisoned;
   status.recovery = impl_->recovery;
+  status.checkpoint = impl_->checkpoint_number;
+  status.checkpoint_note = impl_->checkpoint_note;
   return status;
 }
 
