@@ -60,7 +60,7 @@ std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_
   out.offset = offset;
   ++run.report.checked.signatures;
   const tree::VerifiedNote verified =
-      tree::verify_note(*note, {tree::VerifierKey{origin, tree::KeyType::kEd25519, run.key.key}});
+      tree::verify_note(*note, {tree::VerifierKey{checkpoint->origin, tree::KeyType::kEd25519, run.key.key}});
   if (verified.accepted()) return out;
   return wrong(verified.forged ? code::kSigBad : code::kKeyUnknown,
                verified.forged ? "the checkpoint's signature does not verify"

@@ -13,8 +13,15 @@ constexpr uint64_t kLogSizeMax = 1ULL << 36;
 
 Error evidence(std::string message) { return {Code::kCorrupt, std::move(message) + std::string(kHowToAcceptRollback)}; }
 
+// A table's checkpoints are signed under the table's origin as key name (c2sp.org/tlog-policy, "Defining a log").
+std::string origin_of(TableId table, const Keys& signing) {
+  return table == TableId::kMeta ? signing.name : signing.name + "/" + table_name(table);
+}
+
 bool holds_signed_note(std::string_view bytes, const Keys& signing) {
-  const std::vector<tree::VerifierKey> keys = {{signing.name, tree::KeyType::kEd25519, signing.signing.public_key()}};
+  std::vector<tree::VerifierKey> keys;
+  for (const TableId table : kTables)
+    keys.push_back({origin_of(table, signing), tree::KeyType::kEd25519, signing.signing.public_key()});
   // Every place where a note of this log could begin: bytes that are not notes may stand in front of one.
   for (size_t from = bytes.find(signing.name); from != bytes.npos; from = bytes.find(signing.name, from + 1)) {
     const size_t text_end = bytes.find("\n\n", from);
@@ -36,16 +43,17 @@ std::string joined(const std::vector<std::string>& notes) {
 
 std::vector<std::string> publication(const SignedState& state, const Keys& signing) {
   std::vector<std::string> notes;
-  const auto add = [&](TableId table, const std::string& origin) {
+  const auto add = [&](TableId table) {
+    const std::string origin = origin_of(table, signing);
     const codec::TableState& now = state.tables[index_of(table)];
     tree::Note note{tree::format_checkpoint({origin, now.size, now.root, {}}), {}};
-    tree::sign_note(note, signing.name, signing.signing);
+    tree::sign_note(note, origin, signing.signing);
     notes.push_back(tree::format_published(note));
   };
   for (const TableId table : {TableId::kRegistry, TableId::kLogs, TableId::kAccess}) {
-    if (state.moved >> index_of(table) & 1) add(table, signing.name + "/" + table_name(table));
+    if (state.moved >> index_of(table) & 1) add(table);
   }
-  add(TableId::kMeta, signing.name);
+  add(TableId::kMeta);
   return notes;
 }
 
