@@ -6,6 +6,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/writer_access.h"
+#include "engine/codec/statement.h"
 #include "engine/os/lock_file.h"
 #include "engine/snapshot/store.h"
 
@@ -62,6 +63,24 @@ Result<Times> event_times(const snapshot::Snapshot& snapshot) {
   return times;
 }
 
+// What operators accepted, as the log says it: none on most logs.
+Result<Json> rollbacks(const snapshot::Snapshot& snapshot) {
+  Json list = Json::array();
+  KHIPU_TRY(snapshot.scan(TableId::kMeta, {0}, Row{snapshot.size(TableId::kMeta)}, snapshot::Order::kAscending,
+                          [&](const snapshot::ScannedRow& row) {
+                            const auto statement = codec::decode_statement(row.frame.payload);
+                            if (!statement.ok()) return true;  // verify's to report
+                            const auto* rollback = std::get_if<codec::Rollback>(&statement->body);
+                            if (rollback == nullptr) return true;
+                            list.push_back({{"time", format_rfc3339(statement->recorded_at)},
+                                            {"lost_commit", rollback->lost_commit.value},
+                                            {"reason", rollback->reason},
+                                            {"by", rollback->by}});
+                            return true;
+                          }));
+  return list;
+}
+
 class StatusCommand final : public Command {
  public:
   std::string name() const override { return "status"; }
@@ -109,6 +128,7 @@ class StatusCommand final : public Command {
       const FolderFacts facts = folder_facts(std::filesystem::path(root_) / folder);
       json[folder] = {{"files", facts.files}, {"bytes", facts.bytes}};
     }
+    KHIPU_TRY_ASSIGN(json["rollbacks"], rollbacks(snapshot));
     json["disk_bytes"] = folder_facts(root_).bytes;
     json["writer"] = {{"holds_lock", holder.held}, {"lock", holder.diagnostics}, {"live", Json()}};
     if (holder.held) {
@@ -141,6 +161,10 @@ class StatusCommand final : public Command {
     }
     output.line("on disk " + human_size(json["disk_bytes"].get<uint64_t>()) + "; quarantine " +
                 json["quarantine"]["files"].dump() + " files; dlq " + json["dlq"]["files"].dump() + " files");
+    for (const Json& rollback : json["rollbacks"]) {
+      output.line("ROLLED BACK at " + text(rollback["time"]) + " by " + text(rollback["by"]) + ", commit " +
+                  rollback["lost_commit"].dump() + " was lost: " + text(rollback["reason"]));
+    }
     const Json& writer = json["writer"];
     if (!writer["holds_lock"].get<bool>()) {
       output.line("no writer");

@@ -33,6 +33,8 @@ bool holds_signed_note(std::string_view bytes, const Keys& signing) {
   return false;
 }
 
+std::string without_empty_line(const std::string& published) { return published.substr(0, published.size() - 1); }
+
 std::string joined(const std::vector<std::string>& notes) {
   std::string all;
   for (const std::string& note : notes) all += note;
@@ -185,11 +187,6 @@ Result<void> Checkpointer::resume(Quarantine& quarantine) {
         "key-side state was put back",
         state_.checkpoint));
   }
-  if (whole && found.size() == expected.size()) {
-    log_end_ += expected.size();
-    if (!notes.empty()) note_ = notes.back();
-    return {};
-  }
   if (!whole && !expected.starts_with(found) && holds_signed_note(found, signing_) &&
       found.find(notes.empty() ? std::string_view() : std::string_view(notes.back())) == found.npos) {
     bool ours = false;  // notes of this publication in front of a torn one are what a crash leaves
@@ -205,9 +202,10 @@ Result<void> Checkpointer::resume(Quarantine& quarantine) {
     KHIPU_TRY(root_.sync());
   }
   if (!notes.empty()) {
+    // Also when it is all there: a failed sync leaves clean pages that never reached the disk.
     KHIPU_TRY(append(expected));
-    note_ = notes.back();
-    KHIPU_TRY(root_.replace_file(kCheckpointName, as_bytes(note_).first(note_.size() - 1), 0644));
+    note_ = without_empty_line(notes.back());
+    KHIPU_TRY(root_.replace_file(kCheckpointName, as_bytes(note_), 0644));
   }
   return {};
 }
@@ -274,8 +272,8 @@ Result<void> Checkpointer::run(const CheckpointTarget& target, HeadFile& head) {
   state_ = next;
   const std::vector<std::string> notes = publication(next, signing_);
   KHIPU_TRY(at(kCheckpointLogName, append(joined(notes))));
-  note_ = notes.back();
-  KHIPU_TRY(root_.replace_file(kCheckpointName, as_bytes(note_).first(note_.size() - 1), 0644));
+  note_ = without_empty_line(notes.back());
+  KHIPU_TRY(root_.replace_file(kCheckpointName, as_bytes(note_), 0644));
   return head.sync();
 }
 

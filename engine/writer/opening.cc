@@ -84,6 +84,7 @@ Result<bool> Writer::Impl::open_checkpoints(const Recovered& recovered, const Si
   if (environment.clock.now() + kClockStepUs < recovered.commit.time) {
     note_clock_step(environment.clock.now() - recovered.commit.time);
   }
+  checkpoint_next = Steady::now() + std::chrono::microseconds(options.checkpoint_interval_us);
   heartbeat_next = Steady::now() + std::chrono::microseconds(options.heartbeat_interval_us);
   return rolled_back;
 }

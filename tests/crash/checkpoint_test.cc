@@ -105,7 +105,7 @@ TEST_CASE("checkpoint: every publication names tables as a TABLE_HEAD below its 
   }
   CHECK(size == statements.size());
   CHECK(as_text(rig.disk().read("root/checkpoint")) == tree::format_note(log.publications.back().meta().note));
-  CHECK(status.checkpoint_note == tree::format_published(log.publications.back().meta().note));
+  CHECK(status.checkpoint_note == tree::format_note(log.publications.back().meta().note));
   CHECK(rig.judge() == "");
 }
 
