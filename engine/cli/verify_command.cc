@@ -143,7 +143,6 @@ class VerifyCommand final : public Command {
   }
 
  private:
-
   std::string root_, key_, rows_, since_, save_state_, seed_;
   std::vector<std::string> against_;
   uint64_t threads_ = 0, seconds_ = 0, sample_ = 0, reread_ = 4;

@@ -15,8 +15,7 @@ static std::string_view from_first_note(std::string_view bytes, std::string_view
   return {};
 }
 
-Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_view origin,
-                                             CheckpointLogPart part) {
+Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_view origin, CheckpointLogPart part) {
   auto file = root.open_file(kCheckpointLogName, os::Mode::kRead);
   if (!file.ok() && file.error().code == Code::kNotFound) return tree::CheckpointLog();
   if (!file.ok()) return std::move(file).error();

@@ -18,7 +18,6 @@ enum class CheckpointLogPart {
   kAll,
 };
 // Empty when nothing was published yet. kCorrupt when what is there is not notes of this origin.
-Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_view origin,
-                                             CheckpointLogPart part);
+Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_view origin, CheckpointLogPart part);
 
 }  // namespace khipu::snapshot

@@ -91,7 +91,8 @@ TEST_CASE("checkpoint: every publication names tables as a TABLE_HEAD below its 
     CHECK(publication.meta().checkpoint.size > size);
     size = publication.meta().checkpoint.size;
     for (const tree::PublishedNote& note : publication.notes) {
-      CHECK(tree::verify_note(note.note, {{kOrigin, tree::KeyType::kEd25519, signing->public_key()}}).accepted());
+      CHECK(tree::verify_note(note.note, {{note.checkpoint.origin, tree::KeyType::kEd25519, signing->public_key()}})
+                .accepted());
       const std::string_view table = note.table(kOrigin);
       if (table.empty()) continue;
       bool stated = false;

@@ -343,7 +343,7 @@ std::string signed_note(Desk& desk, uint64_t size, const Hash& root) {
   const crypto::Key key = crypto::parse_key(desk.log.disk().read("root.keys/signing.key")).value();
   tree::Note note;
   note.text = tree::format_checkpoint({key.name + "/logs", size, root, {}});
-  tree::sign_note(note, key.name, crypto::signing_key(key).value());
+  tree::sign_note(note, key.name + "/logs", crypto::signing_key(key).value());
   return tree::format_note(note);
 }
 
