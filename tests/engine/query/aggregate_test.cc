@@ -113,8 +113,8 @@ void check_random(TestLog& log, const std::vector<Told>& events, std::mt19937_64
       ++group.count;
       group.first_seq = std::min(group.first_seq, seq);
       group.last_seq = seq;
-      group.actors.insert(spec.actor.id);
-      for (const Thing& target : spec.targets) group.targets.insert(target.id);
+      group.actors.insert(spec.actor.type + ":" + spec.actor.id);
+      for (const Thing& target : spec.targets) group.targets.insert(target.type + ":" + target.id);
     }
   }
   const Aggregate answer = good(log.engine().aggregate(request));
