@@ -98,6 +98,23 @@ Result<Published> read_published(Run& run) {
   return out;
 }
 
+Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint64_t> number) {
+  Findings findings;
+  KHIPU_TRY_ASSIGN(const std::optional<codec::Genesis> genesis, read_genesis(root, findings));
+  KHIPU_TRY_ASSIGN(const std::optional<std::string> log, read_text(root, kLogName));
+  std::vector<std::string> of_meta;
+  uint64_t tail = 0;
+  for (auto& [offset, text] : split_notes(log.value_or(""), tail)) {
+    if (genesis && text.starts_with(genesis->origin + "\n")) of_meta.push_back(std::move(text));
+  }
+  if (of_meta.empty()) return Error{Code::kNotFound, "no checkpoint was published yet"};
+  const uint64_t wanted = number.value_or(of_meta.size());
+  if (wanted == 0 || wanted > of_meta.size()) {
+    return Error{Code::kNotFound, fmt::format("checkpoints 1 to {} were published", of_meta.size())};
+  }
+  return of_meta[wanted - 1];
+}
+
 namespace {
 
 class Check {
