@@ -85,7 +85,8 @@ Result<tree::PublishedNote> newest_published(snapshot::Store& store, const snaps
     return Error{Code::kNotFound, std::string("no checkpoint of ") + table_name(table) +
                                       " has been published yet: a running writer publishes within a second"};
   }
-  tree::VerifierKey key{origin, tree::KeyType::kEd25519, snapshot.genesis().verifier};
+  // A table's checkpoints are signed under the table's origin as key name (C2SP tlog-policy).
+  tree::VerifierKey key{newest->checkpoint.origin, tree::KeyType::kEd25519, snapshot.genesis().verifier};
   if (store.options().verifier_key) key.key = *store.options().verifier_key;
   if (!tree::verify_note(newest->note, {key}).accepted()) {
     return Error{Code::kCorrupt, std::string("sig-bad: the newest published checkpoint of ") + table_name(table)};

@@ -62,7 +62,7 @@ struct Log {
     std::ofstream log(root + "/checkpoints.log", std::ios::binary | std::ios::trunc);
     const auto note = [&](const std::string& origin, uint64_t rows, const Hash& root_hash) {
       tree::Note signed_note{tree::format_checkpoint({origin, rows, root_hash, {}}), {}};
-      tree::sign_note(signed_note, "test/log", other != nullptr ? *other : *key);
+      tree::sign_note(signed_note, origin, other != nullptr ? *other : *key);
       log << tree::format_published(signed_note);
     };
     note("test/log/logs", size, *logs);

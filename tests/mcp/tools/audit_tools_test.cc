@@ -2,11 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/crypto/key_file.h"
-#include "engine/tree/checkpoint.h"
-#include "engine/tree/note.h"
-#include "engine/tree/tree.h"
-#include "mcp/tools/verify_job.h"
 #include "tests/mcp/tools/desk.h"
 
 using namespace khipu;
