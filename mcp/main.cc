@@ -119,7 +119,7 @@ Result<int> serve(const Settings& settings) {
     return value;
   };
   options.log = log_line;
-  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), mcp::tools::make_tools(audit)));
+  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), {mcp::tools::make_tools(audit)}));
   mcp::transport::StdioOptions stdio_options;
   stdio_options.exit_when_orphaned = settings.exit_when_orphaned;
   stdio_options.log = log_line;

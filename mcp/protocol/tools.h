@@ -8,6 +8,8 @@
 
 #include "engine/base/result.h"
 #include "mcp/jsonrpc/message.h"
+#include "mcp/protocol/content.h"
+#include "mcp/protocol/input.h"
 #include "mcp/protocol/revision.h"
 
 namespace khipu::mcp::protocol {
@@ -40,18 +42,14 @@ struct CallRequest {
 
 Result<CallRequest> parse_call(const Json& params);
 
-struct ResourceLink {
-  std::string uri;
-  std::string name;
-  std::string mime_type;
-};
-
 struct CallResult {
   std::string text;                       // the first content block: the same facts as `structured`
   std::optional<OrderedJson> structured;  // an object
   std::vector<ResourceLink> links;
   OrderedJson meta = OrderedJson::object();
   bool is_error = false;
+  std::vector<Content> content = {};                 // blocks after the text; with an empty text the only ones
+  std::optional<InputRequired> input_required = {};  // instead of all that
 };
 
 OrderedJson call_result_json(CallResult result, Revision revision);

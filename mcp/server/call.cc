@@ -109,4 +109,12 @@ void Call::progress(const protocol::Progress& progress) {
                                              protocol::progress_json(*request_.progress_token, progress, revision_)));
 }
 
+void Call::log(protocol::LogLevel level, OrderedJson data) {
+  if (!server_.options().logging) return;
+  const std::lock_guard lock(mutex_);
+  if (!open_) return;
+  outbox_.notify(
+      jsonrpc::print_notification("notifications/message", protocol::log_message_json(level, std::move(data))));
+}
+
 }  // namespace khipu::mcp::server

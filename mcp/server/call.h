@@ -31,6 +31,10 @@ class Call final : public CallContext {
   int64_t remaining_ms() const override;
   const std::string& mark_tag() const override { return mark_tag_; }
   void progress(const protocol::Progress& progress) override;
+  void log(protocol::LogLevel level, OrderedJson data) override;
+  const protocol::ClientCapabilities& client() const override { return client_; }
+  const protocol::InputResponses& input() const override { return input_; }
+  const std::string& state() const override { return state_; }
 
  private:
   std::string answer();
@@ -47,6 +51,9 @@ class Call final : public CallContext {
   const TimeUs started_;
   const std::string mark_tag_;
   std::stop_source stop_;
+  protocol::ClientCapabilities client_;
+  protocol::InputResponses input_;
+  std::string state_;
 
   std::mutex mutex_;               // held while sending: a cancelled call is silent once cancel() returned
   bool open_ = true;               // guarded by mutex_, as are the next two; false: answered or cancelled

@@ -110,4 +110,17 @@ std::vector<std::string> lint_tool(const protocol::ToolDefinition& tool) {
   return findings;
 }
 
+std::vector<std::string> lint_prompt(const protocol::PromptInfo& prompt) {
+  std::vector<std::string> findings;
+  const auto note = [&](const std::string& finding) { findings.push_back(prompt.name + ": " + finding); };
+  if (!is_name(prompt.name, kPropertyNameSizeMax)) note("a prompt name must fit [A-Za-z0-9_.-]{1,64}");
+  if (prompt.description.empty()) note("needs a description");
+  if (prompt.description.size() > kDescriptionSizeBytesMax) note("the description is over 2000 bytes");
+  for (const protocol::PromptArgument& argument : prompt.arguments) {
+    if (!is_name(argument.name, kPropertyNameSizeMax)) note("an argument name must fit [A-Za-z0-9_.-]{1,64}");
+    if (argument.description.empty()) note(argument.name + " needs a description");
+  }
+  return findings;
+}
+
 }  // namespace khipu::mcp::server

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mcp/protocol/prompts.h"
 #include "mcp/protocol/tools.h"
 
 namespace khipu::mcp::server {
@@ -13,6 +14,8 @@ inline constexpr size_t kDescriptionSizeBytesMax = 2000;
 
 // Everything wrong with a definition, one sentence each: "audit_query: inputSchema.limit: unknown keyword format".
 std::vector<std::string> lint_tool(const protocol::ToolDefinition& tool);
+
+std::vector<std::string> lint_prompt(const protocol::PromptInfo& prompt);
 
 // [A-Za-z0-9_.-], 1 to size_max.
 bool is_name(std::string_view text, size_t size_max);

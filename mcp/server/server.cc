@@ -1,6 +1,7 @@
 #include "mcp/server/server.h"
 
 #include <algorithm>
+#include <set>
 
 #include "mcp/server/lint.h"
 #include "mcp/server/worker_pool.h"
@@ -32,11 +33,7 @@ Result<protocol::ToolDefinition> define(const ToolInfo& info) {
 
 }  // namespace
 
-bool Caller::has_grant(std::string_view grant) const {
-  return std::find(grants.begin(), grants.end(), grant) != grants.end();
-}
-
-Result<std::unique_ptr<Server>> Server::create(Options options, std::vector<std::unique_ptr<Tool>> tools) {
+Result<std::unique_ptr<Server>> Server::create(Options options, Features features) {
   if (!options.now || !options.steady || !options.random) return Error{Code::kInvalid, "a server needs clocks"};
   if (options.info.name.empty() || options.info.version.empty()) {
     return Error{Code::kInvalid, "a server needs a name and a version"};
@@ -45,7 +42,7 @@ Result<std::unique_ptr<Server>> Server::create(Options options, std::vector<std:
     return Error{Code::kInvalid, "the instructions are over 2000 bytes"};
   }
   std::vector<RegisteredTool> registered;
-  for (std::unique_ptr<Tool>& tool : tools) {
+  for (std::unique_ptr<Tool>& tool : features.tools) {
     KHIPU_TRY_ASSIGN(protocol::ToolDefinition definition, define(tool->info()));
     for (const RegisteredTool& other : registered) {
       if (other.definition.name == definition.name)
@@ -53,12 +50,21 @@ Result<std::unique_ptr<Server>> Server::create(Options options, std::vector<std:
     }
     registered.push_back({std::move(tool), std::move(definition)});
   }
-  return std::unique_ptr<Server>(new Server(std::move(options), std::move(registered)));
+  std::set<std::string> prompt_names;
+  for (const std::unique_ptr<Prompt>& prompt : features.prompts) {
+    const PromptInfo& info = prompt->info();
+    const std::vector<std::string> findings = lint_prompt(info);
+    if (!findings.empty()) return Error{Code::kInvalid, findings.front()};
+    if (!prompt_names.insert(info.name).second) return Error{Code::kInvalid, info.name + ": registered twice"};
+  }
+  return std::unique_ptr<Server>(new Server(std::move(options), std::move(registered), std::move(features)));
 }
 
-Server::Server(Options options, std::vector<RegisteredTool> tools)
+Server::Server(Options options, std::vector<RegisteredTool> tools, Features features)
     : options_(std::move(options)),
       tools_(std::move(tools)),
+      prompts_(std::move(features.prompts)),
+      resources_(std::move(features.resources)),
       workers_(std::make_unique<WorkerPool>(options_.worker_count, options_.queue_count_max)) {}
 
 Server::~Server() = default;
@@ -67,6 +73,17 @@ const RegisteredTool* Server::find(std::string_view name) const {
   const auto has_name = [&](const RegisteredTool& tool) { return tool.definition.name == name; };
   const auto found = std::find_if(tools_.begin(), tools_.end(), has_name);
   return found == tools_.end() ? nullptr : &*found;
+}
+
+Prompt* Server::find_prompt(std::string_view name) const {
+  const auto has_name = [&](const auto& prompt) { return prompt->info().name == name; };
+  const auto found = std::find_if(prompts_.begin(), prompts_.end(), has_name);
+  return found == prompts_.end() ? nullptr : found->get();
+}
+
+bool Server::completes() const {
+  return (resources_ != nullptr && resources_->completes()) ||
+         std::any_of(prompts_.begin(), prompts_.end(), [](const auto& prompt) { return prompt->completes(); });
 }
 
 }  // namespace khipu::mcp::server

@@ -117,7 +117,7 @@ Harness::Harness() : outbox(std::make_unique<MemoryOutbox>()) {
 }
 
 void Harness::start() {
-  auto created = mcp::server::Server::create(options, std::move(tools));
+  auto created = mcp::server::Server::create(options, {std::move(tools)});
   INFO((created.ok() ? "" : created.error().message));
   REQUIRE(created.ok());
   server = std::move(created).value();
