@@ -67,6 +67,8 @@ class WebHandler {
   virtual int end_session(const Caller& caller, const Head& head) = 0;  // DELETE: the status
   // The client of an outbox that was not told done() has gone. Whether that stops the call is the era's business.
   virtual void abandon(Outbox& outbox) = 0;
+  // The server is about to stop: every stream is told what there is to say, and done().
+  virtual void end_streams() = 0;
 };
 
 }  // namespace khipu::mcp::jsonrpc

@@ -35,11 +35,6 @@ Result<CallRequest> parse_call(const Json& params) {
     if (!arguments->is_object()) return Error{Code::kInvalid, "params.arguments must be an object"};
     call.arguments = *arguments;
   }
-  if (const auto meta = params.find("_meta"); meta != params.end() && meta->is_object()) {
-    if (const auto token = meta->find("progressToken"); token != meta->end()) {
-      call.progress_token = jsonrpc::Id::from(*token);
-    }
-  }
   return call;
 }
 
@@ -55,6 +50,13 @@ OrderedJson call_result_json(CallResult result, Revision revision) {
   if (result.is_error) json["isError"] = true;
   if (!result.meta.empty()) json["_meta"] = std::move(result.meta);
   return json;
+}
+
+std::optional<jsonrpc::Id> parse_progress_token(const Json& params) {
+  const auto meta = params.find("_meta");
+  if (meta == params.end() || !meta->is_object()) return std::nullopt;
+  const auto token = meta->find("progressToken");
+  return token == meta->end() ? std::nullopt : jsonrpc::Id::from(*token);
 }
 
 std::optional<jsonrpc::Id> parse_cancelled(const Json& params) {

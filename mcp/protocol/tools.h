@@ -37,7 +37,6 @@ OrderedJson tool_definition_json(const ToolDefinition& tool, Revision revision);
 struct CallRequest {
   std::string name;
   Json arguments;  // always an object: absent and null count as {}
-  std::optional<jsonrpc::Id> progress_token;
 };
 
 Result<CallRequest> parse_call(const Json& params);
@@ -53,6 +52,9 @@ struct CallResult {
 };
 
 OrderedJson call_result_json(CallResult result, Revision revision);
+
+// params._meta.progressToken of any request; nullopt if it wants no progress.
+std::optional<jsonrpc::Id> parse_progress_token(const Json& params);
 
 // notifications/cancelled: the id of the request to stop; nullopt if it names none (the notification is ignored).
 std::optional<jsonrpc::Id> parse_cancelled(const Json& params);

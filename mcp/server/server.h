@@ -50,10 +50,17 @@ struct Features {
   std::unique_ptr<ResourceProvider> resources = {};
 };
 
+// An argument that modern HTTP clients repeat as a header, Mcp-Param-NAME: `x-mcp-header` in the input schema.
+struct HeaderParam {
+  std::string name;               // lower case
+  std::vector<std::string> path;  // of the argument, from the root of the arguments
+};
+
 // A tool with its schemas parsed.
 struct RegisteredTool {
   std::unique_ptr<Tool> tool;
   protocol::ToolDefinition definition;
+  std::vector<HeaderParam> header_params;
 };
 
 // Immutable after create() but for its worker threads; every member may be called from any thread.
@@ -70,7 +77,7 @@ class Server {
   const std::vector<std::unique_ptr<Prompt>>& prompts() const { return prompts_; }
   Prompt* find_prompt(std::string_view name) const;
   ResourceProvider* resources() const { return resources_.get(); }  // nullptr: none
-  bool completes() const;
+  protocol::Offer offer() const { return offer_; }
   WorkerPool& workers() { return *workers_; }
 
  private:
@@ -79,6 +86,7 @@ class Server {
   std::vector<RegisteredTool> tools_;
   std::vector<std::unique_ptr<Prompt>> prompts_;
   std::unique_ptr<ResourceProvider> resources_;
+  protocol::Offer offer_;
   std::unique_ptr<WorkerPool> workers_;
 };
 

@@ -32,6 +32,7 @@ struct ToolInfo {
   std::string output_schema;  // empty: none
   Annotations annotations;
   std::optional<int64_t> result_size_chars_max;
+  bool is_unlinted = false;  // not held to mcp/server/lint.h: legal, and some hosts will drop the tool
 };
 
 // Text for the model, and the same facts as an object. Hostile text in either went through mcp/tools/render.h.
@@ -70,6 +71,11 @@ class Tool {
  public:
   virtual ~Tool() = default;
   virtual const ToolInfo& info() const = 0;
+  // Whether this caller hears of the tool at all; to anyone else it is unknown.
+  virtual bool is_listed(const Caller& caller) const {
+    static_cast<void>(caller);
+    return true;
+  }
   // Several threads call at once. What the caller did wrong, and what could not be done, is a result with is_error.
   virtual ToolResult call(const Json& arguments, CallContext& context) = 0;
 };
