@@ -11,7 +11,8 @@ namespace {
 Json ask(Harness& harness, const std::string& method, const Json& params = Json::object()) {
   harness.outbox = std::make_unique<MemoryOutbox>();
   harness.send(request(7, method, params));
-  return harness.outbox->wait_for_responses(1)[0];
+  harness.outbox->wait_for_done(1);  // the outbox is ours again from here on
+  return harness.outbox->responses().at(0);
 }
 
 }  // namespace

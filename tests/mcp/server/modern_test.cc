@@ -10,7 +10,8 @@ namespace {
 
 Json ask(Harness& harness, const std::string& method, const Json& params, const Json& id = 7) {
   harness.send(request(id, method, params));
-  const auto before = harness.outbox->wait_for_responses(1);
+  harness.outbox->wait_for_done(1);  // the outbox is ours again from here on
+  const auto before = harness.outbox->responses();
   harness.outbox = std::make_unique<MemoryOutbox>();
   return before.back();
 }

@@ -64,6 +64,8 @@ inline std::unique_ptr<mcp::server::Tool> asking_tool() {
     }
     mcp::protocol::InputRequired required;
     required.requests["name"] = {mcp::protocol::InputRequest::Kind::kElicitation, {{"message", "Who?"}}};
+    required.requests["name"].params["requestedSchema"] =
+        mcp::OrderedJson::parse(R"({"type":"object","properties":{"name":{"type":"string"}},"required":["name"]})");
     required.state = "asked";
     result.input_required = std::move(required);
     return result;

@@ -70,7 +70,8 @@ std::vector<Sample> features(const std::string& revision) {
   const auto take = [&](const std::string& definition, const std::string& method, const Json& params) {
     harness.outbox = std::make_unique<MemoryOutbox>();
     harness.send(request(method, method, params));
-    const Json response = harness.outbox->wait_for_responses(1)[0];
+    harness.outbox->wait_for_done(1);
+    const Json response = harness.outbox->responses().at(0);
     samples.push_back({"JSONRPCMessage", response});
     if (!definition.empty()) samples.push_back({definition, response["result"]});
   };
@@ -102,7 +103,8 @@ std::vector<Sample> modern_features() {
   const auto take = [&](const std::string& definition, const std::string& method, const Json& params) {
     harness.outbox = std::make_unique<MemoryOutbox>();
     harness.send(request(method, method, params));
-    samples.push_back({definition, harness.outbox->wait_for_responses(1)[0]});
+    harness.outbox->wait_for_done(1);
+    samples.push_back({definition, harness.outbox->responses().at(0)});
   };
   take("DiscoverResultResponse", "server/discover", modern());
   take("ListToolsResultResponse", "tools/list", modern());

@@ -21,6 +21,7 @@
 using namespace khipu;
 using namespace khipu::mcp;
 using Catch::Matchers::StartsWith;
+using khipu::tests::TempDirectory;
 using std::chrono::milliseconds;
 
 namespace {
