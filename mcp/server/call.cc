@@ -42,12 +42,16 @@ int64_t Call::remaining_ms() const {
   return std::max<int64_t>(0, server_.options().call_ms_max - spent_ms);
 }
 
-void Call::run() {
-  if (!stop_.stop_requested()) send(reply());
+void Call::run(const std::function<void()>& before_answer) {
+  std::optional<Reply> answer;
+  if (!stop_.stop_requested()) answer = reply();
+  before_answer();
+  if (answer) send(*std::move(answer));
   outbox_.done();
 }
 
-void Call::refuse_busy() {
+void Call::refuse_busy(const std::function<void()>& before_answer) {
+  before_answer();
   send(refusal(request_.method, "BUSY", "Too many calls are waiting for this server.", 1, peer_.revision));
   outbox_.done();
 }

@@ -33,10 +33,11 @@ class Call final : public CallContext {
   // `asker`: nullptr where the client cannot be asked.
   Call(const Server& server, Peer peer, jsonrpc::Request request, jsonrpc::Outbox& outbox, Asker* asker = nullptr);
 
-  // Performs the method and answers, unless cancelled before or meanwhile.
-  void run();
+  // Performs the method and answers, unless cancelled before or meanwhile. `before_answer`: called before anything of
+  // the answer leaves.
+  void run(const std::function<void()>& before_answer = [] {});
   // Answers instead of running: no worker is free.
-  void refuse_busy();
+  void refuse_busy(const std::function<void()>& before_answer = [] {});
   void cancel();
   const jsonrpc::Id& id() const { return request_.id; }
 

@@ -5,7 +5,7 @@ namespace khipu::mcp::server {
 InFlight::~InFlight() {
   cancel_all();
   std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return calls_.empty(); });
+  idle_.wait(lock, [this] { return calls_.empty() && leaving_.empty(); });
 }
 
 Call* InFlight::begin(const void* scope, std::unique_ptr<Call> call) {
@@ -17,9 +17,18 @@ Call* InFlight::begin(const void* scope, std::unique_ptr<Call> call) {
   return place->second.get();
 }
 
-void InFlight::finish(const void* scope, jsonrpc::Id id) {
+// A client that has its answer may use the id again at once, and where scopes are outboxes, the next outbox may have
+// the address of this one: the key goes before the answer does.
+void InFlight::release(const void* scope, const Call& call) {
   const std::lock_guard lock(mutex_);
-  calls_.erase({scope, std::move(id)});
+  const auto found = calls_.find({scope, call.id()});
+  leaving_[&call] = {scope, std::move(found->second)};
+  calls_.erase(found);
+}
+
+void InFlight::finish(const Call& call) {
+  const std::lock_guard lock(mutex_);
+  leaving_.erase(&call);
   idle_.notify_all();
 }
 
@@ -33,16 +42,20 @@ void InFlight::cancel_scope(const void* scope) {
   for (const auto& [key, call] : calls_) {
     if (key.first == scope) call->cancel();
   }
+  for (const auto& [address, leaving] : leaving_) {
+    if (leaving.scope == scope) leaving.call->cancel();
+  }
 }
 
 void InFlight::cancel_all() {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, call] : calls_) call->cancel();
+  for (const auto& [address, leaving] : leaving_) leaving.call->cancel();
 }
 
 bool InFlight::drain(std::chrono::milliseconds wait_max) {
   std::unique_lock lock(mutex_);
-  return idle_.wait_for(lock, wait_max, [this] { return calls_.empty(); });
+  return idle_.wait_for(lock, wait_max, [this] { return calls_.empty() && leaving_.empty(); });
 }
 
 }  // namespace khipu::mcp::server

@@ -49,12 +49,12 @@ class Modern::CallTask final : public Task {
  public:
   CallTask(Modern& modern, const void* scope, Call& call) : modern_(modern), scope_(scope), call_(call) {}
   void run() override {
-    call_.run();
-    modern_.in_flight_.finish(scope_, call_.id());
+    call_.run([this] { modern_.in_flight_.release(scope_, call_); });
+    modern_.in_flight_.finish(call_);
   }
   void refuse() override {
-    call_.refuse_busy();
-    modern_.in_flight_.finish(scope_, call_.id());
+    call_.refuse_busy([this] { modern_.in_flight_.release(scope_, call_); });
+    modern_.in_flight_.finish(call_);
   }
 
  private:

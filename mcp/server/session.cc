@@ -56,12 +56,12 @@ class Session::CallTask final : public Task {
  public:
   CallTask(Session& session, Call& call) : session_(session), call_(call) {}
   void run() override {
-    call_.run();
-    session_.in_flight_.finish(nullptr, call_.id());
+    call_.run([this] { session_.in_flight_.release(nullptr, call_); });
+    session_.in_flight_.finish(call_);
   }
   void refuse() override {
-    call_.refuse_busy();
-    session_.in_flight_.finish(nullptr, call_.id());
+    call_.refuse_busy([this] { session_.in_flight_.release(nullptr, call_); });
+    session_.in_flight_.finish(call_);
   }
 
  private:
@@ -75,11 +75,11 @@ class Session::BatchTask final : public Task {
   BatchTask(Session& session, std::unique_ptr<BatchOutbox> outbox, std::vector<Call*> calls)
       : session_(session), outbox_(std::move(outbox)), calls_(std::move(calls)) {}
   void run() override {
-    for (Call* call : calls_) call->run();
+    for (Call* call : calls_) call->run([&] { session_.in_flight_.release(nullptr, *call); });
     finish();
   }
   void refuse() override {
-    for (Call* call : calls_) call->refuse_busy();
+    for (Call* call : calls_) call->refuse_busy([&] { session_.in_flight_.release(nullptr, *call); });
     finish();
   }
 
@@ -87,7 +87,7 @@ class Session::BatchTask final : public Task {
   // The array leaves before the last call counts as finished: drain() waits for answers, not for tools.
   void finish() {
     outbox_->finish();
-    for (Call* call : calls_) session_.in_flight_.finish(nullptr, call->id());
+    for (Call* call : calls_) session_.in_flight_.finish(*call);
   }
 
   Session& session_;
