@@ -173,7 +173,7 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
   CHECK(host.end() == 0);
 }
 
-TEST_CASE("khipu-mcp: a ping behind a call, bad JSON and an unknown method are answered; stdin's end ends it") {
+TEST_CASE("khipu-mcp: a ping behind a call, bad JSON and an unknown method are answered, stdin's end ends it") {
   const Root root;
   Host host(root.path());
   host.initialize("2025-06-18");
