@@ -162,7 +162,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
     submission.batch = {};
   }
   const bool has_rows =
-      std::any_of(pending.rows.begin(), pending.rows.end(), [](const Rows& rows) { return !rows.leaves.empty(); });
+      std::any_of(pending.rows.begin(), pending.rows.end(), [](const Rows& rows) { return !rows.starts.empty(); });
   {
     const std::lock_guard hold(mutex);
     schema = sequencer->schema();

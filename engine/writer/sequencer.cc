@@ -10,7 +10,6 @@
 #include "engine/codec/statement.h"
 #include "engine/crypto/hash.h"
 #include "engine/ingest/near_name.h"
-#include "engine/tree/tree.h"
 
 namespace khipu::writer {
 namespace {
@@ -34,7 +33,7 @@ void close_frame(Rows& rows, size_t start, codec::RecordKind kind, TimeUs time, 
   const std::span<uint8_t> frame = std::span(rows.frames).subspan(start);
   codec::seal_frame(frame, static_cast<uint8_t>(kind), time);
   rows.add_times(time, recorded);
-  rows.leaves.push_back(tree::leaf_hash(frame.subspan(codec::kFrameHeaderSize)));
+  rows.starts.push_back(start);
 }
 
 }  // namespace
@@ -52,7 +51,7 @@ struct Sequencer::Undo {
 
 struct Sequencer::Mark {
   struct Table {
-    size_t frames, leaves;
+    size_t frames, rows;
     TimeUs time_min, time_max, recorded_first, recorded_last;
   };
   std::array<Table, kTableCount> tables;
@@ -134,7 +133,7 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   Mark mark;
   for (size_t i = 0; i < kTableCount; ++i) {
     const Rows& rows = pending.rows[i];
-    mark.tables[i] = {rows.frames.size(), rows.leaves.size(),  rows.time_min,
+    mark.tables[i] = {rows.frames.size(), rows.starts.size(),  rows.time_min,
                       rows.time_max,      rows.recorded_first, rows.recorded_last};
   }
   mark.sizes = sizes_;
@@ -168,7 +167,7 @@ void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
     Rows& rows = pending.rows[i];
     const Mark::Table& was = mark.tables[i];
     rows.frames.resize(was.frames);
-    rows.leaves.resize(was.leaves);
+    rows.starts.resize(was.rows);
     rows.time_min = was.time_min, rows.time_max = was.time_max;
     rows.recorded_first = was.recorded_first, rows.recorded_last = was.recorded_last;
   }

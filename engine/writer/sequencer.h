@@ -1,6 +1,6 @@
-// Gives submissions their order: recorded_at, pins, seq, version rows; encodes them and hashes the leaves. Holds the
-// writer's memory of schema, entities and idempotency, and can take a refused submission back without a trace.
-// Not here: files, signatures, threads.
+// Gives submissions their order: recorded_at, pins, seq, version rows; encodes them. Holds the writer's memory
+// of schema, entities and idempotency, and can take a refused submission back without a trace.
+// Not here: hashes, files, signatures, threads.
 #pragma once
 
 #include <array>
