@@ -62,6 +62,31 @@ Result<Times> event_times(const snapshot::Snapshot& snapshot) {
   return times;
 }
 
+// What was let go, what forbids it, and whether age counts.
+Json retention_json(const snapshot::Snapshot& snapshot) {
+  Json json = Json::object();
+  for (const TableId table : {TableId::kLogs, TableId::kAccess}) {
+    const std::vector<snapshot::Purge>& purges = snapshot.meta().purges(table);
+    Json facts = {
+        {"first_row", snapshot.meta().retained(table).value}, {"statements", purges.size()}, {"newest", Json()}};
+    if (!purges.empty()) {
+      facts["newest"] = {{"at", format_rfc3339(purges.back().at)},
+                         {"policy", purges.back().policy},
+                         {"recorded_last", format_rfc3339(purges.back().recorded_last)},
+                         {"meta_row", purges.back().meta_row.value}};
+    }
+    json[table_name(table)] = std::move(facts);
+  }
+  Json holds = Json::array();
+  for (const auto& [name, hold] : snapshot.meta().holds()) {
+    holds.push_back({{"name", name}, {"reason", hold.reason}, {"since", format_rfc3339(hold.since)}});
+  }
+  json["holds"] = std::move(holds);
+  const std::optional<snapshot::ClockStep>& step = snapshot.meta().clock_step();
+  json["clock_stepped"] = step ? Json{{"at", format_rfc3339(step->at)}, {"step_us", step->step_us}} : Json();
+  return json;
+}
+
 class StatusCommand final : public Command {
  public:
   std::string name() const override { return "status"; }
@@ -93,6 +118,7 @@ class StatusCommand final : public Command {
                  {"verifier_key", hex(snapshot.genesis().verifier)},
                  {"commit", snapshot.commit().number.value},
                  {"commit_time", format_rfc3339(snapshot.commit().time)},
+                 {"retained_from", times.oldest ? Json(format_rfc3339(*times.oldest)) : Json()},
                  {"oldest", times.oldest ? Json(format_rfc3339(*times.oldest)) : Json()},
                  {"newest", times.newest ? Json(format_rfc3339(*times.newest)) : Json()}};
     for (const TableId table : kTables) {
@@ -105,6 +131,7 @@ class StatusCommand final : public Command {
                                            {"sealed", sealed},
                                            {"bytes", facts.bytes}};
     }
+    json["retention"] = retention_json(snapshot);
     for (const char* folder : {"quarantine", "dlq"}) {
       const FolderFacts facts = folder_facts(std::filesystem::path(root_) / folder);
       json[folder] = {{"files", facts.files}, {"bytes", facts.bytes}};
@@ -141,6 +168,21 @@ class StatusCommand final : public Command {
     }
     output.line("on disk " + human_size(json["disk_bytes"].get<uint64_t>()) + "; quarantine " +
                 json["quarantine"]["files"].dump() + " files; dlq " + json["dlq"]["files"].dump() + " files");
+    const Json& retention = json["retention"];
+    for (const char* table : {"logs", "access"}) {
+      const Json& newest = retention[table]["newest"];
+      if (newest.is_null()) continue;
+      output.line(std::string(table) + ": rows below " + retention[table]["first_row"].dump() + " not retained since " +
+                  text(newest["at"]) + " (" + text(newest["policy"]) + "; RETENTION, meta row " +
+                  newest["meta_row"].dump() + ")");
+    }
+    for (const Json& hold : retention["holds"]) {
+      output.line("hold " + text(hold["name"]) + " since " + text(hold["since"]) + ": " + text(hold["reason"]));
+    }
+    if (!retention["clock_stepped"].is_null()) {
+      output.line("the wall clock was stepped at " + text(retention["clock_stepped"]["at"]) +
+                  ": retention by age is suspended until `khipu retention ROOT --clear-clock`");
+    }
     const Json& writer = json["writer"];
     if (!writer["holds_lock"].get<bool>()) {
       output.line("no writer");
@@ -151,6 +193,7 @@ class StatusCommand final : public Command {
       output.line("written by " + text(writer["lock"]) + ": since start " + live["since_start"]["events"].dump() +
                   " events in " + live["since_start"]["commits"].dump() + " commits, " + live["queued_events"].dump() +
                   " waiting, sync " + text(live["sync"]) +
+                  (live["retention"].is_object() ? ", retention of logs: " + text(live["retention"]["logs"]) : "") +
                   (live["poisoned"].is_null() ? "" : ", POISONED: " + text(live["poisoned"])));
     }
   }

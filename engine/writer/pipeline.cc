@@ -197,6 +197,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   uncommitted_events = 0;
   {
     const std::lock_guard hold(mutex);
+    job.head.epoch = epoch;
     if (sync == Sync::kPipelined && (policy != SyncPolicy::kAlways || !queue.empty())) {
       syncing = std::move(job);
       sync_idle = false;
@@ -258,7 +259,8 @@ void Writer::Impl::checkpoint_loop() {
     const Result<void> done = checkpoint();
     if (!done.ok()) poison(done.error());
     hold.lock();
-    checkpoint_moved.wait_for(hold, kCheckpointInterval, [&] { return sync_done || !poisoned.empty(); });
+    checkpoint_moved.wait_for(hold, kCheckpointInterval,
+                              [&] { return sync_done || !poisoned.empty() || checkpoint_wanted; });
   }
 }
 
@@ -268,10 +270,12 @@ Result<void> Writer::Impl::checkpoint() {
     const std::lock_guard hold(mutex);
     target.commit = published.commit;
     target.head = published.head;
+    checkpoint_wanted = false;
   }
   KHIPU_TRY(at("checkpoint", checkpointer->run(target, *head_file)));
   const std::lock_guard hold(mutex);
   checkpointed = target.commit.number;
+  checkpoint_moved.notify_all();
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = std::max(tree_synced[i], target.head.tables[i].size);
   return {};
 }

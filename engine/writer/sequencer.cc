@@ -48,6 +48,7 @@ struct Sequencer::Undo {
   std::vector<Change> changes;
   size_t keys_added = 0;
   std::shared_ptr<const registry::Schema> schema;
+  std::shared_ptr<const Rules> rules;
 };
 
 struct Sequencer::Mark {
@@ -71,11 +72,22 @@ Result<void> Sequencer::replay_statement(Bytes payload) {
   KHIPU_TRY_ASSIGN(const codec::StatementRecord record, codec::decode_statement(payload));
   if (const auto* genesis = std::get_if<codec::Genesis>(&record.body)) genesis_ = *genesis;
   if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&record.body)) recovered_.push_back(*recovery);
-  auto next = std::make_shared<registry::Schema>(*schema_);
-  if (const auto* type = std::get_if<codec::TypeStatement>(&record.body)) next->apply(type->type);
-  if (const auto* column = std::get_if<codec::ColumnStatement>(&record.body)) next->apply(column->column);
-  schema_ = std::move(next);
+  const auto* type = std::get_if<codec::TypeStatement>(&record.body);
+  const auto* column = std::get_if<codec::ColumnStatement>(&record.body);
+  if (type != nullptr || column != nullptr) {
+    auto next = std::make_shared<registry::Schema>(*schema_);
+    type != nullptr ? next->apply(type->type) : next->apply(column->column);
+    schema_ = std::move(next);
+  }
+  apply_rules(record.body);
   return {};
+}
+
+void Sequencer::apply_rules(const codec::Statement& statement) {
+  if (!Rules::concern(statement)) return;
+  auto next = std::make_shared<Rules>(*rules_);
+  next->apply(statement);
+  rules_ = std::move(next);
 }
 
 Result<void> Sequencer::replay_version(Row row, Bytes payload) {
@@ -138,6 +150,7 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   mark.answered = pending.answered.size();
   Undo undo;
   undo.schema = schema_;
+  undo.rules = rules_;
   Receipt receipt;
   receipt.commit = commit_;
   Result<void> added = add_all(batch, pending, receipt, undo);
@@ -159,6 +172,7 @@ void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
   }
   for (; undo.keys_added > 0; --undo.keys_added) window_.remove_last();
   schema_ = undo.schema;
+  rules_ = undo.rules;
   sizes_ = mark.sizes;
   pending.answered.resize(mark.answered);
   for (size_t i = 0; i < kTableCount; ++i) {
@@ -236,6 +250,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
 }
 
 Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending) {
+  KHIPU_TRY(rules_->check(given));
   codec::StatementRecord record{{}, now_, given};
   if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
     const codec::TypeSchema* known = schema_->type(type->type.name);
@@ -262,6 +277,7 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
   if (auto* import = std::get_if<codec::Import>(&record.body); import != nullptr && import->stored > 0) {
     import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
   }
+  apply_rules(record.body);
   record.uid = next_uid();
   Rows& rows = pending.rows[index_of(TableId::kMeta)];
   const size_t start = open_frame(rows);

@@ -10,6 +10,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/codec/statement.h"
 #include "engine/crypto/signature.h"
 #include "engine/ingest/event.h"
 #include "engine/os/clock.h"
@@ -97,6 +98,16 @@ class Writer {
   std::shared_ptr<const registry::Schema> schema() const;
   Status status() const;
   const RootId& root_id() const;
+
+  // ---- what retention asks for (retainer.h)
+  // One statement in a commit of its own kind: durable and in a published checkpoint when this returns, with the
+  // commit's number. kConflict, kNotFound: rules.h. Waits for the checkpointer, about a second.
+  Result<CommitNumber> append_and_publish(codec::Statement statement);
+  // Until a checkpoint covers all that is committed now.
+  Result<void> publish();
+  // From now on HEAD names a greater retention epoch whose reader slot nobody holds (when one of the 31 is free): who
+  // holds another slot may need what was committed before. Synced.
+  Result<Epoch> raise_epoch();
 
  private:
   Writer();

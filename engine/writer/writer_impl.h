@@ -64,7 +64,9 @@ struct Writer::Impl {
   bool sync_idle = true;
   bool checkpoint_waits = false;  // the checkpointer waits for a commit
   Job published;                  // the last commit whose HEAD was written
+  Epoch epoch;                    // of every HEAD from now on
   CommitNumber checkpointed;
+  bool checkpoint_wanted = false;  // somebody waits for one: not at the end of the second
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
 
@@ -78,6 +80,8 @@ struct Writer::Impl {
   Result<void> close();
   Result<void> finish_files();
 
+  // What was validated, or is the writer's own to state. `may_block`: the caller may commit it on its own thread.
+  void enqueue(ingest::Batch batch, Answer answer, bool may_block);
   void write_loop();
   std::vector<Submission> take();
   enum class Sync { kPipelined, kHere };
@@ -91,6 +95,8 @@ struct Writer::Impl {
   Result<void> make_durable(Job& job);
   void checkpoint_loop();
   Result<void> checkpoint();
+  Result<void> publish(CommitNumber commit);
+  Result<Epoch> raise_epoch();
   void poison(const Error& error);
   Error poison_error() const;
 
