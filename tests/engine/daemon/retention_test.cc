@@ -101,6 +101,7 @@ TEST_CASE(
   REQUIRE(page["notes"][0]["code"] == "PURGED");
   writer.signal(SIGTERM);
   REQUIRE(writer.wait() == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("retention: the policy of a server is enforced while traffic never pauses, and a reload changes it") {
@@ -122,6 +123,7 @@ TEST_CASE("retention: the policy of a server is enforced while traffic never pau
   REQUIRE(!writer.wait_for("reload refused").empty());
   writer.signal(SIGTERM);
   REQUIRE(writer.wait() == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("retention: on a root that nobody serves the command does all of it") {
@@ -144,6 +146,7 @@ TEST_CASE("retention: on a root that nobody serves the command does all of it") 
   REQUIRE(log.khipu({"retention", log.root, "--max-age", "1y"}).exit == 3);
   REQUIRE(log.khipu({"retention", log.root, "--clear-clock", "--max-age", "1d"}).exit == 3);
   REQUIRE(log.khipu({"retention", log.root, "--clear-clock"}).exit == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("retention: requests are strict, and what no operator may ask is refused") {
