@@ -9,10 +9,18 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_append_command());
   commands.push_back(make_import_command());
   commands.push_back(make_query_command());
+  commands.push_back(make_aggregate_command());
   commands.push_back(make_history_command());
   commands.push_back(make_verify_command());
+  commands.push_back(make_prove_command());
+  commands.push_back(make_verify_proof_command());
   commands.push_back(make_export_command());
+  commands.push_back(make_export_tlog_command());
   commands.push_back(make_status_command());
+  commands.push_back(make_checkpoint_command());
+  commands.push_back(make_recover_command());
+  commands.push_back(make_keys_list());
+  commands.push_back(make_keys_export());
   commands.push_back(make_token_add());
   commands.push_back(make_token_list());
   commands.push_back(make_token_revoke());

@@ -95,6 +95,12 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
   return std::string(as_text(content));
 }
 
+Result<void> write_output_file(const std::string& path, std::string_view text) {
+  const std::filesystem::path file = std::filesystem::absolute(path);
+  KHIPU_TRY_ASSIGN(const auto folder, os::open_directory(file.parent_path().string()));
+  return folder->replace_file(file.filename().string(), as_bytes(text), 0600);
+}
+
 Result<Key> read_verifier_key(const std::string& text) {
   std::error_code ignored;
   if (!std::filesystem::exists(text, ignored)) return at("--key", parse_key_text(text));

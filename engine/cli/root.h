@@ -24,6 +24,9 @@ inline constexpr const char* kNetworkHelp =
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path);
 Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max);  // "-": standard input
 
+// Whole or not at all, and synced. The file is this user's own.
+Result<void> write_output_file(const std::string& path, std::string_view text);
+
 // --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier
 // key file.
 Result<std::array<uint8_t, 32>> read_verifier_key(const std::string& text);

@@ -6,6 +6,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/writer_access.h"
+#include "engine/codec/statement.h"
 #include "engine/os/lock_file.h"
 #include "engine/snapshot/store.h"
 
@@ -87,6 +88,18 @@ Json retention_json(const snapshot::Snapshot& snapshot) {
   return json;
 }
 
+// What operators accepted, as the log says it: none on most logs.
+Json rollbacks(const snapshot::Snapshot& snapshot) {
+  Json list = Json::array();
+  for (const snapshot::RollbackFacts& rollback : snapshot.meta().rollbacks()) {
+    list.push_back({{"time", format_rfc3339(rollback.at)},
+                    {"lost_commit", rollback.lost_commit.value},
+                    {"reason", rollback.reason},
+                    {"by", rollback.by}});
+  }
+  return list;
+}
+
 class StatusCommand final : public Command {
  public:
   std::string name() const override { return "status"; }
@@ -136,6 +149,7 @@ class StatusCommand final : public Command {
       const FolderFacts facts = folder_facts(std::filesystem::path(root_) / folder);
       json[folder] = {{"files", facts.files}, {"bytes", facts.bytes}};
     }
+    json["rollbacks"] = rollbacks(snapshot);
     json["disk_bytes"] = folder_facts(root_).bytes;
     json["writer"] = {{"holds_lock", holder.held}, {"lock", holder.diagnostics}, {"live", Json()}};
     if (holder.held) {
@@ -168,6 +182,10 @@ class StatusCommand final : public Command {
     }
     output.line("on disk " + human_size(json["disk_bytes"].get<uint64_t>()) + "; quarantine " +
                 json["quarantine"]["files"].dump() + " files; dlq " + json["dlq"]["files"].dump() + " files");
+    for (const Json& rollback : json["rollbacks"]) {
+      output.line("ROLLED BACK at " + text(rollback["time"]) + " by " + text(rollback["by"]) + ", commit " +
+                  rollback["lost_commit"].dump() + " was lost: " + text(rollback["reason"]));
+    }
     const Json& retention = json["retention"];
     for (const char* table : {"logs", "access"}) {
       const Json& newest = retention[table]["newest"];

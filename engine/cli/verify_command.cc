@@ -127,7 +127,7 @@ class VerifyCommand final : public Command {
     }
     if (!save_state_.empty() && report->verdict == verify::Verdict::kPass) {
       if (report->state) {
-        KHIPU_TRY(save(verify::format_state(*report->state)));
+        KHIPU_TRY(write_output_file(save_state_, verify::format_state(*report->state)));
       } else {
         output.note(
             "the state was not saved: the log has bytes above its newest commit, which the writer's next start "
@@ -143,12 +143,6 @@ class VerifyCommand final : public Command {
   }
 
  private:
-  Result<void> save(const std::string& state) const {
-    const std::filesystem::path path = std::filesystem::absolute(save_state_);
-    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> folder, os::open_directory(path.parent_path().string()));
-    return folder->replace_file(path.filename().string(), as_bytes(state), 0600);
-  }
-
   std::string root_, key_, rows_, since_, save_state_, seed_;
   std::vector<std::string> against_;
   uint64_t threads_ = 0, seconds_ = 0, sample_ = 0, reread_ = 4;

@@ -1,5 +1,7 @@
 #include "engine/cli/writer_access.h"
 
+#include <nlohmann/json.hpp>
+
 #include "engine/cli/root.h"
 #include "engine/daemon/answer.h"
 #include "engine/ingest/wire.h"
@@ -59,6 +61,22 @@ Result<writer::Receipt> WriterAccess::commit(ingest::Batch batch) {
 Result<Row> WriterAccess::submit(ingest::Batch batch) {
   KHIPU_TRY_ASSIGN(const writer::Receipt receipt, commit(std::move(batch)));
   return receipt.first_seq;
+}
+
+Result<WriterAccess::Checkpoint> WriterAccess::publish() {
+  if (writer_) {
+    KHIPU_TRY(writer_->publish());
+    const writer::Status status = writer_->status();
+    return Checkpoint{status.checkpoint, status.checkpoint_note};
+  }
+  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, client_->post("/v1/checkpoint", "application/json", "", {}));
+  if (answer.status != 200) return daemon::parse_error(answer);
+  const nlohmann::json json = nlohmann::json::parse(answer.body, nullptr, false);
+  if (!json.is_object() || !json.contains("number") || !json["number"].is_number_unsigned() || !json.contains("note") ||
+      !json["note"].is_string()) {
+    return Error{Code::kCorrupt, "the running writer's answer is not a checkpoint"};
+  }
+  return Checkpoint{json["number"].get<uint64_t>(), json["note"].get<std::string>()};
 }
 
 Result<void> WriterAccess::close() { return writer_ ? writer_->close() : Result<void>(); }

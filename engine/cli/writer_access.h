@@ -23,6 +23,11 @@ class WriterAccess final : public import::Sink {
 
   Result<writer::Receipt> commit(ingest::Batch batch);
   Result<Row> submit(ingest::Batch batch) override;
+  struct Checkpoint {
+    uint64_t number = 0;
+    std::string note;
+  };
+  Result<Checkpoint> publish();  // of all that is committed
   // Ends with all synced, when we are the writer.
   Result<void> close();
 

@@ -27,6 +27,7 @@ const Api::Route Api::kRoutes[] = {
     {"POST", "/v1/retention", true, false, true, &Api::post_retention},
     {"POST", "/v1/holds", true, false, true, &Api::post_holds},
     {"GET", "/v1/status", true, false, false, &Api::get_status},
+    {"POST", "/v1/checkpoint", true, false, false, &Api::post_checkpoint},
     {"GET", "/v1/healthz", false, true, false, &Api::get_healthz},
 };
 
@@ -106,6 +107,16 @@ HttpResponse Api::post_columns(HttpRequest& request, const Caller&) {
                       : error_response(receipt.error());
 }
 
+HttpResponse Api::post_checkpoint(HttpRequest&, const Caller&) {
+  if (const Result<void> published = sink_.publish(); !published.ok()) return error_response(published.error());
+  const writer::Status status = sink_.status();
+  const Json json = {
+      {"schema", "khipu.checkpoint/v1"}, {"number", status.checkpoint}, {"note", status.checkpoint_note}};
+  HttpResponse response;
+  response.body = json.dump();
+  return response;
+}
+
 HttpResponse Api::get_status(HttpRequest&, const Caller&) {
   const writer::Status status = sink_.status();
   const ServerFacts facts = locked(facts_);
@@ -124,6 +135,7 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
                      {"commit", status.head.commit.value},
                      {"commit_time", format_rfc3339(status.head.commit_time)},
                      {"tables", std::move(tables)},
+                     {"checkpoint", status.checkpoint},
                      {"queued_events", status.queued_events},
                      {"since_start", {{"commits", status.commits}, {"events", status.events}}},
                      {"retention", retention_facts()},

@@ -69,6 +69,7 @@ class Api {
   HttpResponse post_holds(HttpRequest& request, const Caller& caller);
   Result<Keeper*> governed() const;
   nlohmann::ordered_json retention_facts() const;  // null while there is no keeper
+  HttpResponse post_checkpoint(HttpRequest& request, const Caller& caller);
   HttpResponse get_status(HttpRequest& request, const Caller& caller);
   HttpResponse get_healthz(HttpRequest& request, const Caller& caller);
 

@@ -6,12 +6,6 @@
 #include "engine/daemon/log.h"
 
 namespace khipu::daemon {
-namespace {
-
-constexpr int64_t kClockLookUs = 10LL * 1000000;
-constexpr int64_t kStepUs = 60LL * 1000000;  // less than this between two looks is adjustment, not a step
-
-}  // namespace
 
 Result<std::unique_ptr<Keeper>> Keeper::start(std::unique_ptr<os::Directory> root, writer::Writer& writer,
                                               os::Clock& clock, const RetentionSettings& settings) {
@@ -21,7 +15,6 @@ Result<std::unique_ptr<Keeper>> Keeper::start(std::unique_ptr<os::Directory> roo
   options.wait_us = settings.wait_us;
   options.pause = [raw = keeper.get()](int64_t us) { return raw->pause(us); };
   KHIPU_TRY_ASSIGN(keeper->retainer_, writer::Retainer::open(std::move(root), writer, clock, options));
-  keeper->wall_minus_boot_ = clock.now() - clock.boot_us();
   keeper->thread_ = std::thread([raw = keeper.get()] { raw->run(); });
   return keeper;
 }
@@ -72,32 +65,17 @@ void Keeper::run() {
   Steady::time_point next = Steady::now();
   std::unique_lock hold(mutex_);
   while (!stopping_) {
-    const auto look = std::min(next, Steady::now() + std::chrono::microseconds(kClockLookUs));
-    moved_.wait_until(hold, look, [&] { return stopping_ || sweep_wanted_ || settings_new_; });
+    moved_.wait_until(hold, next, [&] { return stopping_ || sweep_wanted_ || settings_new_; });
     if (stopping_) break;
     const bool due = settings_new_ || Steady::now() >= next;
     const bool sweeping = std::exchange(sweep_wanted_, false);
     settings_new_ = false;
     hold.unlock();
-    watch_clock();
     if (sweeping) sweep();
     if (due) enforce();
     hold.lock();
     if (due) next = Steady::now() + std::chrono::microseconds(facts_.settings.interval_us);
   }
-}
-
-// INTEGRITY 5: a stepped wall clock must not make everything look old. What it does from now on waits for an operator.
-void Keeper::watch_clock() {
-  const int64_t difference = clock_.now() - clock_.boot_us();
-  const int64_t step = difference - wall_minus_boot_;
-  wall_minus_boot_ = difference;
-  if (step > -kStepUs && step < kStepUs) return;
-  log(Level::kWarning, "the wall clock was stepped: retention by age is suspended",
-      {{"step_us", std::to_string(step)}, {"clear", "khipu retention ROOT --clear-clock"}});
-  const Result<CommitNumber> stated =
-      writer_.append_and_publish(codec::Clock{codec::ClockEvent::kStepped, step, clock_.now(), "khipu serve"});
-  if (!stated.ok()) failed("CLOCK", stated.error());
 }
 
 void Keeper::enforce() {

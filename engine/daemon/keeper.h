@@ -1,6 +1,6 @@
 // The retention thread of `khipu serve`: finishes what an interrupted run left, enforces the policies on a timer of its
-// own that no traffic can hold up, watches the wall clock against boot time, and carries out what operators ask for.
-// Not here: what may leave (engine/retention), how it leaves (engine/writer/retainer.h), who may ask (api.h).
+// own that no traffic can hold up, and carries out what operators ask for.
+// Not here: the watch on the wall clock (the writer's), what may leave (engine/retention), how it leaves (engine/writer/retainer.h), who may ask (api.h).
 #pragma once
 
 #include <condition_variable>
@@ -51,7 +51,6 @@ class Keeper {
   void run();
   void enforce();
   void sweep();
-  void watch_clock();
   bool pause(int64_t us);
   void failed(std::string_view what, const Error& error);
 
@@ -62,7 +61,6 @@ class Keeper {
   std::condition_variable moved_;
   KeeperFacts facts_;
   bool stopping_ = false, sweep_wanted_ = true, settings_new_ = false;
-  int64_t wall_minus_boot_ = 0;  // the thread's
   std::thread thread_;
 };
 

@@ -17,6 +17,7 @@ class EventSink {
   virtual Result<writer::Receipt> submit(ingest::Batch batch) = 0;  // returns when durable (or accepted, under `os`)
   virtual std::shared_ptr<const registry::Schema> schema() const = 0;
   virtual writer::Status status() const = 0;
+  virtual Result<void> publish() = 0;  // returns when a checkpoint covers all that is committed
 };
 
 class WriterSink final : public EventSink {
@@ -25,6 +26,7 @@ class WriterSink final : public EventSink {
   Result<writer::Receipt> submit(ingest::Batch batch) override { return writer_.submit_and_wait(std::move(batch)); }
   std::shared_ptr<const registry::Schema> schema() const override { return writer_.schema(); }
   writer::Status status() const override { return writer_.status(); }
+  Result<void> publish() override { return writer_.publish(); }
 
  private:
   writer::Writer& writer_;

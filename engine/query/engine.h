@@ -9,12 +9,16 @@
 #include <mutex>
 #include <stop_token>
 
+#include "engine/query/aggregate.h"
 #include "engine/query/answer.h"
 #include "engine/query/coverage.h"
 #include "engine/query/cursor.h"
 #include "engine/query/entities.h"
 #include "engine/query/filter.h"
+#include "engine/query/find.h"
+#include "engine/query/log_coverage.h"
 #include "engine/query/rows.h"
+#include "engine/query/sample.h"
 #include "engine/snapshot/store.h"
 
 namespace khipu::query {
@@ -66,6 +70,11 @@ class Engine {
   Answer<EventDetail> event(Row seq, uint32_t around = 0);
   Answer<History> history(const HistoryRequest& request);
   Answer<Facts> describe(const std::stop_token& stop = {});
+  // INVALID_ARGUMENT, UNKNOWN_FIELD, TOO_MANY_GROUPS besides what a filter may get wrong.
+  Answer<Aggregate> aggregate(const AggregateRequest& request);
+  Answer<FoundEntities> find(const FindRequest& request);
+  Answer<LogCoverage> log_coverage(const LogCoverageRequest& request);
+  Answer<Sample> sample(const SampleRequest& request);
   // Entities whose id or a version's name is `text` (case folded), or starts with it when `prefix`. Best match first.
   Answer<std::vector<FoundEntity>> find_entities(std::string_view text, bool prefix, uint32_t limit);
 

@@ -126,6 +126,16 @@ std::optional<Entities::Known> Entities::known(std::string_view type, std::strin
   return Known{entry.entity, *(end - 1), static_cast<uint64_t>(end - entry.rows.begin())};
 }
 
+std::string Entities::type_of(Row entity) const {
+  const std::shared_lock lock(mutex_);
+  const auto front = [](const Entry& entry, Row row) { return entry.rows.front() < row; };
+  auto found = std::lower_bound(entries_.begin(), entries_.end(), entity, front);
+  if (found == entries_.end() || found->entity != entity) {  // its first version is damaged, or it is not there
+    found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.entity == entity; });
+  }
+  return found == entries_.end() ? std::string() : found->key.substr(0, found->key.find('\0'));
+}
+
 std::vector<TypeFacts> Entities::counts(uint64_t size) const {
   const std::shared_lock lock(mutex_);
   std::vector<TypeFacts> types;

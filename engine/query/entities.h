@@ -36,6 +36,7 @@ class Entities {
 
   // Version rows below `size`; empty when there is no such entity.
   VersionRows versions(std::string_view type, std::string_view id, uint64_t size) const;
+  std::string type_of(Row entity) const;               // empty when there is no such entity
   std::vector<TypeFacts> counts(uint64_t size) const;  // by type, in order of appearance
   std::vector<Finding> findings(uint64_t size) const;  // damaged registry rows below `size`
 

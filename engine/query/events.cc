@@ -80,16 +80,6 @@ bool time_ordered(const std::vector<EventRow>& rows, bool descending) {
   });
 }
 
-Answer<void> check_filter(const Filter& filter) {
-  if (filter.log == Log::kAccess) {
-    return QueryError("UNKNOWN_VALUE", "log", "access", "This root keeps no access log that could be queried.");
-  }
-  if (filter.from && filter.to && *filter.from >= *filter.to) {
-    return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
-  }
-  return {};
-}
-
 }  // namespace
 
 // What a page is made from: the question and where in its answer we are.

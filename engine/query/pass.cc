@@ -9,6 +9,16 @@ constexpr uint64_t kRowsBetweenLooks = 1024;  // at the stop token
 
 }  // namespace
 
+Answer<void> check_filter(const Filter& filter) {
+  if (filter.log == Log::kAccess) {
+    return QueryError("UNKNOWN_VALUE", "log", "access", "This root keeps no access log that could be queried.");
+  }
+  if (filter.from && filter.to && *filter.from >= *filter.to) {
+    return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
+  }
+  return {};
+}
+
 Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, const Visit& visit) {
   const Row first{std::max(from.value, segment.first_row.value)};
   const Row last{std::min(to.value, segment.first_row.value + segment.rows)};

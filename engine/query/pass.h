@@ -10,6 +10,9 @@
 
 namespace khipu::query {
 
+// What no pass can answer: a log that is not there, an empty window.
+Answer<void> check_filter(const Filter& filter);
+
 // Borrows what it is made from. Owner: one thread, for one pass.
 class Pass {
  public:

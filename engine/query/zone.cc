@@ -58,19 +58,29 @@ std::optional<TimeUs> Zone::instant(const LocalTime& local, bool& twice) const {
   return local_us - Micros(found.first.offset).count();
 }
 
-TimeUs Zone::start_of_day(const CivilDate& date) const {
-  const TimeUs local_us = micros({date, 0});
+TimeUs Zone::first_instant(const LocalTime& local) const {
+  const TimeUs local_us = micros(local);
   if (zone_ == nullptr) return local_us;
   const date::local_info found = info(zone_, local_us);
   if (found.result == date::local_info::nonexistent) return Micros(found.first.end.time_since_epoch()).count();
   return local_us - Micros(found.first.offset).count();
 }
 
+Zone::Offset Zone::offset(TimeUs time) const {
+  if (zone_ == nullptr) return {kTimeMin, kTimeMax, 0};
+  const auto at = date::floor<std::chrono::seconds>(date::sys_time<Micros>(Micros(time)));
+  const date::sys_info found = zone_of(zone_).get_info(at);
+  // The ends of the zone data lie outside of what microseconds can count.
+  const auto micros_of = [](date::sys_seconds instant) {
+    const int64_t seconds = instant.time_since_epoch().count();
+    if (seconds <= kTimeMin / kMicrosPerSecond) return kTimeMin;
+    return seconds > kTimeMax / kMicrosPerSecond ? kTimeMax : seconds * kMicrosPerSecond;
+  };
+  return {micros_of(found.begin), micros_of(found.end), Micros(found.offset).count()};
+}
+
 LocalTime Zone::local(TimeUs time) const {
-  if (zone_ != nullptr) {
-    const auto at = date::floor<std::chrono::seconds>(date::sys_time<Micros>(Micros(time)));
-    time += Micros(zone_of(zone_).get_info(at).offset).count();
-  }
+  time += offset(time).ahead_us;
   int64_t days = time / kDayUs;
   int64_t rest = time % kDayUs;
   if (rest < 0) {

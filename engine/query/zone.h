@@ -28,8 +28,16 @@ class Zone {
   // `twice`: it comes twice (the clock was put back) and the earlier one is returned.
   std::optional<TimeUs> instant(const LocalTime& local, bool& twice) const;
   // The first instant of a day, also where its midnight does not exist.
-  TimeUs start_of_day(const CivilDate& date) const;
+  TimeUs start_of_day(const CivilDate& date) const { return first_instant({date, 0}); }
+  // The first instant at which a wall clock shows `local`, or at which it was put forward over it.
+  TimeUs first_instant(const LocalTime& local) const;
   LocalTime local(TimeUs time) const;
+  // How far local time is ahead of UTC at an instant, and between which instants [from, to) it stays so.
+  struct Offset {
+    TimeUs from = 0, to = 0;
+    int64_t ahead_us = 0;
+  };
+  Offset offset(TimeUs time) const;
 
  private:
   explicit Zone(const void* zone) : zone_(zone) {}

@@ -3,10 +3,14 @@
 
 #include <algorithm>
 
+#include "engine/segment/level_files.h"
 #include "engine/snapshot/segment_cache.h"
 #include "engine/snapshot/store.h"
+#include "engine/tree/source_of.h"
 
 namespace khipu::snapshot {
+
+using LevelSource = tree::SourceOf<segment::LevelFiles>;
 
 Result<void> Snapshot::each_statement(const VisitStatement& visit) const {
   tree::Builder tree;
@@ -94,6 +98,12 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
     }
   }
   return {};
+}
+
+Result<std::unique_ptr<tree::HashSource>> Snapshot::hashes(TableId table) const {
+  KHIPU_TRY_ASSIGN(auto directory, store_->root_->open_directory(table_name(table)));
+  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*directory, false));
+  return std::unique_ptr<tree::HashSource>(std::make_unique<LevelSource>(std::move(levels)));
 }
 
 }  // namespace khipu::snapshot

@@ -6,10 +6,8 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/signature.h"
-#include "engine/segment/level_files.h"
 #include "engine/segment/reader.h"
 #include "engine/snapshot/segment_cache.h"
-#include "engine/tree/source_of.h"
 
 namespace khipu::snapshot {
 namespace {
@@ -18,13 +16,11 @@ constexpr int kSlotAttempts = 100;  // retention would have to raise the epoch t
 
 Error corrupt(std::string message) { return {Code::kCorrupt, std::move(message)}; }
 
-using LevelSource = tree::SourceOf<segment::LevelFiles>;
-
 }  // namespace
 
 struct Snapshot::Checkers {
   struct One {
-    std::unique_ptr<LevelSource> source;
+    std::unique_ptr<tree::HashSource> source;
     std::optional<tree::Checker> checker;
   };
   std::mutex mutex;
@@ -231,9 +227,7 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   const std::lock_guard hold(checkers_->mutex);
   Checkers::One& one = checkers_->tables[index_of(table)];
   if (!one.source) {
-    KHIPU_TRY_ASSIGN(auto directory, store_->root_->open_directory(table_name(table)));
-    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*directory, false));
-    one.source = std::make_unique<LevelSource>(std::move(levels));
+    KHIPU_TRY_ASSIGN(one.source, hashes(table));
     KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *one.source));
   }
   if (!one.checker) {

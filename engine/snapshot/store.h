@@ -124,6 +124,9 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   using Visit = std::function<bool(const ScannedRow&)>;
   Result<void> scan(TableId table, Row from, Row to, Order order, const Visit& visit) const;
 
+  // The stored hashes of a table's tree, for proofs; right up to the table's size, checked by nobody yet.
+  Result<std::unique_ptr<tree::HashSource>> hashes(TableId table) const;
+
   // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;
 

@@ -22,6 +22,14 @@ void Peaks::append_subtree(unsigned height, const Hash& hash) {
   count_ += uint64_t{1} << height;
 }
 
+void Peaks::append_aligned(unsigned height, Hash hash) {
+  KHIPU_ASSERT(height < peaks_.size() && (count_ & ((uint64_t{1} << height) - 1)) == 0);
+  const uint64_t added = uint64_t{1} << height;
+  for (; (count_ >> height & 1) != 0; ++height) hash = node_hash(peaks_[height], hash);
+  peaks_[height] = hash;
+  count_ += added;
+}
+
 Hash Peaks::root() const {
   if (count_ == 0) return empty_root();
   auto height = static_cast<unsigned>(std::countr_zero(count_));

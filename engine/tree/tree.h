@@ -61,6 +61,8 @@ class Peaks {
   }
   // Appends a subtree of 2^height; the count so far must be a multiple of 2^(height + 1).
   void append_subtree(unsigned height, const Hash& hash);
+  // The same for a count that is a multiple of 2^height only.
+  void append_aligned(unsigned height, Hash hash);
   Hash root() const;  // of the empty tree when nothing was appended
 
  private:

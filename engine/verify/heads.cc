@@ -50,7 +50,7 @@ Result<std::optional<OutsideHead>> read_note(std::string_view text, std::string_
     return std::optional<OutsideHead>();
   }
   head.table = *table;
-  const tree::VerifierKey signer{std::string(origin), tree::KeyType::kEd25519, key.key};
+  const tree::VerifierKey signer{checkpoint->origin, tree::KeyType::kEd25519, key.key};
   const tree::VerifiedNote verified = tree::verify_note(*note, {signer});
   if (verified.accepted()) return std::optional(std::move(head));
   findings.add(anchor(verified.forged ? code::kSigBad : code::kKeyUnknown, head.table,

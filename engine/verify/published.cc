@@ -60,7 +60,7 @@ std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_
   out.offset = offset;
   ++run.report.checked.signatures;
   const tree::VerifiedNote verified =
-      tree::verify_note(*note, {tree::VerifierKey{origin, tree::KeyType::kEd25519, run.key.key}});
+      tree::verify_note(*note, {tree::VerifierKey{checkpoint->origin, tree::KeyType::kEd25519, run.key.key}});
   if (verified.accepted()) return out;
   return wrong(verified.forged ? code::kSigBad : code::kKeyUnknown,
                verified.forged ? "the checkpoint's signature does not verify"
@@ -96,6 +96,23 @@ Result<Published> read_published(Run& run) {
       out.notes.push_back(std::move(*note));
   }
   return out;
+}
+
+Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint64_t> number) {
+  Findings findings;
+  KHIPU_TRY_ASSIGN(const std::optional<codec::Genesis> genesis, read_genesis(root, findings));
+  KHIPU_TRY_ASSIGN(const std::optional<std::string> log, read_text(root, kLogName));
+  std::vector<std::string> of_meta;
+  uint64_t tail = 0;
+  for (auto& [offset, text] : split_notes(log.value_or(""), tail)) {
+    if (genesis && text.starts_with(genesis->origin + "\n")) of_meta.push_back(std::move(text));
+  }
+  if (of_meta.empty()) return Error{Code::kNotFound, "no checkpoint was published yet"};
+  const uint64_t wanted = number.value_or(of_meta.size());
+  if (wanted == 0 || wanted > of_meta.size()) {
+    return Error{Code::kNotFound, fmt::format("checkpoints 1 to {} were published", of_meta.size())};
+  }
+  return of_meta[wanted - 1];
 }
 
 namespace {

@@ -31,7 +31,9 @@ class Heads {
       found.actual = fmt::format("{} rows", head.size);
       findings_.add(std::move(found));
     } else if (!trail.broken() && (since_ == nullptr || head.size >= since_->tables[index_of(head.table)].size)) {
-      const std::optional<Hash> there = trail.root_at(head.size);
+      const TablePosition* old = since_ == nullptr ? nullptr : &since_->tables[index_of(head.table)];
+      const std::optional<Hash> there =
+          old != nullptr && head.size == old->size ? std::optional(old->root) : trail.root_at(head.size);
       if (!there || *there != head.root) {
         Finding found =
             at_row(code::kHeadInconsistent, row,

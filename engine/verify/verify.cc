@@ -78,6 +78,12 @@ Result<Report> run(os::Directory& root, const Options& options) {
       KHIPU_TRY_ASSIGN(std::optional<OutsideHead> head, read_note(text, run.genesis->origin, run.key, run.findings));
       if (head) run.heads.push_back(std::move(*head));
     }
+    for (const std::string& text : options.own_checkpoints) {
+      KHIPU_TRY_ASSIGN(std::optional<OutsideHead> head, read_note(text, run.genesis->origin, run.key, run.findings));
+      if (!head) continue;
+      head->what = "a checkpoint this log published";
+      run.heads.push_back(std::move(*head));
+    }
     const bool rows = run.report.scope == "range" || run.report.scope == "sample";
     KHIPU_TRY(rows ? run_rows(run) : run_full(run));
   } else {

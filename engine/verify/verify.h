@@ -18,6 +18,8 @@ struct Options {
   std::optional<std::array<uint8_t, 32>> key;
   // Checkpoints kept from earlier, as signed notes: the log must extend each.
   std::vector<std::string> against;
+  // The same, taken from the log itself: they say nothing that the log does not.
+  std::vector<std::string> own_checkpoints;
   // What an earlier run left (Report::state): only what is new is read, and some blocks of 256 old rows again.
   std::optional<State> since;
   uint64_t reread_blocks = 4;
@@ -32,6 +34,9 @@ struct Options {
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;  // from any thread, one call at a time
   os::Clock* clock = nullptr;                                               // for the budget; the system's when null
 };
+
+// Checkpoint `number` of meta/ in checkpoints.log, from 1, or the newest: the signed note. kNotFound: there is none.
+Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint64_t> number);
 
 // A verdict is a value, also when the root is in ruins. Errors: the root itself cannot be read, or was never made.
 Result<Report> run(os::Directory& root, const Options& options);

@@ -37,7 +37,7 @@ void Committer::sign(TimeUs now) {
   signed_.number = commit_.number.next();
   signed_.time = std::max(now, commit_.time);  // the wall clock may have been set back
   signed_.previous = behind_.hash;
-  for (size_t i = 0; i < kTableCount; ++i) signed_.tables[i] = {tables_[i]->size(), tables_[i]->root()};
+  signed_.tables = states();
   signed_.key_id = keys_.key_id;
   Buffer payload;
   codec::encode_commit(payload, signed_);
@@ -80,13 +80,23 @@ bool Committer::wants_seal() const {
   return false;
 }
 
-Result<void> Committer::seal() {
+std::array<codec::TableState, kTableCount> Committer::states() const {
+  std::array<codec::TableState, kTableCount> states;
+  for (size_t i = 0; i < kTableCount; ++i) states[i] = {tables_[i]->size(), tables_[i]->root()};
+  return states;
+}
+
+Result<std::vector<Committer::Sealed>> Committer::seal() {
   KHIPU_ASSERT(!uncommitted());
+  std::vector<Sealed> sealed;
   for (const TableId table : kTables) {
     Table& sealing = *tables_[index_of(table)];
-    if (sealing.wants_seal()) KHIPU_TRY(at(std::string("sealing ") + table_name(table), sealing.seal(behind_)));
+    if (!sealing.wants_seal()) continue;
+    KHIPU_TRY_ASSIGN(const segment::ManifestEntry entry,
+                     at(std::string("sealing ") + table_name(table), sealing.seal(behind_)));
+    sealed.push_back({table, entry});
   }
-  return {};
+  return sealed;
 }
 
 void Committer::tree_synced(TableId table, uint64_t rows) { tables_[index_of(table)]->note_tree_synced(rows); }

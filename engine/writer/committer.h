@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -16,6 +17,14 @@
 
 namespace khipu::writer {
 
+// A commit to publish: every table stands where its last TABLE_HEAD says, or is empty and has none.
+struct CheckpointTarget {
+  codec::CommitRecord commit;
+  segment::Head head;
+  uint32_t moved = 0;     // bit i: table i has a TABLE_HEAD that no checkpoint before this one names
+  uint64_t requests = 0;  // how many requests for a checkpoint it answers, counted from the first
+};
+
 // One commit on its way from frame to answer.
 struct Job {
   codec::CommitRecord commit;
@@ -24,6 +33,7 @@ struct Job {
   std::vector<Answered> answered;
   std::vector<std::function<void(const Error*)>> answers;  // nullptr: durable
   uint64_t events = 0;
+  std::optional<CheckpointTarget> checkpoint;  // to publish when it is durable; commit and head are filled in then
 };
 
 // Owner: the writer's thread.
@@ -44,10 +54,15 @@ class Committer {
 
   // Seals every table that has grown past the bound. Only when the last commit is synced and no row follows it.
   bool wants_seal() const;
-  Result<void> seal();
+  struct Sealed {
+    TableId table;
+    segment::ManifestEntry entry;
+  };
+  Result<std::vector<Sealed>> seal();
 
   CommitNumber next_number() const { return commit_.number.next(); }
   const codec::CommitRecord& commit() const { return commit_; }
+  std::array<codec::TableState, kTableCount> states() const;  // with rows that no commit names yet
   // Tree files were synced by the checkpointer for so many rows.
   void tree_synced(TableId table, uint64_t rows);
 

@@ -3,6 +3,7 @@
 
 #include "engine/os/lock_file.h"
 #include "engine/registry/schema.h"
+#include "engine/writer/checkpoint.h"
 #include "engine/writer/committer.h"
 #include "engine/writer/publisher.h"
 #include "engine/writer/recovery.h"
@@ -76,8 +77,10 @@ Result<void> initialize(Environment environment, const InitOptions& options) {
   KHIPU_TRY(sync_files(job));
   KHIPU_TRY_ASSIGN(auto head, HeadFile::open(environment.root, 0, 1));
   KHIPU_TRY(head->write(job.head));
-  KHIPU_TRY_ASSIGN(auto checkpointer, Checkpointer::open(environment.root, environment.keys));
-  KHIPU_TRY(checkpointer->run(job, *head));
+  Quarantine quarantine(environment.root);
+  KHIPU_TRY(quarantine.open());
+  KHIPU_TRY_ASSIGN(auto checkpointer, Checkpointer::open(environment.root, environment.keys, keys, state, quarantine));
+  KHIPU_TRY(checkpointer->run({job.commit, job.head, 0, 0}, *head));  // GENESIS and types: meta alone
   return environment.root.sync();
 }
 

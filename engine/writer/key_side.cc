@@ -1,8 +1,8 @@
 #include "engine/writer/key_side.h"
 
 #include "engine/codec/frame.h"
-#include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
+#include "engine/tree/note.h"
 
 namespace khipu::writer {
 namespace {
@@ -11,7 +11,7 @@ constexpr std::string_view kStateMagic = "KHIPUST1";
 
 Result<Keys> assemble(const crypto::Key& signing, crypto::Key index) {
   KHIPU_TRY_ASSIGN(crypto::SigningKey key, crypto::signing_key(signing));
-  const std::array<uint8_t, 4> id = key_id(signing.name, key.public_key());
+  const std::array<uint8_t, 4> id = tree::key_id(signing.name, tree::KeyType::kEd25519, key.public_key());
   return Keys{std::move(key), std::move(index.bytes), signing.name, id};
 }
 
@@ -27,6 +27,10 @@ std::array<uint8_t, kStateSize> encode_state(const SignedState& state) {
     append_le(bytes, table.size);
     append(bytes, table.root);
   }
+  append_le(bytes, state.checkpoint);
+  append_le(bytes, state.log_offset);
+  append_le(bytes, state.moved);
+  append_le(bytes, uint32_t{0});
   KHIPU_ASSERT(bytes.size() == kStateSize);
   std::array<uint8_t, kStateSize> out;
   std::memcpy(out.data(), bytes.data(), out.size());
@@ -37,7 +41,7 @@ Result<SignedState> parse_state(Bytes bytes) {
   constexpr size_t kFileSize = kStateSize + sizeof(uint32_t);
   if (bytes.size() != kFileSize || as_text(bytes.first(8)) != kStateMagic ||
       load_le<uint32_t>(bytes.data() + kStateSize) != codec::crc32c(bytes.first(kStateSize))) {
-    return Error{Code::kCorrupt, "the last signed state is damaged"};
+    return Error{Code::kCorrupt, "the last signed state is damaged" + std::string(kHowToAcceptRollback)};
   }
   Cursor cursor(bytes.subspan(8));
   SignedState state;
@@ -48,6 +52,10 @@ Result<SignedState> parse_state(Bytes bytes) {
     table.size = cursor.get<uint64_t>();
     table.root = cursor.array<32>();
   }
+  state.checkpoint = cursor.get<uint64_t>();
+  state.log_offset = cursor.get<uint64_t>();
+  state.moved = cursor.get<uint32_t>();
+  if (cursor.get<uint32_t>() != 0) return Error{Code::kCorrupt, "reserved bytes of the last signed state"};
   return state;
 }
 
@@ -64,16 +72,11 @@ Result<SignedState> load_state(os::Directory& keys) {
     if (file.error().code != Code::kNotFound) return std::move(file).error();
     return Error{Code::kCorrupt, keys.path() +
                                      "/state is missing: without the last signed state nobody can tell "
-                                     "whether the log was put back to an older copy"};
+                                     "whether the log was put back to an older copy" +
+                                     std::string(kHowToAcceptRollback)};
   }
   KHIPU_TRY_ASSIGN(const Buffer bytes, file.value()->read_all(4096));
   return at(keys.path() + "/state", parse_state(bytes));
-}
-
-std::array<uint8_t, 4> key_id(std::string_view name, const crypto::PublicKey& public_key) {
-  static constexpr uint8_t kEd25519[] = {0x0A, 0x01};
-  const Hash hash = crypto::sha256(as_bytes(name), kEd25519, public_key);
-  return {hash[0], hash[1], hash[2], hash[3]};
 }
 
 Result<Keys> load_keys(os::Directory& keys) {

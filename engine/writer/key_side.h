@@ -20,10 +20,14 @@ struct SignedState {
   RootId root_id{};
   CommitNumber number;
   Hash hash{};
-  std::array<codec::TableState, kTableCount> tables;
+  std::array<codec::TableState, kTableCount> tables{};
+  // The publication that is this commit's checkpoints, a function of this state; it may be missing yet.
+  uint64_t checkpoint = 0;  // its number; 0: none
+  uint64_t log_offset = 0;  // where it begins in checkpoints.log
+  uint32_t moved = 0;       // bit i: it has a note of table i; meta's is in each
   bool operator==(const SignedState&) const = default;
 };
-inline constexpr size_t kStateSize = 224;
+inline constexpr size_t kStateSize = 248;
 std::array<uint8_t, kStateSize> encode_state(const SignedState& state);
 Result<SignedState> parse_state(Bytes bytes);
 
@@ -42,7 +46,9 @@ Result<Keys> load_keys(os::Directory& keys);
 // Fresh signing.key and index.key, 0600, O_EXCL; and verifier.pub, the half to hand out.
 Result<Keys> create_keys(os::Directory& keys, const std::string& origin, TimeUs now);
 
-// C2SP: first 4 bytes of SHA-256(name | 0x0A | 0x01 | public key).
-std::array<uint8_t, 4> key_id(std::string_view name, const crypto::PublicKey& public_key);
+// What to do about evidence that an operator may know the reason of: said behind it.
+inline constexpr std::string_view kHowToAcceptRollback =
+    "; if an older copy was put back on purpose, `khipu recover ROOT --accept-rollback --reason TEXT` signs that and "
+    "goes on";
 
 }  // namespace khipu::writer

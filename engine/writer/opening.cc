@@ -9,9 +9,21 @@ Result<void> Writer::Impl::open(Options opened_with) {
   options = std::move(opened_with);
   KHIPU_TRY_ASSIGN(lock, os::RootLock::acquire(environment.root, options.role, environment.clock.now()));
   KHIPU_TRY_ASSIGN(keys, load_keys(environment.keys));
-  KHIPU_TRY_ASSIGN(const SignedState state, load_state(environment.keys));
+  SignedState state;
+  Result<SignedState> loaded = load_state(environment.keys);
+  const bool state_lost = !loaded.ok();
+  if (!state_lost) {
+    state = *loaded;
+  } else {
+    if (!options.accept_rollback || loaded.error().code != Code::kCorrupt) return std::move(loaded).error();
+    KHIPU_TRY_ASSIGN(const auto slots, segment::read_head(environment.root));
+    const std::optional<segment::Head> head = segment::newest(slots);
+    if (!head) return std::move(loaded).error();
+    state.root_id = head->root_id;  // the signatures are over it
+  }
   root_id = state.root_id;
-  KHIPU_TRY_ASSIGN(const Recovered recovered, recover(environment.root, *keys, state));
+  KHIPU_TRY_ASSIGN(const Recovered recovered,
+                   recover(environment.root, *keys, state, options.accept_rollback.has_value()));
   if (recovered.commit.number.value == 0) {
     return Error{Code::kNotFound,
                  "this root holds no log: `khipu init` was interrupted; remove it and its keys "
@@ -25,17 +37,57 @@ Result<void> Writer::Impl::open(Options opened_with) {
   KHIPU_TRY(at("replay", replay(recovered)));
   KHIPU_TRY_ASSIGN(committer, Committer::open(environment.root, *keys, root_id, recovered, options.segment_size_bytes));
   KHIPU_TRY_ASSIGN(head_file, HeadFile::open(environment.root, recovered.head.sequence, recovered.head_slot));
-  KHIPU_TRY_ASSIGN(checkpointer, Checkpointer::open(environment.root, environment.keys));
   KHIPU_TRY_ASSIGN(idempotency, IdempotencyLog::create(environment.root, sequencer->window().entries(),
                                                        recovered.head.tables[index_of(TableId::kLogs)].size));
   published.commit = recovered.commit;
   published.head = recovered.head;
   epoch = recovered.head.epoch;
-  checkpointed = state.number;
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
-  KHIPU_TRY(name_quarantine());
-  return {};
+  KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
+  return first_commit(state, rolled_back);
+}
+
+// Does checkpoints.log hold what the key side knows was published? When an operator accepted that it does not, or that
+// the log is an older copy: true.
+Result<bool> Writer::Impl::open_checkpoints(const Recovered& recovered, const SignedState& state, bool state_lost) {
+  Quarantine quarantine(environment.root);
+  KHIPU_TRY(quarantine.open());
+  bool rolled_back = state_lost || recovered.contradicts_state;
+  if (!rolled_back) {
+    auto opened = Checkpointer::open(environment.root, environment.keys, *keys, state, quarantine);
+    if (opened.ok()) {
+      checkpointer = std::move(*opened);
+    } else if (!options.accept_rollback || opened.error().code != Code::kCorrupt) {
+      return std::move(opened).error();
+    } else {
+      rolled_back = true;
+    }
+  }
+  if (options.accept_rollback && !rolled_back) {
+    return Error{Code::kInvalid, "there is nothing to accept: the log goes on from the last signed state"};
+  }
+  SignedState line;
+  line.root_id = root_id;
+  line.number = recovered.commit.number;
+  line.hash = recovered.head.commit_hash;
+  line.tables = recovered.commit.tables;
+  if (rolled_back) {
+    KHIPU_TRY_ASSIGN(checkpointer,
+                     Checkpointer::open_accepted(environment.root, environment.keys, *keys, line, quarantine));
+  }
+  const std::vector<std::string>& names = quarantine.names();
+  recovery.quarantined.insert(recovery.quarantined.end(), names.begin(), names.end());
+  checkpoint_number = checkpointer->number();
+  checkpoint_note = checkpointer->note();
+  spine.start(recovered.manifests, rolled_back ? 0 : state.tables[index_of(TableId::kMeta)].size);
+  clock_offset = environment.clock.now() - environment.clock.boot_us();
+  if (environment.clock.now() + kClockStepUs < recovered.commit.time) {
+    note_clock_step(environment.clock.now() - recovered.commit.time);
+  }
+  checkpoint_next = Steady::now() + std::chrono::microseconds(options.checkpoint_interval_us);
+  heartbeat_next = Steady::now() + std::chrono::microseconds(options.heartbeat_interval_us);
+  return rolled_back;
 }
 
 // What the writer must remember: schema, entities, recent keys, the last recorded_at.
@@ -44,8 +96,11 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   const auto rows = [&](TableId id, Row from, const std::function<Result<void>(Row, const codec::Frame&)>& visit) {
     return for_each_row(environment.root, id, recovered.manifests[index_of(id)], table(id), from, visit);
   };
-  KHIPU_TRY(rows(TableId::kMeta, {0},
-                 [&](Row, const codec::Frame& frame) { return sequencer->replay_statement(frame.payload); }));
+  KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
+    KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
+    if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
+    return {};
+  }));
   KHIPU_TRY(rows(TableId::kRegistry, {0},
                  [&](Row row, const codec::Frame& frame) { return sequencer->replay_version(row, frame.payload); }));
   KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded cache, IdempotencyLog::load(environment.root));
@@ -73,14 +128,24 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   return {};
 }
 
-// The first commit says what recovery set aside: also what an earlier run set aside and had no time to say.
-Result<void> Writer::Impl::name_quarantine() {
+// The first commit says what recovery set aside, also what an earlier run set aside and had no time to say; and that an
+// operator accepted an older copy.
+Result<void> Writer::Impl::first_commit(const SignedState& state, bool rolled_back) {
   KHIPU_TRY_ASSIGN(const std::vector<codec::RecoveryStatement> statements,
                    unnamed_quarantine(environment.root, *keys, root_id, sequencer->recovered()));
-  if (statements.empty()) return {};
+  if (statements.empty() && !rolled_back) return {};
   sequencer->begin(committer->next_number());
   for (const codec::RecoveryStatement& statement : statements) {
     KHIPU_TRY(sequencer->append_statement(statement, pending));
+  }
+  if (rolled_back) {
+    codec::Rollback rollback;
+    rollback.lost_commit = state.number;
+    rollback.lost_hash = state.hash;
+    rollback.lost = state.tables;
+    rollback.reason = options.accept_rollback->reason;
+    rollback.by = options.accept_rollback->by;
+    KHIPU_TRY(sequencer->append_statement(std::move(rollback), pending));
   }
   KHIPU_TRY(committer->write_rows(pending));
   pending.clear();
@@ -108,7 +173,6 @@ Result<void> Writer::Impl::close() {
 Result<void> Writer::Impl::finish_files() {
   if (!poisoned.empty()) return poison_error();
   if (!head_file || !checkpointer) return {};
-  KHIPU_TRY(checkpoint());
   // HEAD once more, with what the checkpoint made durable, so that the next start rebuilds nothing.
   for (size_t i = 0; i < kTableCount; ++i) published.head.tables[i].tree_synced = tree_synced[i];
   KHIPU_TRY(head_file->write(published.head));

@@ -7,8 +7,8 @@
 namespace khipu::writer {
 namespace {
 
-constexpr auto kCheckpointInterval = std::chrono::seconds(1);
 constexpr auto kOsSyncInterval = std::chrono::seconds(1);
+constexpr auto kIdleLook = std::chrono::milliseconds(5);  // whether the writer is idle: not all of that is announced
 // One commit takes at most so much from the queue: its answers should not wait for ever behind it.
 constexpr uint64_t kCommitEventsMax = 16384;
 constexpr uint64_t kCommitSizeBytesMax = 16ULL << 20;
@@ -36,6 +36,7 @@ void Writer::Impl::poison(const Error& error) {
   queue_moved.notify_all();
   sync_moved.notify_all();
   checkpoint_moved.notify_all();
+  checkpoint_made.notify_all();
   for (Submission& submission : refused) submission.answer(poison_error());
 }
 
@@ -49,16 +50,20 @@ std::vector<Submission> Writer::Impl::take() {
     if (!poisoned.empty()) break;
     const bool due_now =
         !queue.empty() && (stopping || options.sync != SyncPolicy::kGroup || queued_events >= options.group_events);
-    if (due_now || (stopping && queue.empty())) break;
+    if (due_now || (stopping && queue.empty()) || checkpoint_due()) break;
+    auto deadline = publishing ? Steady::time_point::max() : checkpoint_next;
     if (uncommitted_events > 0 || committer->uncommitted()) {
       if (Steady::now() >= uncommitted_since + kOsSyncInterval) break;
-      queue_moved.wait_until(hold, uncommitted_since + kOsSyncInterval);
+      deadline = std::min(deadline, uncommitted_since + kOsSyncInterval);
     } else if (!queue.empty()) {
-      const auto deadline = queue.front().since + std::chrono::microseconds(options.group_interval_us);
-      if (Steady::now() >= deadline) break;
-      queue_moved.wait_until(hold, deadline);
-    } else {
+      const auto due = queue.front().since + std::chrono::microseconds(options.group_interval_us);
+      if (Steady::now() >= due) break;
+      deadline = std::min(deadline, due);
+    }
+    if (deadline == Steady::time_point::max()) {
       queue_moved.wait(hold);
+    } else {
+      queue_moved.wait_until(hold, deadline);
     }
   }
   uint64_t events_taken = 0, size_taken = 0;
@@ -80,7 +85,7 @@ std::vector<Submission> Writer::Impl::take() {
 }
 
 void Writer::Impl::write_loop() {
-  while (true) {
+  for (bool last = false;;) {
     std::vector<Submission> taken = take();
     {
       const std::lock_guard hold(mutex);
@@ -88,12 +93,12 @@ void Writer::Impl::write_loop() {
         for (Submission& submission : taken) submission.answer(poison_error());
         break;
       }
-      if (taken.empty() && stopping && queue.empty() && uncommitted_events == 0 && !committer->uncommitted()) break;
+      last = taken.empty() && stopping && queue.empty() && uncommitted_events == 0 && !committer->uncommitted();
     }
-    if (Result<void> done = commit(std::move(taken), Sync::kPipelined); !done.ok()) {
-      fail(done.error());
-      break;
-    }
+    Result<void> done = last ? last_checkpoint() : commit(std::move(taken), Sync::kPipelined);
+    if (done.ok() && !last) done = make_checkpoint();
+    if (!done.ok()) fail(done.error());
+    if (!done.ok() || last) break;
   }
   const std::lock_guard hold(mutex);
   writer_done = true;
@@ -135,11 +140,11 @@ Result<void> Writer::Impl::wait_for_sync() {
 
 Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   SyncPolicy policy;
-  bool stop;
+  bool stop;  // or somebody waits for a checkpoint of it
   {
     const std::lock_guard hold(mutex);
     policy = options.sync;
-    stop = stopping;
+    stop = stopping || checkpoints_wanted > checkpoints_done;
     sequencer->window().set_bounds(options.idempotency_keys_max, options.idempotency_window_us);
   }
   pending.clear();
@@ -166,7 +171,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   if (has_rows) {
     if (committer->wants_seal() && !committer->uncommitted()) {
       KHIPU_TRY(wait_for_sync());
-      KHIPU_TRY(committer->seal());
+      KHIPU_TRY(seal());
     }
     if (uncommitted_events == 0) uncommitted_since = Steady::now();
     KHIPU_TRY(committer->write_rows(
@@ -197,7 +202,6 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   uncommitted_events = 0;
   {
     const std::lock_guard hold(mutex);
-    job.head.epoch = epoch;
     if (sync == Sync::kPipelined && (policy != SyncPolicy::kAlways || !queue.empty())) {
       syncing = std::move(job);
       sync_idle = false;
@@ -214,6 +218,14 @@ Result<void> Writer::Impl::finish(Job job) {
   if (!done.ok()) poison(done.error());
   for (auto& answer : job.answers) answer(done.ok() ? nullptr : &done.error());
   return done;
+}
+
+Result<void> Writer::Impl::seal() {
+  KHIPU_TRY_ASSIGN(const std::vector<Committer::Sealed> sealed, committer->seal());
+  for (const Committer::Sealed& segment : sealed) spine.sealed(segment.table, segment.entry);
+  const std::lock_guard hold(mutex);
+  checkpoint_at_once = true;
+  return {};
 }
 
 void Writer::Impl::sync_loop() {
@@ -236,6 +248,10 @@ void Writer::Impl::sync_loop() {
 
 Result<void> Writer::Impl::make_durable(Job& job) {
   KHIPU_TRY(at("commit " + std::to_string(job.commit.number.value), sync_files(job)));
+  {
+    const std::lock_guard hold(mutex);
+    job.head.epoch = epoch;
+  }
   KHIPU_TRY(head_file->write(job.head));
   KHIPU_TRY(idempotency->append(job.answered));
   const std::lock_guard hold(mutex);
@@ -243,41 +259,44 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   events += job.events;
   published.commit = job.commit;
   published.head = job.head;
-  if (checkpoint_waits) checkpoint_moved.notify_all();
+  if (job.checkpoint) {
+    job.checkpoint->commit = job.commit;
+    job.checkpoint->head = job.head;
+    publish_target(std::move(*job.checkpoint));
+  }
   return {};
 }
 
-void Writer::Impl::checkpoint_loop() {
+// I8: a reader that locks its slot after this reads HEAD again and moves; one that did so before is in another slot.
+Result<Epoch> Writer::Impl::raise_epoch() {
   std::unique_lock hold(mutex);
-  while (!sync_done && poisoned.empty()) {
-    checkpoint_waits = true;
-    checkpoint_moved.wait(hold,
-                          [&] { return sync_done || !poisoned.empty() || published.commit.number > checkpointed; });
-    checkpoint_waits = false;
-    if (sync_done || !poisoned.empty()) break;
-    hold.unlock();
-    const Result<void> done = checkpoint();
-    if (!done.ok()) poison(done.error());
-    hold.lock();
-    checkpoint_moved.wait_for(hold, kCheckpointInterval,
-                              [&] { return sync_done || !poisoned.empty() || checkpoint_wanted; });
+  Epoch next = epoch.next();
+  for (uint64_t step = 1; step < os::kReaderSlotCount; ++step) {
+    const Epoch candidate{epoch.value + step};
+    KHIPU_TRY_ASSIGN(const bool held, os::reader_slot_held(environment.root, candidate));
+    if (held) continue;
+    next = candidate;
+    break;
   }
+  epoch = next;
+  const auto seen = [&] { return published.head.epoch == next; };
+  const auto idle = [&] { return sync_idle && !syncing && !writer_commits && !caller_commits; };
+  while (!seen() && !idle() && poisoned.empty()) sync_moved.wait_for(hold, kIdleLook);
+  if (!poisoned.empty()) return poison_error();
+  Result<void> written;
+  if (!seen()) {  // nobody commits, and nobody can begin to while we hold the mutex: HEAD is ours
+    published.head.epoch = next;
+    written = head_file->write(published.head);
+  }
+  hold.unlock();
+  if (written.ok()) written = head_file->sync();
+  if (!written.ok()) {
+    poison(written.error());
+    return std::move(written).error();
+  }
+  return next;
 }
 
-Result<void> Writer::Impl::checkpoint() {
-  Job target;
-  {
-    const std::lock_guard hold(mutex);
-    target.commit = published.commit;
-    target.head = published.head;
-    checkpoint_wanted = false;
-  }
-  KHIPU_TRY(at("checkpoint", checkpointer->run(target, *head_file)));
-  const std::lock_guard hold(mutex);
-  checkpointed = target.commit.number;
-  checkpoint_moved.notify_all();
-  for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = std::max(tree_synced[i], target.head.tables[i].size);
-  return {};
-}
+Result<Epoch> Writer::raise_epoch() { return impl_->raise_epoch(); }
 
 }  // namespace khipu::writer

@@ -31,19 +31,4 @@ class HeadFile {
 // Makes every dirty file of the job durable: all are set on their way first, so one disk's work is done side by side.
 Result<void> sync_files(const Job& job);
 
-// Owner: one thread at a time.
-class Checkpointer {
- public:
-  static Result<std::unique_ptr<Checkpointer>> open(os::Directory& root, os::Directory& keys);
-  // For a published commit: tree files synced, key-side state replaced, HEAD synced. What it returns may be claimed as
-  // tree_synced from now on: the commit's sizes.
-  Result<void> run(const Job& published, HeadFile& head);
-
- private:
-  explicit Checkpointer(os::Directory& keys) : keys_(keys) {}
-  os::Directory& keys_;
-  // Descriptors of its own: fdatasync on them covers what the writer's thread wrote through others.
-  std::array<std::unique_ptr<os::Directory>, kTableCount> trees_;
-};
-
 }  // namespace khipu::writer

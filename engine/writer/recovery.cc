@@ -27,7 +27,8 @@ struct Line {
 
 class Recovery {
  public:
-  Recovery(os::Directory& root, const Keys& keys, const SignedState& state) : root_(root), keys_(keys), state_(state) {}
+  Recovery(os::Directory& root, const Keys& keys, const SignedState& state, bool accept_rollback)
+      : root_(root), keys_(keys), state_(state), accept_rollback_(accept_rollback) {}
 
   Result<Recovered> run() {
     KHIPU_TRY(read());
@@ -38,7 +39,7 @@ class Recovery {
     KHIPU_TRY(set_aside());
     KHIPU_TRY(rebuild_trees());
     tree_synced_ = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-    KHIPU_TRY(extends_state());  // again, now that every old root can be had from the tree files
+    KHIPU_TRY(judge_state());  // again, now that every old root can be had from the tree files
     KHIPU_TRY(write_head());
     return std::move(out_);
   }
@@ -200,7 +201,15 @@ class Recovery {
                       frame.number.value, segment::segment_name(line_.marks[kLogs].segment),
                       line_.marks[kLogs].offset + frame.offset, frame.number.value - 1, line.value));
     }
-    return extends_state();
+    return judge_state();
+  }
+
+  Result<void> judge_state() {
+    Result<void> extends = extends_state();
+    if (extends.ok() || extends.error().code != Code::kCorrupt) return extends;
+    if (!accept_rollback_) return evidence(extends.error().message + std::string(kHowToAcceptRollback));
+    out_.contradicts_state = true;
+    return {};
   }
 
   // Is what was last signed part of this log?
@@ -377,6 +386,7 @@ class Recovery {
   os::Directory& root_;
   const Keys& keys_;
   const SignedState& state_;
+  bool accept_rollback_;
   std::array<std::unique_ptr<TableScan>, kTableCount> scans_;
   std::array<std::optional<segment::Head>, 2> slots_;
   std::optional<segment::Head> head_;
@@ -388,8 +398,8 @@ class Recovery {
 
 }  // namespace
 
-Result<Recovered> recover(os::Directory& root, const Keys& keys, const SignedState& state) {
-  return at("recovery", Recovery(root, keys, state).run());
+Result<Recovered> recover(os::Directory& root, const Keys& keys, const SignedState& state, bool accept_rollback) {
+  return at("recovery", Recovery(root, keys, state, accept_rollback).run());
 }
 
 std::vector<SignedFrame> find_signed_frames(Bytes bytes, const Keys& keys, const RootId& root_id) {

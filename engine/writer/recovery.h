@@ -28,10 +28,13 @@ struct Recovered {
   std::array<TableStart, kTableCount> tables;
   std::array<segment::Manifest, kTableCount> manifests;
   RecoveryReport report;
+  bool contradicts_state = false;  // only when that is accepted
 };
 
 // kCorrupt: evidence that something durable is missing or changed; the message says where. Nothing was changed then.
-Result<Recovered> recover(os::Directory& root, const Keys& keys, const SignedState& state);
+// `accept_rollback`: a log that ends before the key-side state, or is another one, is taken as it is.
+Result<Recovered> recover(os::Directory& root, const Keys& keys, const SignedState& state,
+                          bool accept_rollback = false);
 
 // Files under quarantine/ that `named` does not name, described for RECOVERY statements.
 Result<std::vector<codec::RecoveryStatement>> unnamed_quarantine(os::Directory& root, const Keys& keys,

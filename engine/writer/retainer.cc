@@ -35,6 +35,9 @@ Result<retention::Plan> Retainer::plan(TableId table, const retention::Policy& p
 
 Result<Retainer::Decision> Retainer::decide(TableId table, const retention::Policy& policy, const std::string& by) {
   const std::lock_guard hold(deciding_);
+  // The writer looks at the wall clock when it publishes: if it was stepped, the statement that suspends retention by
+  // age is in what we look at next.
+  KHIPU_TRY(writer_.publish());
   Decision decision;
   codec::Retention statement;
   {

@@ -68,19 +68,19 @@ Sequencer::Sequencer(const crypto::SecretBytes& index_key, os::Clock& clock, os:
       schema_(std::make_shared<registry::Schema>()),
       entities_(entity_seed) {}
 
-Result<void> Sequencer::replay_statement(Bytes payload) {
-  KHIPU_TRY_ASSIGN(const codec::StatementRecord record, codec::decode_statement(payload));
+Result<codec::StatementRecord> Sequencer::replay_statement(Bytes payload) {
+  KHIPU_TRY_ASSIGN(codec::StatementRecord record, codec::decode_statement(payload));
   if (const auto* genesis = std::get_if<codec::Genesis>(&record.body)) genesis_ = *genesis;
   if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&record.body)) recovered_.push_back(*recovery);
   const auto* type = std::get_if<codec::TypeStatement>(&record.body);
   const auto* column = std::get_if<codec::ColumnStatement>(&record.body);
-  if (type != nullptr || column != nullptr) {
-    auto next = std::make_shared<registry::Schema>(*schema_);
-    type != nullptr ? next->apply(type->type) : next->apply(column->column);
-    schema_ = std::move(next);
-  }
   apply_rules(record.body);
-  return {};
+  if (type == nullptr && column == nullptr) return record;  // TABLE_HEADs are many
+  auto next = std::make_shared<registry::Schema>(*schema_);
+  if (type != nullptr) next->apply(type->type);
+  if (column != nullptr) next->apply(column->column);
+  schema_ = std::move(next);
+  return record;
 }
 
 void Sequencer::apply_rules(const codec::Statement& statement) {

@@ -40,7 +40,7 @@ class Sequencer {
   Sequencer(const crypto::SecretBytes& index_key, os::Clock& clock, os::Random& random, uint64_t entity_seed);
 
   // ---- replay, in row order, at opening
-  Result<void> replay_statement(Bytes payload);
+  Result<codec::StatementRecord> replay_statement(Bytes payload);
   Result<void> replay_version(Row row, Bytes payload);
   Result<void> replay_event_key(Row row, Bytes payload, CommitNumber commit);
   void start(const std::array<uint64_t, kTableCount>& sizes, TimeUs last_recorded);

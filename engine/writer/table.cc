@@ -98,7 +98,7 @@ Result<void> Table::write_bytes(uint64_t offset, Bytes bytes) {
   return at(segment::segment_name(segment_), file_->write_at(offset, bytes));
 }
 
-Result<void> Table::seal(const Behind& commit) {
+Result<segment::ManifestEntry> Table::seal(const Behind& commit) {
   segment::ManifestEntry entry;
   entry.number = segment_;
   entry.footer_offset = end_offset_;
@@ -126,7 +126,8 @@ Result<void> Table::seal(const Behind& commit) {
   segment_first_row_ = {builder_.size()};
   end_offset_ = segment::kHeaderSize;
   times_ = {};
-  return open_segment(true);
+  KHIPU_TRY(open_segment(true));
+  return entry;
 }
 
 Result<void> Table::sync_tree(uint64_t committed) {

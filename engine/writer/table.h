@@ -67,7 +67,7 @@ class Table {
     Hash hash{};
     uint64_t offset = 0;
   };
-  Result<void> seal(const Behind& commit);
+  Result<segment::ManifestEntry> seal(const Behind& commit);
 
   // fdatasync of the tree files; what they then hold for `committed` rows is durable.
   Result<void> sync_tree(uint64_t committed);

@@ -58,42 +58,47 @@ Result<void> Writer::validate(const ingest::Batch& batch) const {
   return ingest::validate(batch, *schema, limits, impl.environment.clock.now());
 }
 
-void Writer::submit(ingest::Batch batch, Answer answer) { enter(std::move(batch), std::move(answer), false); }
-
-void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
+void Writer::submit(ingest::Batch batch, Answer answer) {
   if (Result<void> valid = validate(batch); !valid.ok()) return answer(std::move(valid).error());
-  impl_->enqueue(std::move(batch), std::move(answer), may_block);
+  enter(std::move(batch), std::move(answer), false);
 }
 
-void Writer::Impl::enqueue(ingest::Batch batch, Answer answer, bool may_block) {
+void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
+  Impl& impl = *impl_;
   Submission submission{std::move(batch), std::move(answer), 0, 0, Steady::now()};
   submission.events = std::max<uint64_t>(1, submission.batch.events.size());
   submission.size_bytes = size_of(submission.batch);
   std::optional<Error> refusal;
   bool here = false;
   {
-    const std::lock_guard hold(mutex);
-    if (!poisoned.empty()) {
-      refusal = poison_error();
-    } else if (stopping) {
+    const std::lock_guard hold(impl.mutex);
+    if (!impl.poisoned.empty()) {
+      refusal = impl.poison_error();
+    } else if (impl.stopping) {
       refusal = Error{Code::kPoisoned, "the writer is closing"};
-    } else if (!queue.empty() && (queued_events + submission.events > options.queue_events_max ||
-                                  queued_size_bytes + submission.size_bytes > options.queue_size_bytes_max)) {
-      refusal = Error{Code::kBusy, fmt::format("{} events wait already; try again", queued_events)};
-    } else if (may_block && may_commit_here()) {
-      here = caller_commits = true;
+    } else if (!impl.queue.empty() &&
+               (impl.queued_events + submission.events > impl.options.queue_events_max ||
+                impl.queued_size_bytes + submission.size_bytes > impl.options.queue_size_bytes_max)) {
+      refusal = Error{Code::kBusy, fmt::format("{} events wait already; try again", impl.queued_events)};
+    } else if (may_block && impl.may_commit_here()) {
+      here = impl.caller_commits = true;
     } else {
-      queued_events += submission.events;
-      queued_size_bytes += submission.size_bytes;
-      queue.push_back(std::move(submission));
+      impl.queued_events += submission.events;
+      impl.queued_size_bytes += submission.size_bytes;
+      impl.queue.push_back(std::move(submission));
     }
   }
   if (refusal) return submission.answer(std::move(*refusal));
-  if (here) return commit_here(std::move(submission));
-  queue_moved.notify_one();
+  if (here) return impl.commit_here(std::move(submission));
+  impl.queue_moved.notify_one();
 }
 
 Result<Receipt> Writer::submit_and_wait(ingest::Batch batch) {
+  KHIPU_TRY(validate(batch));
+  return wait_for_answer(std::move(batch));
+}
+
+Result<Receipt> Writer::wait_for_answer(ingest::Batch batch) {
   // Not a promise: it wakes the kernel also when the answer is there before anybody waits.
   struct Slot {
     std::mutex mutex;
@@ -139,6 +144,8 @@ Status Writer::status() const {
   status.events = impl_->events;
   status.poisoned = impl_->poisoned;
   status.recovery = impl_->recovery;
+  status.checkpoint = impl_->checkpoint_number;
+  status.checkpoint_note = impl_->checkpoint_note;
   return status;
 }
 

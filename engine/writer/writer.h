@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,16 @@ struct Options {
   uint64_t queue_size_bytes_max = 256ULL << 20;
   uint64_t idempotency_keys_max = 1ULL << 20;
   int64_t idempotency_window_us = 24LL * 3600 * 1000000;
+  int64_t checkpoint_interval_us = 1000000;          // between checkpoints while something moves
+  int64_t heartbeat_interval_us = 3600LL * 1000000;  // silence is signed after so long
   ingest::Limits limits;
   std::string role = "serve";  // said in LOCK
+  // `khipu recover --accept-rollback`: what the key side remembers is lost, an operator says why, and a ROLLBACK
+  // statement says it for ever. kInvalid when there is nothing to accept.
+  struct AcceptRollback {
+    std::string reason, by;
+  };
+  std::optional<AcceptRollback> accept_rollback;
 };
 
 // What the writer needs from outside; borrowed, outlives it.
@@ -76,6 +85,8 @@ struct Status {
   uint64_t commits = 0, events = 0;  // since open
   std::string poisoned;              // why, or empty
   RecoveryReport recovery;
+  uint64_t checkpoint = 0;      // number of the newest published one
+  std::string checkpoint_note;  // meta's: a C2SP signed note
 };
 
 // Owner: whoever opened it; submit(), status() and schema() from any thread.
@@ -90,6 +101,13 @@ class Writer {
   void submit(ingest::Batch batch, Answer answer);
   Result<Receipt> submit_and_wait(ingest::Batch batch);  // under policy `always` it may commit on the caller's thread
 
+  // One statement of the log's own, in a commit and then in a published checkpoint when this returns; gives the commit.
+  // kConflict, kNotFound: what came before forbids it (rules.h). Not for producers: their statements come with submit().
+  Result<CommitNumber> append_and_publish(codec::Statement statement);
+  // Until a published checkpoint covers all that is committed now. Waits for a commit and five syncs, not for the
+  // timer.
+  Result<void> publish();
+
   // Commits what waits, syncs, writes the key-side state and lets go of LOCK; later submissions are kPoisoned.
   Result<void> close();
   // Changes of settings that need no reopening: sync policy, group, queue, limits, idempotency window.
@@ -99,13 +117,7 @@ class Writer {
   Status status() const;
   const RootId& root_id() const;
 
-  // ---- what retention asks for (retainer.h)
-  // One statement in a commit of its own kind: durable and in a published checkpoint when this returns, with the
-  // commit's number. kConflict, kNotFound: rules.h. Waits for the checkpointer, about a second.
-  Result<CommitNumber> append_and_publish(codec::Statement statement);
-  // Until a checkpoint covers all that is committed now.
-  Result<void> publish();
-  // From now on HEAD names a greater retention epoch whose reader slot nobody holds (when one of the 31 is free): who
+  // For retention (retainer.h): from now on HEAD names a greater retention epoch whose reader slot nobody holds (when one of the 31 is free): who
   // holds another slot may need what was committed before. Synced.
   Result<Epoch> raise_epoch();
 
@@ -113,6 +125,7 @@ class Writer {
   Writer();
   Result<void> validate(const ingest::Batch& batch) const;
   void enter(ingest::Batch batch, Answer answer, bool may_block);
+  Result<Receipt> wait_for_answer(ingest::Batch batch);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/os/lock_file.h"
+#include "engine/writer/checkpoint.h"
 #include "engine/writer/committer.h"
 #include "engine/writer/publisher.h"
 #include "engine/writer/recovery.h"
@@ -18,6 +19,9 @@ namespace khipu::writer {
 
 using Steady = std::chrono::steady_clock;
 
+// The wall clock may be corrected by less, as time services do: that moves no record past a limit that counts in days.
+inline constexpr int64_t kClockStepUs = 10 * 1000000;
+
 struct Submission {
   ingest::Batch batch;
   Answer answer;
@@ -27,8 +31,8 @@ struct Submission {
 };
 
 // Three threads beside the callers'. The writer's: queue -> sequence, encode, hash -> rows -> frame. The sync thread:
-// fdatasync -> HEAD -> answers. The checkpointer's: every second, tree files, key-side state, HEAD sync. So the rows of
-// a commit are written while the one before it syncs; its frame only after that sync has returned.
+// fdatasync -> HEAD -> answers. The checkpointer's: tree files, key-side state, checkpoints.log, HEAD sync. So the rows
+// of a commit are written while the one before it syncs; its frame only after that sync has returned.
 //
 // Under policy `always` with nothing waiting and nothing syncing there is nothing to overlap, and each hand-over
 // between threads costs as much as the commit's own work: then whoever waits for the answer takes both roles for one
@@ -50,7 +54,7 @@ struct Writer::Impl {
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
 
   mutable std::mutex mutex;
-  std::condition_variable queue_moved, sync_moved, checkpoint_moved;
+  std::condition_variable queue_moved, sync_moved, checkpoint_moved, checkpoint_made;
   // Guarded by mutex:
   std::deque<Submission> queue;
   uint64_t queued_events = 0, queued_size_bytes = 0;
@@ -62,11 +66,17 @@ struct Writer::Impl {
   bool caller_commits = false;  // a caller has taken the writer's role (commit_here): its thread waits
   std::optional<Job> syncing;   // handed to the sync thread
   bool sync_idle = true;
-  bool checkpoint_waits = false;  // the checkpointer waits for a commit
-  Job published;                  // the last commit whose HEAD was written
-  Epoch epoch;                    // of every HEAD from now on
-  CommitNumber checkpointed;
-  bool checkpoint_wanted = false;  // somebody waits for one: not at the end of the second
+  Job published;  // the last commit whose HEAD was written
+  Epoch epoch;    // retention's: of every HEAD from now on
+  // Checkpoints: asked for and answered, counted; one at a time is on its way from its commit to its publication.
+  uint64_t checkpoints_wanted = 0, checkpoints_done = 0;
+  bool checkpoint_at_once = false;  // behind a seal, and at the end
+  bool publishing = false;
+  std::optional<CheckpointTarget> to_publish;  // handed to the checkpointer
+  bool checkpoints_over = false;
+  uint64_t checkpoint_number = 0;
+  std::string checkpoint_note;
+  Steady::time_point checkpoint_next;
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
 
@@ -75,13 +85,12 @@ struct Writer::Impl {
 
   Result<void> open(Options opened_with);
   Result<void> replay(const Recovered& recovered);
-  Result<void> name_quarantine();
+  Result<bool> open_checkpoints(const Recovered& recovered, const SignedState& state, bool state_lost);
+  Result<void> first_commit(const SignedState& state, bool rolled_back);
   void start_threads();
   Result<void> close();
   Result<void> finish_files();
 
-  // What was validated, or is the writer's own to state. `may_block`: the caller may commit it on its own thread.
-  void enqueue(ingest::Batch batch, Answer answer, bool may_block);
   void write_loop();
   std::vector<Submission> take();
   enum class Sync { kPipelined, kHere };
@@ -93,10 +102,16 @@ struct Writer::Impl {
   void sync_loop();
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
-  void checkpoint_loop();
-  Result<void> checkpoint();
-  Result<void> publish(CommitNumber commit);
   Result<Epoch> raise_epoch();
+  void checkpoint_loop();
+  bool checkpoint_due() const;
+  Result<void> make_checkpoint();
+  Result<void> last_checkpoint();
+  void publish_target(CheckpointTarget target);
+  Result<void> publish();
+  void watch_clock();
+  void note_clock_step(int64_t step_us);
+  Result<void> seal();
   void poison(const Error& error);
   Error poison_error() const;
 
@@ -106,6 +121,11 @@ struct Writer::Impl {
   std::vector<Answered> answered;
   uint64_t uncommitted_events = 0;
   Steady::time_point uncommitted_since;
+  // The writer's thread: what the next checkpoint will state.
+  Spine spine;
+  std::vector<codec::Statement> own_statements;
+  int64_t clock_offset = 0;  // wall clock less time since boot
+  Steady::time_point heartbeat_next;
 };
 
 }  // namespace khipu::writer

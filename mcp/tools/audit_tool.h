@@ -50,6 +50,10 @@ std::unique_ptr<server::Tool> make_describe_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_query_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_get_event_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_history_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_aggregate_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_find_entity_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_coverage_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_sample_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_verify_tool(AuditContext& audit);
 
 // Under 2 KB: what a host puts in front of the model.

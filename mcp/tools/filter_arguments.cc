@@ -20,7 +20,10 @@ Answer<EntityMatcher> matcher(const Json& from, const std::string& argument) {
   out.field = from.at("field");
   out.value = from.at("value");
   const std::optional<query::Match> mode = query::match_mode(from.value("match", "exact"));
-  if (!mode) return QueryError("UNKNOWN_VALUE", argument + ".match", from.value("match", ""), "Not a match mode.");
+  if (!mode) {
+    return QueryError("UNKNOWN_VALUE", argument + ".match", from.value("match", ""),
+                      "The modes are exact, exact_ci, prefix and contains.");
+  }
   out.match = *mode;
   out.current_only = from.value("versions", "any") == "current";
   return out;
@@ -126,10 +129,15 @@ Answer<FilterArguments> filter_arguments(const Json& arguments, TimeUs now) {
   return out;
 }
 
-OrderedJson applied_json(const query::Filter& filter, const query::Order& order, Renderer& renderer) {
+OrderedJson applied_json(const query::Filter& filter, Renderer& renderer) {
   OrderedJson out = {{"log", filter.log == query::Log::kAccess ? "access" : "events"}};
   out.update(conditions_json(filter.where, renderer));
   if (!filter.where_not.empty()) out["not"] = conditions_json(filter.where_not, renderer);
+  return out;
+}
+
+OrderedJson applied_json(const query::Filter& filter, const query::Order& order, Renderer& renderer) {
+  OrderedJson out = applied_json(filter, renderer);
   out["order_by"] = order.by == query::OrderBy::kTime ? "time" : "seq";
   out["order"] = order.descending ? "desc" : "asc";
   return out;

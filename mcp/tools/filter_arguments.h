@@ -19,6 +19,7 @@ struct FilterArguments {
 
 // `arguments` passed the tool's schema.
 query::Answer<FilterArguments> filter_arguments(const Json& arguments, TimeUs now);
+OrderedJson applied_json(const query::Filter& filter, Renderer& renderer);  // of answers without an order
 OrderedJson applied_json(const query::Filter& filter, const query::Order& order, Renderer& renderer);
 
 }  // namespace khipu::mcp::tools

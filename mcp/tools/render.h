@@ -31,6 +31,7 @@ class Flags {
   void add(Flags other) { bits_ = static_cast<uint16_t>(bits_ | other.bits_); }
   bool has(Flag flag) const { return (bits_ & static_cast<uint16_t>(flag)) != 0; }
   bool empty() const { return bits_ == 0; }
+  uint16_t bits() const { return bits_; }
   std::vector<std::string> names() const;  // "hidden_unicode", ... always in the order above
   bool operator==(const Flags&) const = default;
 

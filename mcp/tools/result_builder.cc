@@ -24,12 +24,14 @@ void ResultBuilder::line(std::string_view name, std::string_view value) {
   header_.append(name).append(": ").append(value).append("\n");
 }
 
-void ResultBuilder::table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows) {
+void ResultBuilder::table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows,
+                          std::string_view last) {
   tables_ += join(names, ",") + "\n";
   for (const std::vector<std::string>& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) tables_ += (i == 0 ? "" : ",") + csv_cell(row[i]);
     tables_ += "\n";
   }
+  if (!last.empty()) tables_.append(last).append("\n");
   tables_ += "\n";
 }
 

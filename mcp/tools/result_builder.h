@@ -20,8 +20,9 @@ class ResultBuilder {
   void line(std::string_view name, const char* value) { line(name, std::string_view(value)); }  // else taken as bool
   void line(std::string_view name, uint64_t value) { line(name, std::to_string(value)); }
   void line(std::string_view name, bool value) { line(name, std::string_view(value ? "true" : "false")); }
-  // A table: lower-case names, rows of rendered cells.
-  void table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows);
+  // A table: lower-case names, rows of rendered cells, and a last line as it is when there is one.
+  void table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows,
+             std::string_view last = {});
 
   void as_of(const query::AsOf& as_of, TimeUs server_time);
   void window(const query::Filter& filter, std::string_view tz, OrderedJson given);

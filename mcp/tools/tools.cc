@@ -6,16 +6,21 @@ namespace khipu::mcp::tools {
 std::vector<std::unique_ptr<server::Tool>> make_tools(AuditContext& audit) {
   std::vector<std::unique_ptr<server::Tool>> tools;
   tools.push_back(make_describe_tool(audit));
+  tools.push_back(make_find_entity_tool(audit));
   tools.push_back(make_query_tool(audit));
   tools.push_back(make_get_event_tool(audit));
   tools.push_back(make_history_tool(audit));
+  tools.push_back(make_aggregate_tool(audit));
+  tools.push_back(make_coverage_tool(audit));
+  tools.push_back(make_sample_tool(audit));
   tools.push_back(make_verify_tool(audit));
   return tools;
 }
 
 std::string_view server_instructions() {
   return "A tamper-evident audit log, read-only. Start with audit_describe: it says what the log holds, which filters "
-         "exist, and what time it is. For a count use audit_query with limit 1 and read total, which is exact. Follow "
+         "exist, and what time it is. Counts, top lists and times of day come from audit_aggregate: never count rows "
+         "yourself. Follow "
          "cursors until more is null before you say that you have seen everything. Name events by seq in what you "
          "report, and say the window and filter that ran (window, applied). Empty is not the same as nothing happened: "
          "read coverage (retained_from, purged_overlap, complete). Names also match earlier versions of an entity. "

@@ -1,23 +1,31 @@
 // audit_verify: has the log been altered? A verdict with its basis and its limits, within a time budget.
 #include <algorithm>
-#include <atomic>
+#include <charconv>
+#include <mutex>
 
 #include "engine/base/bytes.h"
 #include "engine/verify/print.h"
 #include "engine/verify/verify.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/result_builder.h"
+#include "mcp/tools/verify_job.h"
 
 namespace khipu::mcp::tools {
 namespace {
 
 constexpr int64_t kDefaultSeconds = 20;
 constexpr int64_t kMarginMs = 2000;  // kept back from the call's deadline to write the answer
-constexpr size_t kAlsoMax = 20;      // findings shown beside the first break
+constexpr int64_t kWaitMinMs = 200;
+constexpr size_t kAlsoMax = 20;  // findings shown beside the first break
+
+server::ToolResult invalid(std::string field, std::string got, std::string hint) {
+  return server::error_result({"INVALID_ARGUMENT", std::move(field), std::move(got), {}, "", std::move(hint), 0});
+}
 
 class VerifyTool final : public AuditTool {
  public:
-  explicit VerifyTool(AuditContext& audit_context) : AuditTool(audit_context, "audit_verify") {}
+  explicit VerifyTool(AuditContext& audit_context)
+      : AuditTool(audit_context, "audit_verify"), job_(audit_context.store.root()) {}
 
  protected:
   server::ToolResult answer(const Arguments& arguments, server::CallContext& context) override {
@@ -25,45 +33,122 @@ class VerifyTool final : public AuditTool {
     if (!context.caller().has_grant("verify")) {
       return server::error_result({"FORBIDDEN", "", "", {}, "", "This needs the grant verify.", 0});
     }
-    const bool range = given.value("scope", "full") == "range";
-    if (range != (given.contains("from_seq") || given.contains("to_seq"))) {
-      return server::error_result({"INVALID_ARGUMENT",
-                                   range ? "from_seq" : "scope",
-                                   "",
-                                   {},
-                                   "",
-                                   "scope range needs from_seq or to_seq; from_seq and to_seq need scope range.",
-                                   0});
-    }
     verify::Options options;
     options.key = audit().verifier_key;
-    if (range) {
-      options.from_row = Row{given.value("from_seq", uint64_t{0})};
-      if (given.contains("to_seq")) options.to_row = Row{given["to_seq"].get<uint64_t>()};
-      if (options.to_row && *options.from_row >= *options.to_row) {
-        return server::error_result({"INVALID_ARGUMENT",
-                                     "to_seq",
-                                     given["to_seq"].dump(),
-                                     {},
-                                     "",
-                                     "to_seq is one past the last event, so it must be greater than from_seq.",
-                                     0});
-      }
+    const std::string scope = given.value("scope", "full");
+    if (auto wrong = take_range(given, scope, options)) return *wrong;
+    if (auto wrong = take_against(given, options)) return *wrong;
+    std::string key = scope + "\n" + given.value("against", "") + "\n";
+    for (const auto& row : {options.from_row, options.to_row}) key += (row ? std::to_string(row->value) : "-") + "\n";
+    if (scope == "since_last") {
+      const std::lock_guard lock(mutex_);
+      options.since = state_;  // none yet: the whole log
     }
     const int64_t wanted_ms = given.value("max_seconds", kDefaultSeconds) * 1000;
-    options.budget_us = std::max<int64_t>(500, std::min(wanted_ms, context.remaining_ms() - kMarginMs)) * 1000;
-    std::atomic<bool> cancelled{false};
-    const std::stop_callback on_stop(context.stop(), [&] { cancelled = true; });
-    options.cancelled = &cancelled;
-    options.progress = [&](uint64_t done, uint64_t total) {
-      context.progress({static_cast<double>(done), static_cast<double>(total), "bytes read"});
-    };
-    const Result<verify::Report> report = verify::run(audit().store.root(), options);
+    const int64_t wait_ms = std::max(kWaitMinMs, std::min(wanted_ms, context.remaining_ms() - kMarginMs));
+    VerifyJob::Outcome outcome = job_.wait(key, options, wait_ms, context);
+    if (outcome.kind == VerifyJob::Outcome::Kind::kBusy) {
+      return server::error_result(
+          {"BUSY", "", "", {}, "", "Another verification is under way for another caller; ask again.", 5});
+    }
+    if (outcome.kind == VerifyJob::Outcome::Kind::kUnderWay) {
+      return under_way(outcome, scope, context, arguments.coercions);
+    }
+    const Result<verify::Report>& report = *outcome.report;
     if (!report.ok()) return error_result(report.error());
+    if (report->state) {
+      const std::lock_guard lock(mutex_);
+      state_ = report->state;
+    }
     return present(*report, context, arguments.coercions);
   }
 
  private:
+  // Signed heads line by line: no string of an answer holds a line break, and a note is its lines.
+  static OrderedJson shown(OrderedJson finding) {
+    if (!finding.is_object() || !finding.contains("signed_heads")) return finding;
+    for (OrderedJson& head : finding["signed_heads"]) {
+      OrderedJson lines = OrderedJson::array();
+      const std::string text = head.get<std::string>();
+      for (size_t at = 0; at < text.size();) {
+        const size_t end = std::min(text.find('\n', at), text.size());
+        lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+      }
+      head = std::move(lines);
+    }
+    return finding;
+  }
+
+  static std::optional<server::ToolResult> take_range(const Json& given, const std::string& scope,
+                                                      verify::Options& options) {
+    const bool range = scope == "range";
+    if (range != (given.contains("from_seq") || given.contains("to_seq"))) {
+      return invalid(range ? "from_seq" : "scope", "",
+                     "scope range needs from_seq or to_seq; from_seq and to_seq need scope range.");
+    }
+    if (!range) return std::nullopt;
+    options.from_row = Row{given.value("from_seq", uint64_t{0})};
+    if (given.contains("to_seq")) options.to_row = Row{given["to_seq"].get<uint64_t>()};
+    if (options.to_row && *options.from_row >= *options.to_row) {
+      return invalid("to_seq", given["to_seq"].dump(),
+                     "to_seq is one past the last event, so it must be greater than from_seq.");
+    }
+    return std::nullopt;
+  }
+
+  // "latest", the number of a published checkpoint, or the text of a signed note the caller kept.
+  std::optional<server::ToolResult> take_against(const Json& given, verify::Options& options) {
+    const std::string against = given.value("against", "");
+    if (against.empty()) return std::nullopt;
+    if (against.find('\n') != std::string::npos) {
+      options.against.push_back(against.ends_with('\n') ? against : against + "\n");
+      return std::nullopt;
+    }
+    std::optional<uint64_t> number;
+    if (against != "latest") {
+      uint64_t value = 0;
+      const auto [end, error] = std::from_chars(against.data(), against.data() + against.size(), value);
+      if (error != std::errc() || end != against.data() + against.size()) {
+        return invalid("against", against.substr(0, 64),
+                       "against is latest, the number of a published checkpoint, or the whole text of a signed note "
+                       "with its line breaks.");
+      }
+      number = value;
+    }
+    Result<std::string> note = verify::published_checkpoint(audit().store.root(), number);
+    if (!note.ok()) return error_result(note.error());
+    options.own_checkpoints.push_back(std::move(note).value());
+    return std::nullopt;
+  }
+
+  // Time is up; the verification goes on, and the same call waits for it again.
+  static server::ToolResult under_way(const VerifyJob::Outcome& outcome, const std::string& scope,
+                                      server::CallContext& context, const std::vector<std::string>& coercions) {
+    constexpr const char* kStatement =
+        "The check is not finished: nothing can be said yet. It goes on; call audit_verify again with the same "
+        "arguments within a minute to wait for its verdict.";
+    ResultBuilder out;
+    out.line("server_time", time_text(context.now()));
+    out.line("verdict", "incomplete");
+    out.line("scope", scope);
+    out.line("statement", kStatement);
+    out.line("bytes_read", outcome.done_bytes);
+    out.line("bytes_total", outcome.total_bytes);
+    out.put("verdict", "incomplete");
+    out.put("scope", scope);
+    out.put("basis", std::vector<std::string>());
+    out.put("not_checked", std::vector<std::string>{"what has not been read yet"});
+    out.put("statement", kStatement);
+    out.put("does_not_show", std::vector<std::string>{"anything: the check is not finished"});
+    out.put("resume",
+            {{"same_arguments", true}, {"bytes_read", outcome.done_bytes}, {"bytes_total", outcome.total_bytes}});
+    out.put("first_break", nullptr);
+    Renderer renderer("");
+    out.notes({}, coercions, renderer);
+    return out.take();
+  }
+
   static server::ToolResult present(const verify::Report& report, server::CallContext& context,
                                     const std::vector<std::string>& coercions) {
     // The report's own printer knows every member of a finding; record text never enters it.
@@ -89,12 +174,17 @@ class VerifyTool final : public AuditTool {
     out.put("scope", report.scope);
     if (report.from_row) out.put("from_seq", report.from_row->value);
     if (report.to_row) out.put("to_seq", report.to_row->value);
+    if (report.since_commit) {
+      out.put("since", {{"commit", report.since_commit->value},
+                        {"all_read_up_to_commit", report.full_commit->value},
+                        {"all_read_at", time_text(report.full_time)}});
+    }
     out.put("checked", printed.at("checked"));
     out.put("basis", report.basis);
     out.put("not_checked", report.not_checked);
     out.put("statement", report.statement);
     out.put("does_not_show", report.does_not_show);
-    out.put("first_break", printed.value("first_break", OrderedJson(nullptr)));
+    out.put("first_break", shown(printed.value("first_break", OrderedJson(nullptr))));
     if (report.first_break) {
       const verify::Finding& first = *report.first_break;
       std::string line(first.code);
@@ -108,7 +198,7 @@ class VerifyTool final : public AuditTool {
     std::vector<std::vector<std::string>> cells;
     for (const OrderedJson& finding : printed.value("findings", OrderedJson::array())) {
       if (also.size() == kAlsoMax) break;
-      also.push_back(finding);
+      also.push_back(shown(finding));
       const auto text = [&](const char* name) {
         if (!finding.contains(name)) return std::string();
         return finding[name].is_string() ? finding[name].get<std::string>() : finding[name].dump();
@@ -126,6 +216,10 @@ class VerifyTool final : public AuditTool {
     if (!cells.empty()) out.table({"code", "table", "row", "file", "offset", "detail"}, cells);
     return out.take();
   }
+
+  VerifyJob job_;
+  std::mutex mutex_;
+  std::optional<verify::State> state_;  // of the last pass, for scope since_last
 };
 
 }  // namespace

@@ -84,8 +84,9 @@ int open_for(const std::string& root, double seconds) {
     must(kept->snapshot());
     next.push_back(seconds_since(again) * 1e6);
   }
-  const auto at = [](std::vector<double>& times, double share) {
-    std::sort(times.begin(), times.end());
+  std::sort(fresh.begin(), fresh.end());
+  std::sort(next.begin(), next.end());
+  const auto at = [](const std::vector<double>& times, double share) {
     return times[std::min(times.size() - 1, static_cast<size_t>(share * static_cast<double>(times.size())))];
   };
   std::printf("%zu %.0f %.0f %.0f %.0f %.0f\n", fresh.size(), at(fresh, 0.5), at(fresh, 0.99), fresh.back(),

@@ -19,6 +19,7 @@ MAY_USE = {
     "engine/crypto": _engine("base os"),
     "engine/codec": _engine("base"),
     "engine/tree": _engine("base crypto"),
+    "engine/proof": _engine("base crypto codec tree"),
     "engine/segment": _engine("base os codec"),
     "engine/registry": _engine("base codec"),
     "engine/protect": _engine("base crypto registry"),
@@ -27,7 +28,7 @@ MAY_USE = {
     "engine/ingest": _engine("base os codec registry protect"),
     "engine/retention": _engine("base segment registry snapshot"),
     "engine/writer": _engine("base os codec crypto tree segment registry index snapshot ingest retention"),
-    "engine/query": _engine("base crypto codec tree segment registry protect index snapshot"),
+    "engine/query": _engine("base crypto codec tree proof segment registry protect index snapshot"),
     "engine/verify": _engine("base os codec crypto tree segment registry protect index"),
     "engine/import": _engine("base os crypto codec registry ingest"),
     "engine/access": _engine("base os codec"),
@@ -38,7 +39,7 @@ MAY_USE = {
     "mcp/auth": _engine("base auth") | _mcp("jsonrpc"),
     "mcp/tlog": _engine("base snapshot tree") | _mcp("transport"),
     "mcp/server": _engine("base") | _mcp("jsonrpc protocol"),
-    "mcp/tools": _engine("base query verify snapshot tree access auth") | _mcp("jsonrpc protocol server"),
+    "mcp/tools": _engine("base query verify snapshot tree proof access auth") | _mcp("jsonrpc protocol server"),
 }
 _ALL_ENGINE = {room for room in MAY_USE if room.startswith("engine/")}
 MAY_USE["engine/daemon"] = set(_ALL_ENGINE)
@@ -53,7 +54,8 @@ MAY_USE["mcp"] = {room for room in MAY_USE if room.startswith(("engine/", "mcp/"
 ONLY_IN = [
     (r"sys/|unistd\.h|fcntl\.h|poll\.h|linux/|dirent\.h", {"engine/os"}, "system calls live in engine/os"),
     (r"sodium|openssl/", {"engine/crypto"}, "libsodium and libcrypto live in engine/crypto"),
-    (r"nlohmann/", {"engine/import", "engine/daemon", "engine/cli", "mcp/*"}, "the engine never sees JSON"),
+    (r"nlohmann/", {"engine/import", "engine/proof", "engine/daemon", "engine/cli", "mcp/*"},
+     "the engine never sees JSON; a proof is a JSON document that leaves it"),
     (r"simdjson", {"engine/ingest", "engine/import"}, "JSON is parsed where it comes in"),
     (r"httplib", {"engine/daemon", "mcp/transport"}, "HTTP is behind one facade in each program"),
     (r"CLI/", {"engine/cli", "mcp"}, "arguments are parsed in engine/cli and in the MCP program"),

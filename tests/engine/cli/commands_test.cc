@@ -233,3 +233,48 @@ TEST_CASE("cli: status reads without the lock, and says when there is no log") {
   REQUIRE(Log::khipu({"status", log.folder / "none"}).exit == 3);
   REQUIRE(Log::khipu({"append", log.folder.path()}, kEvent).exit == 3);
 }
+
+TEST_CASE("cli: a checkpoint is printed alike with and without a writer, and keys show no secret") {
+  const Log log;
+  const tests::Ran first = Log::khipu({"checkpoint", log.root});
+  REQUIRE(first.exit == 0);
+  REQUIRE(first.out.starts_with("test/log\n"));
+  REQUIRE(Log::khipu({"checkpoint", log.root}).out == first.out);  // nothing new
+  REQUIRE(Log::khipu({"append", log.root}, kEvent + "\n").exit == 0);
+  const tests::Ran second = Log::khipu({"checkpoint", log.root, "--json"});
+  REQUIRE(second.exit == 0);
+  const Json document = Json::parse(second.out);
+  REQUIRE(document["number"] == 2);
+  REQUIRE(document["note"] != first.out);
+  std::ifstream file(log.root + "/checkpoint");
+  const std::string kept((std::istreambuf_iterator<char>(file)), {});
+  REQUIRE(document["note"] == kept);
+  const tests::Ran exported = Log::khipu({"keys", "export", log.root});
+  REQUIRE(exported.exit == 0);
+  REQUIRE(Log::khipu({"verify", log.root, "--key", exported.out.substr(0, exported.out.size() - 1)}).exit == 0);
+  const tests::Ran listed = Log::khipu({"keys", "list", log.root});
+  REQUIRE(listed.exit == 0);
+  REQUIRE(listed.out.find("KHIPU-SECRET") == std::string::npos);
+  REQUIRE(::chmod((log.root + ".keys/signing.key").c_str(), 0644) == 0);
+  REQUIRE(Log::khipu({"keys", "list", log.root}).exit == 1);
+}
+
+TEST_CASE("cli: an older copy is refused with what to do, and an accepted one says so in status for ever") {
+  const Log log;
+  const std::string older = log.folder / "older";
+  std::filesystem::copy(log.root, older, std::filesystem::copy_options::recursive);
+  REQUIRE(Log::khipu({"append", log.root}, kEvent + "\n").exit == 0);
+  REQUIRE(Log::khipu({"recover", log.root, "--accept-rollback", "--reason", "none"}).exit == 3);  // nothing to accept
+  std::filesystem::remove_all(log.root);
+  std::filesystem::rename(older, log.root);
+  const tests::Ran refused = Log::khipu({"checkpoint", log.root});
+  REQUIRE(refused.exit == 3);
+  REQUIRE(refused.err.find("--accept-rollback") != std::string::npos);
+  REQUIRE(Log::khipu({"recover", log.root, "--reason", "disk lost"}).exit == 3);
+  REQUIRE(Log::khipu({"recover", log.root, "--accept-rollback", "--reason", "disk lost"}).exit == 0);
+  REQUIRE(Log::khipu({"append", log.root}, kEvent + "\n").exit == 0);
+  REQUIRE(Log::khipu({"verify", log.root}).exit == 0);
+  const Json status = Json::parse(Log::khipu({"status", log.root, "--json"}).out);
+  REQUIRE(status["rollbacks"].size() == 1);
+  REQUIRE(status["rollbacks"][0]["reason"] == "disk lost");
+}

@@ -91,6 +91,28 @@ TEST_CASE("cli: a wrong question ends with 3 and says what would be right") {
   CHECK_THAT(wrong({"query", "--no-such-flag"}), ContainsSubstring("--no-such-flag"));
 }
 
+TEST_CASE("cli: aggregate counts in groups that add up, and says so to people without control characters") {
+  const Log log;
+  Json answer = log.ask({"aggregate", "--by", "actor", "--by", "action", "--top", "1"});
+  CHECK(answer["schema"] == "khipu.aggregate/v1");
+  CHECK(answer["total"] == 3);
+  REQUIRE(answer["groups"].size() == 1);
+  CHECK(answer["groups"][0]["count"].get<int>() + answer["other"]["count"].get<int>() == 3);
+  answer = log.ask({"aggregate", "--by", "time", "--interval", "day", "--tz", "Europe/London", "--from", "2026-06",
+                    "--compare", "previous", "--metric", "distinct:actor"});
+  REQUIRE(answer["groups"].size() == 3);
+  CHECK(answer["groups"][0]["key"]["time"] == "2026-06-15T00:00:00.000000+01:00");
+  CHECK(answer["groups"][0]["distinct"] == 1);
+  CHECK(answer["previous"]["from"] == "2026-04-30T23:00:00.000000Z");
+  const tests::Ran text = Log::khipu({"aggregate", log.root, "--by", "target", "--rank-by", "max_bucket"});
+  CHECK(text.exit == 0);
+  CHECK_THAT(text.out, ContainsSubstring("2  resource:acct-9") && ContainsSubstring("0  other: 0 groups"));
+  CHECK(text.out.find('\x1b') == std::string::npos);
+  const tests::Ran wrong = Log::khipu({"aggregate", log.root, "--by", "acter"});
+  CHECK(wrong.exit == 3);
+  CHECK_THAT(wrong.err, ContainsSubstring("did you mean 'actor'"));
+}
+
 TEST_CASE("cli: text for people shows no control character of the log") {
   const Log log;
   for (const std::vector<std::string>& words :

@@ -31,6 +31,10 @@ class FakeSink final : public daemon::EventSink {
   }
   std::shared_ptr<const registry::Schema> schema() const override { return std::make_shared<const registry::Schema>(); }
   writer::Status status() const override { return figures; }
+  Result<void> publish() override {
+    ++figures.checkpoint;
+    return {};
+  }
 
   std::deque<ingest::Batch> batches;
   std::optional<Error> failure;

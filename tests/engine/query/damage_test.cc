@@ -93,3 +93,43 @@ TEST_CASE("damage: an entity version that was rewritten is shown as missing, the
   CHECK(page.rows[0].actor.id == "u-1");
   CHECK(page.findings.at(0).table == TableId::kRegistry);
 }
+
+TEST_CASE("damage: a group whose record was rewritten is counted in other and its key is not shown") {
+  TestLog log;
+  for (const char* action : {"FIRST", "SECOND", "THIRD", "THIRD"}) log.add({.action = action});
+  const uint64_t offset = find(log, kLogs, "SECOND");
+  log.disk().edit(kLogs, [&](Buffer& file) {
+    file[offset] = 'X';
+    reseal(file, offset);
+  });
+  AggregateRequest request;
+  request.group_by = {{GroupBy::kAction, {}}};
+  const Aggregate answer = good(log.engine().aggregate(request));
+  CHECK(answer.total == 4);
+  REQUIRE(answer.groups.size() == 2);
+  CHECK(answer.groups[0].key[0].text == "THIRD");
+  CHECK(answer.groups[1].key[0].text == "FIRST");
+  CHECK(answer.unshown == 1);
+  CHECK(answer.other_groups == 1);
+  CHECK(answer.other_count == 1);
+  CHECK_FALSE(answer.coverage.complete);
+  CHECK(answer.findings.at(0).code == "leaf-mismatch");
+}
+
+TEST_CASE("damage: a group of an entity whose version was rewritten is not shown") {
+  TestLog log;
+  log.add({.actor = user("u-1"), .targets = {doc("genuine")}});
+  const uint64_t offset = find(log, kRegistry, "genuine");
+  log.disk().edit(kRegistry, [&](Buffer& file) {
+    file[offset] = 'G';
+    reseal(file, offset);
+  });
+  AggregateRequest request;
+  request.group_by = {{GroupBy::kTarget, {}}};
+  const Aggregate answer = good(log.engine().aggregate(request));
+  CHECK(answer.groups.empty());
+  CHECK(answer.other_count == 1);
+  CHECK(answer.findings.at(0).table == TableId::kRegistry);
+  request.group_by = {{GroupBy::kActor, {}}};
+  CHECK(good(log.engine().aggregate(request)).groups.at(0).key[0].text == "user:u-1");
+}

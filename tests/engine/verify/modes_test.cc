@@ -35,7 +35,7 @@ std::string note_of(CrashRig& rig, const verify::Report& report, TableId table, 
   std::string origin = key.name;
   if (table != TableId::kMeta) origin += std::string("/") + table_name(table);
   note.text = tree::format_checkpoint({origin, report.sizes[index_of(table)], report.roots[index_of(table)], {}});
-  tree::sign_note(note, key.name, crypto::signing_key(key).value());
+  tree::sign_note(note, origin, crypto::signing_key(key).value());
   return tree::format_note(note);
 }
 std::string note_of(CrashRig& rig, const verify::Report& report, TableId table = TableId::kLogs) {

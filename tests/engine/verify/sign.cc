@@ -106,7 +106,7 @@ std::string signed_note(CrashRig& rig, TableId table, uint64_t size, const Hash&
   if (table != TableId::kMeta) origin += std::string("/") + table_name(table);
   tree::Note note;
   note.text = tree::format_checkpoint({origin, size, root, {}});
-  tree::sign_note(note, key.name, crypto::signing_key(key).value());
+  tree::sign_note(note, origin, crypto::signing_key(key).value());
   return tree::format_note(note);
 }
 

@@ -18,6 +18,9 @@ TEST_CASE("FORMAT.md: the key-side state") {
   CHECK(state->tables[0].size == 4);
   CHECK(state->tables[2].size == 7);
   CHECK(state->tables[2].root[31] == 0x72);
+  CHECK(state->checkpoint == 5);
+  CHECK(state->log_offset == 1234);
+  CHECK(state->moved == 1U << index_of(TableId::kLogs));
   const auto again = encode_state(*state);
   CHECK(hex(again) == hex(Bytes(bytes).first(kStateSize)));
   int passed = 0;

@@ -151,7 +151,7 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
   Host host(root.path());
   host.initialize("2025-11-25");
   const Json list = host.ask(1, "tools/list").at("result").at("tools");
-  CHECK(list.size() == 5);
+  CHECK(list.size() == 9);
   CHECK((list.dump().size() + 2) / 3 < 8000);
   int id = 2;
   for (const auto& [name, arguments] :
@@ -159,6 +159,10 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
                                                  {"audit_query", Json::object()},
                                                  {"audit_get_event", {{"seq", 1}}},
                                                  {"audit_history", {{"entity", "user:u-1"}}},
+                                                 {"audit_find_entity", {{"text", "u-1"}}},
+                                                 {"audit_aggregate", {{"group_by", "actor"}}},
+                                                 {"audit_coverage", Json::object()},
+                                                 {"audit_sample", {{"n", 1}}},
                                                  {"audit_verify", Json::object()}}) {
     const Json result = host.ask(id++, "tools/call", {{"name", name}, {"arguments", arguments}}).at("result");
     INFO(result.dump(1));

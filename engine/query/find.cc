@@ -1,0 +1,142 @@
+// Engine::find.
+#include "engine/query/find.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/query/engine.h"
+#include "engine/query/fold.h"
+#include "engine/query/pass.h"
+
+namespace khipu::query {
+namespace {
+
+constexpr int kNone = 9;
+constexpr const char* kMatches[] = {"exact", "prefix", "contains"};
+constexpr const char* kMatchedOn[] = {"id", "current_name", "past_name"};
+
+// 0 whole, 1 start, 2 inside.
+int how(std::string_view value, std::string_view folded) {
+  if (equals_folded(value, folded)) return 0;
+  if (starts_folded(value, folded)) return 1;
+  return contains_folded(value, folded) ? 2 : kNone;
+}
+
+struct Candidate {
+  int match = kNone, on = kNone;
+  Row newest;  // version row
+  bool deleted = false;
+  uint64_t events = 0;
+  TimeUs first = INT64_MAX, last = INT64_MIN;
+};
+
+}  // namespace
+
+Answer<FoundEntities> Engine::find(const FindRequest& request) {
+  if (request.text.empty()) return QueryError("INVALID_ARGUMENT", "text", "", "Nothing to look for.");
+  KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  const registry::Schema& schema = snapshot->schema();
+  if (!request.type.empty() && schema.type(request.type) == nullptr) {
+    return unknown_type(schema, request.type, "type");
+  }
+  FoundEntities out;
+  out.server_time = now_();
+  out.as_of = query::as_of(*snapshot);
+  KHIPU_TRY_ASSIGN(out.coverage, coverage_.coverage(*snapshot, Filter{}, out.as_of.tree_size));
+  KHIPU_TRY(entities_.extend(*snapshot));
+  if (!entities_.findings(out.as_of.registry_size).empty()) {
+    out.notes.push_back({"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
+  }
+
+  // "type:id" of a type we know means ids of that type.
+  const size_t colon = request.text.find(':');
+  const bool is_ref = colon != std::string::npos && schema.type(request.text.substr(0, colon)) != nullptr;
+  const std::string ref_type = is_ref ? request.text.substr(0, colon) : "";
+  const std::string folded = fold(request.text);
+  const std::string folded_id = is_ref ? fold(request.text.substr(colon + 1)) : folded;
+  std::unordered_map<uint64_t, Candidate> candidates;  // by entity
+  codec::VersionRecord version;
+  const auto look = [&](const snapshot::ScannedRow& scanned) {
+    if (scanned.fault != codec::FrameFault::kNone) return true;
+    if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
+    if (!request.type.empty() && version.type != request.type) return true;
+    const uint64_t entity = version.entity.value_or(scanned.row).value;
+    int by_id = !is_ref ? how(version.id, folded) : version.type == ref_type ? how(version.id, folded_id) : kNone;
+    if (is_ref) by_id = std::min(by_id, how(version.id, folded));
+    const int by_name = how(display_name(version), folded);
+    const auto known = candidates.find(entity);
+    if (by_id == kNone && by_name == kNone && known == candidates.end()) return true;
+    Candidate& candidate = known == candidates.end() ? candidates[entity] : known->second;
+    // A version that follows makes past names of all before it.
+    if (candidate.on == 1) candidate.on = 2;
+    const int match = std::min(by_id, by_name), on = by_id <= by_name ? 0 : 1;
+    if (match != kNone && std::pair(match, on) < std::pair(candidate.match, candidate.on)) {
+      candidate.match = match;
+      candidate.on = on;
+    }
+    candidate.newest = scanned.row;
+    candidate.deleted = version.deleted;
+    return true;
+  };
+  KHIPU_TRY(snapshot->scan(TableId::kRegistry, {0}, {out.as_of.registry_size}, snapshot::Order::kAscending, look));
+  if (!request.include_deleted) std::erase_if(candidates, [](const auto& one) { return one.second.deleted; });
+
+  Findings findings;
+  Filter all;
+  KHIPU_TRY_ASSIGN(const Matcher matcher,
+                   Matcher::compile(Filter{}, *snapshot, entities_, out.as_of.registry_size, all, out.notes));
+  Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
+  if (!candidates.empty()) {
+    std::vector<uint64_t> met;
+    KHIPU_TRY(pass.run([&](Row, const codec::EventRecord& event) {
+      met.clear();
+      if (request.role != Role::kTarget) met.push_back(event.actor.entity.value);
+      if (request.role != Role::kActor) {
+        for (const codec::Pin& target : event.targets) {
+          if (std::find(met.begin(), met.end(), target.entity.value) == met.end()) met.push_back(target.entity.value);
+        }
+      }
+      for (const uint64_t entity : met) {
+        const auto found = candidates.find(entity);
+        if (found == candidates.end()) continue;
+        ++found->second.events;
+        found->second.first = std::min(found->second.first, event.occurred_at);
+        found->second.last = std::max(found->second.last, event.occurred_at);
+      }
+      return true;
+    }));
+  }
+  out.events_are_lower_bound = pass.damage;
+  if (request.role != Role::kAny) std::erase_if(candidates, [](const auto& one) { return one.second.events == 0; });
+  out.total = candidates.size();
+
+  std::vector<std::pair<uint64_t, Candidate>> ranked(candidates.begin(), candidates.end());
+  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.second.match, a.second.on, a.first) < std::tuple(b.second.match, b.second.on, b.first);
+  });
+  if (ranked.size() > request.limit) ranked.resize(request.limit);
+  RecordReader reader(*snapshot, out.as_of.registry_size, findings);
+  for (const auto& [entity, candidate] : ranked) {
+    const std::optional<CheckedVersion> newest = reader.version(candidate.newest);  // P5
+    if (!newest || newest->view.entity.value != entity) {
+      ++out.unshown;
+      continue;
+    }
+    SeenEntity seen;
+    seen.entity = {newest->view.ref(),   newest->view.type,        newest->view.id,          newest->view.name,
+                   newest->view.deleted, newest->view.version + 1, kMatchedOn[candidate.on], candidate.newest};
+    seen.match = kMatches[candidate.match];
+    seen.events = candidate.events;
+    if (candidate.events > 0) {
+      seen.first_seen = candidate.first;
+      seen.last_seen = candidate.last;
+    }
+    out.entities.push_back(std::move(seen));
+  }
+  out.coverage.complete = out.coverage.complete && !pass.damage && out.unshown == 0;
+  out.findings = findings.list();
+  out.findings_total = findings.total();
+  return out;
+}
+
+}  // namespace khipu::query

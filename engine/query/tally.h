@@ -1,0 +1,114 @@
+// Groups while they are counted: rows in, from a scan or from postings and in any order, groups out. Keys are numbers
+// here; texts are kept once. Not here: which rows match (pass.h), what is shown (aggregate.cc).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/query/aggregate.h"
+#include "engine/query/buckets.h"
+#include "engine/query/entities.h"
+
+namespace khipu::query {
+
+// The values one key takes, numbered from 1; 0: none.
+class KeyValues {
+ public:
+  uint32_t of(std::string_view text);
+  uint32_t of(int64_t number);
+  const std::string& text(uint32_t id) const { return *texts_[id - 1]; }
+  int64_t number(uint32_t id) const { return numbers_[id - 1]; }
+  size_t size() const { return std::max(texts_.size(), numbers_.size()); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> by_text_;
+  std::unordered_map<int64_t, uint32_t> by_number_;
+  std::vector<const std::string*> texts_;
+  std::vector<int64_t> numbers_;
+  size_t bytes_ = 0;
+};
+
+// Values of the keys asked for, one place each, and of the bucket in the last place.
+inline constexpr size_t kBucketPlace = 3;
+using Tuple = std::array<uint32_t, 4>;
+struct TupleHash {
+  size_t operator()(const Tuple& tuple) const {
+    uint64_t hash = 0x9E3779B97F4A7C15ULL;
+    for (const uint32_t value : tuple) hash = (hash ^ value) * 0xff51afd7ed558ccdULL, hash ^= hash >> 29;
+    return hash;
+  }
+};
+
+struct Counted {
+  Tuple key{};
+  uint64_t count = 0, previous = 0, distinct = 0;
+  Row first_seq{UINT64_MAX}, last_seq;
+  TimeUs first = INT64_MAX, last = INT64_MIN;
+};
+
+// Owner: one thread, for one answer. Borrows `entities` and the labels.
+class Tally {
+ public:
+  struct Plan {
+    std::vector<GroupKey> group_by;
+    std::vector<uint32_t> columns;    // ids, by group_by
+    std::optional<Interval> buckets;  // of kTime, or of peaks
+    Metric metric = Metric::kCount;
+    Axis axis = Axis::kOccurred;
+    const Labels* labels = nullptr;
+    std::vector<Labels::OfVersion> version_labels;  // by registry row, when kFlags is asked for
+    size_t memory_bytes_max = 0;
+    std::optional<TimeUs> from;                // rows before it are the previous period's ...
+    std::unordered_map<TimeUs, TimeUs> twins;  // ... and bucket starts there, those of this period at the same place
+  };
+  Tally(Plan plan, const Zone& zone, const Entities& entities);
+
+  // False: groups take more memory than they may, and counting ends.
+  bool add(Row row, const codec::EventRecord& event);
+  // The keys of one event: each different one once.
+  void read(const codec::EventRecord& event, std::vector<Tuple>& keys);
+
+  const std::vector<Counted>& groups() const { return groups_; }
+  const KeyValues& values(size_t place) const { return values_[place]; }
+  uint64_t events() const { return events_; }
+  uint64_t total() const { return total_; }
+  uint64_t previous_total() const { return previous_total_; }
+  uint64_t previous_unplaced() const { return previous_unplaced_; }  // in buckets this period has no place for
+  TimeUs time_of(const codec::EventRecord& event) const {
+    return plan_.axis == Axis::kOccurred ? event.occurred_at : event.recorded_at;
+  }
+
+ private:
+  struct PairHash {
+    size_t operator()(const std::pair<uint32_t, uint64_t>& pair) const {
+      return (pair.second * 0x9E3779B97F4A7C15ULL) ^ (uint64_t{pair.first} * 0xff51afd7ed558ccdULL);
+    }
+  };
+  uint32_t single(size_t place, const codec::EventRecord& event, TimeUs time);
+  uint32_t type_of(size_t place, Row entity);
+  uint32_t labels_of(const codec::EventRecord& event) const;
+  Counted& group(const Tuple& key);
+  void count_distinct(const Tuple& key, Counted& group, const codec::EventRecord& event);
+  size_t bytes() const;
+
+  Plan plan_;
+  Zone zone_;
+  const Entities& entities_;
+  std::optional<Buckets> buckets_;
+  std::array<KeyValues, 4> values_;
+  std::unordered_map<uint64_t, std::string> types_;  // by entity
+  std::unordered_map<Tuple, uint32_t, TupleHash> index_;
+  std::vector<Counted> groups_;
+  std::unordered_set<std::pair<uint32_t, uint64_t>, PairHash> distinct_;  // group, entity
+  std::vector<Tuple> keys_;
+  uint64_t events_ = 0, total_ = 0, previous_total_ = 0, previous_unplaced_ = 0;
+};
+
+}  // namespace khipu::query
