@@ -8,6 +8,7 @@ namespace {
 Finding at_row(std::string_view code, uint64_t row, std::string detail) {
   Finding found;
   found.code = code;
+  found.rank = Rank::kHead;
   found.table = TableId::kMeta;
   found.row = Row{row};
   found.file = table_name(TableId::kMeta);

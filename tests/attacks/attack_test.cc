@@ -176,12 +176,25 @@ TEST_CASE("real attack: a hash of the tree files") {
   victim.found("tile-mismatch", "logs", "logs/tree/0", 3);
 }
 
-TEST_CASE("real attack: the tail of the active segment cut below the line, and the end of a sealed one") {
-  for (const std::string& file : {kActive, kSealed}) {
-    Victim victim;
-    edit(victim.file(file), [](Buffer& bytes) { bytes.resize(bytes.size() - 100); });
-    victim.found("segment-truncated", "logs", file);
-  }
+TEST_CASE("real attack: the end of a sealed segment cut off") {
+  Victim victim;
+  edit(victim.file(kSealed), [](Buffer& bytes) { bytes.resize(bytes.size() - 100); });
+  victim.found("segment-truncated", "logs", kSealed);
+}
+
+TEST_CASE("real attack: the tail of the active segment cut below the line") {
+  Victim victim;
+  edit(victim.file(kActive), [](Buffer& bytes) { bytes.resize(bytes.size() - 100); });
+  const nlohmann::json report = victim.verify();
+  INFO(report.dump(1));
+  CHECK(report["first_break"]["code"] == "rollback");  // meta, whose commit is gone, published more
+  const auto cut = std::find_if(report["findings"].begin(), report["findings"].end(),
+                                [](const auto& finding) { return finding["code"] == "segment-truncated"; });
+  REQUIRE(cut != report["findings"].end());
+  CHECK((*cut)["table"] == "logs");
+  CHECK((*cut)["file"] == kActive);
+  append_one(victim.root(), 7);
+  CHECK(victim.verify()["verdict"] == "fail");
 }
 
 TEST_CASE("real attack: the oldest segment removed with no RETENTION") {
