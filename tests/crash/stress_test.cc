@@ -83,7 +83,7 @@ TEST_CASE("stress, scenario 13: emitters, commits, retention, queries and verify
   std::atomic<bool> stop = false;
   std::atomic<uint64_t> acknowledged = 0, purged = 0, questions = 0, verifications = 0;
   const auto until_stopped = [&](milliseconds pause, auto work) {
-    return std::thread([&stop, pause, work] {
+    return std::thread([&stop, pause, work]() mutable {
       while (!stop) {
         work();
         std::this_thread::sleep_for(pause);
