@@ -1,6 +1,7 @@
 // The retention thread of `khipu serve`: finishes what an interrupted run left, enforces the policies on a timer of its
 // own that no traffic can hold up, and carries out what operators ask for.
-// Not here: the watch on the wall clock (the writer's), what may leave (engine/retention), how it leaves (engine/writer/retainer.h), who may ask (api.h).
+// Not here: the watch on the wall clock (the writer's), what may leave (engine/retention), how it leaves
+// (engine/writer/retainer.h), who may ask (api.h).
 #pragma once
 
 #include <condition_variable>

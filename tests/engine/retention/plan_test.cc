@@ -63,7 +63,7 @@ TEST_CASE("plan: by bytes the oldest leave until the table is within its budget"
   CHECK(make_plan(bytes(5299), situation).going.back().by_bytes);
 }
 
-TEST_CASE("plan: either limit triggers; both reasons are told apart") {
+TEST_CASE("plan: either limit triggers, and both reasons are told apart") {
   const Plan plan = make_plan({7ULL * 86400, 4300}, days(10));
   REQUIRE(plan.going.size() == 5);
   CHECK((plan.going[2].by_age && plan.going[2].by_bytes));

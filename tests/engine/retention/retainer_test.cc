@@ -94,7 +94,7 @@ TEST_CASE("retention, scenario 22: rows older than the age leave, fresh ones sta
   CHECK_FALSE(root.retainer->decide(TableId::kLogs, {7ULL * 86400, std::nullopt}, "test").value().commit);
 }
 
-TEST_CASE("retention, scenario 22: a byte budget lets the oldest go; a long age beside it changes nothing") {
+TEST_CASE("retention, scenario 22: a byte budget lets the oldest go, and a long age beside it changes nothing") {
   for (const retention::Policy policy :
        {retention::Policy{std::nullopt, 16 << 10}, retention::Policy{10ULL * 366 * 86400, 8 << 10}}) {
     Root root;
