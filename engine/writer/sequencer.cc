@@ -47,6 +47,7 @@ struct Sequencer::Undo {
   std::vector<Change> changes;
   size_t keys_added = 0;
   std::shared_ptr<const registry::Schema> schema;
+  std::shared_ptr<const Rules> rules;
 };
 
 struct Sequencer::Mark {
@@ -72,12 +73,20 @@ Result<codec::StatementRecord> Sequencer::replay_statement(Bytes payload) {
   if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&record.body)) recovered_.push_back(*recovery);
   const auto* type = std::get_if<codec::TypeStatement>(&record.body);
   const auto* column = std::get_if<codec::ColumnStatement>(&record.body);
+  apply_rules(record.body);
   if (type == nullptr && column == nullptr) return record;  // TABLE_HEADs are many
   auto next = std::make_shared<registry::Schema>(*schema_);
   if (type != nullptr) next->apply(type->type);
   if (column != nullptr) next->apply(column->column);
   schema_ = std::move(next);
   return record;
+}
+
+void Sequencer::apply_rules(const codec::Statement& statement) {
+  if (!Rules::concern(statement)) return;
+  auto next = std::make_shared<Rules>(*rules_);
+  next->apply(statement);
+  rules_ = std::move(next);
 }
 
 Result<void> Sequencer::replay_version(Row row, Bytes payload) {
@@ -140,6 +149,7 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   mark.answered = pending.answered.size();
   Undo undo;
   undo.schema = schema_;
+  undo.rules = rules_;
   Receipt receipt;
   receipt.commit = commit_;
   Result<void> added = add_all(batch, pending, receipt, undo);
@@ -161,6 +171,7 @@ void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
   }
   for (; undo.keys_added > 0; --undo.keys_added) window_.remove_last();
   schema_ = undo.schema;
+  rules_ = undo.rules;
   sizes_ = mark.sizes;
   pending.answered.resize(mark.answered);
   for (size_t i = 0; i < kTableCount; ++i) {
@@ -238,6 +249,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
 }
 
 Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending) {
+  KHIPU_TRY(rules_->check(given));
   codec::StatementRecord record{{}, now_, given};
   if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
     const codec::TypeSchema* known = schema_->type(type->type.name);
@@ -264,6 +276,7 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
   if (auto* import = std::get_if<codec::Import>(&record.body); import != nullptr && import->stored > 0) {
     import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
   }
+  apply_rules(record.body);
   record.uid = next_uid();
   Rows& rows = pending.rows[index_of(TableId::kMeta)];
   const size_t start = open_frame(rows);
