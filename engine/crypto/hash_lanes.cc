@@ -21,8 +21,8 @@ namespace {
 constexpr size_t kLanesMin = 6;
 constexpr size_t kPairSize = 1 + 2 * sizeof(Hash);
 constexpr size_t kPairsAtOnce = 128;
-// A longer message would hold up the lanes beside it, which end together; the library itself takes 65,535 bytes at most,
-// and none of no bytes.
+// A longer message would hold up the lanes beside it, which end together; the library itself takes 65,535 bytes at
+// most, and none of no bytes.
 constexpr size_t kMessageSizeMax = 32U << 10;
 
 struct FreeManager {
