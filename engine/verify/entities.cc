@@ -49,28 +49,25 @@ const char* Entities::append(const VersionFacts& facts) {
   if (entity_[first - first_row_] != first) {
     return amiss(true) ? "a version whose entity row is not a first version" : nullptr;
   }
-  if (previous < first) return amiss(true) ? kNotNewest : nullptr;
   Entry& of_first = rows_[first - first_row_];
   if (amiss(of_first.name != facts.name)) return "a version whose type and id are not those of its entity";
   const uint64_t latest = std::exchange(of_first.latest, row);
-  if (entity_[previous - first_row_] == kUnknown) return nullptr;
-  if (amiss(entity_[previous - first_row_] != first)) return kNotNewest;
+  if (previous >= first && entity_[previous - first_row_] == kUnknown) return nullptr;  // reported already
   if (amiss(latest != previous)) return kNotNewest;
-  return amiss(rows_[previous - first_row_].number + 1 != facts.number) ? kNotNext : nullptr;
+  return amiss(rows_[latest - first_row_].number + 1 != facts.number) ? kNotNext : nullptr;
 }
 
 const char* Entities::append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest) {
   const uint64_t first = facts.entity->value, previous = facts.previous->value;
   needs_.push_back({first, first, 0, facts.name, TableId::kRegistry, row});
   const auto [latest, fresh] = old_latest_.emplace(first, row);
-  if (fresh) {
-    if (amiss(previous >= first_row_)) return not_newest;
-    if (previous >= first_row_) return nullptr;
+  if (fresh) {  // `previous` must be an old row of it: look_up() asks
     needs_.push_back({previous, first, facts.number - 1, std::nullopt, TableId::kRegistry, row});
     return nullptr;
   }
-  if (std::exchange(latest->second, row) != previous) return amiss(true) ? not_newest : nullptr;
-  return amiss(rows_[previous - first_row_].number + 1 != facts.number) ? kNotNext : nullptr;
+  const uint64_t before = std::exchange(latest->second, row);
+  if (amiss(before != previous)) return not_newest;
+  return amiss(rows_[before - first_row_].number + 1 != facts.number) ? kNotNext : nullptr;
 }
 
 const char* Entities::check(const codec::Pin& pin) const {

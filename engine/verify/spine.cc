@@ -59,8 +59,8 @@ class Heads {
       } else if (segment.number.value >= manifest.size()) {
         if (amiss(true)) wrong = fmt::format("segment {}, which the manifest does not have", segment.number.value);
       } else if (const segment::ManifestEntry& entry = manifest[segment.number.value];
-                 amiss(entry.footer.first_row != segment.first_row) || amiss(entry.footer.rows != segment.rows) ||
-                 amiss(entry.file_size != segment.file_size)) {
+                 amiss(codec::SealedSegment{entry.number, entry.footer.first_row, entry.footer.rows, entry.file_size} !=
+                       segment)) {
         wrong = fmt::format("segment {} other than the manifest", segment.number.value);
       }
       next = segment.number.value + 1;

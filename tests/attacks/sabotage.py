@@ -15,8 +15,12 @@ import subprocess
 import sys
 import tempfile
 
-# A piece of the line -> why no test can reach it, or why nothing goes red without it.
-EXPLAINED = {}
+# Words of the finding, on the line of the check or shortly above -> why no test reaches it, or why none goes red
+# without it.
+EXPLAINED = {
+    "rows the signed root covers are not there": "the right edge of the tree cannot be had without these rows' hashes",
+    "statement->table != TableId::kLogs && statement->table != TableId::kAccess": "such a RETENTION does not decode",
+}
 
 CALL = re.compile(r"\bfindings_?\.add\(|\badd_fault\(|\bamiss\(")
 
@@ -31,7 +35,7 @@ def checks_in(source):
     for path in sorted(source.glob("*.cc")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             text = line.strip()
-            if CALL.search(text) and not text.startswith(("//", "void ", "const auto")):
+            if CALL.search(text) and ", where)" not in text and not text.startswith(("//", "void ")):
                 found[f"{path.name}:{number}"] = text
     return found
 
@@ -70,7 +74,9 @@ def main():
         return text[name][int(number) - 1].strip()
 
     def explained(place):
-        return any(piece in line_of(place) for piece in EXPLAINED)
+        name, number = place.split(":")
+        near = "\n".join(text[name][max(0, int(number) - 4) : int(number)])
+        return any(words in near for words in EXPLAINED)
 
     def caught(place):
         if any(run(command, KHIPU_SABOTAGE_OFF=place, **environment).returncode != 0 for command, environment in suites):

@@ -75,7 +75,7 @@ TEST_CASE("sweep: a flipped bit anywhere is found, or on the list of what need n
   CHECK(unexplained.empty());
   CHECK(undetected.size() == 6);  // the list names nothing that is found after all
   for (const char* name : {"LOCK", "READERS", "HEAD", "checkpoints.log", "checkpoint", "meta/seg-0000000000.log",
-                           "meta/tree/0", "registry/seg-0000000001.log", "registry/manifest", "logs/manifest",
+                           "meta/tree/0", "registry/seg-0000000000.log", "registry/tree/0", "logs/manifest",
                            "logs/seg-0000000000.log", "logs/seg-0000000001.log", "logs/tree/0"}) {
     INFO(name);
     CHECK(flips.contains(std::string("root/") + name));
