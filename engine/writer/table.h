@@ -83,6 +83,7 @@ class Table {
   Table(TableId id, const RootId& root_id, uint64_t segment_size_bytes)
       : id_(id), root_id_(root_id), segment_size_bytes_(segment_size_bytes) {}
   Result<void> open_segment(bool create);
+  Result<void> append_to_tree(const Rows& rows);
   Result<void> reserve(uint64_t offset, uint64_t size);
   Result<void> write_bytes(uint64_t offset, Bytes bytes);
 
