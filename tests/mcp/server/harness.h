@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "mcp/jsonrpc/channel.h"
-#include "mcp/server/server.h"
 #include "mcp/server/conversation.h"
+#include "mcp/server/server.h"
 
 namespace khipu::tests {
 
