@@ -31,6 +31,7 @@ mkdir -p "$HOME"
 
 # start PROGRAM ARGUMENTS...: over HTTP on a free port, which is then in $port.
 start() {
+  : >"$folder/port"
   "$@" --http 127.0.0.1:0 --print-port >"$folder/port" 2>"$folder/log" &
   server=$!
   for _ in $(seq 100); do
