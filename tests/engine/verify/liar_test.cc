@@ -221,7 +221,7 @@ TEST_CASE("liar: a second GENESIS") {
   log.told("genesis-mismatch", "a second GENESIS");
 }
 
-TEST_CASE("liar: a RETENTION that begins at the right row, in another segment, of the registry") {
+TEST_CASE("liar: a RETENTION that begins at the right row, in another segment, and one of the registry") {
   {
     Log log(30, kSegment);
     codec::Retention retention = retention_of(log.rig, TableId::kLogs, 0, 1);
@@ -352,7 +352,7 @@ TEST_CASE("liar: headers, footers and manifests that differ in one place") {
   }
 }
 
-TEST_CASE("liar: nothing that was ever signed, commits behind a damaged one, with no HEAD") {
+TEST_CASE("liar: nothing that was ever signed, and commits behind a damaged one, with no HEAD") {
   {
     Log log;
     log.rig.disk().edit(segment_file(TableId::kLogs, 0), [](Buffer& bytes) { bytes.resize(segment::kHeaderSize); });
