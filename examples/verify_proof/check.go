@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,28 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// A Log is known by its verifier key; the key's name is the origin of meta's checkpoints.
-type Log struct{ verifier note.Verifier }
+// A Log is known by its verifier key. The key's name is the origin of meta's checkpoints; the checkpoints of its other
+// trees are signed with the same key under their own origins (ORIGIN/logs ...), as a C2SP signed note wants it.
+type Log struct {
+	origin string
+	key    []byte // what a vkey carries behind its key id: the type byte and the public key
+}
+
+// NewLog reads the log's verifier key.
+func NewLog(vkey string) (Log, error) {
+	if _, err := note.NewVerifier(vkey); err != nil {
+		return Log{}, err
+	}
+	parts := strings.SplitN(vkey, "+", 3) // the name of a vkey has no plus sign
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	return Log{parts[0], key}, err
+}
+
+// verifier is the log's key under the name of one of its trees.
+func (l Log) verifier(name string) (note.Verifier, error) {
+	id := sha256.Sum256(append([]byte(name+"\n"), l.key...))
+	return note.NewVerifier(fmt.Sprintf("%s+%08x+%s", name, id[:4], base64.StdEncoding.EncodeToString(l.key)))
+}
 
 type checkpoint struct {
 	origin string
@@ -49,7 +70,11 @@ func hash(s string) ([]byte, error) {
 
 // open checks the signature of a checkpoint of this origin.
 func (l Log) open(signed, origin string) (checkpoint, error) {
-	opened, err := note.Open([]byte(signed), note.VerifierList(l.verifier))
+	verifier, err := l.verifier(origin)
+	if err != nil {
+		return checkpoint{}, err
+	}
+	opened, err := note.Open([]byte(signed), note.VerifierList(verifier))
 	if err != nil {
 		return checkpoint{}, err
 	}
@@ -113,7 +138,7 @@ func hashes(lines []string) ([][]byte, error) {
 
 // bind checks that a TABLE_HEAD row of meta names exactly this checkpoint of the table (its number in the format).
 func (l Log) bind(record []byte, metaProof string, table uint64, named checkpoint) (checkpoint, error) {
-	_, meta, err := l.place(record, metaProof, l.verifier.Name())
+	_, meta, err := l.place(record, metaProof, l.origin)
 	if err != nil {
 		return meta, err
 	}
@@ -215,7 +240,7 @@ func (l Log) CheckDocument(document []byte) ([]string, error) {
 }
 
 func (l Log) checkBundle(b bundleJSON) ([]string, error) {
-	origin := l.verifier.Name()
+	origin := l.origin
 	index, logs, err := l.place(b.Record, b.TableProof, origin+"/logs")
 	if err != nil {
 		return nil, fmt.Errorf("table_proof: %w", err)
@@ -303,7 +328,7 @@ func (l Log) checkBundle(b bundleJSON) ([]string, error) {
 }
 
 func (l Log) checkRange(r rangeJSON) ([]string, error) {
-	logs, err := l.open(r.Checkpoint, l.verifier.Name()+"/logs")
+	logs, err := l.open(r.Checkpoint, l.origin+"/logs")
 	if err != nil {
 		return nil, err
 	}
@@ -352,7 +377,7 @@ func (l Log) checkRange(r rangeJSON) ([]string, error) {
 
 func (l Log) checkConsistency(c consistencyJSON) ([]string, error) {
 	origin, _, _ := strings.Cut(c.OldCheckpoint, "\n")
-	if name := l.verifier.Name(); origin != name && !strings.HasPrefix(origin, name+"/") {
+	if name := l.origin; origin != name && !strings.HasPrefix(origin, name+"/") {
 		return nil, errors.New("the checkpoints are another log's")
 	}
 	old, err := l.open(c.OldCheckpoint, origin)

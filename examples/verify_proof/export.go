@@ -34,7 +34,7 @@ func (l Log) CheckExport(files fs.FS) ([]string, error) {
 		return nil, err
 	}
 	origin, _, _ := strings.Cut(string(signed), "\n")
-	if name := l.verifier.Name(); origin != name && !strings.HasPrefix(origin, name+"/") {
+	if name := l.origin; origin != name && !strings.HasPrefix(origin, name+"/") {
 		return nil, errors.New("the checkpoint is another log's")
 	}
 	head, err := l.open(string(signed), origin)

@@ -13,8 +13,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-
-	"golang.org/x/mod/sumdb/note"
 )
 
 func usage(err error) {
@@ -37,11 +35,10 @@ func main() {
 		}
 		vkey = string(text)
 	}
-	verifier, err := note.NewVerifier(strings.TrimSpace(vkey))
+	log, err := NewLog(strings.TrimSpace(vkey))
 	if err != nil {
 		usage(fmt.Errorf("the key: %v", err))
 	}
-	log := Log{verifier}
 
 	var said []string
 	if *tlog != "" {

@@ -18,9 +18,9 @@ const origin = "log.example/audit"
 
 // A log made here from nothing but the format's description: what the checker accepts does not hang on khipu's code.
 type forged struct {
-	t      *testing.T
-	signer note.Signer
-	log    Log
+	t    *testing.T
+	seed string // what a signer's key carries behind its key id
+	log  Log
 }
 
 func forge(t *testing.T) forged {
@@ -28,15 +28,24 @@ func forge(t *testing.T) forged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := note.NewSigner(secret)
+	log, err := NewLog(public)
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := note.NewVerifier(public)
+	return forged{t, strings.SplitN(secret, "+", 5)[4], log}
+}
+
+// signer is the log's key under the name of one of its trees.
+func (f forged) signer(name string) note.Signer {
+	verifier, err := f.log.verifier(name)
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return forged{t, signer, Log{verifier}}
+	signer, err := note.NewSigner(fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, verifier.KeyHash(), f.seed))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return signer
 }
 
 func (f forged) sign(name string, leaves [][]byte) string {
@@ -45,7 +54,7 @@ func (f forged) sign(name string, leaves [][]byte) string {
 		f.t.Fatal(err)
 	}
 	text := fmt.Sprintf("%s\n%d\n%s\n", name, len(leaves), base64.StdEncoding.EncodeToString(root))
-	signed, err := note.Sign(&note.Note{Text: text}, f.signer)
+	signed, err := note.Sign(&note.Note{Text: text}, f.signer(name))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -233,7 +233,7 @@ TEST_CASE("no laundering: older copies of the root, its parts or the state are r
   CHECK(refusal(head).empty());
 }
 
-TEST_CASE("no laundering: an accepted rollback is stated for ever and goes on; there must be one to accept") {
+TEST_CASE("no laundering: an accepted rollback is stated for ever and goes on, there must be one to accept") {
   CrashRig rig;
   REQUIRE(rig.life(4).ok());
   const std::unique_ptr<FakeDisk> older = rig.disk().clone();

@@ -140,6 +140,9 @@ def check_words(source, build):
             continue
         for number, match in lines_matching(text, r"\b(?:TODO|FIXME|XXX|HACK)\b|(?i:\bnot (?:yet )?implemented\b)"):
             yield f"{name}:{number}: {match.group(0)}: finish it, or write an issue"
+    for name, text in files(source, {".cc"}, ["tests"]):
+        for number, _ in lines_matching(text, r'TEST_CASE\("[^"]*;'):
+            yield f"{name}:{number}: a test's name has no semicolon: CMake would make two names of it, and run neither"
 
 
 def check_headers(source, build):

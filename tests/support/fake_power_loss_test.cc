@@ -54,7 +54,7 @@ std::set<std::string> sector_outcomes(const FakeDisk& disk, const std::string& p
   return found;
 }
 
-TEST_CASE("power loss: an unsynced write stays, is lost or is torn; bytes that did not change never do") {
+TEST_CASE("power loss: an unsynced write stays, is lost or is torn, bytes that did not change never do") {
   FakeDisk disk;
   const auto file = durable_file(disk, "keep:old:keep");
   REQUIRE(file->write_at(5, as_bytes("new")).ok());

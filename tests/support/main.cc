@@ -34,6 +34,11 @@ int main(int argc, char** argv) {
   const std::filesystem::path shared = std::filesystem::path(KHIPU_SOURCE_DIR).parent_path() / "shared";
   std::error_code ignored;
   if (std::filesystem::is_directory(shared, ignored)) setenv("KHIPU_SHARED", shared.c_str(), 0);
-  const int failed = Catch::Session().run(argc, argv);
-  return failed == 0 && khipu::tests::skipped ? 4 : failed;
+  Catch::Session session;
+#if !__has_include(<catch2/catch_all.hpp>)
+  session.configData().warnings = Catch::WarnAbout::NoTests;  // version 3 does so by itself
+#endif
+  const int failed = session.run(argc, argv);
+  if (failed != 0) return 1;  // never their number: four failures would read as a skip
+  return khipu::tests::skipped ? 4 : 0;
 }

@@ -87,6 +87,67 @@ TEST_CASE("FORMAT.md: the statements decode, mean what is said and encode to the
   CHECK(schema.fields[1].kind == ValueKind::kNumber);
 }
 
+// The body of the example statement of this name, which must encode to the same bytes again.
+template <typename Body>
+Body body_of(const std::string& name) {
+  const Buffer bytes = format_example("statement-" + name);
+  const auto statement = decode_statement(bytes);
+  INFO(name);
+  REQUIRE(statement.ok());
+  Buffer again;
+  encode_statement(again, *statement);
+  CHECK(again == bytes);
+  REQUIRE(std::holds_alternative<Body>(statement->body));
+  return std::get<Body>(statement->body);
+}
+
+TEST_CASE("FORMAT.md: the statements of the spine decode, mean what is said and encode to the same bytes") {
+  const Hash threes = [] {
+    Hash hash;
+    hash.fill(0x33);
+    return hash;
+  }();
+  const auto head = body_of<TableHead>("table-head");
+  CHECK(head.table == TableId::kLogs);
+  CHECK(head.size == 9);
+  CHECK(head.root == threes);
+  REQUIRE(head.sealed.size() == 2);
+  CHECK(head.sealed[1].number == SegmentNumber{4});
+  CHECK(head.sealed[1].first_row == Row{5});
+  CHECK(head.sealed[1].rows == 2);
+  CHECK(head.sealed[1].file_size == 300);
+  const auto index = body_of<IndexStatement>("index");
+  CHECK(index.file == "seg-0000000003.idx");
+  CHECK(index.rows == 4);
+  CHECK(index.size == 65537);
+  CHECK(index.replaces == std::vector<std::string>{"seg-0000000002.idx"});
+  const auto key = body_of<KeyStatement>("key");
+  CHECK(key.action == KeyAction::kAddVerifier);
+  CHECK(key.name == "log.example/audit");
+  const auto retention = body_of<Retention>("retention");
+  CHECK(retention.from == Row{1});
+  CHECK(retention.to == Row{7});
+  CHECK(retention.first_segment == SegmentNumber{3});
+  CHECK(retention.last_segment == SegmentNumber{4});
+  CHECK(retention.recorded_first == -5);
+  CHECK(retention.commit == CommitNumber{6});
+  CHECK(retention.policy == "max-age 2592000 s");
+  const auto hold = body_of<Hold>("hold");
+  CHECK(hold.name == "case-7");
+  CHECK(hold.set);
+  const auto shred = body_of<Shred>("shred");
+  CHECK(shred.scope == "user:u-7");
+  CHECK(shred.rows == 12);
+  const auto rollback = body_of<Rollback>("rollback");
+  CHECK(rollback.lost_commit == CommitNumber{12});
+  CHECK(rollback.lost[index_of(TableId::kLogs)].size == 9);
+  CHECK(rollback.reason == "backup of 2026-11-01");
+  const auto clock = body_of<Clock>("clock");
+  CHECK(clock.event == ClockEvent::kStepped);
+  CHECK(clock.step_us == -86'400'000'000);
+  body_of<Heartbeat>("heartbeat");
+}
+
 TEST_CASE("FORMAT.md: the commit names the root of a tree that holds the GENESIS statement alone") {
   const Buffer bytes = format_example("commit");
   const auto commit = decode_commit(bytes);

@@ -100,7 +100,7 @@ TEST_CASE("cloudtrail: a sourceIPAddress that is a service name is no address, a
   CHECK(column(event, "shared_event_id") == "s-1");
 }
 
-TEST_CASE("cloudtrail: LookupEvents keeps the outer text and maps the record inside; Logstash's time is found") {
+TEST_CASE("cloudtrail: LookupEvents keeps the outer text and maps the record inside, Logstash's time is found") {
   ImportFixture import("cloudtrail", "");
   const std::string outer =
       R"({"Events":[{"EventId":"e-1","ReadOnly":"true","EventTime":"2026-02-03 19:00:11+11:00","Resources":[],)"

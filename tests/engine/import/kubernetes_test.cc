@@ -57,7 +57,7 @@ TEST_CASE("kubernetes: only the last source address counts, the others are the c
   CHECK(import.only(record(R"(,"sourceIPs":[])")).source_ip.empty());
 }
 
-TEST_CASE("kubernetes: outcome needs a response; every stage is kept as a record") {
+TEST_CASE("kubernetes: outcome needs a response, every stage is kept as a record") {
   ImportFixture import("kubernetes", "");
   CHECK(import.only(record("")).outcome == codec::Outcome::kUnknown);
   CHECK(import.only(record(R"(,"responseStatus":{"code":403})")).outcome == codec::Outcome::kDenied);

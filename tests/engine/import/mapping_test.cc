@@ -40,7 +40,7 @@ TEST_CASE("mapping: pointers, constants, concat, first, regex, tables and defaul
   CHECK(event.custom[2].value == codec::Value::of_json(R"j({"b":"host","c":"sea"})j"));
 }
 
-TEST_CASE("mapping: targets are a rule over an array, or single ones; absent ones are left out") {
+TEST_CASE("mapping: targets are a rule over an array, or single ones, absent ones are left out") {
   ImportFixture import(
       "jsonl",
       mapping(

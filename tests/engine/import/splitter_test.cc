@@ -138,7 +138,7 @@ TEST_CASE("splitter: records longer than one read come whole") {
   CHECK(split("[" + record + "," + record + "]").records == Texts{record, record});
 }
 
-TEST_CASE("splitter: gzip is known by its magic, in one member or several; a cut stream keeps what came before") {
+TEST_CASE("splitter: gzip is known by its magic, in one member or several, a cut stream keeps what came before") {
   const std::string lines = "{\"a\":1}\n{\"b\":2}\n";
   CHECK(split(gzip(lines)).records.size() == 2);
   CHECK(split(gzip(lines) + gzip(lines)).records.size() == 4);

@@ -61,7 +61,7 @@ char take_lock(const std::string& path) {
   return 'y';
 }
 
-TEST_CASE("LOCK: a second process is refused at once and told who holds it; a killed holder leaves it free") {
+TEST_CASE("LOCK: a second process is refused at once and told who holds it, a killed holder leaves it free") {
   const tests::TempDirectory temp;
   const auto root = open_directory(temp.path()).value();
   Child writer([&] { return take_lock(temp.path()); });

@@ -57,7 +57,7 @@ TEST_CASE("entities: a matcher of an unknown type or field, or a mode the field 
   CHECK(error({"doc", "pages", "one", Match::kExact, false}).code == "UNKNOWN_VALUE");
 }
 
-TEST_CASE("event: in full with its neighbours; ahead of the log is NOT_YET") {
+TEST_CASE("event: in full with its neighbours, ahead of the log is NOT_YET") {
   TestLog log;
   for (int i = 0; i < 5; ++i)
     log.add({.action = "A" + std::to_string(i), .targets = {doc("d", "n" + std::to_string(i))}});

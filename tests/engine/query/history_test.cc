@@ -97,7 +97,7 @@ TEST_CASE("history: windows, fields and pages narrow it and the pages hold every
   CHECK(log.engine().history(request).error().code == "CURSOR_MISMATCH");
 }
 
-TEST_CASE("history: an entity is named by ref, id or name; nobody, several and unknown types are told apart") {
+TEST_CASE("history: an entity is named by ref, id or name, nobody, several and unknown types are told apart") {
   TestLog log;
   four_versions(log);
   log.add({.targets = {doc("e", "same"), doc("f", "same")}});

@@ -83,7 +83,7 @@ TEST_CASE("note: key names with spaces, plus or control characters are refused")
   for (const char* name : {"a", "log.example/a", "\xe2\x80\x94", "caf\xc3\xa9"}) CHECK(tree::valid_key_name(name));
 }
 
-TEST_CASE("verifier key: text and back; another type is unsupported") {
+TEST_CASE("verifier key: text and back, another type is unsupported") {
   const VerifierKey key = keys_of(7)[0];
   const auto parsed = VerifierKey::parse(key.text());
   REQUIRE(parsed.ok());

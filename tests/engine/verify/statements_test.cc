@@ -59,7 +59,7 @@ TEST_CASE("statements: a TABLE_HEAD of another root, of fewer rows, or of other 
   found([](codec::TableHead& head) { head.sealed.push_back({{90}, {0}, 1, 1}); });
 }
 
-TEST_CASE("statements: segments let go by a RETENTION are information; the chain goes on behind them") {
+TEST_CASE("statements: segments let go by a RETENTION are information, the chain goes on behind them") {
   Log log;
   sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 0, 1)});
   log.passes();  // nothing is unlinked yet: an interrupted run

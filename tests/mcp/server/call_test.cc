@@ -131,7 +131,7 @@ TEST_CASE("call: a call cancelled while it waits for a worker never begins") {
   CHECK(harness.outbox->responses()[0]["id"] == 1);
 }
 
-TEST_CASE("call: calls run side by side, up to the workers; the queue is bounded and says BUSY beyond") {
+TEST_CASE("call: calls run side by side, up to the workers, the queue is bounded and says BUSY beyond") {
   Gate gate;
   Harness harness;
   harness.options.worker_count = 2;

@@ -59,7 +59,7 @@ TEST_CASE("session: before initialize ping is answered, and tools are not") {
   CHECK(opening(request(1, "tools/call", {{"name", "echo"}}))["error"]["code"] == -32600);
 }
 
-TEST_CASE("session: initialize without a version is -32602 and may be sent again; after success it is refused") {
+TEST_CASE("session: initialize without a version is -32602 and may be sent again, after success it is refused") {
   Harness harness;
   harness.start();
   harness.send(request(1, "initialize", Json::object()));

@@ -173,7 +173,7 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
   CHECK(host.end() == 0);
 }
 
-TEST_CASE("khipu-mcp: a ping behind a call, bad JSON and an unknown method are answered; stdin's end ends it") {
+TEST_CASE("khipu-mcp: a ping behind a call and an unknown method are answered, bad JSON is not, stdin's end ends it") {
   const Root root;
   Host host(root.path());
   host.initialize("2025-06-18");
@@ -182,8 +182,7 @@ TEST_CASE("khipu-mcp: a ping behind a call, bad JSON and an unknown method are a
   const Json one = host.next(), other = host.next();
   CHECK(one.at("id").get<int>() + other.at("id").get<int>() == 15);
   CHECK((one.contains("result") && other.contains("result")));
-  host.send("{not json");
-  CHECK(host.next().at("error").at("code") == -32700);
+  host.send("{not json");  // nobody could match an answer without an id: the next one is of the next request
   CHECK(host.ask(9, "no/such").at("error").at("code") == -32601);
   CHECK(host.ask(10, "tools/call", {{"name", "no_such_tool"}, {"arguments", Json::object()}}).contains("error"));
   host.send(R"({"jsonrpc":"2.0","id":11,"method":"tools/call","params":{"name":"audit_verify","arguments":{}}})");

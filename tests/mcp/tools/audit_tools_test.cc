@@ -303,7 +303,7 @@ TEST_CASE("an old name finds the events, and old events keep the old name") {
   CHECK(then.at("fields").at("name").get<std::string>().find("Before") != std::string::npos);
 }
 
-TEST_CASE("a damaged record is a finding and never data; verify names the first break") {
+TEST_CASE("a damaged record is a finding and never data, verify names the first break") {
   Desk desk;
   for (const char* action : {"FIRST", "SECOND", "THIRD"}) desk.log.add({.action = action});
   CHECK(desk.good("audit_verify").at("verdict") == "pass");

@@ -14,7 +14,7 @@ using namespace khipu::mcp::tests;
 namespace {
 
 std::string signed_note(Desk& desk, uint64_t size, const Hash& root) {
-  const crypto::Key key = crypto::parse_key(desk.log.disk().read("root.keys/signing.key")).value();
+  const crypto::Key key = crypto::parse_key(desk.log.disk().read("keys/signing.key")).value();
   tree::Note note;
   note.text = tree::format_checkpoint({key.name + "/logs", size, root, {}});
   tree::sign_note(note, key.name + "/logs", crypto::signing_key(key).value());

@@ -1,0 +1,163 @@
+// `khipu prove` and `khipu verify-proof` as people call them: exit codes, what is printed, and what is refused.
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+// Three publications: 2, 5 and 9 events. The last event has a name that would drive a terminal.
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log", vkey;
+  Log() {
+    setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
+    REQUIRE(khipu({"init", root, "--origin", "example.org/proofs"}).exit == 0);
+    int number = 0;
+    for (const int events : {2, 3, 4}) {
+      std::string lines;
+      for (int i = 0; i < events; ++i, ++number) {
+        lines += R"({"actor":{"type":"user","id":"u-)" + std::to_string(number) + R"(","fields":{}},"action":")" +
+                 (number == 8 ? R"(\u001b[2Jgone)" : "PUT") + "\"}\n";
+      }
+      REQUIRE(khipu({"append", root}, lines).exit == 0);
+    }
+    const tests::Ran exported = khipu({"keys", "export", root, "--json"});
+    INFO(exported.out << exported.err);
+    REQUIRE(exported.exit == 0);
+    vkey = Json::parse(exported.out)["vkey"].get<std::string>();
+  }
+  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), tests::program("khipu"));
+    return tests::run(words, input);
+  }
+  tests::Ran prove(std::vector<std::string> more) const {
+    more.insert(more.begin(), {"prove", root});
+    return khipu(more);
+  }
+  tests::Ran check(const std::string& document, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"verify-proof", "-", "--key", vkey});
+    return khipu(more, document);
+  }
+};
+Log& log() {
+  static Log made;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("cli: what prove writes, verify-proof takes, against the newest, a numbered and a sized checkpoint") {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"4"},
+                                                                                     {"4", "--size", "5"},
+                                                                                     {"1", "--checkpoint", "2"},
+                                                                                     {"--rows", "1:4"},
+                                                                                     {"--rows", "0:9"},
+                                                                                     {"--rows", "2:5", "--size", "5"},
+                                                                                     {"--consistency", "2:9"},
+                                                                                     {"--consistency", "5:5"}}) {
+    const tests::Ran proven = log().prove(words);
+    INFO(words.front() << "\n" << proven.err);
+    REQUIRE(proven.exit == 0);
+    const tests::Ran checked = log().check(proven.out);
+    INFO(checked.out << checked.err);
+    CHECK(checked.exit == 0);
+    CHECK(checked.out.starts_with("RIGHT: "));
+  }
+  const Json checked = Json::parse(log().check(log().prove({"4", "--size", "5"}).out, {"--json"}).out);
+  CHECK(checked["right"] == true);
+  CHECK(checked["seq"] == 4);
+  CHECK(checked["actor"] == "user:u-4");
+  CHECK(checked["checkpoint"]["size"] == 5);
+  CHECK(checked["checkpoint"]["origin"] == "example.org/proofs/logs");
+}
+
+TEST_CASE("cli: a proof goes to a file, and comes from one") {
+  const std::string file = log().folder / "event.json";
+  REQUIRE(log().prove({"3", "-o", file}).exit == 0);
+  CHECK(std::filesystem::file_size(file) > 500);
+  const tests::Ran right = Log::khipu({"verify-proof", file, "--key", log().vkey});
+  CHECK(right.exit == 0);
+  CHECK_THAT(right.out, ContainsSubstring("user:u-3"));
+  const tests::Ran missing = Log::khipu({"verify-proof", log().folder / "none.json", "--key", log().vkey});
+  CHECK(missing.exit == 3);
+  CHECK_THAT(missing.err, ContainsSubstring("none.json"));
+}
+
+TEST_CASE("cli: a changed proof and another key's are wrong, with exit 1, and what is no proof is refused with 3") {
+  const std::string genuine = log().prove({"4"}).out;
+  Json changed = Json::parse(genuine);
+  changed["seq"] = 3;
+  tests::Ran ran = log().check(changed.dump());
+  CHECK(ran.exit == 1);
+  CHECK(ran.out.starts_with("WRONG: "));
+  ran = log().check(changed.dump(), {"--json"});
+  CHECK(ran.exit == 1);
+  CHECK(Json::parse(ran.out)["right"] == false);
+
+  const std::string other = log().folder / "other";
+  REQUIRE(Log::khipu({"init", other, "--origin", "example.org/proofs"}).exit == 0);
+  const std::string key = Json::parse(Log::khipu({"keys", "export", other, "--json"}).out)["vkey"];
+  CHECK(Log::khipu({"verify-proof", "-", "--key", key}, genuine).exit == 1);
+
+  CHECK(log().check("{}").exit == 3);
+  CHECK(log().check("not JSON").exit == 3);
+  CHECK(log().check(genuine + genuine).exit == 3);
+  CHECK(Log::khipu({"verify-proof", "-"}, genuine).exit == 3);
+  CHECK(Log::khipu({"verify-proof", "-", "--key", "nonsense"}, genuine).exit == 3);
+  CHECK(log().check(genuine, {"--depth", "3"}).exit == 3);
+}
+
+TEST_CASE("cli: prove refuses what cannot be proven, and says why") {
+  const auto refused = [](const std::vector<std::string>& words, const std::string& why) {
+    const tests::Ran ran = log().prove(words);
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit == 3);
+    CHECK(ran.out.empty());
+    CHECK_THAT(ran.err, ContainsSubstring(why));
+  };
+  refused({}, "give one of");
+  refused({"4", "--rows", "1:2"}, "give one of");
+  refused({"9"}, "the log has events 0 to 9, not 9");
+  refused({"x"}, "whole number");
+  refused({"-1"}, "whole number");
+  refused({"4", "--size", "2"}, "covers 2 events");
+  refused({"4", "--size", "3"}, "no checkpoint of logs of size 3");
+  refused({"4", "--checkpoint", "99"}, "not 99");
+  refused({"4", "--checkpoint", "0"}, "not 0");
+  refused({"4", "--checkpoint", "1", "--size", "2"}, "not both");
+  refused({"--rows", "4:4"}, "empty range");
+  refused({"--rows", "4"}, "A:B");
+  refused({"--rows", "4:12"}, "the log has events");
+  refused({"--consistency", "9:2"}, "greater");
+  refused({"--consistency", "3:9"}, "size 3");
+  refused({"--consistency", "2:9", "--size", "9"}, "--consistency names both sizes");
+  refused({"4", "--depth", "3"}, "--depth");
+  CHECK(Log::khipu({"prove", log().folder / "nothing", "4"}).exit == 3);
+}
+
+TEST_CASE("cli: a record that was changed is not proven, and what a proof shows drives no terminal") {
+  const tests::Ran hostile = log().check(log().prove({"8"}).out);
+  CHECK(hostile.exit == 0);
+  CHECK(hostile.out.find('\x1b') == std::string::npos);
+  const std::string copy = log().folder / "copy";
+  std::filesystem::copy(log().root, copy, std::filesystem::copy_options::recursive);
+  {
+    std::fstream file(copy + "/logs/seg-0000000000.log", std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const size_t action = bytes.find("PUT");  // of event 0
+    REQUIRE(action != std::string::npos);
+    file.seekp(static_cast<std::streamoff>(action));
+    file.put('C');
+  }
+  const tests::Ran damaged = Log::khipu({"prove", copy, "0"});
+  CHECK(damaged.exit == 1);
+  CHECK(damaged.out.empty());
+  CHECK_THAT(damaged.err, ContainsSubstring("nothing was proven"));
+}

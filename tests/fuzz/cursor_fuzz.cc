@@ -1,0 +1,26 @@
+// Cursors: as they come from a client, and with the tag that only their maker can put on: what opens seals to the same
+// text, and no cursor is of both kinds.
+#include "engine/crypto/hash.h"
+#include "engine/query/cursor.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace khipu;
+
+KHIPU_FUZZ(input) {
+  const std::array<uint8_t, 32> key{1, 2, 3};
+  const query::CursorSealer sealer(key);
+  const auto check = [&](std::string_view text) {
+    const auto event = sealer.open_event(text);
+    const auto history = sealer.open_history(text);
+    KHIPU_ASSERT(!event.ok() || !history.ok());
+    if (event.ok()) KHIPU_ASSERT(sealer.seal(*event) == text);
+    if (history.ok()) KHIPU_ASSERT(sealer.seal(*history) == text);
+  };
+  check(as_text(input));
+  Buffer sealed(input.begin(), input.end());
+  append(sealed, Bytes(crypto::blake2b_keyed(key, "khipu-cursor-v1", {input})).first(16));
+  std::string text = base64(sealed);
+  while (text.ends_with('=')) text.pop_back();
+  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  check("a1." + text);
+}
