@@ -41,7 +41,7 @@ Result<CallRequest> parse_call(const Json& params) {
 OrderedJson call_result_json(CallResult result, Revision revision) {
   OrderedJson json;
   json["content"] = OrderedJson::array();
-  if (!result.text.empty() || (result.content.empty() && result.links.empty())) {
+  if (!result.text.empty() || result.content.empty()) {
     json["content"].push_back({{"type", "text"}, {"text", std::move(result.text)}});
   }
   for (const Content& content : result.content) json["content"].push_back(content_json(content, revision));
