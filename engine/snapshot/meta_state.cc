@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/time.h"
+#include "engine/index/format.h"
 
 namespace khipu::snapshot {
 namespace {
@@ -59,12 +60,20 @@ Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) 
     }
   } else if (const auto* rollback = std::get_if<codec::Rollback>(&statement.body)) {
     own(rollbacks_).push_back({rollback->lost_commit, rollback->reason, rollback->by, statement.recorded_at, row});
+  } else if (const auto* index = std::get_if<codec::IndexStatement>(&statement.body)) {
+    const auto number = index::parse_index_name(index->file);
+    if (number && index->table == TableId::kLogs) own(indexes_)[number->value] = *index;
   } else if (const auto* clock = std::get_if<codec::Clock>(&statement.body)) {
     clock_step_.reset();
     if (clock->event == codec::ClockEvent::kStepped)
       clock_step_ = ClockStep{clock->step_us, statement.recorded_at, row};
   }
   return {};
+}
+
+const codec::IndexStatement* MetaState::index_statement(SegmentNumber number) const {
+  const auto found = indexes_->find(number.value);
+  return found == indexes_->end() ? nullptr : &found->second;
 }
 
 const Purge* MetaState::purge_of(TableId table, Row row) const {

@@ -1,4 +1,5 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
+#include "engine/index/format.h"
 #include "engine/writer/writer_impl.h"
 
 #include <algorithm>
@@ -99,6 +100,10 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
+    if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
+      const std::optional<SegmentNumber> number = index::parse_index_name(stated->file);
+      if (number && stated->table == TableId::kLogs) indexes[number->value] = *stated;
+    }
     return {};
   }));
   KHIPU_TRY(rows(TableId::kRegistry, {0},
@@ -162,7 +167,8 @@ Result<void> Writer::Impl::close() {
     stopping = true;
   }
   queue_moved.notify_all();
-  for (std::thread* thread : {&writer_thread, &sync_thread, &checkpoint_thread}) {
+  index_moved.notify_all();
+  for (std::thread* thread : {&index_thread, &writer_thread, &sync_thread, &checkpoint_thread}) {
     if (thread->joinable()) thread->join();
   }
   const Result<void> done = finish_files();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -54,7 +55,7 @@ struct Writer::Impl {
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
 
   mutable std::mutex mutex;
-  std::condition_variable queue_moved, sync_moved, checkpoint_moved, checkpoint_made;
+  std::condition_variable queue_moved, sync_moved, checkpoint_moved, checkpoint_made, index_moved;
   // Guarded by mutex:
   std::deque<Submission> queue;
   uint64_t queued_events = 0, queued_size_bytes = 0;
@@ -79,8 +80,11 @@ struct Writer::Impl {
   Steady::time_point checkpoint_next;
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
+  std::map<uint64_t, codec::IndexStatement> indexes;  // of segments of logs/, as stated when it was opened
+  uint64_t index_next = 0;                            // sealed segments below it were seen to
+  uint64_t indexes_unanswered = 0;                    // statements queued, not yet durable
 
-  std::thread writer_thread, sync_thread, checkpoint_thread;
+  std::thread writer_thread, sync_thread, checkpoint_thread, index_thread;
   bool closed = false;
 
   Result<void> open(Options opened_with);
@@ -102,6 +106,10 @@ struct Writer::Impl {
   void sync_loop();
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
+  void index_loop();
+  Result<std::optional<codec::IndexStatement>> index_segment(uint64_t number,
+                                                             const std::optional<codec::IndexStatement>& known,
+                                                             const registry::Schema& with);
   Result<Epoch> raise_epoch();
   void checkpoint_loop();
   bool checkpoint_due() const;

@@ -72,6 +72,7 @@ Result<std::unique_ptr<writer::Writer>> CrashRig::open(uint64_t segment_size_byt
   options.sync = policy_;
   options.group_events = 1;
   options.segment_size_bytes = segment_size_bytes;
+  options.index_segments = false;  // the Nth operation is to be the same one each time
   return writer::Writer::open({*root_, *keys_, clock_, random_}, options);
 }
 
