@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/verify/index_check.h"
 #include "engine/verify/published.h"
 #include "engine/verify/retained.h"
 #include "engine/verify/run.h"
@@ -326,6 +327,10 @@ Result<void> Full::finish_reading() {
   statements_.resize(std::min<uint64_t>(statements_.size(), committed));
   if (chain_->line() && !trail(TableId::kMeta).broken()) {
     check_spine(statements_, plans_, trails_, since_, run_.findings);
+    if (const Result<void> indexes = check_indexes(plan_of(TableId::kLogs), statements_, run_.findings, run_.control);
+        !indexes.ok()) {
+      run_.unreadable(indexes.error());
+    }
     check_published(run_, published_, statements_, *chain_->line(),
                     [&](TableId id, uint64_t size) { return trail(id).root_at(size); });
   }

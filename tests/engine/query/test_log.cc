@@ -71,8 +71,8 @@ TestLog::TestLog(uint64_t segment_size_bytes) : root_(disk_.directory("root")), 
   }
   codec::ColumnSchema tenant, cost;
   tenant.name = "tenant";
-  tenant.indexed = true;
   cost.name = "cost";
+  cost.indexed = true;
   cost.kind = codec::ValueKind::kNumber;
   batch.statements = {codec::TypeStatement{type}, codec::ColumnStatement{tenant}, codec::ColumnStatement{cost}};
   const auto defined = writer_->submit_and_wait(std::move(batch));
@@ -119,6 +119,7 @@ uint64_t TestLog::spoil_indexes(bool damage) {
     bytes[bytes.size() / 2] ^= 4;
     REQUIRE(file->write_at(0, bytes).ok());
   }
+  engine_.reset();
   store_ = snapshot::Store::open(disk_.directory("root")).value();  // nothing remembered
   engine_ = other_engine(7);
   return spoiled;
