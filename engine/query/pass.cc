@@ -90,7 +90,7 @@ Result<bool> Pass::tell_places(const snapshot::SegmentInfo& segment, const Chose
 
 Result<std::optional<bool>> Pass::run_indexed(const snapshot::SegmentInfo& segment, Row first, Row last, Sink& sink) {
   std::optional<bool> going_on;
-  auto opened = snapshot_.index(segment);
+  auto opened = snapshot_.segment_index(segment);
   Result<Chosen> chosen = Chosen();
   if (opened.ok()) {
     if (!opened.value()) return going_on;

@@ -1,5 +1,7 @@
 #include "engine/snapshot/index_cache.h"
 
+#include <algorithm>
+
 namespace khipu::snapshot {
 namespace {
 

@@ -6,7 +6,7 @@
 
 namespace khipu::snapshot {
 
-Result<std::shared_ptr<const index::Reader>> Snapshot::index(const SegmentInfo& segment) const {
+Result<std::shared_ptr<const index::Reader>> Snapshot::segment_index(const SegmentInfo& segment) const {
   const codec::IndexStatement* const statement = segment.sealed ? meta_->index_statement(segment.number) : nullptr;
   if (statement == nullptr) return std::shared_ptr<const index::Reader>();
   if (statement->first_row != segment.first_row || statement->rows != segment.rows) {

@@ -133,7 +133,7 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<std::unique_ptr<tree::HashSource>> hashes(TableId table) const;
   // The index of a sealed segment of logs/, or nullptr when there is none to use: then the segment is scanned.
   // kCorrupt: its file is not what the INDEX statement says.
-  Result<std::shared_ptr<const index::Reader>> index(const SegmentInfo& segment) const;
+  Result<std::shared_ptr<const index::Reader>> segment_index(const SegmentInfo& segment) const;
   // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from the
   // segment's first one.
   Result<void> scan_rows(const SegmentInfo& segment, const index::RowSet& rows, const index::Column& offsets,

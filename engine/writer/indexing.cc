@@ -6,6 +6,11 @@
 #include "engine/writer/writer_impl.h"
 
 namespace khipu::writer {
+namespace {
+
+constexpr auto kLook = std::chrono::milliseconds(5);
+
+}  // namespace
 
 // Statement to be committed, or nothing when there is nothing new to say.
 Result<std::optional<codec::IndexStatement>> Writer::Impl::index_segment(
@@ -41,13 +46,7 @@ void Writer::Impl::index_loop() {
       // Past the bounds of the queue: a busy log is one that needs its indexes.
       Submission submission{{}, {}, 1, 0, Steady::now()};
       submission.batch.statements.emplace_back(*std::move(made.value()));
-      submission.answer = [this](const Result<Receipt>&) {
-        {
-          const std::lock_guard again(mutex);
-          --indexes_unanswered;
-        }
-        index_moved.notify_all();
-      };
+      submission.answer = [this](const Result<Receipt>&) { --indexes_unanswered; };  // with the mutex or without
       ++indexes_unanswered;
       ++queued_events;
       queue.push_back(std::move(submission));
@@ -61,11 +60,12 @@ void Writer::Impl::index_loop() {
 void Writer::wait_until_indexed() {
   Impl& impl = *impl_;
   std::unique_lock hold(impl.mutex);
-  impl.index_moved.wait(hold, [&] {
-    const bool done = impl.published.head.tables[index_of(TableId::kLogs)].manifest_entries <= impl.index_next;
+  const auto done = [&] {
+    const bool built = impl.published.head.tables[index_of(TableId::kLogs)].manifest_entries <= impl.index_next;
     return impl.stopping || !impl.poisoned.empty() || !impl.options.index_segments ||
-           (done && impl.indexes_unanswered == 0);
-  });
+           (built && impl.indexes_unanswered == 0);
+  };
+  while (!done()) impl.index_moved.wait_for(hold, kLook);  // answers come without the mutex and notify nobody
 }
 
 }  // namespace khipu::writer

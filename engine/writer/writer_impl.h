@@ -1,6 +1,7 @@
 // The writer's insides: what its threads share and what each owns. Only the files of this room include it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -82,8 +83,8 @@ struct Writer::Impl {
   uint64_t commits = 0, events = 0;
   std::map<uint64_t, codec::IndexStatement> indexes;  // of segments of logs/, as stated when it was opened
   uint64_t index_next = 0;                            // sealed segments below it were seen to
-  uint64_t indexes_unanswered = 0;                    // statements queued, not yet durable
 
+  std::atomic<uint64_t> indexes_unanswered = 0;  // INDEX statements queued, not yet durable
   std::thread writer_thread, sync_thread, checkpoint_thread, index_thread;
   bool closed = false;
 

@@ -339,7 +339,8 @@ TEST_CASE(
   const auto segments_with_index = [&] {
     const auto snapshot = log.store().snapshot().value();
     uint64_t count = 0;
-    for (const auto& segment : snapshot->segments(TableId::kLogs)) count += snapshot->index(segment).value() ? 1 : 0;
+    for (const auto& segment : snapshot->segments(TableId::kLogs))
+      count += snapshot->segment_index(segment).value() ? 1 : 0;
     return count;
   };
   const uint64_t sealed = log.store().snapshot().value()->segments(TableId::kLogs).size() - 1;
