@@ -31,10 +31,12 @@ Result<void> MetaState::append(const codec::Frame& frame) {
 Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) {
   const codec::StatementType kind = codec::type_of(statement.body);
   ++counts_[static_cast<size_t>(kind)];
-  if (kind == codec::StatementType::kTableHead || kind == codec::StatementType::kIndex ||
-      kind == codec::StatementType::kHeartbeat) {
+  if (const auto* index = std::get_if<codec::IndexStatement>(&statement.body)) {
+    const auto number = index::parse_index_name(index->file);
+    if (number && index->table == TableId::kLogs) own(indexes_)[number->value] = *index;
     return {};
   }
+  if (kind == codec::StatementType::kTableHead || kind == codec::StatementType::kHeartbeat) return {};
   own(statements_).push_back(statement);
   if (const auto* genesis = std::get_if<codec::Genesis>(&statement.body)) {
     if (!genesis_) genesis_ = std::make_shared<codec::Genesis>(*genesis);
@@ -60,9 +62,6 @@ Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) 
     }
   } else if (const auto* rollback = std::get_if<codec::Rollback>(&statement.body)) {
     own(rollbacks_).push_back({rollback->lost_commit, rollback->reason, rollback->by, statement.recorded_at, row});
-  } else if (const auto* index = std::get_if<codec::IndexStatement>(&statement.body)) {
-    const auto number = index::parse_index_name(index->file);
-    if (number && index->table == TableId::kLogs) own(indexes_)[number->value] = *index;
   } else if (const auto* clock = std::get_if<codec::Clock>(&statement.body)) {
     clock_step_.reset();
     if (clock->event == codec::ClockEvent::kStepped)

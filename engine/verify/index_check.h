@@ -12,8 +12,15 @@
 
 namespace khipu::verify {
 
-// Sealed segments whose rows are retained; `statements` are those below the line. Errors: what cannot be read.
+// Sealed segments whose rows are retained; `statements` are those below the line. `anew`: segments from this one on,
+// and those that statements from row `stated_from` on are about; of the others, read by an earlier run, the files'
+// sizes are looked at. Errors: what cannot be read.
+struct IndexScope {
+  SegmentNumber anew;
+  uint64_t stated_from = 0;
+  size_t threads = 1;
+};
 Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::StatementRecord>& statements,
-                           Findings& findings, const Control& control);
+                           const IndexScope& scope, Findings& findings, const Control& control);
 
 }  // namespace khipu::verify

@@ -30,22 +30,24 @@ Result<std::optional<codec::IndexStatement>> Writer::Impl::index_segment(
 
 void Writer::Impl::index_loop() {
   std::unique_lock hold(mutex);
-  const auto sealed = [&] { return published.head.tables[index_of(TableId::kLogs)].manifest_entries; };
   while (true) {
-    index_moved.wait(hold, [&] { return stopping || !poisoned.empty() || sealed() > index_next; });
+    index_moved.wait(hold, [&] { return stopping || !poisoned.empty() || sealed_logs() > index_next; });
     if (stopping || !poisoned.empty()) break;
     const uint64_t number = index_next;
+    const bool retained = SegmentNumber{number} >= rules->retained_segment[index_of(TableId::kLogs)];
     const auto found = indexes.find(number);
     const std::optional<codec::IndexStatement> known =
         found == indexes.end() ? std::nullopt : std::optional(found->second);
     const std::shared_ptr<const registry::Schema> with = schema;
     hold.unlock();
-    Result<std::optional<codec::IndexStatement>> made = index_segment(number, known, *with);
+    Result<std::optional<codec::IndexStatement>> made = std::optional<codec::IndexStatement>();
+    if (retained) made = at("index of segment " + std::to_string(number), index_segment(number, known, *with));
     hold.lock();
-    if (made.ok() && made.value() && !stopping && poisoned.empty()) {
+    if (!made.ok()) index_error = made.error().message;
+    if (made.ok() && *made && !stopping && poisoned.empty()) {
       // Past the bounds of the queue: a busy log is one that needs its indexes.
       Submission submission{{}, {}, 1, 0, Steady::now()};
-      submission.batch.statements.emplace_back(*std::move(made.value()));
+      submission.batch.statements.emplace_back(**std::move(made));
       submission.answer = [this](const Result<Receipt>&) { --indexes_unanswered; };  // with the mutex or without
       ++indexes_unanswered;
       ++queued_events;
@@ -61,9 +63,8 @@ void Writer::wait_until_indexed() {
   Impl& impl = *impl_;
   std::unique_lock hold(impl.mutex);
   const auto done = [&] {
-    const bool built = impl.published.head.tables[index_of(TableId::kLogs)].manifest_entries <= impl.index_next;
-    return impl.stopping || !impl.poisoned.empty() || !impl.options.index_segments ||
-           (built && impl.indexes_unanswered == 0);
+    return impl.stopping || !impl.poisoned.empty() || !impl.index_thread.joinable() ||
+           (impl.sealed_logs() <= impl.index_next && impl.indexes_unanswered == 0);
   };
   while (!done()) impl.index_moved.wait_for(hold, kLook);  // answers come without the mutex and notify nobody
 }

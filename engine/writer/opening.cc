@@ -45,6 +45,7 @@ Result<void> Writer::Impl::open(Options opened_with) {
   epoch = recovered.head.epoch;
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
+  rules = sequencer->rules();
   KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
   return first_commit(state, rolled_back);
 }
@@ -119,7 +120,7 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
     }
   }
   // What retention let go cannot be read: keys of such rows are known from the cache or not at all.
-  const Row retained = sequencer->rules().retained[index_of(TableId::kLogs)];
+  const Row retained = sequencer->rules()->retained[index_of(TableId::kLogs)];
   for (const Answered& answered_before : cache.entries) {
     // What lies above `covered` is read from the records: a cached answer to a commit that was cut must not survive.
     if (answered_before.first_seq.value < covered) sequencer->window().add(answered_before);

@@ -169,6 +169,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   {
     const std::lock_guard hold(mutex);
     schema = sequencer->schema();
+    rules = sequencer->rules();
   }
   if (has_rows) {
     if (committer->wants_seal() && !committer->uncommitted()) {
@@ -262,6 +263,7 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   events += job.events;
   published.commit = job.commit;
   published.head = job.head;
+  if (sealed_logs() > index_next) index_moved.notify_all();
   if (job.checkpoint) {
     job.checkpoint->commit = job.commit;
     job.checkpoint->head = job.head;

@@ -88,6 +88,7 @@ struct Status {
   RecoveryReport recovery;
   uint64_t checkpoint = 0;      // number of the newest published one
   std::string checkpoint_note;  // meta's: a C2SP signed note
+  std::string index_error;      // why a segment has no index, or empty: it is scanned, and the next start tries again
 };
 
 // Owner: whoever opened it; submit(), status() and schema() from any thread.

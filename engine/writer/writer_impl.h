@@ -64,6 +64,7 @@ struct Writer::Impl {
   bool writer_done = false, sync_done = false;
   std::string poisoned;
   std::shared_ptr<const registry::Schema> schema;
+  std::shared_ptr<const Rules> rules;
   bool writer_commits = false;  // the writer's thread has taken submissions
   bool caller_commits = false;  // a caller has taken the writer's role (commit_here): its thread waits
   std::optional<Job> syncing;   // handed to the sync thread
@@ -84,6 +85,7 @@ struct Writer::Impl {
   std::map<uint64_t, codec::IndexStatement> indexes;  // of segments of logs/, as stated when it was opened
   uint64_t index_next = 0;                            // sealed segments below it were seen to
 
+  std::string index_error;                       // why the newest one that failed could not be built
   std::atomic<uint64_t> indexes_unanswered = 0;  // INDEX statements queued, not yet durable
   std::thread writer_thread, sync_thread, checkpoint_thread, index_thread;
   bool closed = false;
@@ -108,6 +110,7 @@ struct Writer::Impl {
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
   void index_loop();
+  uint64_t sealed_logs() const { return published.head.tables[index_of(TableId::kLogs)].manifest_entries; }
   Result<std::optional<codec::IndexStatement>> index_segment(uint64_t number,
                                                              const std::optional<codec::IndexStatement>& known,
                                                              const registry::Schema& with);
