@@ -31,8 +31,9 @@ std::optional<SegmentNumber> parse_index_name(std::string_view name) {
   if (!name.starts_with("seg-") || !name.ends_with(".idx") || name.size() < 18 || name.size() > 28) return std::nullopt;
   uint64_t number = 0;
   for (const char c : name.substr(4, name.size() - 8)) {
-    if (c < '0' || c > '9' || number > (UINT64_MAX - 9) / 10) return std::nullopt;
-    number = number * 10 + static_cast<uint64_t>(c - '0');
+    const auto digit = static_cast<uint64_t>(c - '0');
+    if (c < '0' || c > '9' || number > (UINT64_MAX - digit) / 10) return std::nullopt;
+    number = number * 10 + digit;
   }
   if (index_name({number}) != name) return std::nullopt;
   return SegmentNumber{number};

@@ -19,16 +19,16 @@ class IndexCache {
  public:
   IndexCache(os::Directory& root, uint64_t loaded_bytes_max, size_t open_files_max)
       : root_(root), loaded_bytes_max_(loaded_bytes_max), open_files_max_(open_files_max) {}
-  // nullptr: the file is not there (it is built again when the writer starts). kCorrupt: it is not what the statement
-  // says.
-  Result<std::shared_ptr<const index::Reader>> open(const codec::IndexStatement& statement);
+  // Of segment `number`. nullptr: the file is not there (it is built again when the writer starts), or the segment's.
+  // kCorrupt: it is not what the statement says.
+  Result<std::shared_ptr<const index::Reader>> open(const codec::IndexStatement& statement, SegmentNumber number);
 
  private:
   struct Slot {
     std::shared_ptr<const index::Reader> reader;
     std::list<Hash>::iterator place;
   };
-  Result<std::shared_ptr<const index::Reader>> read(const codec::IndexStatement& statement);
+  Result<std::shared_ptr<const index::Reader>> read(const codec::IndexStatement& statement, SegmentNumber number);
   void bound();
 
   os::Directory& root_;

@@ -12,7 +12,7 @@ Result<std::shared_ptr<const index::Reader>> Snapshot::segment_index(const Segme
   if (statement->first_row != segment.first_row || statement->rows != segment.rows) {
     return Error{Code::kCorrupt, "logs/" + statement->file + ": its INDEX statement is about other rows"};
   }
-  return store_->indexes_->open(*statement);
+  return store_->indexes_->open(*statement, segment.number);
 }
 
 Result<void> Snapshot::scan_rows(const SegmentInfo& segment, const index::RowSet& rows, const index::Column& offsets,
@@ -20,8 +20,9 @@ Result<void> Snapshot::scan_rows(const SegmentInfo& segment, const index::RowSet
   const std::string place = std::string("logs/") + segment::segment_name(segment.number);
   KHIPU_TRY_ASSIGN(const auto view, this->view(TableId::kLogs, segment));
   if (!view) {  // gone without a RETENTION
-    rows.each(order == Order::kDescending, [&](uint32_t row) {
-      return visit({{segment.first_row.value + row}, codec::FrameFault::kShort, 1, {}, true});
+    rows.each(false, [&](uint32_t row) {
+      visit({{segment.first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true});
+      return false;
     });
     return {};
   }

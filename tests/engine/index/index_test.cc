@@ -202,8 +202,8 @@ TEST_CASE("index: equal rows make equal bytes, and the file is checked block by 
     CHECK(rows_of(*reader, entity_term(Field::kActor, {7})) ==
           expected(from, [&](const Sample& s) { return s.event.actor.entity == Row{7}; }));
   }
-  Buffer hidden = file.bytes;  // an edit of a list far behind what opening reads
-  hidden[reader_of(file)->header().sections[kLists] + 10] ^= 1;
+  Buffer hidden = file.bytes;  // an edit behind what opening reads
+  hidden[kBlockSize + 10] ^= 1;
   {
     auto blocks = BlockFile::open(write(hidden), hidden.size(), file.root).value();
     const auto body = body_size(hidden.size()).value();

@@ -107,7 +107,8 @@ void TestLog::restart() {
 uint64_t TestLog::spoil_indexes(bool damage) {
   const auto logs = root_->open_directory("logs").value();
   uint64_t spoiled = 0;
-  for (const os::Entry& entry : logs->list().value()) {
+  const std::vector<os::Entry> entries = logs->list().value();
+  for (const os::Entry& entry : entries) {
     if (!entry.name.ends_with(".idx")) continue;
     ++spoiled;
     if (!damage) {
