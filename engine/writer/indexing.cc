@@ -22,6 +22,7 @@ Result<std::optional<codec::IndexStatement>> Writer::Impl::index_segment(
   }
   KHIPU_TRY_ASSIGN(const segment::Manifest manifest, segment::read_manifest(*logs));
   if (number >= manifest.entries.size()) return Error{Code::kCorrupt, "the manifest lost an entry"};
+  if (manifest.entries[number].footer.rows == 0) return std::optional<codec::IndexStatement>();  // commits alone
   KHIPU_TRY_ASSIGN(codec::IndexStatement made, build_index(*logs, manifest.entries[number], with));
   if (known && known->root == made.root) return std::optional<codec::IndexStatement>();
   if (known) made.replaces = {known->file};
