@@ -56,7 +56,7 @@ Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::Ma
 
 Result<bool> index_present(os::Directory& logs, const codec::IndexStatement& statement) {
   KHIPU_TRY_ASSIGN(const std::optional<os::Entry> entry, logs.stat(statement.file));
-  return entry && entry->kind == os::EntryKind::kFile && entry->size == statement.size;
+  return entry.has_value();
 }
 
 }  // namespace khipu::writer

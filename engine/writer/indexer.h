@@ -16,7 +16,8 @@ namespace khipu::writer {
 // The index of the segment, built from its file and put in its place. kCorrupt when the segment cannot be read.
 Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::ManifestEntry& entry,
                                           const registry::Schema& schema);
-// Whether the file a statement names is there. What is in it is checked by who uses it.
+// Whether the file a statement names is there. What is in it is checked by who uses it: damage is evidence, and stays
+// until somebody takes the file away (P10).
 Result<bool> index_present(os::Directory& logs, const codec::IndexStatement& statement);
 
 }  // namespace khipu::writer

@@ -237,6 +237,25 @@ TEST_CASE("real attack: a file nothing accounts for, and a symbolic link") {
   }
 }
 
+TEST_CASE("real attack: an index of a sealed segment edited") {
+  const std::string index = "logs/seg-0000000000.idx";
+  Victim victim;
+  edit(victim.file(index), [](Buffer& bytes) { bytes[bytes.size() / 2] ^= 0x10; });
+  victim.found("index-mismatch", "logs", index);
+}
+
+TEST_CASE("real attack: an index removed is information, and the writer builds it again") {
+  Victim victim;
+  const std::string index = victim.file("logs/seg-0000000000.idx");
+  const Buffer before = read(index);
+  fs::remove(index);
+  const Ran ran = run({program("khipu"), "verify", victim.root(), "--json"});
+  CHECK(ran.exit == 0);
+  CHECK(ran.out.find("index-missing") != std::string::npos);
+  append_one(victim.root(), 7);
+  CHECK(read(index) == before);
+}
+
 TEST_CASE("real attack: the whole older copy, keys and all, found with the state an auditor keeps") {
   Victim victim(original().folder / "older");
   CHECK(run({program("khipu"), "verify", victim.root()}).exit == 0);  // by itself it is consistent

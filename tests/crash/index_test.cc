@@ -131,6 +131,25 @@ TEST_CASE("crash: the index of a segment goes with the segment when retention le
   CHECK(rig->judge() == "");
 }
 
+TEST_CASE("crash: the index of another segment in a segment's place is found, and a start leaves it as evidence") {
+  const auto rig = made(30);
+  const std::string mine = "root/logs/" + index::index_name({0}), other = "root/logs/" + index::index_name({1});
+  const Buffer bytes = rig->disk().read(other);
+  rig->disk().put(mine, bytes);
+  for (int round = 0; round < 2; ++round) {
+    const verify::Report report = rig->verify();
+    INFO(describe(report));
+    REQUIRE(report.first_break);
+    CHECK(report.first_break->code == verify::code::kIndexMismatch);
+    CHECK(report.first_break->segment == SegmentNumber{0});
+    REQUIRE(rig->life(1, kSegment).ok());  // the writer opens it and goes on
+  }
+  CHECK(rig->disk().read(mine) == bytes);
+  rig->disk().remove(mine);  // what an operator does about it
+  (void)index_the_rest(*rig);
+  CHECK(passes(*rig));
+}
+
 TEST_CASE("crash: a flipped bit in any byte of an index is found by verify, which names the file") {
   const auto rig = made(12);
   const std::string file = "logs/" + index::index_name({0});
