@@ -72,8 +72,8 @@ struct Times {
 Times fill(const Settings& settings) {
   std::filesystem::remove_all(settings.dir);
   std::filesystem::create_directories(settings.dir);
-  const auto root = must(os::create_directory(settings.dir + "/root", 0750));
-  const auto keys = must(os::create_directory(settings.dir + "/root.keys", 0700));
+  const auto root = must(os::create_directory(settings.dir + "/log", 0750));
+  const auto keys = must(os::create_directory(settings.dir + "/log.keys", 0700));
   const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
   must(writer::initialize(environment, {"bench.example/audit"}));
   const auto writer = must(writer::Writer::open(environment, {}));
@@ -94,7 +94,7 @@ Times fill(const Settings& settings) {
   const auto waiting = Steady::now();
   writer->wait_until_indexed();
   uint64_t log_bytes = 0, index_bytes = 0, indexes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/root/logs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
     if (entry.path().extension() == ".log") log_bytes += entry.file_size();
     if (entry.path().extension() != ".idx") continue;
     index_bytes += entry.file_size();
@@ -111,7 +111,7 @@ Times fill(const Settings& settings) {
 class Asked {
  public:
   explicit Asked(const Settings& settings)
-      : store_(must(snapshot::Store::open(must(os::open_directory(settings.dir + "/root"))))),
+      : store_(must(snapshot::Store::open(must(os::open_directory(settings.dir + "/log"))))),
         engine_(*store_, [] { return os::system_clock().now(); }, {}) {}
   uint64_t ask(const query::EventRequest& request) {
     const query::Answer<query::EventPage> page = engine_.events(request);
@@ -205,7 +205,7 @@ int main(int count, char** words) {
   const Times times = fill(settings);
   std::printf("with indexes\n");
   measure_all(settings, times, settings.rounds);
-  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/root/logs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
     if (entry.path().extension() == ".idx") std::filesystem::remove(entry.path());
   }
   std::printf("without\n");
