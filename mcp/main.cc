@@ -9,7 +9,7 @@
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
 #include "engine/tree/note.h"
-#include "mcp/server/session.h"
+#include "mcp/server/conversation.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/transport/stdio.h"
 
@@ -119,12 +119,12 @@ Result<int> serve(const Settings& settings) {
     return value;
   };
   options.log = log_line;
-  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), mcp::tools::make_tools(audit)));
+  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), {mcp::tools::make_tools(audit)}));
   mcp::transport::StdioOptions stdio_options;
   stdio_options.exit_when_orphaned = settings.exit_when_orphaned;
   stdio_options.log = log_line;
   KHIPU_TRY_ASSIGN(auto stdio, mcp::transport::Stdio::take_standard_streams(std::move(stdio_options)));
-  mcp::server::Session session(
+  mcp::server::Conversation session(
       *server,
       {"uid:" + std::to_string(os::effective_user_id()), {"query", "reveal", "prove", "verify", "access_log"}, ""});
   if (!stdio->run(session)) std::_Exit(0);  // a call that does not stop must not keep the host waiting

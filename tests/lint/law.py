@@ -36,9 +36,9 @@ MAY_USE = {
     "mcp/jsonrpc": _engine("base"),
     "mcp/protocol": _engine("base") | _mcp("jsonrpc"),
     "mcp/transport": _engine("base os") | _mcp("jsonrpc"),
-    "mcp/auth": _engine("base auth") | _mcp("jsonrpc"),
+    "mcp/auth": _engine("base os crypto auth") | _mcp("jsonrpc transport"),  # implements transport's Authenticator
     "mcp/tlog": _engine("base snapshot tree") | _mcp("transport"),
-    "mcp/server": _engine("base") | _mcp("jsonrpc protocol"),
+    "mcp/server": _engine("base crypto") | _mcp("jsonrpc protocol"),  # crypto: requestState is signed
     "mcp/tools": _engine("base query verify snapshot tree proof access auth") | _mcp("jsonrpc protocol server"),
 }
 _ALL_ENGINE = {room for room in MAY_USE if room.startswith("engine/")}
