@@ -1,17 +1,17 @@
-// khipu-mcp: wires a root opened for reading to the MCP server over stdio, and does nothing else.
+// khipu-mcp: wires a root opened for reading to the MCP server, and does nothing else.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
+#include "engine/os/service.h"
 #include "engine/tree/note.h"
-#include "mcp/server/conversation.h"
+#include "mcp/serve.h"
+#include "mcp/settings.h"
 #include "mcp/tools/audit_tool.h"
-#include "mcp/transport/stdio.h"
 
 #ifndef KHIPU_VERSION
 #define KHIPU_VERSION "0.1.0"
@@ -21,59 +21,11 @@ namespace {
 
 using namespace khipu;
 
-constexpr const char* kHelp =
-    "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
-    "\n"
-    "usage: khipu-mcp [--key KEY] [--exit-when-orphaned] ROOT\n"
-    "\n"
-    "  ROOT              directory of the log (made by `khipu init`)\n"
-    "  --key KEY         the verifier key you were handed: a vkey, or a file (ROOT.keys/verifier.pub): every answer is "
-    "then checked\n"
-    "                    against it. Without it the log's own first key is used, and answers say self_consistent\n"
-    "  --exit-when-orphaned  stop when the parent process is gone, also when it left stdin open\n"
-    "  --version         print the version\n"
-    "  --help            print this\n"
-    "\n"
-    "Speaks MCP over stdin and stdout; diagnostics go to stderr. Exit codes: 0 ok, 3 usage or I/O.\n"
-    "\n"
-    "Claude Desktop: {\"mcpServers\": {\"audit\": {\"command\": \"khipu-mcp\", \"args\": [\"/path/to/ROOT\"]}}}\n";
-
 constexpr int kUsage = 3;
 
-void log_line(std::string_view text) {
-  std::fprintf(stderr, "khipu-mcp: %.*s\n", static_cast<int>(text.size()), text.data());
-}
-
 int refuse(const std::string& message) {
-  log_line(message);
+  mcp::log_line(message);
   return kUsage;
-}
-
-struct Settings {
-  std::string root, key;
-  bool exit_when_orphaned = false;
-};
-
-Result<Settings> parse(int count, char** words) {
-  Settings settings;
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "--key" && i + 1 < count) {
-      settings.key = words[++i];
-    } else if (word.starts_with("--key=")) {
-      settings.key = word.substr(6);
-    } else if (word == "--exit-when-orphaned") {
-      settings.exit_when_orphaned = true;
-    } else if (word.starts_with("-")) {
-      return Error{Code::kInvalid, "unknown option " + word.substr(0, 40) + "; see khipu-mcp --help"};
-    } else if (!settings.root.empty()) {
-      return Error{Code::kInvalid, "one ROOT only; see khipu-mcp --help"};
-    } else {
-      settings.root = word;
-    }
-  }
-  if (settings.root.empty()) return Error{Code::kInvalid, "which ROOT? see khipu-mcp --help"};
-  return settings;
 }
 
 // A vkey as `khipu init` prints it ("name+hash+key"), or the file that holds the key.
@@ -90,7 +42,8 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
   return crypto::public_key(key);
 }
 
-Result<int> serve(const Settings& settings) {
+Result<int> serve(const mcp::Settings& settings) {
+  os::Signals signals;  // before any thread: they inherit its mask
   os::disable_core_dumps();
   snapshot::StoreOptions store_options;
   if (!settings.key.empty()) {
@@ -118,27 +71,23 @@ Result<int> serve(const Settings& settings) {
     os::system_random().fill({reinterpret_cast<uint8_t*>(&value), sizeof value});
     return value;
   };
-  options.log = log_line;
+  options.log = mcp::log_line;
+  if (settings.is_http) options.worker_count = 8;
+  os::system_random().fill(options.state_key);
   KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), {mcp::tools::make_tools(audit)}));
-  mcp::transport::StdioOptions stdio_options;
-  stdio_options.exit_when_orphaned = settings.exit_when_orphaned;
-  stdio_options.log = log_line;
-  KHIPU_TRY_ASSIGN(auto stdio, mcp::transport::Stdio::take_standard_streams(std::move(stdio_options)));
-  mcp::server::Conversation session(
-      *server,
-      {"uid:" + std::to_string(os::effective_user_id()), {"query", "reveal", "prove", "verify", "access_log"}, ""});
-  if (!stdio->run(session)) std::_Exit(0);  // a call that does not stop must not keep the host waiting
-  return 0;
+  if (settings.is_http) return mcp::serve_http(settings, signals, *server, nullptr, {});
+  return mcp::serve_stdio(settings, signals, *server);
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   for (int i = 1; i < count; ++i) {
-    if (std::strcmp(words[i], "--help") == 0 || std::strcmp(words[i], "-h") == 0) return std::fputs(kHelp, stdout) < 0;
+    const bool asks_help = std::strcmp(words[i], "--help") == 0 || std::strcmp(words[i], "-h") == 0;
+    if (asks_help) return std::fputs(mcp::kHelp, stdout) < 0;
     if (std::strcmp(words[i], "--version") == 0) return std::puts("khipu-mcp " KHIPU_VERSION) < 0;
   }
-  const Result<Settings> settings = parse(count, words);
+  const Result<mcp::Settings> settings = mcp::parse_settings(count, words);
   if (!settings.ok()) return refuse(settings.error().message);
   const Result<int> served = serve(*settings);
   return served.ok() ? *served : refuse(served.error().message);
