@@ -30,6 +30,19 @@ Result<Config> load_config(const ServeOptions& options) {
     KHIPU_TRY(apply_toml(as_text(content), options.config, config));
   }
   if (!options.sync.empty()) KHIPU_TRY(apply_sync(options.sync, config.writer));
+  if (!options.retention_max_age.empty()) {
+    KHIPU_TRY_ASSIGN(config.retention.logs.max_age_s,
+                     at("--retention-max-age", retention::parse_age(options.retention_max_age)));
+  }
+  if (!options.retention_max_bytes.empty()) {
+    KHIPU_TRY_ASSIGN(config.retention.logs.max_bytes,
+                     at("--retention-max-bytes", retention::parse_bytes(options.retention_max_bytes)));
+  }
+  if (!options.retention_interval.empty()) {
+    KHIPU_TRY_ASSIGN(const uint64_t interval_s,
+                     at("--retention-interval", retention::parse_age(options.retention_interval)));
+    config.retention.interval_us = static_cast<int64_t>(interval_s) * 1000000;
+  }
   if (!options.http.empty()) config.listen = options.http;
   if (options.insecure_http) config.insecure_http = true;
   if (!config.listen.empty()) KHIPU_TRY(parse_endpoint(config.listen));
@@ -73,6 +86,9 @@ class Server {
     started_ = os::system_clock().now();
     api_.set_tokens(std::move(tokens));
     apply(config);
+    KHIPU_TRY_ASSIGN(auto directory, os::open_directory(root_.path()));
+    KHIPU_TRY_ASSIGN(keeper_, Keeper::start(std::move(directory), writer_, os::system_clock(), config.retention));
+    api_.set_keeper(keeper_.get());
     const HttpHandler handler = [this](HttpRequest& request) { return api_.handle(request); };
 
     // We hold LOCK, so a socket that is already there belongs to nobody.
@@ -112,6 +128,7 @@ class Server {
       }
       writer_.reconfigure(config.writer);
       api_.set_tokens(std::move(tokens));
+      keeper_->set(config.retention);
       apply(config);
       log(Level::kInfo, "reload done", {{"tokens", std::to_string(count)}, {"sync", sync_text(config.writer)}});
       return {};
@@ -126,6 +143,8 @@ class Server {
     });
     if (local_) local_->stop(grace_ms);
     tcp.join();
+    api_.set_keeper(nullptr);
+    keeper_.reset();
     (void)root_.unlink(kSocketName).ok();
   }
 
@@ -147,6 +166,7 @@ class Server {
   Config config_;
   std::string http_;
   TimeUs started_ = 0;
+  std::unique_ptr<Keeper> keeper_;  // ends after the listeners, whose requests use it
   std::unique_ptr<HttpListener> local_;
   std::unique_ptr<HttpListener> tcp_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/time.h"
 #include "engine/query/facts_cache.h"
 #include "engine/query/record_reader.h"
 
@@ -30,9 +31,11 @@ Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
                          : "The newest seq is " + std::to_string(detail.as_of.tree_size - 1) + ".");
     return error;
   }
-  if (seq < first) {
+  if (const snapshot::Purge* purge = snapshot->meta().purge_of(TableId::kLogs, seq)) {
     return QueryError("PURGED", "seq", digits,
-                      "Retention removed this row; its leaf hash is still committed. The first seq still held is " +
+                      "seq " + digits + " was purged on " + format_rfc3339(purge->at) +
+                          " by retention (RETENTION, meta row " + std::to_string(purge->meta_row.value) +
+                          "); its leaf hash is still committed. The first seq still held is " +
                           std::to_string(first.value) + ".");
   }
   around = std::min(around, kAroundMax);

@@ -216,6 +216,7 @@ Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter
         {"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
   }
   KHIPU_TRY_ASSIGN(page.coverage, coverage_.coverage(snapshot, filter, as_of.tree_size));
+  if (page.coverage.purged_overlap) page.notes.push_back(purged_note(page.coverage));
   return matcher;
 }
 

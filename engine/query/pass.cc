@@ -27,7 +27,7 @@ Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, const Visit
   bool stopped = false;
   const auto unreadable = [&](const snapshot::ScannedRow& row, uint64_t rows) {
     damage = true;
-    findings_.add({"frame-corrupt", TableId::kLogs, row.row, rows,
+    findings_.add({row.segment_missing ? "segment-missing" : "frame-corrupt", TableId::kLogs, row.row, rows,
                    "logs row " + std::to_string(row.row.value) + ", segment " + std::to_string(segment.number.value)});
     return true;
   };

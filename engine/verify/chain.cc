@@ -105,7 +105,7 @@ bool Chain::check_form(const CommitAt& commit, const SegmentFacts& facts, bool s
     return true;  // the chain goes on from here
   }
   const Hash want = line_ ? line_hash_ : Hash{};
-  if (commit.record.previous != want) {
+  if (amiss(commit.record.previous != want)) {
     if (!solid) {
       ended_ = true;
       return false;
@@ -227,17 +227,17 @@ void Chain::check_expected(const CommitAt& commit, const SegmentFacts& facts) {
     const codec::TableState& state = commit.record.tables[index_of(expected.table)];
     const bool here = expected.table != TableId::kLogs ||
                       (expected.segment == facts.number && expected.footer.commit_offset == commit.offset);
-    if (commit.hash == expected.footer.commit_hash && here && state.root == expected.footer.root &&
-        state.size == expected.footer.first_row.value + expected.footer.rows) {
-      continue;
-    }
+    const bool other = amiss(commit.hash != expected.footer.commit_hash);
+    const bool elsewhere = amiss(!here);
+    const bool root_differs = amiss(state.root != expected.footer.root);
+    if (!other && !elsewhere && !root_differs) continue;  // its size follows from the rows, which check_footer() counts
     Finding found;
     found.code = code::kFooterMismatch;
     found.table = expected.table;
     found.segment = expected.segment;
     found.file = segment_path(expected.table, expected.segment);
     found.offset = expected.offset;
-    found.row = expected.footer.first_row;
+    found.row = expected.last_row();
     found.commit = commit.record.number;
     found.expected =
         fmt::format("size {} root {} commit {}", state.size, short_hash(state.root), short_hash(commit.hash));
@@ -257,8 +257,8 @@ void Chain::check_expected(const CommitAt& commit, const SegmentFacts& facts) {
 
 void Chain::check_head_slot(const segment::Head& head, const CommitAt& commit, const SegmentFacts& facts, bool newest) {
   std::string wrong;
-  const auto same = [&](bool holds, std::string_view what) {
-    if (!holds && wrong.empty()) wrong = what;
+  const auto same = [&](bool holds, std::string_view what, const Place& where = KHIPU_HERE) {
+    if (amiss(!holds, where) && wrong.empty()) wrong = what;
   };
   same(head.commit_hash == commit.hash, "the commit's hash");
   same(head.commit_time == commit.record.time, "the commit's time");
@@ -302,7 +302,7 @@ void Chain::finish() {
     found.segment = expected.segment;
     found.file = segment_path(expected.table, expected.segment);
     found.offset = expected.offset;
-    found.row = expected.footer.first_row;
+    found.row = expected.last_row().next();
     found.detail = fmt::format("the footer names commit {}, which is not there", number);
     findings_.add(std::move(found));
   }

@@ -44,6 +44,8 @@ class Chain {
     SegmentNumber segment;
     uint64_t offset;
     segment::Footer footer;
+    // Behind everything in the segment that may explain it.
+    Row last_row() const { return Row{footer.first_row.value + std::max<uint64_t>(footer.rows, 1) - 1}; }
   };
   bool solid(const CommitAt& commit, const SegmentFacts& facts) const;
   bool check_form(const CommitAt& commit, const SegmentFacts& facts, bool solid);

@@ -4,6 +4,8 @@
 
 namespace khipu::verify {
 
+static constexpr const char* kNotNext = "a version number that does not follow the one before";
+
 VersionFacts facts_of(const codec::VersionRecord& version) {
   VersionFacts facts;
   facts.known = true;
@@ -32,49 +34,50 @@ const char* Entities::append(const VersionFacts& facts) {
   if (facts.seq) entry.seq = facts.seq->value;
   entry.name = facts.name;
   rows_.push_back(entry);
-  if (!facts.type_defined) return "a version of a type that no TYPE statement defines";
+  if (amiss(!facts.type_defined)) return "a version of a type that no TYPE statement defines";
   if (!facts.entity) {
     const bool fresh = by_name_.emplace(facts.name, row).second;
-    return fresh ? nullptr : "a second first version of the same entity";
+    return amiss(!fresh) ? "a second first version of the same entity" : nullptr;
   }
-  if (*facts.entity >= Row{row} || *facts.previous >= Row{row}) return "a version that names a later row";
+  if (*facts.entity >= Row{row} || *facts.previous >= Row{row}) {
+    return amiss(true) ? "a version that names a later row" : nullptr;
+  }
   const uint64_t first = facts.entity->value, previous = facts.previous->value;
   constexpr const char* kNotNewest = "a version that does not follow the entity's newest one";
   if (first < first_row_) return append_to_old(facts, row, kNotNewest);
   if (entity_[first - first_row_] == kUnknown) return nullptr;  // that row is reported already
-  if (entity_[first - first_row_] != first) return "a version whose entity row is not a first version";
-  if (previous < first) return kNotNewest;
+  if (entity_[first - first_row_] != first) {
+    return amiss(true) ? "a version whose entity row is not a first version" : nullptr;
+  }
   Entry& of_first = rows_[first - first_row_];
-  if (of_first.name != facts.name) return "a version whose type and id are not those of its entity";
+  if (amiss(of_first.name != facts.name)) return "a version whose type and id are not those of its entity";
   const uint64_t latest = std::exchange(of_first.latest, row);
-  if (entity_[previous - first_row_] == kUnknown) return nullptr;
-  if (entity_[previous - first_row_] != first || latest != previous) return kNotNewest;
-  return rows_[previous - first_row_].number + 1 == facts.number
-             ? nullptr
-             : "a version number that does not follow the one before";
+  if (previous >= first && entity_[previous - first_row_] == kUnknown) return nullptr;  // reported already
+  if (amiss(latest != previous)) return kNotNewest;
+  return amiss(rows_[latest - first_row_].number + 1 != facts.number) ? kNotNext : nullptr;
 }
 
 const char* Entities::append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest) {
   const uint64_t first = facts.entity->value, previous = facts.previous->value;
   needs_.push_back({first, first, 0, facts.name, TableId::kRegistry, row});
   const auto [latest, fresh] = old_latest_.emplace(first, row);
-  if (fresh) {
-    if (previous >= first_row_) return not_newest;
+  if (fresh) {  // `previous` must be an old row of it: look_up() asks
     needs_.push_back({previous, first, facts.number - 1, std::nullopt, TableId::kRegistry, row});
     return nullptr;
   }
-  if (std::exchange(latest->second, row) != previous) return not_newest;
-  return rows_[previous - first_row_].number + 1 == facts.number
-             ? nullptr
-             : "a version number that does not follow the one before";
+  const uint64_t before = std::exchange(latest->second, row);
+  if (amiss(before != previous)) return not_newest;
+  return amiss(rows_[before - first_row_].number + 1 != facts.number) ? kNotNext : nullptr;
 }
 
 const char* Entities::check(const codec::Pin& pin) const {
-  if (pin.entity.value >= rows() || pin.version.value >= rows()) return "pins a registry row that is not there";
+  if (pin.entity.value >= rows() || pin.version.value >= rows()) {
+    return amiss(true) ? "pins a registry row that is not there" : nullptr;
+  }
   const auto entity_of = [&](uint64_t row) { return row < first_row_ ? kUnknown : entity_[row - first_row_]; };
   const uint64_t entity = entity_of(pin.entity.value), version = entity_of(pin.version.value);
-  if (entity != kUnknown && entity != pin.entity.value) return "pins an entity row that is no first version";
-  if (version != kUnknown && version != pin.entity.value) return "pins a version of another entity";
+  if (amiss(entity != kUnknown && entity != pin.entity.value)) return "pins an entity row that is no first version";
+  if (amiss(version != kUnknown && version != pin.entity.value)) return "pins a version of another entity";
   return nullptr;
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/codec/record.h"
 #include "engine/verify/report.h"
+#include "engine/verify/sabotage.h"
 
 namespace khipu::verify {
 

@@ -119,7 +119,8 @@ class Planner {
     return {};
   }
 
-  void manifest_finding(uint64_t entry, std::string detail, std::string expected, std::string actual) {
+  void manifest_finding(uint64_t entry, std::string detail, std::string expected, std::string actual,
+                        const Place& where = KHIPU_HERE) {
     Finding found;
     found.code = code::kManifestMismatch;
     found.table = plan_.id;
@@ -130,7 +131,7 @@ class Planner {
     found.detail = std::move(detail);
     found.expected = std::move(expected);
     found.actual = std::move(actual);
-    findings_.add(std::move(found));
+    findings_.add(std::move(found), where);
   }
   uint64_t rows_before(uint64_t entry) const {
     if (entry == 0 || manifest_.entries.empty()) return 0;

@@ -46,6 +46,7 @@ class Full {
   Entities entities_;
   std::vector<std::pair<uint64_t, const char*>> version_faults_;
   std::vector<codec::StatementRecord> statements_;
+  Row meta_gap_{UINT64_MAX};  // from here on statements_ does not go by row: this one of meta/ has none
   std::optional<Retained> retained_;
   Published published_;
   std::vector<std::string> types_;
@@ -70,6 +71,7 @@ Result<bool> Full::plan() {
     } else {
       plans_[index_of(id)] = std::move(plan).value();
     }
+    unreadable_[index_of(id)] = !plan_of(id).directory;
     trails_[index_of(id)] =
         std::make_unique<TableTrail>(id, plan_of(id).directory.get(), plan_of(id).tree_synced, run_.findings);
   }
@@ -188,6 +190,9 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   }
   if (id == TableId::kRegistry) take_versions(facts);
   if (id == TableId::kMeta) {
+    if (facts.statements_end.value < facts.first_row.value + facts.leaves.size()) {
+      meta_gap_ = std::min(meta_gap_, facts.statements_end);
+    }
     std::move(facts.statements.begin(), facts.statements.end(), std::back_inserter(statements_));
     facts.statements.clear();
   }
@@ -324,7 +329,7 @@ Result<void> Full::finish_reading() {
     run_.unreadable(hashes.error());
   }
   statements_.resize(std::min<uint64_t>(statements_.size(), committed));
-  if (chain_->line() && !trail(TableId::kMeta).broken()) {
+  if (chain_->line() && !trail(TableId::kMeta).broken() && meta_gap_.value >= committed) {
     check_spine(statements_, plans_, trails_, since_, run_.findings);
     check_published(run_, published_, statements_, *chain_->line(),
                     [&](TableId id, uint64_t size) { return trail(id).root_at(size); });

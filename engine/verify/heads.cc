@@ -62,7 +62,8 @@ Result<std::optional<OutsideHead>> read_note(std::string_view text, std::string_
 Result<HeadVerdict> check_head(const OutsideHead& head, const codec::TableState& now, std::string_view own_head,
                                std::optional<Hash> there, os::Directory* table, CommitNumber commit,
                                Findings& findings) {
-  const auto contradicted = [&](std::string_view code, std::string detail, const Hash* root_there) {
+  const auto contradicted = [&](std::string_view code, std::string detail, const Hash* root_there,
+                                const Place& where = KHIPU_HERE) {
     Finding found = anchor(code, head.table, std::move(detail));
     found.row = Row{std::min(head.size, now.size)};
     found.commit = commit;
@@ -70,7 +71,7 @@ Result<HeadVerdict> check_head(const OutsideHead& head, const codec::TableState&
     found.actual = root_there != nullptr ? fmt::format("root {} at that size", hex(*root_there))
                                          : fmt::format("size {} root {}", now.size, hex(now.root));
     if (!head.note.empty()) found.signed_heads = {head.note, std::string(own_head)};
-    findings.add(std::move(found));
+    findings.add(std::move(found), where);
     return HeadVerdict::kContradicted;
   };
   if (head.size > now.size) {

@@ -36,11 +36,11 @@ Result<std::pair<uint64_t, Hash>> hash_file(const os::File& file) {
 }  // namespace
 
 Result<std::optional<codec::Genesis>> read_genesis(os::Directory& root, Findings& findings) {
-  const auto missing = [&](std::string detail) {
+  const auto missing = [&](std::string detail, const Place& where = KHIPU_HERE) {
     Finding found = meta_finding(code::kGenesisMismatch, 0, std::move(detail));
     found.rank = Rank::kGenesis;
     found.offset = segment::kHeaderSize;
-    findings.add(std::move(found));
+    findings.add(std::move(found), where);
     return std::optional<codec::Genesis>();
   };
   auto meta = root.open_directory(table_name(TableId::kMeta));
@@ -98,14 +98,15 @@ Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::
   for (const codec::StatementRecord& statement : statements) {
     if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&statement.body)) named[recovery->file] = recovery;
   }
-  const auto report = [&](std::string_view name, std::string detail, bool information) {
+  const auto report = [&](std::string_view name, std::string detail, bool information,
+                          const Place& where = KHIPU_HERE) {
     Finding found;
     found.code = code::kFileUnaccounted;
     found.rank = Rank::kFiles;
     found.file = std::string(segment::kQuarantineName) + "/" + clean(name);
     found.detail = std::move(detail);
     found.information = information;
-    findings.add(std::move(found));
+    findings.add(std::move(found), where);
   };
   auto folder = root.open_directory(segment::kQuarantineName);
   if (!folder.ok() && folder.error().code != Code::kNotFound) return std::move(folder).error();
@@ -127,7 +128,7 @@ Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.value()->open_file(entry.name, os::Mode::kRead));
     KHIPU_TRY_ASSIGN(const auto facts, hash_file(*file));
     ++compared;
-    if (facts.first != statement->second->size || facts.second != statement->second->sha256) {
+    if (amiss(facts.first != statement->second->size || facts.second != statement->second->sha256)) {
       report(entry.name, "the bytes set aside are not those its RECOVERY statement names", false);
     }
     named.erase(statement);

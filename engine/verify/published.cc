@@ -40,8 +40,8 @@ Result<std::optional<std::string>> read_text(os::Directory& root, std::string_vi
 
 // nullopt with a finding: not a note of this log.
 std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_t offset, std::string_view file) {
-  const auto wrong = [&](std::string_view code, std::string detail) {
-    run.findings.add(of_log(code, offset, std::move(detail), file));
+  const auto wrong = [&](std::string_view code, std::string detail, const Place& where = KHIPU_HERE) {
+    run.findings.add(of_log(code, offset, std::move(detail), file), where);
     return std::optional<PublishedNote>();
   };
   const Result<tree::Note> note = tree::parse_note(text);
@@ -92,8 +92,11 @@ Result<Published> read_published(Run& run) {
   if (!log) return out;
   out.size = log->size();
   for (const auto& [offset, text] : split_notes(*log, out.tail)) {
-    if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName))
+    if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName)) {
       out.notes.push_back(std::move(*note));
+    } else {
+      ++out.refused;
+    }
   }
   return out;
 }
@@ -148,14 +151,16 @@ class Check {
       for (const PublishedNote* of_table : open) named(*of_table, note.checkpoint.size);
       open.clear();
       newest_ = &note;
+      meta_sizes_.push_back(note.checkpoint.size);
     }
   }
 
   void newest() {
-    const auto report = [&](std::string_view code, std::string detail, bool information) {
+    const auto report = [&](std::string_view code, std::string detail, bool information,
+                            const Place& where = KHIPU_HERE) {
       Finding found = of_log(code, 0, std::move(detail), kNewestName);
       found.information = information;
-      run_.findings.add(std::move(found));
+      run_.findings.add(std::move(found), where);
     };
     if (!published_.newest) {
       const bool many = std::count_if(published_.notes.begin(), published_.notes.end(),
@@ -171,9 +176,30 @@ class Check {
       report(code::kHeadInconsistent, "checkpoint is older than the end of checkpoints.log", true);
     } else {
       head_of(*note);
+      if (published_.refused > 0) return;  // one of them may be it
       report(code::kHeadMissing, "the checkpoint in this file is not in checkpoints.log: that was cut, or is gone",
              false);
     }
+  }
+
+  // Each checkpoint commit has its publication, unless a crash came between the two.
+  void without_notes() {
+    std::optional<uint64_t> first;
+    uint64_t count = 0;
+    for (size_t i = 0; i + 1 < head_rows_.size() && newest_ != nullptr; ++i) {
+      const auto size = std::upper_bound(meta_sizes_.begin(), meta_sizes_.end(), head_rows_[i]);
+      if (size == meta_sizes_.end() || *size <= head_rows_[i + 1]) continue;
+      ++count;
+      if (!first) first = head_rows_[i];
+    }
+    if (!first) return;
+    Finding found = of_log(code::kHeadMissing, 0,
+                           fmt::format("{} checkpoint commits without a publication: crashes came between, or "
+                                       "checkpoints.log was rewritten",
+                                       count));
+    found.row = Row{*first};
+    found.information = true;
+    run_.findings.add(std::move(found));
   }
 
   // TABLE_HEADs are there to be published.
@@ -181,7 +207,7 @@ class Check {
     const uint64_t published = newest_ == nullptr ? 0 : newest_->checkpoint.size;
     const auto unpublished = static_cast<uint64_t>(
         std::count_if(head_rows_.begin(), head_rows_.end(), [&](uint64_t row) { return row >= published; }));
-    if (unpublished <= kUnpublishedMax || run_.head.writer_running) return;
+    if (unpublished <= kUnpublishedMax || published_.refused > 0 || run_.head.writer_running) return;
     Finding found =
         of_log(code::kHeadMissing, published_.size - published_.tail,
                "checkpoints that TABLE_HEADs were made for are not there: checkpoints.log was cut, or is gone");
@@ -202,7 +228,7 @@ class Check {
   void head_of(const PublishedNote& note) {
     const codec::TableState& now = line_.tables[index_of(note.table)];
     const std::optional<Hash> there = root_at_(note.table, note.checkpoint.size);
-    if (there && *there == note.checkpoint.root) return;
+    if (there && !amiss(*there != note.checkpoint.root)) return;
     const bool ahead = note.checkpoint.size > now.size;
     if (ahead && run_.head.writer_running) return;
     if (!ahead && !there) return;  // the walk broke in front of it, which is a finding of its own
@@ -220,8 +246,8 @@ class Check {
 
   void order(const PublishedNote& note, const std::vector<const PublishedNote*>& open) {
     uint64_t& size = sizes_[index_of(note.table)];
-    const bool falls = note.checkpoint.size < size;
-    const bool behind = note.table != TableId::kMeta && !open.empty() && open.back()->table >= note.table;
+    const bool falls = amiss(note.checkpoint.size < size);
+    const bool behind = amiss(note.table != TableId::kMeta && !open.empty() && open.back()->table >= note.table);
     size = std::max(size, note.checkpoint.size);
     if (!falls && !behind) return;
     run_.findings.add(of_log(code::kHeadInconsistent, note.offset,
@@ -231,7 +257,7 @@ class Check {
 
   void named(const PublishedNote& note, uint64_t meta_size) {
     const auto head = heads_.find(std::tuple(note.table, note.checkpoint.size, note.checkpoint.root));
-    if (head != heads_.end() && head->second < meta_size) return;
+    if (head != heads_.end() && !amiss(head->second >= meta_size)) return;
     Finding found = of_log(code::kHeadInconsistent, note.offset,
                            "a table's checkpoint that no TABLE_HEAD below the checkpoint of meta names");
     found.expected = fmt::format("{} size {}", table_name(note.table), note.checkpoint.size);
@@ -245,6 +271,7 @@ class Check {
   std::map<std::tuple<TableId, uint64_t, Hash>, uint64_t> heads_;
   std::vector<uint64_t> head_rows_;  // the first TABLE_HEAD of each checkpoint commit
   std::array<uint64_t, kTableCount> sizes_{};
+  std::vector<uint64_t> meta_sizes_;  // of meta's notes; when they fall, that is a finding
   const PublishedNote* newest_ = nullptr;
 };
 
@@ -257,6 +284,7 @@ void check_published(Run& run, const Published& published, const std::vector<cod
   check.collect(statements);
   check.notes();
   check.newest();
+  check.without_notes();
   check.completeness();
   check.tail();
   run.report.checked.checkpoints = published.notes.size();

@@ -17,6 +17,7 @@ struct PublishedNote {
 };
 struct Published {
   std::vector<PublishedNote> notes;
+  uint64_t refused = 0;               // notes that are not of this log, or not signed by its key: findings already
   uint64_t size = 0;                  // of checkpoints.log; 0 when it is not there
   uint64_t tail = 0;                  // bytes behind the last whole note
   std::optional<std::string> newest;  // the file `checkpoint`

@@ -11,6 +11,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
+#include "engine/verify/sabotage.h"
 #include "engine/verify/state.h"
 
 namespace khipu::verify {
@@ -116,7 +117,7 @@ inline constexpr size_t kFindingsMax = 100;
 // Owner: one thread; merge() brings several together.
 class Findings {
  public:
-  void add(Finding finding);
+  void add(Finding finding, const Place& where = KHIPU_HERE);
   void merge(Findings other);
   bool any_break() const { return breaks_ > 0; }
   uint64_t count() const { return total_; }

@@ -22,21 +22,24 @@ Finding statement_finding(std::string_view code, uint64_t meta_row, std::string 
 
 // "" when the statement may stand.
 std::string what_is_wrong(const codec::Retention& statement, const TablePlan& plan, const codec::Retention* before) {
-  if (statement.from != (before == nullptr ? Row{} : before->to) ||
-      statement.first_segment != (before == nullptr ? SegmentNumber{} : before->last_segment.next())) {
-    return "it does not begin where the RETENTION before it ended";
+  const bool row_follows = statement.from == (before == nullptr ? Row{} : before->to);
+  const bool segment_follows =
+      statement.first_segment == (before == nullptr ? SegmentNumber{} : before->last_segment.next());
+  if (amiss(!row_follows)) return "it does not begin where the RETENTION before it ended";
+  if (amiss(!segment_follows)) return "it does not begin behind the last segment of the RETENTION before it";
+  if (statement.to <= statement.from || statement.last_segment < statement.first_segment) {
+    return amiss(true) ? "it covers nothing" : "";
   }
-  if (statement.to <= statement.from || statement.last_segment < statement.first_segment) return "it covers nothing";
-  if (statement.last_segment.value >= plan.manifest.size()) return "its segments were never sealed";
+  if (statement.last_segment.value >= plan.manifest.size()) return amiss(true) ? "its segments were never sealed" : "";
   const segment::Footer& first = plan.manifest[statement.first_segment.value].footer;
   const segment::Footer& last = plan.manifest[statement.last_segment.value].footer;
-  if (first.first_row != statement.from || last.first_row.value + last.rows != statement.to.value) {
-    return "its rows are not those of its segments";
-  }
-  if (last.commit != statement.commit || last.commit_hash != statement.commit_hash) {
+  if (amiss(first.first_row != statement.from)) return "its rows are not those of its segments";
+  if (amiss(last.first_row.value + last.rows != statement.to.value)) return "its rows are not those of its segments";
+  if (amiss(last.commit != statement.commit) || amiss(last.commit_hash != statement.commit_hash)) {
     return "its commit is not the one behind which its last segment was sealed";
   }
-  if (first.recorded_first != statement.recorded_first || last.recorded_last != statement.recorded_last) {
+  const bool times = first.recorded_first == statement.recorded_first;
+  if (amiss(!times) || amiss(last.recorded_last != statement.recorded_last)) {
     return "its times are not those of its segments";
   }
   return {};
@@ -62,9 +65,9 @@ Retained::Retained(const std::vector<codec::StatementRecord>& statements,
       if (other.statement.table == statement->table) before = &other.statement;
     }
     std::string wrong;
-    if (statement->table != TableId::kLogs && statement->table != TableId::kAccess) {
+    if (amiss(statement->table != TableId::kLogs && statement->table != TableId::kAccess)) {
       wrong = "it is of a table that is never let go";
-    } else if (statement->table == TableId::kLogs && !holds.empty()) {
+    } else if (amiss(statement->table == TableId::kLogs && !holds.empty())) {
       wrong = "a HOLD was set when it was made";
     } else {
       wrong = what_is_wrong(*statement, plans[index_of(statement->table)], before);
@@ -147,7 +150,7 @@ Result<void> Retained::check_hashes(const std::array<TablePlan, kTableCount>& pl
         at += got;
       }
     }
-    if (at == end && hasher.finish() == statement.tree_sha256) continue;
+    if (at == end && !amiss(hasher.finish() != statement.tree_sha256)) continue;
     Finding found;
     found.code = code::kTileMismatch;
     found.table = statement.table;

@@ -20,6 +20,7 @@ class Check {
  private:
   Result<uint64_t> header(const os::File& file);
   Result<std::vector<Hash>> read_stored(uint64_t count);
+  void check_size(const Scanned& scanned, const std::vector<Hash>& stored);
   void check_footer(const Scanned& scanned);
   void assemble(Scanned scanned, std::vector<Hash> stored);
   void assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const Alignment& where);
@@ -37,6 +38,10 @@ class Check {
     return found;
   }
   Row row(uint64_t index) const { return {out_.first_row.value + index}; }
+  Row last_row() const {
+    const uint64_t rows = rows_expected(nullptr);
+    return row(rows == 0 ? 0 : rows - 1);
+  }
   void good_neighbours(Finding& finding, uint64_t row, uint64_t row_end) const;
 
   const SegmentContext& context_;
@@ -66,8 +71,9 @@ Result<uint64_t> Check::header(const os::File& file) {
     out_.findings.add(std::move(found));
   } else if (header.ok()) {
     const segment::Header want{job_.table, context_.key.root_id, job_.number, out_.segment_first_row};
-    if (header->table != want.table || header->number != want.number || header->root_id != want.root_id ||
-        header->first_row != want.first_row) {
+    const bool table = amiss(header->table != want.table), number = amiss(header->number != want.number);
+    const bool root_id = amiss(header->root_id != want.root_id);
+    if (table || number || root_id || amiss(header->first_row != want.first_row)) {
       Finding found = finding(code::kFrameCorrupt, "the segment header is another segment's");
       found.offset = 0;
       found.row = out_.first_row;
@@ -78,24 +84,6 @@ Result<uint64_t> Check::header(const os::File& file) {
       found.likely = "rewriting";
       out_.findings.add(std::move(found));
     }
-  }
-  if (job_.sealed && job_.entry && size != job_.entry->file_size) {
-    const bool shorter = size < job_.entry->file_size;
-    Finding found = finding(shorter ? code::kSegmentTruncated : code::kManifestMismatch,
-                            shorter ? "the sealed file is shorter than its manifest entry says"
-                                    : "the sealed file is longer than its manifest entry says");
-    found.offset = std::min(size, job_.entry->file_size);
-    found.expected = fmt::format("{} bytes", job_.entry->file_size);
-    found.actual = fmt::format("{} bytes", size);
-    found.row = out_.first_row;
-    out_.findings.add(std::move(found));
-  } else if (!job_.sealed && size < job_.solid_end && !fresh) {
-    Finding found = finding(code::kSegmentTruncated, "the active segment ends before the newest published commit does");
-    found.offset = size;
-    found.expected = fmt::format("{} bytes", job_.solid_end);
-    found.actual = fmt::format("{} bytes", size);
-    found.row = out_.first_row;
-    out_.findings.add(std::move(found));
   }
   return std::min(size, job_.end_max);
 }
@@ -133,14 +121,39 @@ uint64_t Check::rows_expected(const Scanned* scanned) const {
   return rest(job_.solid_rows);
 }
 
+// With its end in place the file was not cut: something in front of it is missing or too much, and comes first.
+void Check::check_size(const Scanned& scanned, const std::vector<Hash>& stored) {
+  if (!job_.sealed && job_.solid_end > segment::kHeaderSize && out_.file_size < job_.solid_end) {
+    const uint64_t rows = rows_expected(nullptr);
+    const bool end_there =
+        rows > 0 && stored.size() >= rows && !scanned.leaves.empty() && scanned.leaves.back() == stored[rows - 1];
+    Finding found = finding(code::kSegmentTruncated, "the active segment ends before the newest published commit does");
+    found.offset = out_.file_size;
+    found.expected = fmt::format("{} bytes", job_.solid_end);
+    found.actual = fmt::format("{} bytes", out_.file_size);
+    found.row = end_there ? last_row() : out_.first_row;
+    out_.findings.add(std::move(found));
+  }
+  if (!job_.sealed || !job_.entry || out_.file_size == job_.entry->file_size) return;
+  const bool shorter = out_.file_size < job_.entry->file_size;
+  Finding found = finding(shorter ? code::kSegmentTruncated : code::kManifestMismatch,
+                          shorter ? "the sealed file is shorter than its manifest entry says"
+                                  : "the sealed file is longer than its manifest entry says");
+  found.offset = std::min(out_.file_size, job_.entry->file_size);
+  found.expected = fmt::format("{} bytes", job_.entry->file_size);
+  found.actual = fmt::format("{} bytes", out_.file_size);
+  found.row = scanned.footer ? last_row() : out_.first_row;
+  out_.findings.add(std::move(found));
+}
+
 // The footer against the manifest, and both against what the records say.
 void Check::check_footer(const Scanned& scanned) {
   if (!job_.sealed) return;
-  const auto report = [&](std::string_view code, std::string detail, uint64_t offset) {
+  const auto report = [&](std::string_view code, std::string detail, uint64_t offset, const Place& where = KHIPU_HERE) {
     Finding found = finding(code, std::move(detail));
     found.offset = offset;
     found.row = row(rows_expected(&scanned) == 0 ? 0 : rows_expected(&scanned) - 1);
-    out_.findings.add(std::move(found));
+    out_.findings.add(std::move(found), where);
   };
   if (!scanned.footer) {
     if (scanned.footer_offset != 0) {
@@ -155,7 +168,7 @@ void Check::check_footer(const Scanned& scanned) {
     Finding found = finding(code::kManifestMismatch, "the manifest entry and the segment's footer differ");
     found.file = std::string(table_name(job_.table)) + "/" + std::string(segment::kManifestName);
     found.offset = job_.number.value * segment::kManifestEntrySize;
-    found.row = out_.first_row;
+    found.row = job_.entry->footer == footer ? last_row() : out_.first_row;  // only its place: see check_size
     out_.findings.add(std::move(found));
   }
   if (!scanned.holes.empty()) return;  // what is missing explains any difference
@@ -311,6 +324,7 @@ void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
   out_.stored_rows = stored.size();
   const bool enough = job_.sealed ? rows == expected : rows >= expected;
   const uint64_t common = std::min<uint64_t>(rows, stored.size());
+  check_size(scanned, stored);
   check_footer(scanned);
   if (scanned.holes.empty() && enough &&
       std::equal(stored.begin(), stored.begin() + static_cast<ptrdiff_t>(common), scanned.leaves.begin())) {
@@ -323,6 +337,12 @@ void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
     assemble_damaged(scanned, std::move(stored), align(scanned, stored, expected, job_.sealed));
   }
   out_.commits = std::move(scanned.commits);
+  uint64_t whole = 0;
+  while (whole < scanned.statements.size() && scanned.statements[whole].first == whole &&
+         (out_.states.empty() || out_.states[whole] != RowState::kMissing)) {
+    ++whole;
+  }
+  out_.statements_end = row(whole);
   for (auto& [entry, statement] : scanned.statements) out_.statements.push_back(std::move(statement));
   out_.footer = scanned.footer;
   out_.footer_offset = scanned.footer_offset;

@@ -87,6 +87,7 @@ struct SegmentFacts {
   std::vector<CommitAt> commits;
   std::vector<VersionFacts> versions;              // registry/, row by row
   std::vector<codec::StatementRecord> statements;  // meta/
+  Row statements_end;                              // statement i is row i up to here; behind it some row has none
   std::optional<segment::Footer> footer;
   uint64_t footer_offset = 0;
   uint64_t file_size = 0;

@@ -41,7 +41,9 @@ class Scan {
   Result<bool> fault(const segment::Step& step);
   Result<void> search_tail(uint64_t from);
   uint64_t entry() const { return out_.leaves.size(); }
-  void add_fault(std::string_view code, std::string detail, std::string expected = {}, std::string actual = {}) {
+  void add_fault(std::string_view code, std::string detail, std::string expected = {}, std::string actual = {},
+                 const Place& where = KHIPU_HERE) {
+    if (switched_off(where, code)) return;
     if (out_.faults.size() >= kRecordFaultsMax) return;
     out_.faults.push_back({entry(), code, std::move(detail), std::move(expected), std::move(actual), "rewriting"});
   }
@@ -52,6 +54,7 @@ class Scan {
   uint64_t end_;
   segment::Reader reader_;
   Scanned out_;
+  tree::LeafHasher leaves_{out_.leaves};
   codec::EventRecord event_;  // keep their capacity
   codec::VersionRecord version_;
   std::unordered_set<uint64_t> seen_;
@@ -132,7 +135,7 @@ void Scan::row(uint64_t offset, const codec::Frame& frame) {
   const Result<codec::FrameFacts> facts = decode(frame);
   if (!facts.ok()) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + facts.error().message);
-  } else if (facts->kind != frame.kind || facts->time_us != frame.time_us) {
+  } else if (amiss(facts->kind != frame.kind) || amiss(facts->time_us != frame.time_us)) {
     add_fault(code::kFrameCorrupt, "kind or time in the frame header is not the payload's",
               fmt::format("kind {} time {}", facts->kind, facts->time_us),
               fmt::format("kind {} time {}", frame.kind, frame.time_us));
@@ -149,7 +152,7 @@ void Scan::row(uint64_t offset, const codec::Frame& frame) {
   if (out_.leaves.empty()) out_.time_min = out_.time_max = frame.time_us;
   out_.time_min = std::min(out_.time_min, frame.time_us);
   out_.time_max = std::max(out_.time_max, frame.time_us);
-  out_.leaves.push_back(tree::leaf_hash(frame.payload));
+  leaves_.add(frame.payload);
   out_.offsets.push_back(offset);
 }
 
@@ -170,7 +173,7 @@ void Scan::commit(uint64_t offset, const codec::Frame& frame, std::vector<Commit
                                    codec::commit_signed_bytes(context_.key.root_id, frame.payload));
   at.pins_end = std::exchange(pins_end_, 0);
   at.pins_end_row = pins_end_entry_;
-  if (frame.time_us != at.record.time) at.signature_ok = false;  // the header is no part of what is signed
+  if (amiss(frame.time_us != at.record.time)) at.signature_ok = false;  // the header is no part of what is signed
   to.push_back(std::move(at));
 }
 
@@ -247,7 +250,7 @@ Result<Scanned> Scan::run() {
       out_.footer_offset = step.offset;
       if (!footer.ok()) {
         out_.footer_fault = footer.error().message;
-      } else if (step.frame.time_us != footer->recorded_last) {
+      } else if (amiss(step.frame.time_us != footer->recorded_last)) {
         out_.footer_fault = "the time in its frame header is not recorded_last";
       } else {
         out_.footer = footer.value();
@@ -260,11 +263,12 @@ Result<Scanned> Scan::run() {
     if (reader_.offset() - told < kBlock) continue;
     if (!context_.control.advance(reader_.offset() - told)) {
       out_.stopped = true;
-      return std::move(out_);
+      break;
     }
     told = reader_.offset();
   }
-  if (reader_.offset() > told) context_.control.advance(reader_.offset() - told);
+  if (!out_.stopped && reader_.offset() > told) context_.control.advance(reader_.offset() - told);
+  leaves_.finish();
   return std::move(out_);
 }
 

@@ -50,9 +50,9 @@ Hash manifest_digest(const TablePlan& plan, uint64_t entries) {
 
 bool same_log(Run& run, const State& state) {
   std::string_view wrong;
-  if (state.root_id != run.genesis->root_id) wrong = "root id";
-  if (state.key != run.genesis->verifier) wrong = "key";
-  if (state.origin != run.genesis->origin) wrong = "origin";
+  if (amiss(state.root_id != run.genesis->root_id)) wrong = "root id";
+  if (amiss(state.key != run.genesis->verifier)) wrong = "key";
+  if (amiss(state.origin != run.genesis->origin)) wrong = "origin";
   if (wrong.empty()) return true;
   Finding found;
   found.code = code::kGenesisMismatch;
@@ -67,16 +67,16 @@ bool same_log(Run& run, const State& state) {
 }
 
 Result<bool> resume(Run& run, const State& state, Plans& plans, Trails& trails) {
-  if (run.head.newest && run.head.newest->commit < state.commit) return false;
+  if (amiss(run.head.newest && run.head.newest->commit < state.commit)) return false;
   for (const TableId id : kTables) {
     const TablePosition& at = state.tables[index_of(id)];
     TablePlan& plan = plans[index_of(id)];
     if (id == TableId::kMeta) continue;
-    if (!plan.directory || plan.manifest.size() < at.manifest_entries) return false;
+    if (!plan.directory || amiss(plan.manifest.size() < at.manifest_entries)) return false;
     for (const SegmentJob& job : plan.jobs) {
       if (job.number != at.segment) continue;
-      if (job.first_row != at.segment_first_row) return false;
-      if (at.offset > segment::kHeaderSize && job.file_size.value_or(0) < at.offset) return false;
+      if (amiss(job.first_row != at.segment_first_row)) return false;
+      if (amiss(at.offset > segment::kHeaderSize && job.file_size.value_or(0) < at.offset)) return false;
     }
     KHIPU_TRY_ASSIGN(const bool there, trails[index_of(id)]->resume(at.size, at.root));
     if (!there) return false;

@@ -54,13 +54,13 @@ class Heads {
     uint64_t& next = sealed_[index_of(head.table)];
     for (const codec::SealedSegment& segment : head.sealed) {
       std::string wrong;
-      if (segment.number.value != next) {
+      if (amiss(segment.number.value != next)) {
         wrong = fmt::format("segment {} where {} comes next", segment.number.value, next);
       } else if (segment.number.value >= manifest.size()) {
-        wrong = fmt::format("segment {}, which the manifest does not have", segment.number.value);
+        if (amiss(true)) wrong = fmt::format("segment {}, which the manifest does not have", segment.number.value);
       } else if (const segment::ManifestEntry& entry = manifest[segment.number.value];
-                 entry.footer.first_row != segment.first_row || entry.footer.rows != segment.rows ||
-                 entry.file_size != segment.file_size) {
+                 amiss(codec::SealedSegment{entry.number, entry.footer.first_row, entry.footer.rows, entry.file_size} !=
+                       segment)) {
         wrong = fmt::format("segment {} other than the manifest", segment.number.value);
       }
       next = segment.number.value + 1;

@@ -37,7 +37,7 @@ class Spot {
     }
     ++seen_;
     const Result<codec::FrameFacts> facts = codec::frame_facts(at.frame->payload);
-    if (!facts.ok() || facts->kind != at.frame->kind || facts->time_us != at.frame->time_us) {
+    if (amiss(!facts.ok() || facts->kind != at.frame->kind || facts->time_us != at.frame->time_us)) {
       run_.findings.add(
           row_finding(code::kFrameCorrupt, table_, at, "kind or time in the frame header is not the payload's"));
     }
@@ -121,11 +121,11 @@ Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::
       std::string wrong;
       if (!decoded) {
         wrong = "a registry row that cannot be read";
-      } else if (version.entity.value_or(at.row).value != need.entity) {
+      } else if (amiss(version.entity.value_or(at.row).value != need.entity)) {
         wrong = need.row == need.entity ? "an entity row that is no first version" : "a version of another entity";
-      } else if (need.number && version.version != *need.number) {
+      } else if (amiss(need.number && version.version != *need.number)) {
         wrong = "a version with another number than the one before it has";
-      } else if (need.name && facts_of(version).name != *need.name) {
+      } else if (amiss(need.name && facts_of(version).name != *need.name)) {
         wrong = "an entity of another type or id";
       } else {
         continue;

@@ -234,7 +234,8 @@ void TableTrail::report_rows(uint64_t from, const Attempt& attempt, CommitNumber
 }
 
 Result<void> TableTrail::accept(Attempt attempt, const codec::TableState& state, CommitNumber commit) {
-  if (broken_) {  // said once; what follows from it says nothing new
+  if (table_ == nullptr) broken_ = true;  // its folder is gone, which is a finding of its own
+  if (broken_) {                          // said once; what follows from it says nothing new
     if (attempt.size > frontier_.size() && attempt.fit != Attempt::Fit::kRowsMissing) frontier_ = attempt.frontier;
     return {};
   }

@@ -24,7 +24,7 @@ Result<std::unique_ptr<Committer>> Committer::open(os::Directory& root, const Ke
 Result<void> Committer::write_rows(Pending& pending, Table::Write logs) {
   for (const TableId table : kTables) {
     const size_t i = index_of(table);
-    if (pending.rows[i].leaves.empty()) continue;
+    if (pending.rows[i].starts.empty()) continue;
     dirty_tables_ |= 1U << i;
     const Table::Write write = table == TableId::kLogs ? logs : Table::Write::kNow;
     KHIPU_TRY(at(table_name(table), tables_[i]->append(pending.rows[i], write)));

@@ -41,6 +41,7 @@ Result<void> Writer::Impl::open(Options opened_with) {
                                                        recovered.head.tables[index_of(TableId::kLogs)].size));
   published.commit = recovered.commit;
   published.head = recovered.head;
+  epoch = recovered.head.epoch;
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
   KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
@@ -112,11 +113,13 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
       covered = entry.footer.first_row.value + entry.footer.rows;
     }
   }
+  // What retention let go cannot be read: keys of such rows are known from the cache or not at all.
+  const Row retained = sequencer->rules().retained[index_of(TableId::kLogs)];
   for (const Answered& answered_before : cache.entries) {
     // What lies above `covered` is read from the records: a cached answer to a commit that was cut must not survive.
     if (answered_before.first_seq.value < covered) sequencer->window().add(answered_before);
   }
-  KHIPU_TRY(rows(TableId::kLogs, {covered}, [&](Row row, const codec::Frame& frame) {
+  KHIPU_TRY(rows(TableId::kLogs, std::max(Row{covered}, retained), [&](Row row, const codec::Frame& frame) {
     return sequencer->replay_event_key(row, frame.payload, recovered.commit.number);
   }));
   std::array<uint64_t, kTableCount> sizes;

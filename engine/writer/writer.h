@@ -102,7 +102,8 @@ class Writer {
   Result<Receipt> submit_and_wait(ingest::Batch batch);  // under policy `always` it may commit on the caller's thread
 
   // One statement of the log's own, in a commit and then in a published checkpoint when this returns; gives the commit.
-  // Not for producers: their statements come with submit().
+  // kConflict, kNotFound: what came before forbids it (rules.h). Not for producers: their statements come with
+  // submit().
   Result<CommitNumber> append_and_publish(codec::Statement statement);
   // Until a published checkpoint covers all that is committed now. Waits for a commit and five syncs, not for the
   // timer.
@@ -116,6 +117,10 @@ class Writer {
   std::shared_ptr<const registry::Schema> schema() const;
   Status status() const;
   const RootId& root_id() const;
+
+  // For retention (retainer.h): from now on HEAD names a greater retention epoch whose reader slot nobody holds (when
+  // one of the 31 is free): who holds another slot may need what was committed before. Synced.
+  Result<Epoch> raise_epoch();
 
  private:
   Writer();

@@ -67,6 +67,7 @@ struct Writer::Impl {
   std::optional<Job> syncing;   // handed to the sync thread
   bool sync_idle = true;
   Job published;  // the last commit whose HEAD was written
+  Epoch epoch;    // retention's: of every HEAD from now on
   // Checkpoints: asked for and answered, counted; one at a time is on its way from its commit to its publication.
   uint64_t checkpoints_wanted = 0, checkpoints_done = 0;
   bool checkpoint_at_once = false;  // behind a seal, and at the end
@@ -101,6 +102,7 @@ struct Writer::Impl {
   void sync_loop();
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
+  Result<Epoch> raise_epoch();
   void checkpoint_loop();
   bool checkpoint_due() const;
   Result<void> make_checkpoint();

@@ -53,7 +53,7 @@ MAY_USE["mcp"] = {room for room in MAY_USE if room.startswith(("engine/", "mcp/"
 # Headers that only the named rooms may include: the one place for system calls, for cryptography, for JSON.
 ONLY_IN = [
     (r"sys/|unistd\.h|fcntl\.h|poll\.h|linux/|dirent\.h", {"engine/os"}, "system calls live in engine/os"),
-    (r"sodium|openssl/", {"engine/crypto"}, "libsodium and libcrypto live in engine/crypto"),
+    (r"sodium|openssl/|intel-ipsec", {"engine/crypto"}, "libsodium and libcrypto live in engine/crypto"),
     (r"nlohmann/", {"engine/import", "engine/proof", "engine/daemon", "engine/cli", "mcp/*"},
      "the engine never sees JSON; a proof is a JSON document that leaves it"),
     (r"simdjson", {"engine/ingest", "engine/import"}, "JSON is parsed where it comes in"),

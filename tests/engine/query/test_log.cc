@@ -116,6 +116,23 @@ Row TestLog::add(const std::vector<Spec>& specs) {
   return receipt->first_seq;
 }
 
+writer::Retainer::Swept TestLog::purge(uint64_t max_bytes) {
+  writer::RetainerOptions options;
+  options.pause = [this](int64_t us) {
+    clock_.advance_us(us);
+    return true;
+  };
+  auto retainer = writer::Retainer::open(disk_.directory("root"), *writer_, clock_, options).value();
+  const auto decided = retainer->decide(TableId::kLogs, {std::nullopt, max_bytes}, "test");
+  INFO((decided.ok() ? "" : decided.error().message));
+  REQUIRE(decided.ok());
+  REQUIRE(decided->commit);
+  const auto swept = retainer->sweep();
+  INFO((swept.ok() ? "" : swept.error().message));
+  REQUIRE(swept.ok());
+  return *swept;
+}
+
 Error TestLog::refused(const Spec& spec) {
   const auto receipt = submit({spec});
   REQUIRE(!receipt.ok());

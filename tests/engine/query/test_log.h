@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/query/engine.h"
+#include "engine/writer/retainer.h"
 #include "engine/writer/writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_clock.h"
@@ -55,6 +56,9 @@ class TestLog {
   void restart();                   // writer and readers are closed and opened again
   Engine& engine() { return *engine_; }
   snapshot::Store& store() { return *store_; }
+  writer::Writer& writer() { return *writer_; }
+  // Retention by bytes, carried out to the end; what the log holds afterwards is at most `max_bytes` or what must stay.
+  writer::Retainer::Swept purge(uint64_t max_bytes);
   khipu::tests::FakeDisk& disk() { return disk_; }
   khipu::tests::FakeClock& clock() { return clock_; }
   // A second process with another cursor key, or none of its own.

@@ -34,38 +34,58 @@ segment::ManifestEntry entry_of(CrashRig& rig, TableId table, uint64_t number) {
 
 }  // namespace
 
-void sign_statements(CrashRig& rig, const std::vector<codec::Statement>& statements) {
+namespace {
+template <typename Record>
+SignedRow made(TableId table, const Record& record, TimeUs time, void (*encode)(Buffer&, const Record&)) {
+  SignedRow row{table, static_cast<uint8_t>(codec::row_kind(table)), time, {}};
+  encode(row.payload, record);
+  return row;
+}
+}  // namespace
+
+SignedRow signed_row(const codec::StatementRecord& record) {
+  return made(TableId::kMeta, record, record.recorded_at, codec::encode_statement);
+}
+SignedRow signed_row(const codec::VersionRecord& record) {
+  return made(TableId::kRegistry, record, record.time, codec::encode_version);
+}
+SignedRow signed_row(const codec::EventRecord& record) {
+  return made(TableId::kLogs, record, record.occurred_at, codec::encode_event);
+}
+
+void sign_rows(CrashRig& rig, const std::vector<SignedRow>& rows,
+               const std::function<void(codec::CommitRecord&)>& change, int64_t header_time_wrong) {
   const verify::State state = *passed(rig).state;
   FakeDisk& disk = rig.disk();
-  const verify::TablePosition& meta = state.tables[index_of(TableId::kMeta)];
-  const verify::TablePosition& logs = state.tables[index_of(TableId::kLogs)];
-  const std::string meta_path = segment_file(TableId::kMeta, meta.segment.value);
-  Buffer rows;
-  Buffer tree = disk.read("root/meta/tree/0");
-  tree.resize(meta.size * sizeof(Hash));
-  for (const codec::Statement& body : statements) {
-    codec::StatementRecord record;
-    record.uid[0] = static_cast<uint8_t>(rows.size());
-    record.recorded_at = meta.recorded_last + 1;
-    record.body = body;
-    Buffer payload;
-    codec::encode_statement(payload, record);
-    codec::append_frame(rows, static_cast<uint8_t>(codec::RecordKind::kStatement), record.recorded_at, payload);
-    append(tree, tree::leaf_hash(payload));
-  }
-  append_at(disk, meta_path, meta.offset, rows);
-  disk.put("root/meta/tree/0", tree);
-  std::vector<Hash> leaves(tree.size() / sizeof(Hash));
-  std::memcpy(leaves.data(), tree.data(), tree.size());
-  KHIPU_ASSERT(leaves.size() < tree::kTileWidth);  // no level above to write
-
+  const auto root = disk.directory("root");
+  segment::Head head = *segment::newest(segment::read_head(*root).value());
   codec::CommitRecord commit;
   commit.number = state.commit.next();
   commit.time = state.commit_time + 1;
   commit.previous = state.commit_hash;
-  for (const TableId id : kTables)
-    commit.tables[index_of(id)] = {state.tables[index_of(id)].size, state.tables[index_of(id)].root};
-  commit.tables[index_of(TableId::kMeta)] = {leaves.size(), tree::root_of(leaves)};
+  Buffer logs;
+  for (const TableId id : kTables) {
+    const verify::TablePosition& at = state.tables[index_of(id)];
+    const std::string tree_path = std::string("root/") + table_name(id) + "/tree/0";
+    Buffer frames, tree;
+    if (disk.exists(tree_path)) tree = disk.read(tree_path);
+    tree.resize(at.size * sizeof(Hash));
+    for (const SignedRow& row : rows) {
+      if (row.table != id) continue;
+      codec::append_frame(frames, row.kind, row.time, row.payload);
+      append(tree, tree::leaf_hash(row.payload));
+    }
+    std::vector<Hash> leaves(tree.size() / sizeof(Hash));
+    std::memcpy(leaves.data(), tree.data(), tree.size());
+    KHIPU_ASSERT(leaves.size() < tree::kTileWidth);  // no level above to write
+    commit.tables[index_of(id)] = {leaves.size(), leaves.empty() ? tree::empty_root() : tree::root_of(leaves)};
+    if (id == TableId::kLogs) logs = frames;
+    if (frames.empty()) continue;
+    append_at(disk, segment_file(id, at.segment.value), at.offset, frames);
+    disk.put(tree_path, tree);
+    head.tables[index_of(id)].end_offset = at.offset + frames.size();
+  }
+  if (change) change(commit);
   const crypto::Key key = key_of(rig);
   const crypto::SigningKey signer = crypto::signing_key(key).value();
   commit.key_id = tree::key_id(key.name, tree::KeyType::kEd25519, signer.public_key());
@@ -75,23 +95,42 @@ void sign_statements(CrashRig& rig, const std::vector<codec::Statement>& stateme
   payload.clear();
   codec::encode_commit(payload, commit);
   Buffer frame;
-  codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kCommit), commit.time, payload);
-  append_at(disk, segment_file(TableId::kLogs, logs.segment.value), logs.offset, frame);
+  codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kCommit), commit.time + header_time_wrong,
+                      payload);
+  const verify::TablePosition& at = state.tables[index_of(TableId::kLogs)];
+  append_at(disk, segment_file(TableId::kLogs, at.segment.value), at.offset + logs.size(), frame);
 
-  const auto root = disk.directory("root");
-  segment::Head head = *segment::newest(segment::read_head(*root).value());
   head.sequence += 1;
   head.commit = commit.number;
   head.commit_hash = crypto::sha256(payload);
   head.commit_time = commit.time;
-  head.commit_segment = logs.segment;
-  head.commit_offset = logs.offset;
+  head.commit_segment = at.segment;
+  head.commit_offset = at.offset + logs.size();
   head.commit_frame_size = static_cast<uint32_t>(frame.size());
-  head.tables[index_of(TableId::kMeta)].size = leaves.size();
-  head.tables[index_of(TableId::kMeta)].root = commit.tables[index_of(TableId::kMeta)].root;
-  head.tables[index_of(TableId::kMeta)].end_offset = meta.offset + rows.size();
-  head.tables[index_of(TableId::kMeta)].tree_synced = leaves.size();
-  head.tables[index_of(TableId::kLogs)].end_offset = logs.offset + frame.size();
+  for (const TableId id : kTables) {
+    segment::HeadTable& table = head.tables[index_of(id)];
+    table.size = commit.tables[index_of(id)].size;
+    table.root = commit.tables[index_of(id)].root;
+    table.tree_synced = table.size;
+  }
+  head.tables[index_of(TableId::kLogs)].end_offset = head.commit_offset + frame.size();
+  put_head(disk, head);
+}
+
+void sign_statements(CrashRig& rig, const std::vector<codec::Statement>& statements) {
+  const TimeUs last = passed(rig).state->tables[index_of(TableId::kMeta)].recorded_last;
+  std::vector<SignedRow> rows;
+  for (const codec::Statement& body : statements) {
+    codec::StatementRecord record;
+    record.uid[0] = static_cast<uint8_t>(rows.size());
+    record.recorded_at = last + 1;
+    record.body = body;
+    rows.push_back(signed_row(record));
+  }
+  sign_rows(rig, rows);
+}
+
+void put_head(FakeDisk& disk, const segment::Head& head) {
   const auto slot = segment::encode_head(head);
   disk.edit("root/HEAD", [&](Buffer& bytes) {
     for (const size_t at : {size_t{0}, size_t{segment::kHeadSlotStride}}) {
