@@ -4,14 +4,19 @@
 #include <cstring>
 #include <string>
 
+#include "engine/access/reporter.h"
+#include "engine/auth/tokens.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
 #include "engine/os/service.h"
 #include "engine/tree/note.h"
+#include "mcp/auth/bearer.h"
 #include "mcp/serve.h"
 #include "mcp/settings.h"
 #include "mcp/tools/audit_tool.h"
+#include "mcp/tools/prompts.h"
+#include "mcp/tools/resources.h"
 
 #ifndef KHIPU_VERSION
 #define KHIPU_VERSION "0.1.0"
@@ -40,6 +45,41 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
   KHIPU_TRY_ASSIGN(const crypto::Key key,
                    crypto::open_key_file(*directory, path.substr(slash + 1), crypto::KeyKind::kVerifier));
   return crypto::public_key(key);
+}
+
+// The tokens in force: of the folder that was named, or of ROOT.keys if there is one.
+Result<std::shared_ptr<const auth::Tokens>> load_tokens(const mcp::Settings& settings) {
+  std::string folder = settings.keys;
+  if (folder.empty()) {
+    folder = settings.root;
+    while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+    folder += ".keys";
+  }
+  Result<std::unique_ptr<os::Directory>> keys = os::open_directory(folder);
+  if (!keys.ok() && keys.error().code == Code::kNotFound && settings.keys.empty()) {
+    return std::make_shared<const auth::Tokens>();
+  }
+  if (!keys.ok()) return std::move(keys).error();
+  KHIPU_TRY_ASSIGN(auth::Tokens tokens, auth::load_tokens(**keys));
+  return std::make_shared<const auth::Tokens>(std::move(tokens));
+}
+
+// Everyone must show a token as soon as one was made for a reader; without any, only loopback is served, and whoever
+// can connect there counts as the user who started us.
+Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server) {
+  KHIPU_TRY_ASSIGN(const auto tokens, load_tokens(settings));
+  const bool has_readers = std::any_of(tokens->list().begin(), tokens->list().end(), [](const auth::Token& token) {
+    return !mcp::auth::caller_of(token).grants.empty();
+  });
+  mcp::auth::BearerAuthenticator authenticator(tokens, [] { return os::system_clock().now(); });
+  const auto reload = [&] {
+    const auto loaded = load_tokens(settings);
+    if (!loaded.ok()) return mcp::log_line("the old tokens stay: " + loaded.error().message);
+    authenticator.set_tokens(*loaded);
+    mcp::log_line("tokens: " + std::to_string((*loaded)->list().size()) +
+                  (has_readers ? "" : "; they are asked for from the next start on"));
+  };
+  return mcp::serve_http(settings, signals, server, has_readers ? &authenticator : nullptr, {}, reload);
 }
 
 Result<int> serve(const mcp::Settings& settings) {
@@ -73,9 +113,18 @@ Result<int> serve(const mcp::Settings& settings) {
   };
   options.log = mcp::log_line;
   if (settings.is_http) options.worker_count = 8;
+  access::Reporter reporter(settings.root);
+  mcp::tools::AccessObserver observer(settings.access_log,
+                                      [&](codec::AccessRecord record) { return reporter.report(std::move(record)); });
+  options.observer = &observer;
+  mcp::server::Changes changes;
+  options.changes = &changes;
   os::system_random().fill(options.state_key);
-  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), {mcp::tools::make_tools(audit)}));
-  if (settings.is_http) return mcp::serve_http(settings, signals, *server, nullptr, {});
+  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(
+                                    std::move(options), {mcp::tools::make_tools(audit), mcp::tools::make_prompts(audit),
+                                                         mcp::tools::make_resources(audit)}));
+  const mcp::tools::ResourceWatcher watcher(audit, changes);
+  if (settings.is_http) return serve_http(settings, signals, *server);
   return mcp::serve_stdio(settings, signals, *server);
 }
 

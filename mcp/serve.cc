@@ -47,7 +47,8 @@ Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::
 }
 
 Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
-                       transport::Authenticator* authenticator, std::vector<transport::GetRoute> routes) {
+                       transport::Authenticator* authenticator, std::vector<transport::GetRoute> routes,
+                       const std::function<void()>& on_hangup) {
   server::Web web(server, {});
   transport::HttpOptions options;
   options.address = settings.address;
@@ -77,6 +78,7 @@ Result<int> serve_http(const Settings& settings, os::Signals& signals, server::S
     const Result<void> reloaded = http->reload_certificate();
     log_line(reloaded.ok() ? "the certificate was read again"
                            : "the old certificate stays: " + reloaded.error().message);
+    if (on_hangup) on_hangup();
   }
   http->stop(kStopGrace);
   return 0;

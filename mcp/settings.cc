@@ -31,8 +31,9 @@ Result<void> check(const Settings& settings) {
     return usage("--tls-cert and --tls-key belong together");
   }
   const bool has_http_words = settings.print_port || !settings.tls_certificate_path.empty() ||
-                              !settings.hosts.empty() || !settings.origins.empty();
-  if (has_http_words && !settings.is_http) return usage("--print-port, --tls-*, --host and --origin belong to --http");
+                              !settings.hosts.empty() || !settings.origins.empty() || !settings.keys.empty();
+  if (has_http_words && !settings.is_http)
+    return usage("--print-port, --tls-*, --keys, --host and --origin belong to --http");
   if (settings.exit_when_orphaned && settings.is_http) return usage("--exit-when-orphaned belongs to stdio");
   return {};
 }
@@ -42,7 +43,7 @@ Result<void> check(const Settings& settings) {
 const char* const kHelp =
     "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
     "\n"
-    "usage: khipu-mcp [--key KEY] [--exit-when-orphaned] ROOT\n"
+    "usage: khipu-mcp [--key KEY] [--access-log MODE] [--exit-when-orphaned] ROOT\n"
     "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F] [--host NAME]...\n"
     "                 [--origin URL]... ROOT\n"
     "\n"
@@ -50,10 +51,20 @@ const char* const kHelp =
     "  --key KEY         the verifier key you were handed: a vkey, or a file (ROOT.keys/verifier.pub): every answer is "
     "then checked\n"
     "                    against it. Without it the log's own first key is used, and answers say self_consistent\n"
+    "  --access-log MODE  each call is reported to the running writer, who records it in the log's access table. "
+    "auto (default):\n"
+    "                    when no writer answers, the answer says that the read was not recorded; required: then "
+    "nothing "
+    "is answered;\n"
+    "                    off: nothing is reported\n"
     "  --exit-when-orphaned  stop when the parent process is gone, also when it left stdin open\n"
     "  --http ADDR:PORT  Streamable HTTP at http://ADDR:PORT/mcp in place of stdin and stdout; port 0 takes any free "
     "one.\n"
-    "                    Beyond loopback only with a way to tell who calls\n"
+    "                    Who calls is told by bearer tokens (`khipu token add ROOT NAME --grant query ...`): wanted "
+    "from "
+    "everyone\n"
+    "                    as soon as there is one of a reader, and without one nothing beyond loopback is served\n"
+    "  --keys DIR        where the tokens file lies; default ROOT.keys. SIGHUP reads it again\n"
     "  --print-port      print the port, alone on one line of stdout, once it listens\n"
     "  --tls-cert F, --tls-key F  HTTPS with this PEM chain and key; SIGHUP reads them again\n"
     "  --host NAME       take requests for this Host too (localhost and ADDR always are)\n"
@@ -87,13 +98,14 @@ Result<Settings> parse_settings(int count, char** words) {
     const size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
     std::string* single = name == "--key"        ? &settings.key
+                          : name == "--keys"     ? &settings.keys
                           : name == "--tls-cert" ? &settings.tls_certificate_path
                           : name == "--tls-key"  ? &settings.tls_key_path
                                                  : nullptr;
     std::vector<std::string>* several = name == "--host"     ? &settings.hosts
                                         : name == "--origin" ? &settings.origins
                                                              : nullptr;
-    if (single == nullptr && several == nullptr && name != "--http") {
+    if (single == nullptr && several == nullptr && name != "--http" && name != "--access-log") {
       return usage("unknown option " + word.substr(0, 40));
     }
     if (equals == std::string::npos && i + 1 == count) return usage(name + " needs a value");
@@ -103,6 +115,10 @@ Result<Settings> parse_settings(int count, char** words) {
       *single = value;
     } else if (several != nullptr) {
       several->push_back(value);
+    } else if (name == "--access-log") {
+      const std::optional<tools::AccessLog> mode = tools::access_log(value);
+      if (!mode) return usage("--access-log is required, auto or off");
+      settings.access_log = *mode;
     } else {
       KHIPU_TRY(take_address(value, settings));
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "mcp/tools/access_observer.h"
 
 namespace khipu::mcp {
 
@@ -13,6 +14,7 @@ struct Settings {
   std::string root;
   std::string key;  // a vkey or the path of a key file; empty: the log's own first key
   bool exit_when_orphaned = false;
+  tools::AccessLog access_log = tools::AccessLog::kAuto;
 
   bool is_http = false;  // else stdio
   std::string address;   // numeric
@@ -20,6 +22,7 @@ struct Settings {
   bool print_port = false;
   std::string tls_certificate_path, tls_key_path;
   std::vector<std::string> hosts, origins;
+  std::string keys;  // folder of the tokens file; empty: ROOT.keys
 };
 
 extern const char* const kHelp;

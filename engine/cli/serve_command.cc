@@ -19,6 +19,7 @@ class ServeCommand final : public Command {
            "safe\n"
            "  POST /v1/types, /v1/columns   definitions as JSON       GET /v1/status, /v1/healthz\n"
            "  POST /v1/retention, /v1/holds   for the writer's own user and root: see `khipu retention --help`\n"
+           "And on ROOT/access.sock, for the same users: POST /v1/access, who read the log, as khipu-mcp tells it.\n"
            "Answers: 400 names the line and member, 401, 403, 409 same key other body, 413, 415, 503 full "
            "(Retry-After),\n"
            "507 disk full. A batch is added whole or not at all.\n\n"

@@ -57,6 +57,34 @@ HttpResponse Api::handle(HttpRequest& request) {
   return response;
 }
 
+HttpResponse Api::handle_access(HttpRequest& request) {
+  if (request.path() != "/v1/access") return error_response(404, "not_found", "there is nothing at this path");
+  if (request.method() != "POST") {
+    HttpResponse response = error_response(405, "method_not_allowed", "this path takes POST");
+    response.allow = "POST";
+    return response;
+  }
+  const Result<Caller> caller = admit(request, true);
+  if (!caller.ok()) return error_response(403, "forbidden", caller.error().message);
+  const auto submit = [&]() -> Result<writer::Receipt> {
+    KHIPU_TRY_ASSIGN(const std::string body, request.body());
+    if (body.size() > codec::kAccessSizeBytesMax) return Error{Code::kLimit, "an access record is at most 16 KiB"};
+    Result<codec::AccessRecord> record = codec::decode_access(as_bytes(body));
+    if (!record.ok()) return Error{Code::kInvalid, record.error().message};
+    record->reporter = request.peer().process.uid;  // whatever the sender says
+    ingest::Batch batch;
+    batch.accesses.push_back(std::move(*record));
+    return sink_.submit(std::move(batch));
+  };
+  const Result<writer::Receipt> receipt = submit();
+  if (!receipt.ok()) return error_response(receipt.error());
+  // Under `os` nothing is durable when it is answered, and a read that may be lost is not recorded.
+  if (!receipt->durable) return error_response(503, "unavailable", "the sync policy os makes nothing durable in time");
+  HttpResponse response;
+  response.body = receipt_json(*receipt);
+  return response;
+}
+
 Result<Api::Caller> Api::admit(HttpRequest& request, bool local_only) const {
   const HttpPeer& peer = request.peer();
   if (peer.local) {

@@ -7,7 +7,10 @@
 //   POST /v1/columns   custom columns  (socket)        GET /v1/healthz  ok, degraded, unhealthy  (anybody)
 //   POST /v1/retention, /v1/holds      (socket, the writer's own user and root alone)
 //
-// On the Unix socket callers are told apart by uid (SO_PEERCRED): the writer's own user, root and members of its group
+// And on a socket of its own, access.sock, the one route of those who read (engine/access):
+//   POST /v1/access    an encoded access record; it is stamped with the peer's uid and answered when it is durable
+//
+// On the Unix sockets callers are told apart by uid (SO_PEERCRED): the writer's own user, root and members of its group
 // may call. Over TCP a bearer token with the grant `ingest` is wanted. Not here: sockets and threads (http.h, serve.h).
 #pragma once
 
@@ -41,6 +44,7 @@ class Api {
   Api(EventSink& sink, os::Clock& clock) : sink_(sink), clock_(clock) {}
 
   HttpResponse handle(HttpRequest& request);
+  HttpResponse handle_access(HttpRequest& request);  // access.sock
 
   // Changed as a whole by a reload.
   void set_tokens(std::shared_ptr<const auth::Tokens> tokens);

@@ -12,6 +12,7 @@ namespace khipu::daemon {
 namespace {
 
 constexpr std::string_view kSocketName = "ingest.sock";
+constexpr std::string_view kAccessSocketName = "access.sock";
 constexpr uint64_t kConfigSizeMax = 1 << 20;
 
 std::pair<std::string, std::string> split_path(const std::string& path) {
@@ -91,14 +92,12 @@ class Server {
     api_.set_keeper(keeper_.get());
     const HttpHandler handler = [this](HttpRequest& request) { return api_.handle(request); };
 
-    // We hold LOCK, so a socket that is already there belongs to nobody.
-    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> stale, root_.stat(kSocketName));
-    if (stale && stale->kind != os::EntryKind::kOther) {
-      return Error{Code::kConflict, root_.path() + "/ingest.sock: is not a socket"};
-    }
-    if (stale) KHIPU_TRY(root_.unlink(kSocketName));
-    KHIPU_TRY_ASSIGN(os::SocketPath path, os::SocketPath::make(root_.path(), kSocketName));
-    KHIPU_TRY_ASSIGN(local_, HttpListener::open_local(path, config.http, handler));
+    KHIPU_TRY_ASSIGN(local_, open_socket(kSocketName, config.http, handler));
+    HttpLimits access_limits = config.http;
+    access_limits.body_size_bytes_max = codec::kAccessSizeBytesMax;
+    access_limits.idle_time_ms = 600000;  // readers come and go; a connection costs a thread of these few
+    KHIPU_TRY_ASSIGN(access_, open_socket(kAccessSocketName, access_limits,
+                                          [this](HttpRequest& request) { return api_.handle_access(request); }));
     if (!config.listen.empty()) {
       KHIPU_TRY_ASSIGN(const Endpoint endpoint, parse_endpoint(config.listen));
       KHIPU_TRY_ASSIGN(tcp_, HttpListener::open_tcp(endpoint.host, endpoint.port, config.http, handler));
@@ -151,6 +150,18 @@ class Server {
   uint32_t drain_ms() const { return config_.drain_ms; }
 
  private:
+  // We hold LOCK, so a socket that is already there belongs to nobody.
+  Result<std::unique_ptr<HttpListener>> open_socket(std::string_view name, const HttpLimits& limits,
+                                                    HttpHandler handler) {
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> stale, root_.stat(name));
+    if (stale && stale->kind != os::EntryKind::kOther) {
+      return Error{Code::kConflict, root_.path() + "/" + std::string(name) + ": is not a socket"};
+    }
+    if (stale) KHIPU_TRY(root_.unlink(name));
+    KHIPU_TRY_ASSIGN(const os::SocketPath path, os::SocketPath::make(root_.path(), name));
+    return HttpListener::open_local(path, limits, std::move(handler));
+  }
+
   void apply(const Config& config) {
     config_ = config;
     api_.set_limits(config.writer.limits);
@@ -168,6 +179,7 @@ class Server {
   TimeUs started_ = 0;
   std::unique_ptr<Keeper> keeper_;  // ends after the listeners, whose requests use it
   std::unique_ptr<HttpListener> local_;
+  std::unique_ptr<HttpListener> access_;
   std::unique_ptr<HttpListener> tcp_;
 };
 

@@ -84,12 +84,6 @@ bool time_ordered(const std::vector<EventRow>& rows, bool descending) {
 
 }  // namespace
 
-// What a page is made from: the question and where in its answer we are.
-struct Engine::Question {
-  EventCursor place;  // as_of, question, totals; last_* when `goes_on`
-  bool goes_on = false;
-};
-
 Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot, const EventRequest& request) const {
   Question question;
   EventCursor& place = question.place;
@@ -110,6 +104,11 @@ Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot,
     place.root_id = snapshot.genesis().root_id;
     place.as_of = query::as_of(snapshot);
     place.first_seq = first_held(snapshot);
+    if (request.filter->log == Log::kAccess) {
+      place.as_of.tree_size = snapshot.size(TableId::kAccess);
+      place.as_of.root = snapshot.root(TableId::kAccess);
+      place.first_seq = snapshot.meta().retained(TableId::kAccess);
+    }
     place.caller = caller;
     place.given = given;
     place.question = {*request.filter, request.order};
@@ -121,11 +120,11 @@ Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot,
   if (place.root_id != snapshot.genesis().root_id) return mismatch("This cursor is of another log.");
   if (place.caller != caller) return mismatch("This cursor was given to another caller.");
   if (request.filter && place.given != given) return mismatch("This cursor belongs to another filter or order.");
-  if (place.as_of.tree_size > snapshot.size(TableId::kLogs) ||
-      place.as_of.registry_size > snapshot.size(TableId::kRegistry)) {
+  const TableId table = place.question.filter.log == Log::kAccess ? TableId::kAccess : TableId::kLogs;
+  if (place.as_of.tree_size > snapshot.size(table) || place.as_of.registry_size > snapshot.size(TableId::kRegistry)) {
     return mismatch("The log is shorter than when this cursor was made.");
   }
-  if (auto error = expired(place, first_held(snapshot))) return std::move(*error);
+  if (auto error = expired(place, snapshot.meta().retained(table))) return std::move(*error);
   return question;
 }
 

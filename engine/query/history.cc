@@ -164,6 +164,11 @@ Answer<History> Engine::history(const HistoryRequest& request) {
       purged = true;
       continue;
     }
+    KHIPU_TRY_ASSIGN(const bool seen, may_see(*snapshot, *version.seq));
+    if (!seen) {
+      version.seq.reset();
+      continue;
+    }
     auto event = reader.event(*version.seq);
     if (event.ok() && *event) version.changed_by = (*event)->actor;
   }

@@ -167,6 +167,8 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
                                  uint64_t registry_size, Filter& applied, std::vector<Note>& notes) {
   applied = filter;
   Matcher matcher;
+  matcher.scope_ = entities.scope();
+  if (entities.scope() != nullptr) KHIPU_TRY(entities.scope()->extend(snapshot));
   matcher.from_ = filter.from;
   matcher.to_ = filter.to;
   matcher.on_occurred_ = filter.axis == Axis::kOccurred;
@@ -224,6 +226,8 @@ bool Matcher::excluded(const codec::EventRecord& event) const {
   return !c.text.empty() && contains_folded(as_text(event.content), c.text);
 }
 
-bool Matcher::matches(const codec::EventRecord& event) const { return meets(event) && !excluded(event); }
+bool Matcher::matches(const codec::EventRecord& event) const {
+  return (scope_ == nullptr || scope_->holds(event)) && meets(event) && !excluded(event);
+}
 
 }  // namespace khipu::query

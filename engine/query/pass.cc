@@ -11,7 +11,7 @@ constexpr uint64_t kRowsBetweenLooks = 1024;  // at the stop token
 
 Answer<void> check_filter(const Filter& filter) {
   if (filter.log == Log::kAccess) {
-    return QueryError("UNKNOWN_VALUE", "log", "access", "This root keeps no access log that could be queried.");
+    return QueryError("UNKNOWN_VALUE", "log", "access", "This is asked of the events alone.");
   }
   if (filter.from && filter.to && *filter.from >= *filter.to) {
     return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");

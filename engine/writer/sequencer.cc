@@ -206,6 +206,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     }
   }
   for (const codec::Statement& statement : batch.statements) KHIPU_TRY(append_statement(statement, pending));
+  for (const codec::AccessRecord& access : batch.accesses) append_access(access, pending);
   receipt.first_seq = {sizes_[index_of(TableId::kLogs)]};
   receipt.count = batch.events.size();
   const bool keyed_events = !batch.event_keys.empty();
@@ -431,6 +432,16 @@ Result<void> Sequencer::check_required(const ingest::EntityInput& input) const {
     }
   }
   return {};
+}
+
+void Sequencer::append_access(codec::AccessRecord record, Pending& pending) {
+  record.uid = next_uid();
+  record.recorded_at = now_;
+  Rows& rows = pending.rows[index_of(TableId::kAccess)];
+  const size_t start = open_frame(rows);
+  codec::encode_access(rows.frames, record);
+  close_frame(rows, start, codec::RecordKind::kAccess, record.time, now_);
+  ++sizes_[index_of(TableId::kAccess)];
 }
 
 void Sequencer::append_version(codec::VersionRecord& record, Pending& pending) {

@@ -66,6 +66,7 @@ class Sequencer {
   Result<codec::Pin> pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending, Undo& undo);
   Result<void> merge_fields(const ingest::EntityInput& input, const registry::EntityState* state);
   Result<void> check_required(const ingest::EntityInput& input) const;
+  void append_access(codec::AccessRecord record, Pending& pending);
   void append_version(codec::VersionRecord& record, Pending& pending);
   Result<Row> add_event(const ingest::Event& event, const std::optional<codec::IdempotencyMark>& mark, Pending& pending,
                         Undo& undo);

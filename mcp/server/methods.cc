@@ -41,6 +41,7 @@ Reply call_tool(const Server& server, const Json& params, CallContext& context) 
   if (!call.ok()) return invalid(call.error().message);
   const RegisteredTool* tool = server.find(call->name);
   if (tool == nullptr || !tool->tool->is_listed(context.caller())) {
+    if (server.options().observer != nullptr) server.options().observer->unknown(call->name, context);
     return invalid("unknown tool" + plain_name(call->name) + "; tools/list names them all");
   }
   ToolResult result = tool->tool->call(call->arguments, context);

@@ -86,6 +86,10 @@ class CallObserver {
  public:
   virtual ~CallObserver() = default;
   virtual void finished(const Tool& tool, const Json& arguments, CallContext& context, ToolResult& result) = 0;
+  // A call of a tool that is not there, or not for this caller.
+  virtual void unknown(const std::string& name, CallContext& context) {
+    static_cast<void>(name), static_cast<void>(context);
+  }
   virtual void read(const std::string& uri, CallContext& context, Result<protocol::ReadResult>& result) {
     static_cast<void>(uri), static_cast<void>(context), static_cast<void>(result);
   }
