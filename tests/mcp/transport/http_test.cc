@@ -203,7 +203,7 @@ TEST_CASE("http: a client that takes no stream gets the response alone") {
   CHECK(answer.find("{\"n\":1}") == std::string::npos);
 }
 
-TEST_CASE("http: a foreign Host or Origin is 403, whatever the method; one's own is not") {
+TEST_CASE("http: a foreign Host or Origin is 403, whatever the method, one's own is not") {
   Site site;
   const auto get = [](const std::string& lines) { return "GET /mcp HTTP/1.1\r\n" + lines + "\r\n"; };
   CHECK(site.status(get("Host: evil.example.com\r\n")) == "HTTP/1.1 403 Forbidden");
