@@ -140,6 +140,7 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
                      {"since_start", {{"commits", status.commits}, {"events", status.events}}},
                      {"retention", retention_facts()},
                      {"poisoned", status.poisoned.empty() ? Json() : Json(status.poisoned)},
+                     {"index_error", status.index_error.empty() ? Json() : Json(status.index_error)},
                      {"recovery",
                       {{"line", status.recovery.line.value},
                        {"rewritten_bytes", status.recovery.rewritten_bytes},

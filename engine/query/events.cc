@@ -46,6 +46,8 @@ class FirstPlaces {
     }
   }
   bool full() const { return places_.size() >= most_; }
+  // By time: whether a place there could still be among them.
+  bool could_take(const Place& place) const { return !full() || (most_ > 0 && Before{order_}(place, places_.front())); }
   std::vector<Place> take() {
     std::sort(places_.begin(), places_.end(), Before{order_});
     return std::move(places_);
@@ -162,14 +164,19 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   FirstPlaces first(order, request.limit == 0 ? 0 : uint64_t{request.limit} + 1);
   const Before before{order};
   const Place last{place.last_time, place.last_seq};
-  uint64_t matched = 0;
-  KHIPU_TRY(pass.run([&](Row seq, const codec::EventRecord& event) {
-    const Place here{event.occurred_at, seq};
+  pass.only_count = [&](const snapshot::SegmentInfo& segment) {
+    if (request.limit == 0) return true;
+    if (order.by == OrderBy::kSeq || !segment.sealed || segment.rows == 0) return false;
+    return !first.could_take(order.descending ? Place{segment.time_max, {segment.first_row.value + segment.rows - 1}}
+                                              : Place{segment.time_min, segment.first_row});
+  };
+  const auto offer = [&](Row seq, TimeUs time) {
+    const Place here{time, seq};
     if (question.goes_on && order.by == OrderBy::kTime && !before(last, here)) return true;
-    ++matched;
     first.offer(here);
-    return !(question.goes_on && order.by == OrderBy::kSeq && first.full());
-  }));
+    return order.by == OrderBy::kTime || !first.full();
+  };
+  KHIPU_TRY_ASSIGN(const uint64_t matched, pass.places(offer, !question.goes_on));
   if (!question.goes_on) place.total = matched;
   place.total_is_lower_bound |= pass.damage;
   page.total = place.total;
@@ -245,12 +252,13 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
     return true;
   };
   std::vector<Place> places;  // by time: 16 bytes for each match, and then the order is known
-  KHIPU_TRY(pass.run([&](Row seq, const codec::EventRecord& event) {
+  const auto keep = [&](Row seq, TimeUs time) {
     ++page.total;
     if (order.by == OrderBy::kSeq) return show(seq);
-    places.push_back({event.occurred_at, seq});
+    places.push_back({time, seq});
     return true;
-  }));
+  };
+  KHIPU_TRY(pass.places(keep, false));
   std::sort(places.begin(), places.end(), Before{order});
   for (const Place& place : places) {
     if (!failed.ok() || stop.stop_requested() || !show(place.seq)) break;

@@ -139,18 +139,18 @@ struct Matcher::Compiler {
       error.did_you_mean = nearest(value.name, error.allowed);
       return error;
     }
-    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value};
+    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value, column->indexed};
     // Hosts and shells give everything as text.
     if (column->kind == codec::ValueKind::kNumber && value.value.kind == codec::Value::Kind::kText) {
       if (const auto number = number_from_text(value.value.text)) {
         value.value = OwnedValue(*number);
-        return Column{column->id, value.value};
+        return Column{column->id, value.value, column->indexed};
       }
     }
     if (column->kind != codec::ValueKind::kNumber) {
       value.value = OwnedValue(column->kind == codec::ValueKind::kText ? codec::Value::of_text(value.value.as_text())
                                                                        : codec::Value::of_json(value.value.as_text()));
-      return Column{column->id, value.value};
+      return Column{column->id, value.value, column->indexed};
     }
     return QueryError("UNKNOWN_VALUE", argument, value.value.as_text(), "That column is a number: give it in decimal.");
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/time.h"
+#include "engine/index/format.h"
 
 namespace khipu::snapshot {
 namespace {
@@ -30,10 +31,12 @@ Result<void> MetaState::append(const codec::Frame& frame) {
 Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) {
   const codec::StatementType kind = codec::type_of(statement.body);
   ++counts_[static_cast<size_t>(kind)];
-  if (kind == codec::StatementType::kTableHead || kind == codec::StatementType::kIndex ||
-      kind == codec::StatementType::kHeartbeat) {
+  if (const auto* index = std::get_if<codec::IndexStatement>(&statement.body)) {
+    const auto number = index::parse_index_name(index->file);
+    if (number && index->table == TableId::kLogs) own(indexes_)[number->value] = *index;
     return {};
   }
+  if (kind == codec::StatementType::kTableHead || kind == codec::StatementType::kHeartbeat) return {};
   own(statements_).push_back(statement);
   if (const auto* genesis = std::get_if<codec::Genesis>(&statement.body)) {
     if (!genesis_) genesis_ = std::make_shared<codec::Genesis>(*genesis);
@@ -65,6 +68,11 @@ Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) 
       clock_step_ = ClockStep{clock->step_us, statement.recorded_at, row};
   }
   return {};
+}
+
+const codec::IndexStatement* MetaState::index_statement(SegmentNumber number) const {
+  const auto found = indexes_->find(number.value);
+  return found == indexes_->end() ? nullptr : &found->second;
 }
 
 const Purge* MetaState::purge_of(TableId table, Row row) const {

@@ -75,6 +75,8 @@ class MetaState {
   const std::map<std::string, HoldFacts>& holds() const { return *holds_; }
   const std::vector<RollbackFacts>& rollbacks() const { return *rollbacks_; }
   const std::optional<ClockStep>& clock_step() const { return clock_step_; }
+  // The newest INDEX statement about that segment of logs/; nullptr: none.
+  const codec::IndexStatement* index_statement(SegmentNumber number) const;
 
  private:
   template <typename T>
@@ -91,6 +93,8 @@ class MetaState {
   Shared<std::map<std::string, HoldFacts>> holds_ = std::make_shared<std::map<std::string, HoldFacts>>();
   Shared<std::vector<RollbackFacts>> rollbacks_ = std::make_shared<std::vector<RollbackFacts>>();
   std::optional<ClockStep> clock_step_;
+  Shared<std::map<uint64_t, codec::IndexStatement>> indexes_ =
+      std::make_shared<std::map<uint64_t, codec::IndexStatement>>();  // by segment number
   std::array<uint64_t, kStatementTypeCount> counts_{};
 };
 

@@ -7,6 +7,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/crypto/signature.h"
 #include "engine/segment/reader.h"
+#include "engine/snapshot/index_cache.h"
 #include "engine/snapshot/segment_cache.h"
 
 namespace khipu::snapshot {
@@ -32,6 +33,8 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<os::Directory> root, 
   store->root_ = std::move(root);
   store->options_ = std::move(options);
   store->cache_ = std::make_unique<SegmentCache>(*store->root_, store->options_.open_files_max);
+  store->indexes_ =
+      std::make_unique<IndexCache>(*store->root_, store->options_.index_bytes_max, store->options_.index_files_max);
   return store;
 }
 

@@ -14,6 +14,7 @@
 #include "engine/codec/frame.h"
 #include "engine/codec/record.h"
 #include "engine/codec/statement.h"
+#include "engine/index/reader.h"
 #include "engine/os/file.h"
 #include "engine/os/lock_file.h"
 #include "engine/registry/schema.h"
@@ -26,11 +27,14 @@ namespace khipu::snapshot {
 class Snapshot;
 class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
 class SegmentView;
+class IndexCache;  // open indexes of sealed segments
 
 struct StoreOptions {
   // The pinned verifier key. Without it the key GENESIS names is used and answers can only claim `self_consistent`.
   std::optional<std::array<uint8_t, 32>> verifier_key;
-  size_t open_files_max = 64;  // FD cache bound
+  size_t open_files_max = 64;              // FD cache bound
+  uint64_t index_bytes_max = 96ULL << 20;  // of checked index blocks kept in memory
+  size_t index_files_max = 512;
 };
 
 // A root opened for reading. Any thread; outlives its snapshots.
@@ -53,6 +57,7 @@ class Store {
   std::unique_ptr<os::Directory> root_;
   StoreOptions options_;
   std::unique_ptr<SegmentCache> cache_;
+  std::unique_ptr<IndexCache> indexes_;
   std::mutex mutex_;                       // guards the members below
   std::weak_ptr<const Snapshot> newest_;   // handed out again while HEAD does not move
   std::shared_ptr<const MetaState> meta_;  // of the newest snapshot: the next one reads only what came since
@@ -126,6 +131,13 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
 
   // The stored hashes of a table's tree, for proofs; right up to the table's size, checked by nobody yet.
   Result<std::unique_ptr<tree::HashSource>> hashes(TableId table) const;
+  // The index of a sealed segment of logs/, or nullptr when there is none to use: then the segment is scanned.
+  // kCorrupt: its file is not what the INDEX statement says.
+  Result<std::shared_ptr<const index::Reader>> segment_index(const SegmentInfo& segment) const;
+  // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from the
+  // segment's first one.
+  Result<void> scan_rows(const SegmentInfo& segment, const index::RowSet& rows, const index::Column& offsets,
+                         Order order, const Visit& visit) const;
 
   // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;

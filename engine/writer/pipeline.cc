@@ -19,6 +19,7 @@ void Writer::Impl::start_threads() {
   writer_thread = std::thread([this] { write_loop(); });
   sync_thread = std::thread([this] { sync_loop(); });
   checkpoint_thread = std::thread([this] { checkpoint_loop(); });
+  if (options.index_segments) index_thread = std::thread([this] { index_loop(); });
 }
 
 Error Writer::Impl::poison_error() const {
@@ -37,6 +38,7 @@ void Writer::Impl::poison(const Error& error) {
   sync_moved.notify_all();
   checkpoint_moved.notify_all();
   checkpoint_made.notify_all();
+  index_moved.notify_all();
   for (Submission& submission : refused) submission.answer(poison_error());
 }
 
@@ -167,6 +169,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   {
     const std::lock_guard hold(mutex);
     schema = sequencer->schema();
+    rules = sequencer->rules();
   }
   if (has_rows) {
     if (committer->wants_seal() && !committer->uncommitted()) {
@@ -244,6 +247,7 @@ void Writer::Impl::sync_loop() {
   }
   sync_done = true;
   checkpoint_moved.notify_all();
+  index_moved.notify_all();
 }
 
 Result<void> Writer::Impl::make_durable(Job& job) {
@@ -259,6 +263,7 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   events += job.events;
   published.commit = job.commit;
   published.head = job.head;
+  if (sealed_logs() > index_next) index_moved.notify_all();
   if (job.checkpoint) {
     job.checkpoint->commit = job.commit;
     job.checkpoint->head = job.head;

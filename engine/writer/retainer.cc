@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/crypto/hash.h"
+#include "engine/index/format.h"
 #include "engine/os/lock_file.h"
 #include "engine/segment/level_files.h"
 #include "engine/writer/table.h"
@@ -18,7 +19,9 @@ constexpr int64_t kLookUs = 50000;  // at the reader slots, while waiting
 
 struct Retainer::Doomed {
   TableId table = TableId::kLogs;
-  std::vector<os::Entry> files;  // oldest first
+  std::vector<os::Entry> files;    // segments, oldest first
+  std::vector<os::Entry> indexes;  // theirs
+  bool empty() const { return files.empty() && indexes.empty(); }
 };
 
 Result<std::unique_ptr<Retainer>> Retainer::open(std::unique_ptr<os::Directory> root, Writer& writer, os::Clock& clock,
@@ -116,8 +119,10 @@ Result<std::vector<Retainer::Doomed>> Retainer::doomed() {
     for (const os::Entry& entry : entries) {
       const std::optional<SegmentNumber> number = segment::parse_segment_name(entry.name);
       if (number && *number <= purges.back().last_segment) doomed.files.push_back(entry);
+      const std::optional<SegmentNumber> indexed = index::parse_index_name(entry.name);
+      if (indexed && *indexed <= purges.back().last_segment) doomed.indexes.push_back(entry);
     }
-    if (!doomed.files.empty()) all.push_back(std::move(doomed));
+    if (!doomed.empty()) all.push_back(std::move(doomed));
   }
   return all;
 }
@@ -166,6 +171,10 @@ Result<Retainer::Swept> Retainer::sweep() {
     for (const os::Entry& file : one.files) {
       KHIPU_TRY(directory->unlink(file.name));
       ++swept.segments;
+      swept.bytes += file.size;
+    }
+    for (const os::Entry& file : one.indexes) {
+      KHIPU_TRY(directory->unlink(file.name));
       swept.bytes += file.size;
     }
     KHIPU_TRY(directory->sync());

@@ -37,6 +37,7 @@ Result<void> Rules::check(const codec::Statement& statement) const {
 void Rules::apply(const codec::Statement& statement) {
   if (const auto* retention = std::get_if<codec::Retention>(&statement)) {
     retained[index_of(retention->table)] = retention->to;
+    retained_segment[index_of(retention->table)] = retention->last_segment.next();
   } else if (const auto* hold = std::get_if<codec::Hold>(&statement)) {
     hold->set ? void(holds.insert(hold->name)) : void(holds.erase(hold->name));
   } else if (const auto* clock = std::get_if<codec::Clock>(&statement)) {

@@ -13,8 +13,9 @@
 namespace khipu::writer {
 
 struct Rules {
-  std::array<Row, kTableCount> retained{};  // rows below it were let go
-  std::set<std::string> holds;              // names of those that are set
+  std::array<Row, kTableCount> retained{};                    // rows below it were let go
+  std::array<SegmentNumber, kTableCount> retained_segment{};  // and segments below it
+  std::set<std::string> holds;                                // names of those that are set
   bool clock_stepped = false;
 
   // kConflict: a RETENTION while a hold is set, one that does not go on where the last one ended (overlap), a hold that

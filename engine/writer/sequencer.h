@@ -53,7 +53,7 @@ class Sequencer {
   Result<void> append_statement(const codec::Statement& statement, Pending& pending);
 
   std::shared_ptr<const registry::Schema> schema() const { return schema_; }
-  const Rules& rules() const { return *rules_; }
+  std::shared_ptr<const Rules> rules() const { return rules_; }
   const std::vector<codec::RecoveryStatement>& recovered() const { return recovered_; }
   const std::optional<codec::Genesis>& genesis() const { return genesis_; }
   IdempotencyWindow& window() { return window_; }

@@ -146,6 +146,7 @@ Status Writer::status() const {
   status.recovery = impl_->recovery;
   status.checkpoint = impl_->checkpoint_number;
   status.checkpoint_note = impl_->checkpoint_note;
+  status.index_error = impl_->index_error;
   return status;
 }
 

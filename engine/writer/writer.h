@@ -39,6 +39,7 @@ struct Options {
   int64_t checkpoint_interval_us = 1000000;          // between checkpoints while something moves
   int64_t heartbeat_interval_us = 3600LL * 1000000;  // silence is signed after so long
   ingest::Limits limits;
+  bool index_segments = true;  // sealed segments get an index, in the background
   std::string role = "serve";  // said in LOCK
   // `khipu recover --accept-rollback`: what the key side remembers is lost, an operator says why, and a ROLLBACK
   // statement says it for ever. kInvalid when there is nothing to accept.
@@ -87,6 +88,7 @@ struct Status {
   RecoveryReport recovery;
   uint64_t checkpoint = 0;      // number of the newest published one
   std::string checkpoint_note;  // meta's: a C2SP signed note
+  std::string index_error;      // why a segment has no index, or empty: it is scanned, and the next start tries again
 };
 
 // Owner: whoever opened it; submit(), status() and schema() from any thread.
@@ -109,6 +111,8 @@ class Writer {
   // timer.
   Result<void> publish();
 
+  // Until every sealed segment has its index and the statements about them are durable, or the writer ends.
+  void wait_until_indexed();
   // Commits what waits, syncs, writes the key-side state and lets go of LOCK; later submissions are kPoisoned.
   Result<void> close();
   // Changes of settings that need no reopening: sync policy, group, queue, limits, idempotency window.

@@ -72,6 +72,7 @@ Result<std::unique_ptr<writer::Writer>> CrashRig::open(uint64_t segment_size_byt
   options.sync = policy_;
   options.group_events = 1;
   options.segment_size_bytes = segment_size_bytes;
+  options.index_segments = index_segments_;
   return writer::Writer::open({*root_, *keys_, clock_, random_}, options);
 }
 
@@ -114,6 +115,7 @@ Result<writer::Receipt> CrashRig::submit(writer::Writer& writer, const std::stri
 Result<void> CrashRig::life(size_t events, uint64_t segment_size_bytes) {
   KHIPU_TRY_ASSIGN(const std::unique_ptr<writer::Writer> writer, open(segment_size_bytes));
   for (size_t i = 0; i < events; ++i) KHIPU_TRY(submit(*writer, fmt::format("e-{}", next_++)));
+  writer->wait_until_indexed();
   return writer->close();
 }
 

@@ -23,7 +23,7 @@ MAY_USE = {
     "engine/segment": _engine("base os codec"),
     "engine/registry": _engine("base codec"),
     "engine/protect": _engine("base crypto registry"),
-    "engine/index": _engine("base os crypto codec segment registry protect"),
+    "engine/index": _engine("base os crypto codec tree segment registry protect"),
     "engine/snapshot": _engine("base os codec crypto tree segment registry index"),
     "engine/ingest": _engine("base os codec registry protect"),
     "engine/retention": _engine("base segment registry snapshot"),

@@ -54,6 +54,9 @@ class TestLog {
   Row add(const Spec& spec) { return add(std::vector<Spec>{spec}); }
   Error refused(const Spec& spec);  // what the writer says against it
   void restart();                   // writer and readers are closed and opened again
+  void wait_until_indexed() { writer_->wait_until_indexed(); }
+  // Takes the index files of sealed segments away; with `damage` they stay, with a bit changed.
+  uint64_t spoil_indexes(bool damage);
   Engine& engine() { return *engine_; }
   snapshot::Store& store() { return *store_; }
   writer::Writer& writer() { return *writer_; }

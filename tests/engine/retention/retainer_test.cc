@@ -166,7 +166,11 @@ TEST_CASE("retention: by age it is suspended while the clock counts as stepped")
 TEST_CASE("retention: what is damaged stays, as evidence, and the message says where") {
   Root root;
   for (int i = 0; i < 60; ++i) REQUIRE(root.add(std::string(512, 'x')).ok());
-  root.disk.flip_bit("root/logs/seg-0000000002.log", 1000);
+  root.disk.edit("root/logs/seg-0000000002.log", [](Buffer& bytes) {
+    const size_t content = as_text(bytes).find("xxxx");
+    REQUIRE(content != std::string_view::npos);
+    bytes[content] ^= 1;
+  });
   const auto refused = root.retainer->decide(TableId::kLogs, {std::nullopt, 4096}, "test");
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == Code::kCorrupt);
