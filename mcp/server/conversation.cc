@@ -31,12 +31,16 @@ void Conversation::cancel_all() {
   modern_.cancel_all();
 }
 
+void Conversation::attach(jsonrpc::Outbox& outbox) {
+  const std::lock_guard lock(mutex_);
+  if (stream_ == &outbox) return;
+  if (stream_ != nullptr) session_.detach(*stream_);
+  session_.attach(outbox);
+  stream_ = &outbox;
+}
+
 void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox) {
-  if (stream_ != &outbox) {
-    if (stream_ != nullptr) session_.detach(*stream_);
-    session_.attach(outbox);
-    stream_ = &outbox;
-  }
+  attach(outbox);
   const jsonrpc::Incoming incoming = jsonrpc::parse(line);
   const auto* message = std::get_if<jsonrpc::Message>(&incoming);
   if (message != nullptr) {
@@ -53,7 +57,14 @@ void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox) {
 void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
   const bool claims = protocol::claims_modern(request.params);
   const bool is_legacy = session_.revision().has_value();
-  if (request.method == "initialize" && !is_legacy && is_modern_) {
+  bool is_modern = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (claims && !is_legacy && request.method != "server/discover" && request.method != "initialize")
+      is_modern_ = true;
+    is_modern = is_modern_;
+  }
+  if (request.method == "initialize" && !is_legacy && is_modern) {
     Failure failure{ErrorCode::kUnsupportedProtocolVersion, "this process speaks the modern revision"};
     const auto asked = request.params.find("protocolVersion");
     failure.data = protocol::unsupported_version_data(
@@ -61,13 +72,10 @@ void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Out
     refuse(outbox, request.id, failure);
     return outbox.done();
   }
-  if (request.method == "initialize" && !is_modern_) return session_.receive(jsonrpc::Message(request), outbox);
-  if (claims) {
-    // A stray modern request within a legacy session is served as what it is, and changes nothing.
-    if (!is_legacy && request.method != "server/discover") is_modern_ = true;
-    return modern_.receive(caller_, request, nullptr, outbox);
-  }
-  if (is_modern_ || is_modern_only(request.method)) {
+  if (request.method == "initialize" && !is_modern) return session_.receive(jsonrpc::Message(request), outbox);
+  // A stray modern request within a legacy session is served as what it is, and changes nothing.
+  if (claims) return modern_.receive(caller_, request, nullptr, outbox);
+  if (is_modern || is_modern_only(request.method)) {
     // Nothing says which revision this is; the answer names what is missing.
     const Result<protocol::Envelope> envelope = protocol::parse_envelope(request.params);
     refuse(outbox, request.id, {ErrorCode::kInvalidParams, envelope.error().message});

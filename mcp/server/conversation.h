@@ -12,7 +12,7 @@
 
 namespace khipu::mcp::server {
 
-// Thread-safe where Session and Modern are; receive() belongs to one thread. The outbox of the last line outlives it,
+// Thread-safe. The outbox of the last line outlives it,
 // or is told by another line that it is gone.
 class Conversation final : public jsonrpc::Handler {
  public:
@@ -26,12 +26,14 @@ class Conversation final : public jsonrpc::Handler {
   std::optional<protocol::Revision> revision() const { return session_.revision(); }
 
  private:
+  void attach(jsonrpc::Outbox& outbox);
   void receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
 
   Server& server_;
   const Caller caller_;
-  bool is_modern_ = false;             // receive()'s thread only
-  jsonrpc::Outbox* stream_ = nullptr;  // likewise: what session_ has attached
+  std::mutex mutex_;
+  bool is_modern_ = false;             // guarded by mutex_, as is the next
+  jsonrpc::Outbox* stream_ = nullptr;  // what session_ has attached
   Session session_;
   Modern modern_;
 };
