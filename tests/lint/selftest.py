@@ -23,7 +23,7 @@ BAD = [
     ("machine", "examples/x.sh", "curl https://py" + "pi.org/x\n", "names the host"),
     ("words", "engine/codec/x.cc", "// TO" + "DO later\n", "finish it"),
     ("words", "mcp/README.md", "This is not " + "implemented.\n", "finish it"),
-    ("words", "tests/engine/base/x.cc", 'TEST_CASE("one, two") {}\n', "no semicolon"),
+    ("words", "tests/engine/base/x.cc", 'TEST_CASE("one; two") {}\n', "no semicolon"),
     ("headers", "engine/base/x.h", "#pragma once\n", "what the file is"),
     ("headers", "engine/base/x.h", "// Says.\n", "no #pragma once"),
     ("headers", "engine/base/x.h", "// Says.\n#pragma once\nusing namespace khipu;\n", "opens no namespace"),
