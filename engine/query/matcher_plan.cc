@@ -22,6 +22,7 @@ std::vector<index::Term> codes(index::Field field, uint32_t bits) {
 Result<void> Matcher::narrow(Plan& plan) const {
   using index::Field;
   const Compiled& c = where_;
+  if (scope_ != nullptr) plan.inexact();  // an index knows no callers
   if (from_ || to_) KHIPU_TRY(on_occurred_ ? plan.keep_times(from_, to_) : plan.keep_recorded(from_, to_));
   for (const Entity& actor : c.actors) KHIPU_TRY(plan.keep_entities(Field::kActor, actor));
   for (const Entity& target : c.targets) KHIPU_TRY(plan.keep_entities(Field::kTarget, target));
