@@ -45,7 +45,7 @@ def main():
     for name in ("source", "verify", "attacks", "programs"):
         parser.add_argument("--" + name, required=True, type=pathlib.Path)
     parser.add_argument("--every", type=int, default=1, help="switch off each Nth only")
-    parser.add_argument("--only", help="switch off this FILE:LINE only")
+    parser.add_argument("--only", nargs="*", help="switch off these FILE:LINE only")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     room = options.source / "engine" / "verify"
@@ -93,7 +93,7 @@ def main():
         near = {f"{name}:{n}" for n in range(int(number), int(number) + 4)}
         if not near & reached and not explained(place):
             faults.append(f"no test reaches {place}: {in_source[place]}")
-    switches = [options.only] if options.only else sorted(reached)[:: options.every]
+    switches = options.only or sorted(reached)[:: options.every]
     with concurrent.futures.ThreadPoolExecutor(max_workers=options.jobs) as pool:
         missed = [place for place, red in zip(switches, pool.map(caught, switches)) if not red]
     faults += [f"no test goes red without {place}: {line_of(place)}" for place in missed if not explained(place)]
