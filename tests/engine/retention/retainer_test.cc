@@ -32,6 +32,7 @@ struct Root {
     Options options;
     options.sync = SyncPolicy::kAlways;
     options.segment_size_bytes = segment_size_bytes;
+    options.index_segments = false;  // segments are tiny here: INDEX commits would outweigh the events
     auto opened = Writer::open({*root, *keys, clock, random}, options);
     INFO((opened.ok() ? "" : opened.error().message));
     REQUIRE(opened.ok());
