@@ -140,11 +140,16 @@ class Server {
     std::thread tcp([&] {
       if (tcp_) tcp_->stop(grace_ms);
     });
+    std::thread access([&] {
+      if (access_) access_->stop(grace_ms);
+    });
     if (local_) local_->stop(grace_ms);
     tcp.join();
+    access.join();
     api_.set_keeper(nullptr);
     keeper_.reset();
     (void)root_.unlink(kSocketName).ok();
+    (void)root_.unlink(kAccessSocketName).ok();
   }
 
   uint32_t drain_ms() const { return config_.drain_ms; }
