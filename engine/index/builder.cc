@@ -73,9 +73,11 @@ struct Dictionary {
 
 std::vector<Hash> block_hashes(Bytes body) {
   std::vector<Hash> hashes;
+  tree::LeafHasher hasher(hashes);
   for (size_t at = 0; at < body.size(); at += kBlockSize) {
-    hashes.push_back(tree::leaf_hash(body.subspan(at, std::min<size_t>(kBlockSize, body.size() - at))));
+    hasher.add(body.subspan(at, std::min<size_t>(kBlockSize, body.size() - at)));
   }
+  hasher.finish();
   return hashes;
 }
 
@@ -83,14 +85,6 @@ Builder::Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> inde
     : indexed_columns_(std::move(indexed_columns)) {
   header_.number = number;
   header_.first_row = first_row;
-}
-
-void Builder::add_term(const Term& term, uint32_t row) {
-  key_.assign(as_text(term.view()));
-  const auto [place, fresh] = terms_.try_emplace(key_, static_cast<uint32_t>(lists_.size()));
-  if (fresh) lists_.emplace_back();
-  std::vector<uint32_t>& list = lists_[place->second];
-  if (list.empty() || list.back() != row) list.push_back(row);  // two targets may be one entity
 }
 
 Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
@@ -106,29 +100,29 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   times_.push_back(event.occurred_at);
   recorded_.push_back(event.recorded_at);
   offsets_.push_back(static_cast<int64_t>(frame_offset));
-  add_term(entity_term(Field::kActor, event.actor.entity), row);
-  for (const codec::Pin& target : event.targets) add_term(entity_term(Field::kTarget, target.entity), row);
-  add_term(word_term(Field::kAction, event.action), row);
-  add_term(code_term(Field::kActionClass, static_cast<uint8_t>(event.action_class)), row);
-  add_term(code_term(Field::kOutcome, static_cast<uint8_t>(event.outcome)), row);
-  add_term(word_term(Field::kSource, event.source), row);
-  if (!event.url.empty()) add_term(word_term(Field::kUrl, event.url), row);
+  terms_.add(entity_term(Field::kActor, event.actor.entity).view(), row);
+  for (const codec::Pin& target : event.targets) terms_.add(entity_term(Field::kTarget, target.entity).view(), row);
+  terms_.add(word_term(Field::kAction, event.action).view(), row);
+  terms_.add(code_term(Field::kActionClass, static_cast<uint8_t>(event.action_class)).view(), row);
+  terms_.add(code_term(Field::kOutcome, static_cast<uint8_t>(event.outcome)).view(), row);
+  terms_.add(word_term(Field::kSource, event.source).view(), row);
+  if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
   for (const codec::ColumnValue& value : event.custom) {
     if (std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) {
-      add_term(column_term(value.column, value.value), row);
+      terms_.add(column_term(value.column, value.value).view(), row);
     }
   }
   return {};
 }
 
 Result<Buffer> Builder::body() {
-  std::vector<std::pair<std::string_view, uint32_t>> order;
-  order.reserve(terms_.size());
-  for (const auto& [term, list] : terms_) order.emplace_back(term, list);
-  std::sort(order.begin(), order.end());
   Dictionary dictionary;
-  for (const auto& [term, list] : order) dictionary.add(term, lists_[list], header_.rows);
-  header_.terms = static_cast<uint32_t>(order.size());
+  std::vector<uint32_t> rows;
+  for (const uint32_t number : terms_.ordered()) {
+    terms_.rows(number, rows);
+    dictionary.add(terms_.term(number), rows, header_.rows);
+  }
+  header_.terms = terms_.count();
   header_.pages = dictionary.count;
 
   Buffer bytes(kHeaderSize);

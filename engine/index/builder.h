@@ -3,13 +3,10 @@
 // verify all get the same bytes. Not here: reading the segment, writing the file.
 #pragma once
 
-#include <deque>
-#include <span>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/index/format.h"
+#include "engine/index/term_lists.h"
 
 namespace khipu::index {
 
@@ -30,15 +27,12 @@ class Builder {
   Result<File> finish();
 
  private:
-  void add_term(const Term& term, uint32_t row);
   Result<Buffer> body();
 
   Header header_;
   std::vector<uint32_t> indexed_columns_;
   std::vector<int64_t> times_, recorded_, offsets_;
-  std::unordered_map<std::string, uint32_t> terms_;  // to a place in lists_
-  std::vector<std::vector<uint32_t>> lists_;         // rows, ascending
-  std::string key_;                                  // scratch
+  TermLists terms_;
 };
 
 // Leaf hashes of the body's blocks, and their RFC 6962 root.
