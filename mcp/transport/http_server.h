@@ -47,7 +47,7 @@ class HttpServer final : public httplib::Server {
   bool is_stopping() const { return stopping_; }
   void cut_connections();
   bool wait_until_answered(std::chrono::milliseconds wait_max);  // false: requests are still at work
-  bool wait_until_idle(std::chrono::milliseconds wait_max);  // false: connections are still open
+  bool wait_until_idle(std::chrono::milliseconds wait_max);      // false: connections are still open
 
  private:
   bool process_and_close_socket(socket_t socket) override;
