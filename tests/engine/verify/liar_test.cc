@@ -474,6 +474,44 @@ TEST_CASE("liar: an event that pins a version which its commit does not cover (I
   log.told("reference-missing", "an event pins a row that its commit does not cover");
 }
 
+TEST_CASE("liar: records that go back in time, within a segment and from one to the next") {
+  const auto back_in_time = [](Log& log, std::string_view sentence, SegmentNumber segment) {
+    const std::vector<ForgedFrame> events = rows_of(log.rig.disk(), segment_file(TableId::kLogs, segment.value));
+    codec::EventRecord event;
+    REQUIRE(codec::decode_event(events.back().payload, event).ok());
+    event.recorded_at -= 1'000'000;
+    sign_rows(log.rig, {signed_row(event)});
+    log.told("time-backwards", sentence);
+  };
+  {
+    Log log;
+    back_in_time(log, "before that of the row in front", {0});
+  }
+  Log log(5, kSegment);
+  const auto active = [&] { return log.head().tables[index_of(TableId::kLogs)].segment; };
+  while (active().value == 0 || !rows_of(log.rig.disk(), segment_file(TableId::kLogs, active().value)).empty()) {
+    REQUIRE(log.rig.life(1, kSegment).ok());
+  }
+  back_in_time(log, "before that of the segment in front", {active().value - 1});
+}
+
+TEST_CASE("liar: a record of the access log that is none") {
+  Log log;
+  sign_rows(log.rig, {{TableId::kAccess, static_cast<uint8_t>(codec::row_kind(TableId::kAccess)), 0, {0x01}}});
+  log.told("frame-corrupt", "the record does not decode");
+}
+
+TEST_CASE("liar: a TABLE_HEAD that names a segment out of turn, and one that was never sealed") {
+  for (const uint64_t skip : {uint64_t{0}, uint64_t{1}}) {
+    Log log(30, kSegment);
+    codec::TableHead head = head_of(log.rig, TableId::kLogs);
+    const uint64_t next = log.rig.disk().read("root/logs/manifest").size() / segment::kManifestEntrySize;
+    head.sealed = {{{next + skip}, {0}, 1, 1}};
+    sign_statements(log.rig, {head});
+    log.told("head-inconsistent", skip == 0 ? "which the manifest does not have" : "comes next");
+  }
+}
+
 TEST_CASE("liar: a RETENTION that begins elsewhere, and one with another digest of the hashes") {
   {
     Log log(30, kSegment);
@@ -489,6 +527,96 @@ TEST_CASE("liar: a RETENTION that begins elsewhere, and one with another digest 
     sign_statements(log.rig, {retention});
     log.told("tile-mismatch", "the hashes of rows let go are not those the RETENTION");
   }
+}
+
+TEST_CASE("liar: publications in another order") {
+  const auto publications = [](Log& log) {  // behind each note of meta
+    std::vector<std::string> parts;
+    const std::string text(as_text(log.rig.disk().read("root/checkpoints.log")));
+    for (size_t from = 0; from < text.size();) {
+      size_t at = from;
+      bool meta = false;
+      while (!meta) {
+        meta = text.substr(at, text.find('\n', at) - at) == "example.org/crash";
+        at = text.find("\n\n", text.find("\n\n", at) + 2) + 2;
+      }
+      parts.push_back(text.substr(from, at - from));
+      from = at;
+    }
+    return parts;
+  };
+  const auto put = [](Log& log, const std::string& text) {
+    log.rig.disk().put("root/checkpoints.log", as_bytes(text));
+  };
+  {
+    Log log;
+    REQUIRE(log.rig.life(3).ok());
+    const std::vector<std::string> parts = publications(log);
+    REQUIRE(parts.size() >= 2);
+    std::string text;
+    for (const std::string& part : parts) text += part;
+    put(log, text + parts.front());
+    log.told("head-inconsistent", "a checkpoint of fewer rows than one in front of it");
+  }
+  {
+    Log log;
+    std::string text;
+    for (std::string part : publications(log)) {
+      const size_t registry = part.find("example.org/crash/registry\n"), logs = part.find("example.org/crash/logs\n");
+      if (registry == 0 && logs != std::string::npos) {
+        const size_t end = part.find("\n\n", part.find("\n\n", logs) + 2) + 2;
+        part = part.substr(logs, end - logs) + part.substr(0, logs) + part.substr(end);
+      }
+      text += part;
+    }
+    put(log, text);
+    log.told("head-inconsistent", "out of its publication's order");
+  }
+}
+
+TEST_CASE("liar: files between the tree files and in the root, a footer that is gone, HEAD ahead of its log") {
+  {
+    Log log;
+    log.rig.disk().put("root/logs/tree/9", as_bytes("x"));
+    log.told("file-unaccounted", "not a level file");
+  }
+  {
+    Log log;
+    log.rig.disk().put("root/notes.txt", as_bytes("x"));
+    log.told("file-unaccounted", "nothing accounts for this name");
+  }
+  {
+    Log log(30, kSegment);
+    auto frames = frames_of(log.rig.disk(), segment_file(TableId::kLogs, 1));
+    frames.pop_back();
+    write_frames(log.rig.disk(), segment_file(TableId::kLogs, 1), frames);
+    log.told("footer-mismatch", "a sealed segment without a footer");
+  }
+  {
+    Log log;
+    segment::Head head = log.head();
+    head.commit.value += 1;
+    put_head(log.rig.disk(), head);
+    log.told("head-inconsistent", "HEAD names a commit that is not there: what it published was durable");
+  }
+  {
+    Log log(30, kSegment);
+    segment::Head head = log.head();
+    head.tables[index_of(TableId::kLogs)].segment_first_row.value += 1;
+    put_head(log.rig.disk(), head);
+    log.told("row-gap", "does not begin where the one before it ends");
+  }
+}
+
+TEST_CASE("liar: an older copy against the state of a longer one") {
+  Log older;
+  CrashRig newer(older.rig.disk().clone(), 5);
+  newer.remember(older.rig);
+  REQUIRE(newer.life(2).ok());
+  verify::Options options;
+  options.since = newer.verify().state;
+  options.seed = 1;
+  older.told("rollback", "the log ends before the commit of the state you keep", options);
 }
 
 }  // namespace
