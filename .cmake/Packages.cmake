@@ -30,6 +30,18 @@ khipu_package(toml tomlplusplus::tomlplusplus)
 khipu_package(date date::date)
 khipu_package(date_tz date::date-tz)
 
+# SHA-256 in the lanes of wide registers; x86-64 only, and khipu hashes the same without it, only slower.
+find_path(KHIPU_IPSEC_MB_INCLUDE intel-ipsec-mb.h)
+find_library(KHIPU_IPSEC_MB_LIBRARY IPSec_MB)
+if(KHIPU_IPSEC_MB_INCLUDE AND KHIPU_IPSEC_MB_LIBRARY)
+  khipu_package(ipsec_mb "${KHIPU_IPSEC_MB_LIBRARY}")
+  target_include_directories(khipu_package_ipsec_mb SYSTEM INTERFACE "${KHIPU_IPSEC_MB_INCLUDE}")
+  target_compile_definitions(khipu_package_ipsec_mb INTERFACE KHIPU_IPSEC_MB)
+else()
+  message(STATUS "no libIPSec_MB: hashes are made one by one")
+  khipu_package(ipsec_mb)
+endif()
+
 find_package(unofficial-sodium QUIET)  # vcpkg's name; Debian has only the pkg-config file
 if(TARGET unofficial-sodium::sodium)
   khipu_package(sodium unofficial-sodium::sodium)

@@ -17,6 +17,9 @@ packages=(g++ cmake ninja-build pkg-config git ca-certificates ccache dpkg-dev p
   nlohmann-json3-dev libsodium-dev libssl-dev zlib1g-dev libsimdjson-dev libre2-dev libxxhash-dev libcli11-dev libfmt-dev libtomlplusplus-dev
   libhowardhinnant-date-dev tzdata catch2 jq curl)
 
+# Hashes many records at once; there is none for other processors, and khipu does without it.
+[[ $(dpkg --print-architecture 2>/dev/null) != amd64 ]] || packages+=(libipsec-mb-dev)
+
 fail() {
   printf 'install_deps: %s\n' "$1" >&2
   exit 1

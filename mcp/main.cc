@@ -1,17 +1,22 @@
-// khipu-mcp: wires a root opened for reading to the MCP server over stdio, and does nothing else.
+// khipu-mcp: wires a root opened for reading to the MCP server, and does nothing else.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
+#include "engine/access/reporter.h"
+#include "engine/auth/tokens.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
+#include "engine/os/service.h"
 #include "engine/tree/note.h"
-#include "mcp/server/session.h"
+#include "mcp/auth/bearer.h"
+#include "mcp/serve.h"
+#include "mcp/settings.h"
 #include "mcp/tools/audit_tool.h"
-#include "mcp/transport/stdio.h"
+#include "mcp/tools/prompts.h"
+#include "mcp/tools/resources.h"
 
 #ifndef KHIPU_VERSION
 #define KHIPU_VERSION "0.1.0"
@@ -21,59 +26,11 @@ namespace {
 
 using namespace khipu;
 
-constexpr const char* kHelp =
-    "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
-    "\n"
-    "usage: khipu-mcp [--key KEY] [--exit-when-orphaned] ROOT\n"
-    "\n"
-    "  ROOT              directory of the log (made by `khipu init`)\n"
-    "  --key KEY         the verifier key you were handed: a vkey, or a file (ROOT.keys/verifier.pub): every answer is "
-    "then checked\n"
-    "                    against it. Without it the log's own first key is used, and answers say self_consistent\n"
-    "  --exit-when-orphaned  stop when the parent process is gone, also when it left stdin open\n"
-    "  --version         print the version\n"
-    "  --help            print this\n"
-    "\n"
-    "Speaks MCP over stdin and stdout; diagnostics go to stderr. Exit codes: 0 ok, 3 usage or I/O.\n"
-    "\n"
-    "Claude Desktop: {\"mcpServers\": {\"audit\": {\"command\": \"khipu-mcp\", \"args\": [\"/path/to/ROOT\"]}}}\n";
-
 constexpr int kUsage = 3;
 
-void log_line(std::string_view text) {
-  std::fprintf(stderr, "khipu-mcp: %.*s\n", static_cast<int>(text.size()), text.data());
-}
-
 int refuse(const std::string& message) {
-  log_line(message);
+  mcp::log_line(message);
   return kUsage;
-}
-
-struct Settings {
-  std::string root, key;
-  bool exit_when_orphaned = false;
-};
-
-Result<Settings> parse(int count, char** words) {
-  Settings settings;
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "--key" && i + 1 < count) {
-      settings.key = words[++i];
-    } else if (word.starts_with("--key=")) {
-      settings.key = word.substr(6);
-    } else if (word == "--exit-when-orphaned") {
-      settings.exit_when_orphaned = true;
-    } else if (word.starts_with("-")) {
-      return Error{Code::kInvalid, "unknown option " + word.substr(0, 40) + "; see khipu-mcp --help"};
-    } else if (!settings.root.empty()) {
-      return Error{Code::kInvalid, "one ROOT only; see khipu-mcp --help"};
-    } else {
-      settings.root = word;
-    }
-  }
-  if (settings.root.empty()) return Error{Code::kInvalid, "which ROOT? see khipu-mcp --help"};
-  return settings;
 }
 
 // A vkey as `khipu init` prints it ("name+hash+key"), or the file that holds the key.
@@ -90,7 +47,43 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
   return crypto::public_key(key);
 }
 
-Result<int> serve(const Settings& settings) {
+// The tokens in force: of the folder that was named, or of ROOT.keys if there is one.
+Result<std::shared_ptr<const auth::Tokens>> load_tokens(const mcp::Settings& settings) {
+  std::string folder = settings.keys;
+  if (folder.empty()) {
+    folder = settings.root;
+    while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+    folder += ".keys";
+  }
+  Result<std::unique_ptr<os::Directory>> keys = os::open_directory(folder);
+  if (!keys.ok() && keys.error().code == Code::kNotFound && settings.keys.empty()) {
+    return std::make_shared<const auth::Tokens>();
+  }
+  if (!keys.ok()) return std::move(keys).error();
+  KHIPU_TRY_ASSIGN(auth::Tokens tokens, auth::load_tokens(**keys));
+  return std::make_shared<const auth::Tokens>(std::move(tokens));
+}
+
+// Everyone must show a token as soon as one was made for a reader; without any, only loopback is served, and whoever
+// can connect there counts as the user who started us.
+Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server) {
+  KHIPU_TRY_ASSIGN(const auto tokens, load_tokens(settings));
+  const bool has_readers = std::any_of(tokens->list().begin(), tokens->list().end(), [](const auth::Token& token) {
+    return !mcp::auth::caller_of(token).grants.empty();
+  });
+  mcp::auth::BearerAuthenticator authenticator(tokens, [] { return os::system_clock().now(); });
+  const auto reload = [&] {
+    const auto loaded = load_tokens(settings);
+    if (!loaded.ok()) return mcp::log_line("the old tokens stay: " + loaded.error().message);
+    authenticator.set_tokens(*loaded);
+    mcp::log_line("tokens: " + std::to_string((*loaded)->list().size()) +
+                  (has_readers ? "" : "; they are asked for from the next start on"));
+  };
+  return mcp::serve_http(settings, signals, server, has_readers ? &authenticator : nullptr, {}, reload);
+}
+
+Result<int> serve(const mcp::Settings& settings) {
+  os::Signals signals;  // before any thread: they inherit its mask
   os::disable_core_dumps();
   snapshot::StoreOptions store_options;
   if (!settings.key.empty()) {
@@ -118,27 +111,32 @@ Result<int> serve(const Settings& settings) {
     os::system_random().fill({reinterpret_cast<uint8_t*>(&value), sizeof value});
     return value;
   };
-  options.log = log_line;
-  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(std::move(options), mcp::tools::make_tools(audit)));
-  mcp::transport::StdioOptions stdio_options;
-  stdio_options.exit_when_orphaned = settings.exit_when_orphaned;
-  stdio_options.log = log_line;
-  KHIPU_TRY_ASSIGN(auto stdio, mcp::transport::Stdio::take_standard_streams(std::move(stdio_options)));
-  mcp::server::Session session(
-      *server,
-      {"uid:" + std::to_string(os::effective_user_id()), {"query", "reveal", "prove", "verify", "access_log"}, ""});
-  if (!stdio->run(session)) std::_Exit(0);  // a call that does not stop must not keep the host waiting
-  return 0;
+  options.log = mcp::log_line;
+  if (settings.is_http) options.worker_count = 8;
+  access::Reporter reporter(settings.root);
+  mcp::tools::AccessObserver observer(settings.access_log,
+                                      [&](codec::AccessRecord record) { return reporter.report(std::move(record)); });
+  options.observer = &observer;
+  mcp::server::Changes changes;
+  options.changes = &changes;
+  os::system_random().fill(options.state_key);
+  KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(
+                                    std::move(options), {mcp::tools::make_tools(audit), mcp::tools::make_prompts(audit),
+                                                         mcp::tools::make_resources(audit)}));
+  const mcp::tools::ResourceWatcher watcher(audit, changes);
+  if (settings.is_http) return serve_http(settings, signals, *server);
+  return mcp::serve_stdio(settings, signals, *server);
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   for (int i = 1; i < count; ++i) {
-    if (std::strcmp(words[i], "--help") == 0 || std::strcmp(words[i], "-h") == 0) return std::fputs(kHelp, stdout) < 0;
+    const bool asks_help = std::strcmp(words[i], "--help") == 0 || std::strcmp(words[i], "-h") == 0;
+    if (asks_help) return std::fputs(mcp::kHelp, stdout) < 0;
     if (std::strcmp(words[i], "--version") == 0) return std::puts("khipu-mcp " KHIPU_VERSION) < 0;
   }
-  const Result<Settings> settings = parse(count, words);
+  const Result<mcp::Settings> settings = mcp::parse_settings(count, words);
   if (!settings.ok()) return refuse(settings.error().message);
   const Result<int> served = serve(*settings);
   return served.ok() ? *served : refuse(served.error().message);

@@ -46,14 +46,71 @@ Result<std::vector<Grant>> parse_grants(std::string_view text) {
   }
 }
 
+bool is_plain(char c) {
+  constexpr std::string_view kOther = "._:/@-";
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         kOther.find(c) != std::string_view::npos;
+}
+
+std::string encode_list(const std::vector<std::string>& list) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string text;
+  for (const std::string& word : list) {
+    if (!text.empty()) text += ',';
+    for (const char c : word) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (is_plain(c)) {
+        text += c;
+      } else {
+        text.append("%").append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+      }
+    }
+  }
+  return text;
+}
+
+// The one text that encode_list() gives for the list, or an error.
+Result<std::vector<std::string>> parse_list(std::string_view text) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+  std::vector<std::string> list(1);
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == ',') {
+      list.emplace_back();
+    } else if (text[i] != '%') {
+      list.back() += text[i];
+    } else {
+      const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1, low = high < 0 ? -1 : digit(text[i + 2]);
+      if (low < 0) return Error{Code::kCorrupt, "scope: malformed %HH"};
+      list.back() += static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (list[i].empty() || (i > 0 && list[i - 1] >= list[i])) return Error{Code::kCorrupt, "scope: not in order"};
+  }
+  if (encode_list(list) != text) return Error{Code::kCorrupt, "scope: written in another way"};
+  return list;
+}
+
+void tidy(std::vector<std::string>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
 Result<Token> parse_line(std::string_view line) {
   std::string padded(line);
   padded += ' ';
   std::string_view rest = padded;
   std::optional<std::string_view> words[6];
   for (auto& word : words) word = cut(rest, ' ');
-  if (!words[5] || !rest.empty() || *words[0] != "token") return Error{Code::kCorrupt, "not six words"};
+  if (!words[5] || *words[0] != "token") return Error{Code::kCorrupt, "not six words"};
   Token token;
+  for (const auto& [prefix, list] :
+       {std::pair(std::string_view("types="), &token.types), std::pair(std::string_view("sources="), &token.sources)}) {
+    if (!rest.starts_with(prefix)) continue;
+    KHIPU_TRY_ASSIGN(*list, parse_list(cut(rest, ' ')->substr(prefix.size())));
+  }
+  if (!rest.empty()) return Error{Code::kCorrupt, "more words than a token has"};
   token.name = *words[1];
   if (!valid_token_name(token.name)) return Error{Code::kCorrupt, "name"};
   const std::optional<Buffer> hash = from_hex(*words[2]);
@@ -125,8 +182,10 @@ std::string Tokens::format() const {
       if (i > 0) text += ",";
       text += name(token.grants[i]);
     }
-    text +=
-        " " + format_rfc3339(token.created) + " " + (token.expires ? format_rfc3339(*token.expires) : "never") + "\n";
+    text += " " + format_rfc3339(token.created) + " " + (token.expires ? format_rfc3339(*token.expires) : "never");
+    if (!token.types.empty()) text += " types=" + encode_list(token.types);
+    if (!token.sources.empty()) text += " sources=" + encode_list(token.sources);
+    text += "\n";
   }
   return text;
 }
@@ -160,6 +219,11 @@ Result<std::string> mint(os::Directory& keys, os::Random& random, TimeUs now, To
   }
   std::sort(wanted.grants.begin(), wanted.grants.end());
   wanted.grants.erase(std::unique(wanted.grants.begin(), wanted.grants.end()), wanted.grants.end());
+  tidy(wanted.types);
+  tidy(wanted.sources);
+  for (const auto* list : {&wanted.types, &wanted.sources}) {
+    if (!list->empty() && list->front().empty()) return Error{Code::kInvalid, "an empty word in the token's scope"};
+  }
   if (wanted.grants.empty()) return Error{Code::kInvalid, "a token needs at least one grant"};
   if (wanted.expired(now)) return Error{Code::kInvalid, "the token would already have expired"};
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> lock, lock_tokens(keys));

@@ -3,12 +3,13 @@
 //
 // The file `tokens` in the keys folder, 0600, text:
 //   khipu-tokens/1
-//   token NAME SHA256 GRANTS CREATED EXPIRES
+//   token NAME SHA256 GRANTS CREATED EXPIRES [types=LIST] [sources=LIST]
 // one line a token, single spaces, ordered by name. NAME is [A-Za-z0-9._-]{1,64}; SHA256 is 64 lower-case hex digits of
 // SHA-256(token as text); GRANTS is a comma list in the order of the enumeration; CREATED is RFC 3339 in UTC; EXPIRES
-// too, or "never". Valid if and only if every line has that form, names and hashes are unique, and the last line ends
-// with a line break. Written by replace_file under an exclusive lock on `tokens.lock`.
-// A token is 256 random bits, so a plain hash keeps it: there is nothing to guess.
+// too, or "never". LIST is what the token may see of the log: comma-parted, ascending and each once, every byte outside
+// [A-Za-z0-9._:/@-] as %HH in capitals; a list that is not there does not restrict. Valid if and only if every line has
+// that form, names and hashes are unique, and the last line ends with a line break. Written by replace_file under an
+// exclusive lock on `tokens.lock`. A token is 256 random bits, so a plain hash keeps it: there is nothing to guess.
 #pragma once
 
 #include <optional>
@@ -23,8 +24,8 @@
 
 namespace khipu::auth {
 
-// Deny by default: a token may do what it was given, nothing else. Today's listener asks for kIngest only; the others
-// are taken so that a token made now keeps its meaning.
+// Deny by default: a token may do what it was given, nothing else. The writer's listener asks for kIngest, the MCP
+// server for the others.
 enum class Grant : uint8_t { kIngest = 0, kQuery, kReveal, kProve, kVerify, kAccessLog };
 inline constexpr size_t kGrantCount = 6;
 std::string_view name(Grant grant);  // "ingest" "query" "reveal" "prove" "verify" "access_log"
@@ -34,6 +35,8 @@ struct Token {
   std::string name;
   Hash hash{};
   std::vector<Grant> grants;  // ascending, at least one
+  // Scope of a reader: entity types and sources; empty: all. Ascending.
+  std::vector<std::string> types, sources;
   TimeUs created = 0;
   std::optional<TimeUs> expires;
   bool may(Grant grant) const;

@@ -30,6 +30,8 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_types_infer());
   commands.push_back(make_columns_list());
   commands.push_back(make_columns_add());
+  commands.push_back(make_retention_command());
+  commands.push_back(make_hold_command());
   commands.push_back(make_version_command());
   return commands;
 }

@@ -34,6 +34,8 @@ std::unique_ptr<Command> make_types_add();
 std::unique_ptr<Command> make_types_infer();
 std::unique_ptr<Command> make_columns_list();
 std::unique_ptr<Command> make_columns_add();
+std::unique_ptr<Command> make_retention_command();
+std::unique_ptr<Command> make_hold_command();
 std::unique_ptr<Command> make_version_command();
 
 // The table, in the order `khipu --help` shows it.

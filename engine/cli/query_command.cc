@@ -1,4 +1,6 @@
 // `khipu query`: a page of events.
+#include "engine/base/bytes.h"
+#include "engine/base/time.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/query_access.h"
@@ -25,6 +27,8 @@ class QueryCommand final : public Command {
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "directory of the log");
     filter_.declare(arguments);
+    arguments.choice("--log", log_, {"events", "access"},
+                     "access: who read the log; then --actor is the caller, --action the tool; default events");
     arguments.number("--limit", limit_, 0, 100000, "rows of a page; default 25; 0: the total alone");
     arguments.text("--cursor", cursor_, "CURSOR", "the next page, as the page before it printed");
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
@@ -42,7 +46,12 @@ class QueryCommand final : public Command {
       request.filter = std::move(filter).value();
       request.order = filter_.order(true);
       request.given = filter_.given();
+      if (log_ == "access") {
+        request.filter->log = query::Log::kAccess;
+        request.given += "log=access";
+      }
     }
+    if (log_ == "access") return run_access(*access.engine, request, output);
     const auto page = access.engine->events(request);
     if (!page.ok()) return to_error(page.error());
     if (output.json()) {
@@ -54,6 +63,52 @@ class QueryCommand final : public Command {
   }
 
  private:
+  static Result<Exit> run_access(query::Engine& engine, const query::EventRequest& request, Output& output) {
+    const auto page = engine.accesses(request);
+    if (!page.ok()) return to_error(page.error());
+    if (output.json()) {
+      std::string text = "{\"schema\":\"khipu.access/v1\",\"as_of\":";
+      query::append_as_of(text, page->as_of);
+      text += ",\"total\":";
+      text += page->total_is_lower_bound ? "{\"at_least\":" + std::to_string(page->total) + "}"
+                                         : std::to_string(page->total);
+      text += ",\"returned\":" + std::to_string(page->rows.size()) + ",\"cursor\":";
+      text += page->cursor ? "\"" + *page->cursor + "\"" : "null";
+      text += ",\"accesses\":[";
+      for (const query::AccessRow& row : page->rows) {
+        if (text.back() != '[') text += ',';
+        query::append_access(text, row);
+      }
+      text += "],\"findings\":";
+      query::append_findings(text, page->findings);
+      output.line(text + "}");
+    } else {
+      for (const query::AccessRow& row : page->rows) output.line(access_line(row));
+      output.line(std::to_string(page->rows.size()) + " of " + (page->total_is_lower_bound ? "at least " : "") +
+                  std::to_string(page->total) + " reads that match, in an access log of " +
+                  std::to_string(page->as_of.tree_size) + ", root " + base64(page->as_of.root));
+      if (page->cursor) output.line("more: --cursor " + *page->cursor);
+      (void)tell(output, page->findings, {});
+    }
+    return page->findings_total > 0 ? Exit::kFinding : Exit::kOk;
+  }
+
+  // "a:17  2026-06-15T05:07:07.123456Z  token:auditor-1  audit_query  success  actor,from  25 rows"
+  static std::string access_line(const query::AccessRow& row) {
+    const codec::AccessRecord& record = row.record;
+    std::string line = "a:" + std::to_string(row.row.value) + "  " + format_rfc3339(record.time) + "  " +
+                       printable(record.caller) + "  " + printable(record.tool) + "  " +
+                       std::string(codec::name(record.outcome));
+    if (!record.code.empty()) line += " " + printable(record.code);
+    const char* space = "  ";
+    for (const std::string& name : record.arguments) {
+      line += space + printable(name);
+      space = ",";
+    }
+    if (record.results) line += "  " + std::to_string(*record.results) + " results";
+    return line;
+  }
+
   static void print_json(Output& output, const query::EventPage& page) {
     std::string text = "{\"schema\":\"khipu.query/v1\",\"as_of\":";
     query::append_as_of(text, page.as_of);
@@ -89,7 +144,7 @@ class QueryCommand final : public Command {
     (void)tell(output, page.findings, page.notes);
   }
 
-  std::string root_, cursor_, key_;
+  std::string root_, cursor_, key_, log_ = "events";
   uint64_t limit_ = 25;
   FilterArguments filter_;
 };

@@ -18,12 +18,15 @@ class ServeCommand final : public Command {
            "                     with the seq of each; Idempotency-Key: KEY or ?idempotency=event_id make a repeat "
            "safe\n"
            "  POST /v1/types, /v1/columns   definitions as JSON       GET /v1/status, /v1/healthz\n"
+           "  POST /v1/retention, /v1/holds   for the writer's own user and root: see `khipu retention --help`\n"
+           "And on ROOT/access.sock, for the same users: POST /v1/access, who read the log, as khipu-mcp tells it.\n"
            "Answers: 400 names the line and member, 401, 403, 409 same key other body, 413, 415, 503 full "
            "(Retry-After),\n"
            "507 disk full. A batch is added whole or not at all.\n\n"
            "Signals: SIGTERM and SIGINT drain, sync and end with 0; SIGHUP reads config and tokens again.\n"
            "After a failed write or sync the writer answers 503 \"poisoned\" and ends with 3: start it again.\n\n"
-           "Settings of the config file (TOML, sections [writer], [http], [limits]; unknown keys are errors):\n" +
+           "Settings of the config file (TOML, sections [writer], [retention], [http], [limits]; unknown keys are "
+           "errors):\n" +
            daemon::settings_help() +
            "\nExamples:\n  khipu serve /var/lib/khipu/main\n"
            "  khipu serve /srv/audit --sync always --http 127.0.0.1:7340\n"
@@ -41,6 +44,12 @@ class ServeCommand final : public Command {
     arguments.text("--config", options_.config, "FILE", "settings (TOML), read again on SIGHUP; default: none");
     arguments.text("--sync", options_.sync, "POLICY",
                    "always, group:N:MS (commit at N events or MS milliseconds) or os; default group:1000:5");
+    arguments.text("--retention-max-age", options_.retention_max_age, "AGE",
+                   "let sealed segments of older events go (90s, 12h, 30d, 52w); default: keep for ever");
+    arguments.text("--retention-max-bytes", options_.retention_max_bytes, "BYTES",
+                   "let the oldest sealed segments of logs go until it is within this (10GiB); default: no bound");
+    arguments.text("--retention-interval", options_.retention_interval, "AGE",
+                   "how often that is enforced; default 300s");
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
   }
 

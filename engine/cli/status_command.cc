@@ -63,21 +63,40 @@ Result<Times> event_times(const snapshot::Snapshot& snapshot) {
   return times;
 }
 
+// What was let go, what forbids it, and whether age counts.
+Json retention_json(const snapshot::Snapshot& snapshot) {
+  Json json = Json::object();
+  for (const TableId table : {TableId::kLogs, TableId::kAccess}) {
+    const std::vector<snapshot::Purge>& purges = snapshot.meta().purges(table);
+    Json facts = {
+        {"first_row", snapshot.meta().retained(table).value}, {"statements", purges.size()}, {"newest", Json()}};
+    if (!purges.empty()) {
+      facts["newest"] = {{"at", format_rfc3339(purges.back().at)},
+                         {"policy", purges.back().policy},
+                         {"recorded_last", format_rfc3339(purges.back().recorded_last)},
+                         {"meta_row", purges.back().meta_row.value}};
+    }
+    json[table_name(table)] = std::move(facts);
+  }
+  Json holds = Json::array();
+  for (const auto& [name, hold] : snapshot.meta().holds()) {
+    holds.push_back({{"name", name}, {"reason", hold.reason}, {"since", format_rfc3339(hold.since)}});
+  }
+  json["holds"] = std::move(holds);
+  const std::optional<snapshot::ClockStep>& step = snapshot.meta().clock_step();
+  json["clock_stepped"] = step ? Json{{"at", format_rfc3339(step->at)}, {"step_us", step->step_us}} : Json();
+  return json;
+}
+
 // What operators accepted, as the log says it: none on most logs.
-Result<Json> rollbacks(const snapshot::Snapshot& snapshot) {
+Json rollbacks(const snapshot::Snapshot& snapshot) {
   Json list = Json::array();
-  KHIPU_TRY(snapshot.scan(TableId::kMeta, {0}, Row{snapshot.size(TableId::kMeta)}, snapshot::Order::kAscending,
-                          [&](const snapshot::ScannedRow& row) {
-                            const auto statement = codec::decode_statement(row.frame.payload);
-                            if (!statement.ok()) return true;  // verify's to report
-                            const auto* rollback = std::get_if<codec::Rollback>(&statement->body);
-                            if (rollback == nullptr) return true;
-                            list.push_back({{"time", format_rfc3339(statement->recorded_at)},
-                                            {"lost_commit", rollback->lost_commit.value},
-                                            {"reason", rollback->reason},
-                                            {"by", rollback->by}});
-                            return true;
-                          }));
+  for (const snapshot::RollbackFacts& rollback : snapshot.meta().rollbacks()) {
+    list.push_back({{"time", format_rfc3339(rollback.at)},
+                    {"lost_commit", rollback.lost_commit.value},
+                    {"reason", rollback.reason},
+                    {"by", rollback.by}});
+  }
   return list;
 }
 
@@ -112,6 +131,7 @@ class StatusCommand final : public Command {
                  {"verifier_key", hex(snapshot.genesis().verifier)},
                  {"commit", snapshot.commit().number.value},
                  {"commit_time", format_rfc3339(snapshot.commit().time)},
+                 {"retained_from", times.oldest ? Json(format_rfc3339(*times.oldest)) : Json()},
                  {"oldest", times.oldest ? Json(format_rfc3339(*times.oldest)) : Json()},
                  {"newest", times.newest ? Json(format_rfc3339(*times.newest)) : Json()}};
     for (const TableId table : kTables) {
@@ -124,11 +144,12 @@ class StatusCommand final : public Command {
                                            {"sealed", sealed},
                                            {"bytes", facts.bytes}};
     }
+    json["retention"] = retention_json(snapshot);
     for (const char* folder : {"quarantine", "dlq"}) {
       const FolderFacts facts = folder_facts(std::filesystem::path(root_) / folder);
       json[folder] = {{"files", facts.files}, {"bytes", facts.bytes}};
     }
-    KHIPU_TRY_ASSIGN(json["rollbacks"], rollbacks(snapshot));
+    json["rollbacks"] = rollbacks(snapshot);
     json["disk_bytes"] = folder_facts(root_).bytes;
     json["writer"] = {{"holds_lock", holder.held}, {"lock", holder.diagnostics}, {"live", Json()}};
     if (holder.held) {
@@ -165,6 +186,21 @@ class StatusCommand final : public Command {
       output.line("ROLLED BACK at " + text(rollback["time"]) + " by " + text(rollback["by"]) + ", commit " +
                   rollback["lost_commit"].dump() + " was lost: " + text(rollback["reason"]));
     }
+    const Json& retention = json["retention"];
+    for (const char* table : {"logs", "access"}) {
+      const Json& newest = retention[table]["newest"];
+      if (newest.is_null()) continue;
+      output.line(std::string(table) + ": rows below " + retention[table]["first_row"].dump() + " not retained since " +
+                  text(newest["at"]) + " (" + text(newest["policy"]) + "; RETENTION, meta row " +
+                  newest["meta_row"].dump() + ")");
+    }
+    for (const Json& hold : retention["holds"]) {
+      output.line("hold " + text(hold["name"]) + " since " + text(hold["since"]) + ": " + text(hold["reason"]));
+    }
+    if (!retention["clock_stepped"].is_null()) {
+      output.line("the wall clock was stepped at " + text(retention["clock_stepped"]["at"]) +
+                  ": retention by age is suspended until `khipu retention ROOT --clear-clock`");
+    }
     const Json& writer = json["writer"];
     if (!writer["holds_lock"].get<bool>()) {
       output.line("no writer");
@@ -175,6 +211,7 @@ class StatusCommand final : public Command {
       output.line("written by " + text(writer["lock"]) + ": since start " + live["since_start"]["events"].dump() +
                   " events in " + live["since_start"]["commits"].dump() + " commits, " + live["queued_events"].dump() +
                   " waiting, sync " + text(live["sync"]) +
+                  (live["retention"].is_object() ? ", retention of logs: " + text(live["retention"]["logs"]) : "") +
                   (live["poisoned"].is_null() ? "" : ", POISONED: " + text(live["poisoned"])));
     }
   }

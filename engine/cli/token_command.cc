@@ -1,4 +1,5 @@
-// `khipu token add|list|revoke`: bearer tokens of remote producers. The rules are engine/auth's.
+// `khipu token add|list|revoke`: bearer tokens of remote producers and readers. The rules are engine/auth's.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/auth/tokens.h"
@@ -10,7 +11,7 @@
 namespace khipu::cli {
 namespace {
 
-constexpr const char* kReload = "A running writer takes the change on SIGHUP.";
+constexpr const char* kReload = "A running writer and a running khipu-mcp take the change on SIGHUP.";
 
 class TokenCommand : public Command {
  public:
@@ -32,8 +33,15 @@ class TokenAdd final : public TokenCommand {
   std::string summary() const override { return "Make a token and print it once"; }
   std::string details() const override {
     return std::string("Only a hash is kept, in the keys folder: a lost token cannot be shown again. ") + kReload +
-           "\nGrants: ingest (add events); query, reveal, prove, verify, access_log are for readers.\n\n"
+           "\nGrants: ingest (add events to a writer that listens on HTTP); for readers over khipu-mcp --http: query "
+           "(ask),\n"
+           "reveal (free text as it is stored), prove, verify, access_log (who read the log). --type and --source "
+           "bound what\n"
+           "a reader sees: events whose source is one of these and whose entities are all of these types; nothing else "
+           "is\n"
+           "found or counted.\n\n"
            "Examples:\n  khipu token add /srv/audit billing\n"
+           "  khipu token add /srv/audit auditor-1 --grant query --grant verify --source billing\n"
            "  khipu token add /srv/audit ci --grant ingest --expires 2027-01-01T00:00:00Z\n\n"
            "Exit codes: 0 made, 3 not made.";
   }
@@ -41,6 +49,9 @@ class TokenAdd final : public TokenCommand {
     TokenCommand::declare(arguments);
     arguments.required("NAME", token_.name, "who will use it: 1 to 64 letters, digits, '.', '_', '-'");
     arguments.texts("--grant", grants_, "GRANT", "what it may do, may be repeated; default ingest");
+    arguments.texts("--type", token_.types, "TYPE",
+                    "only events whose entities are all of these types; may be repeated");
+    arguments.texts("--source", token_.sources, "NAME", "only events of these sources; may be repeated");
     arguments.text("--expires", expires_, "TIME", "RFC 3339 moment from which it is refused; default never");
   }
   Result<Exit> run(Output& output) override {
@@ -53,6 +64,11 @@ class TokenAdd final : public TokenCommand {
                      "--grant " + word + ": must be ingest, query, reveal, prove, verify or access_log"};
       }
       token_.grants.push_back(*grant);
+    }
+    const bool reads = std::any_of(token_.grants.begin(), token_.grants.end(),
+                                   [](auth::Grant grant) { return grant != auth::Grant::kIngest; });
+    if (!reads && (!token_.types.empty() || !token_.sources.empty())) {
+      return Error{Code::kInvalid, "--type and --source bound what a reader sees: give a reader's --grant"};
     }
     if (!expires_.empty()) {
       KHIPU_TRY_ASSIGN(const TimeUs expires, at("--expires", parse_rfc3339(expires_)));
@@ -92,11 +108,16 @@ class TokenList final : public TokenCommand {
         one["grants"].push_back(auth::name(grant));
         grants += (grants.empty() ? "" : ",") + std::string(auth::name(grant));
       }
+      if (!token.types.empty()) one["types"] = token.types;
+      if (!token.sources.empty()) one["sources"] = token.sources;
       one["created"] = format_rfc3339(token.created);
       one["expires"] = token.expires ? nlohmann::ordered_json(format_rfc3339(*token.expires)) : nullptr;
       one["expired"] = token.expired(now);
       if (!output.json()) {
-        output.line(token.name + "  " + grants + "  made " + format_rfc3339(token.created) + "  " +
+        std::string scope;
+        for (const std::string& type : token.types) scope += "  type " + printable(type);
+        for (const std::string& source : token.sources) scope += "  source " + printable(source);
+        output.line(token.name + "  " + grants + scope + "  made " + format_rfc3339(token.created) + "  " +
                     (token.expires ? (token.expired(now) ? "EXPIRED " : "until ") + format_rfc3339(*token.expires)
                                    : "does not expire"));
       }

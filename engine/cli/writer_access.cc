@@ -79,6 +79,10 @@ Result<WriterAccess::Checkpoint> WriterAccess::publish() {
   return Checkpoint{json["number"].get<uint64_t>(), json["note"].get<std::string>()};
 }
 
-Result<void> WriterAccess::close() { return writer_ ? writer_->close() : Result<void>(); }
+Result<void> WriterAccess::close() {
+  if (!writer_) return {};
+  writer_->wait_until_indexed();  // nobody may come for long who would build what is left
+  return writer_->close();
+}
 
 }  // namespace khipu::cli

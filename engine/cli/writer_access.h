@@ -31,7 +31,9 @@ class WriterAccess final : public import::Sink {
   // Ends with all synced, when we are the writer.
   Result<void> close();
 
-  bool running() const { return client_ != nullptr; }  // another process is the writer
+  bool running() const { return client_ != nullptr; }     // another process is the writer
+  daemon::HttpClient* client() { return client_.get(); }  // when running()
+  writer::Writer* writer() { return writer_.get(); }      // when not
   const ingest::Limits& limits() const { return limits_; }
   os::Directory& root() { return *root_; }
   // What the idempotency keys of this user are kept apart by, as the running writer would say it.

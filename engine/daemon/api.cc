@@ -4,6 +4,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/time.h"
+#include "engine/daemon/keeper.h"
 #include "engine/daemon/schema_json.h"
 #include "engine/os/process.h"
 
@@ -15,16 +16,19 @@ struct Api::Route {
   std::string_view method, path;
   bool local_only;  // the Unix socket alone
   bool open;        // no token asked
+  bool owner_only;  // and of those the writer's own user and root
   HttpResponse (Api::*handler)(HttpRequest&, const Caller&);
 };
 
 const Api::Route Api::kRoutes[] = {
-    {"POST", "/v1/events", false, false, &Api::post_events},
-    {"POST", "/v1/types", true, false, &Api::post_types},
-    {"POST", "/v1/columns", true, false, &Api::post_columns},
-    {"GET", "/v1/status", true, false, &Api::get_status},
-    {"POST", "/v1/checkpoint", true, false, &Api::post_checkpoint},
-    {"GET", "/v1/healthz", false, true, &Api::get_healthz},
+    {"POST", "/v1/events", false, false, false, &Api::post_events},
+    {"POST", "/v1/types", true, false, false, &Api::post_types},
+    {"POST", "/v1/columns", true, false, false, &Api::post_columns},
+    {"POST", "/v1/retention", true, false, true, &Api::post_retention},
+    {"POST", "/v1/holds", true, false, true, &Api::post_holds},
+    {"GET", "/v1/status", true, false, false, &Api::get_status},
+    {"POST", "/v1/checkpoint", true, false, false, &Api::post_checkpoint},
+    {"GET", "/v1/healthz", false, true, false, &Api::get_healthz},
 };
 
 HttpResponse Api::handle(HttpRequest& request) {
@@ -42,11 +46,42 @@ HttpResponse Api::handle(HttpRequest& request) {
       const bool unknown = caller.error().code == Code::kNotFound;
       return error_response(unknown ? 401 : 403, unknown ? "unauthorized" : "forbidden", caller.error().message);
     }
+    if (route.owner_only && !caller->owner) {
+      return error_response(403, "forbidden", "only the writer's own user and root may do this");
+    }
     return (this->*route.handler)(request, *caller);
   }
   if (allow.empty()) return error_response(404, "not_found", "there is nothing at this path");
   HttpResponse response = error_response(405, "method_not_allowed", "this path takes " + allow);
   response.allow = allow;
+  return response;
+}
+
+HttpResponse Api::handle_access(HttpRequest& request) {
+  if (request.path() != "/v1/access") return error_response(404, "not_found", "there is nothing at this path");
+  if (request.method() != "POST") {
+    HttpResponse response = error_response(405, "method_not_allowed", "this path takes POST");
+    response.allow = "POST";
+    return response;
+  }
+  const Result<Caller> caller = admit(request, true);
+  if (!caller.ok()) return error_response(403, "forbidden", caller.error().message);
+  const auto submit = [&]() -> Result<writer::Receipt> {
+    KHIPU_TRY_ASSIGN(const std::string body, request.body());
+    if (body.size() > codec::kAccessSizeBytesMax) return Error{Code::kLimit, "an access record is at most 16 KiB"};
+    Result<codec::AccessRecord> record = codec::decode_access(as_bytes(body));
+    if (!record.ok()) return Error{Code::kInvalid, record.error().message};
+    record->reporter = request.peer().process.uid;  // whatever the sender says
+    ingest::Batch batch;
+    batch.accesses.push_back(std::move(*record));
+    return sink_.submit(std::move(batch));
+  };
+  const Result<writer::Receipt> receipt = submit();
+  if (!receipt.ok()) return error_response(receipt.error());
+  // Under `os` nothing is durable when it is answered, and a read that may be lost is not recorded.
+  if (!receipt->durable) return error_response(503, "unavailable", "the sync policy os makes nothing durable in time");
+  HttpResponse response;
+  response.body = receipt_json(*receipt);
   return response;
 }
 
@@ -56,7 +91,8 @@ Result<Api::Caller> Api::admit(HttpRequest& request, bool local_only) const {
     if (peer.process.uid != 0 && peer.process.uid != os::effective_user_id() && !peer.process.same_group) {
       return Error{Code::kForbidden, "user " + std::to_string(peer.process.uid) + " is not in the writer's group"};
     }
-    return Caller{"uid:" + std::to_string(peer.process.uid), true};
+    const bool owner = peer.process.uid == 0 || peer.process.uid == os::effective_user_id();
+    return Caller{"uid:" + std::to_string(peer.process.uid), true, owner};
   }
   const std::string header = request.header_count("Authorization") == 1 ? request.header("Authorization") : "";
   constexpr std::string_view kBearer = "Bearer ";
@@ -67,7 +103,7 @@ Result<Api::Caller> Api::admit(HttpRequest& request, bool local_only) const {
   if (token == nullptr) return Error{Code::kNotFound, "a valid bearer token is wanted: khipu token add"};
   if (local_only) return Error{Code::kForbidden, "this path answers on the Unix socket only"};
   if (!token->may(auth::Grant::kIngest)) return Error{Code::kForbidden, "the token lacks the grant ingest"};
-  return Caller{"token:" + token->name, false};
+  return Caller{"token:" + token->name, false, false};
 }
 
 HttpResponse Api::post_types(HttpRequest& request, const Caller&) {
@@ -130,7 +166,9 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
                      {"checkpoint", status.checkpoint},
                      {"queued_events", status.queued_events},
                      {"since_start", {{"commits", status.commits}, {"events", status.events}}},
+                     {"retention", retention_facts()},
                      {"poisoned", status.poisoned.empty() ? Json() : Json(status.poisoned)},
+                     {"index_error", status.index_error.empty() ? Json() : Json(status.index_error)},
                      {"recovery",
                       {{"line", status.recovery.line.value},
                        {"rewritten_bytes", status.recovery.rewritten_bytes},
@@ -138,6 +176,22 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
   HttpResponse response;
   response.body = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return response;
+}
+
+nlohmann::ordered_json Api::retention_facts() const {
+  const Keeper* const keeper = locked(keeper_);
+  if (keeper == nullptr) return nullptr;
+  const KeeperFacts facts = keeper->facts();
+  const auto policy = [](const retention::Policy& one) {
+    return one.empty() ? Json("keep everything") : Json(retention::text(one));
+  };
+  return {{"logs", policy(facts.settings.logs)},
+          {"access", policy(facts.settings.access)},
+          {"interval_s", facts.settings.interval_us / 1000000},
+          {"wait_s", facts.settings.wait_us / 1000000},
+          {"last_run", facts.last_run == 0 ? Json() : Json(format_rfc3339(facts.last_run))},
+          {"last_error", facts.last_error.empty() ? Json() : Json(facts.last_error)},
+          {"since_start", {{"runs", facts.runs}, {"segments", facts.segments}, {"bytes", facts.bytes}}}};
 }
 
 HttpResponse Api::get_healthz(HttpRequest&, const Caller&) {

@@ -5,14 +5,19 @@
 //                      Idempotency-Key: KEY  the body is added once; ?idempotency=event_id  each event is
 //   POST /v1/types     entity types    (socket)        GET /v1/status   the writer's figures     (socket)
 //   POST /v1/columns   custom columns  (socket)        GET /v1/healthz  ok, degraded, unhealthy  (anybody)
+//   POST /v1/retention, /v1/holds      (socket, the writer's own user and root alone)
 //
-// On the Unix socket callers are told apart by uid (SO_PEERCRED): the writer's own user, root and members of its group
+// And on a socket of its own, access.sock, the one route of those who read (engine/access):
+//   POST /v1/access    an encoded access record; it is stamped with the peer's uid and answered when it is durable
+//
+// On the Unix sockets callers are told apart by uid (SO_PEERCRED): the writer's own user, root and members of its group
 // may call. Over TCP a bearer token with the grant `ingest` is wanted. Not here: sockets and threads (http.h, serve.h).
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "engine/auth/tokens.h"
@@ -22,6 +27,8 @@
 #include "engine/os/clock.h"
 
 namespace khipu::daemon {
+
+class Keeper;
 
 // What status answers besides the writer's own figures.
 struct ServerFacts {
@@ -37,11 +44,14 @@ class Api {
   Api(EventSink& sink, os::Clock& clock) : sink_(sink), clock_(clock) {}
 
   HttpResponse handle(HttpRequest& request);
+  HttpResponse handle_access(HttpRequest& request);  // access.sock
 
   // Changed as a whole by a reload.
   void set_tokens(std::shared_ptr<const auth::Tokens> tokens);
   void set_limits(const ingest::Limits& limits);
   void set_facts(ServerFacts facts);
+  // Who carries out retention; borrowed, nullptr while there is nobody.
+  void set_keeper(Keeper* keeper);
   // How full the disk under the root is; asked for by healthz. May be empty.
   std::function<bool()> disk_low;
 
@@ -50,6 +60,7 @@ class Api {
   struct Caller {
     std::string scope;  // "uid:1000", "token:billing"
     bool local = false;
+    bool owner = false;  // the writer's own user or root, on the socket
   };
   struct Route;
   static const Route kRoutes[];
@@ -58,6 +69,10 @@ class Api {
   HttpResponse post_events(HttpRequest& request, const Caller& caller);
   HttpResponse post_types(HttpRequest& request, const Caller& caller);
   HttpResponse post_columns(HttpRequest& request, const Caller& caller);
+  HttpResponse post_retention(HttpRequest& request, const Caller& caller);
+  HttpResponse post_holds(HttpRequest& request, const Caller& caller);
+  Result<Keeper*> governed() const;
+  nlohmann::ordered_json retention_facts() const;  // null while there is no keeper
   HttpResponse post_checkpoint(HttpRequest& request, const Caller& caller);
   HttpResponse get_status(HttpRequest& request, const Caller& caller);
   HttpResponse get_healthz(HttpRequest& request, const Caller& caller);
@@ -74,6 +89,7 @@ class Api {
   std::shared_ptr<const auth::Tokens> tokens_ = std::make_shared<const auth::Tokens>();
   ingest::Limits limits_;
   ServerFacts facts_;
+  Keeper* keeper_ = nullptr;
 };
 
 }  // namespace khipu::daemon

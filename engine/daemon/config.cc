@@ -50,6 +50,12 @@ const std::vector<NumberSetting>& numbers() {
           [](C c) -> int64_t& { return c.writer.idempotency_window_us; }, 1000000),
       number<uint32_t>("writer", "drain_ms", "how long SIGTERM lets running requests finish, milliseconds", 0, 600000,
                        [](C c) -> uint32_t& { return c.drain_ms; }),
+      number<int64_t>(
+          "retention", "interval_s", "how often the policies are enforced, seconds", 1, 31 * 86400,
+          [](C c) -> int64_t& { return c.retention.interval_us; }, 1000000),
+      number<int64_t>(
+          "retention", "wait_s", "how long readers of older states are waited for before files go, seconds", 0, 86400,
+          [](C c) -> int64_t& { return c.retention.wait_us; }, 1000000),
       number<uint64_t>("http", "body_size_bytes_max", "largest body; larger is answered 413", 1 << 10, 1024 * kMiB,
                        [](C c) -> uint64_t& { return c.http.body_size_bytes_max; }),
       number<uint32_t>("http", "connections_max", "open connections of a listener; more are answered 503", 1, 10000,
@@ -93,12 +99,35 @@ Result<void> apply_number(const NumberSetting& setting, std::string_view name, c
   return {};
 }
 
+// [retention] max_age, max_bytes: of logs; access_max_age, access_max_bytes: of access.
+retention::Policy* policy_of(std::string_view section, std::string_view key, Config& config) {
+  if (section != "retention") return nullptr;
+  if (key == "max_age" || key == "max_bytes") return &config.retention.logs;
+  if (key == "access_max_age" || key == "access_max_bytes") return &config.retention.access;
+  return nullptr;
+}
+
+Result<void> apply_limit(std::string_view key, std::string_view text, retention::Policy& policy) {
+  if (key.ends_with("max_age")) {
+    KHIPU_TRY_ASSIGN(policy.max_age_s, retention::parse_age(text));
+  } else {
+    KHIPU_TRY_ASSIGN(policy.max_bytes, retention::parse_bytes(text));
+  }
+  return {};
+}
+
 Result<void> apply_key(std::string_view section, std::string_view key, std::string_view name, const toml::node& node,
                        Config& config) {
   for (const NumberSetting& setting : numbers()) {
     if (setting.section == section && setting.key == key) return apply_number(setting, name, node, config);
   }
   const std::string full = std::string(section) + "." + std::string(key);
+  if (retention::Policy* const policy = policy_of(section, key, config)) {
+    const std::optional<std::string> text = node.is_string() ? node.value<std::string>() : std::nullopt;
+    if (!text) return wrong(name, node, full + " must be a string such as \"30d\" or \"10GiB\"");
+    const Result<void> applied = apply_limit(key, *text, *policy);
+    return applied.ok() ? Result<void>() : wrong(name, node, full + ": " + applied.error().message);
+  }
   if (full == "writer.sync" || full == "http.listen") {
     const std::optional<std::string> text = node.is_string() ? node.value<std::string>() : std::nullopt;
     if (!text) return wrong(name, node, full + " must be a string");
@@ -132,9 +161,10 @@ Result<void> apply_toml(std::string_view text, std::string_view name, Config& co
     const toml::table table = toml::parse(text, name);
     for (const auto& [section, content] : table) {
       const std::string_view title = section.str();
-      if (!content.is_table() || (title != "writer" && title != "http" && title != "limits")) {
-        return wrong(name, content,
-                     "there is no section " + std::string(title) + "; there are [writer], [http], [limits]");
+      if (!content.is_table() || (title != "writer" && title != "http" && title != "limits" && title != "retention")) {
+        return wrong(
+            name, content,
+            "there is no section " + std::string(title) + "; there are [writer], [retention], [http], [limits]");
       }
       for (const auto& [key, node] : *content.as_table()) KHIPU_TRY(apply_key(title, key.str(), name, node, changed));
     }
@@ -192,10 +222,15 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
 
 std::string settings_help() {
   const Config defaults;
-  std::string text = "  writer.sync                  when a commit is synced: always, group:N:MS or os; default " +
-                     sync_text(defaults.writer) +
-                     "\n  http.listen                  ADDRESS:PORT for producers with tokens; default none"
-                     "\n  http.insecure                true allows plain HTTP beyond loopback; default false\n";
+  std::string text =
+      "  writer.sync                  when a commit is synced: always, group:N:MS or os; default " +
+      sync_text(defaults.writer) +
+      "\n  http.listen                  ADDRESS:PORT for producers with tokens; default none"
+      "\n  http.insecure                true allows plain HTTP beyond loopback; default false"
+      "\n  retention.max_age            \"30d\": sealed segments of older events go; default keep for ever"
+      "\n  retention.max_bytes          \"10GiB\": the oldest go until logs is within it; default no bound"
+      "\n  retention.access_max_age     the same for the access log; default keep for ever"
+      "\n  retention.access_max_bytes   the same for the access log; default no bound\n";
   for (const NumberSetting& setting : numbers()) {
     std::string name = std::string(setting.section) + "." + std::string(setting.key);
     name.resize(std::max<size_t>(name.size(), 28), ' ');

@@ -7,6 +7,7 @@
 
 #include "engine/base/result.h"
 #include "engine/daemon/http.h"
+#include "engine/daemon/keeper.h"
 #include "engine/writer/writer.h"
 
 namespace khipu::daemon {
@@ -14,6 +15,7 @@ namespace khipu::daemon {
 struct Config {
   writer::Options writer;
   HttpLimits http;
+  RetentionSettings retention;
   std::string listen;          // "127.0.0.1:7340"; empty: no TCP listener
   bool insecure_http = false;  // plain HTTP beyond loopback, for a proxy or a private network that encrypts
   uint32_t drain_ms = 10000;   // how long SIGTERM lets running requests finish

@@ -12,6 +12,7 @@ namespace khipu::daemon {
 namespace {
 
 constexpr std::string_view kSocketName = "ingest.sock";
+constexpr std::string_view kAccessSocketName = "access.sock";
 constexpr uint64_t kConfigSizeMax = 1 << 20;
 
 std::pair<std::string, std::string> split_path(const std::string& path) {
@@ -30,6 +31,19 @@ Result<Config> load_config(const ServeOptions& options) {
     KHIPU_TRY(apply_toml(as_text(content), options.config, config));
   }
   if (!options.sync.empty()) KHIPU_TRY(apply_sync(options.sync, config.writer));
+  if (!options.retention_max_age.empty()) {
+    KHIPU_TRY_ASSIGN(config.retention.logs.max_age_s,
+                     at("--retention-max-age", retention::parse_age(options.retention_max_age)));
+  }
+  if (!options.retention_max_bytes.empty()) {
+    KHIPU_TRY_ASSIGN(config.retention.logs.max_bytes,
+                     at("--retention-max-bytes", retention::parse_bytes(options.retention_max_bytes)));
+  }
+  if (!options.retention_interval.empty()) {
+    KHIPU_TRY_ASSIGN(const uint64_t interval_s,
+                     at("--retention-interval", retention::parse_age(options.retention_interval)));
+    config.retention.interval_us = static_cast<int64_t>(interval_s) * 1000000;
+  }
   if (!options.http.empty()) config.listen = options.http;
   if (options.insecure_http) config.insecure_http = true;
   if (!config.listen.empty()) KHIPU_TRY(parse_endpoint(config.listen));
@@ -73,16 +87,17 @@ class Server {
     started_ = os::system_clock().now();
     api_.set_tokens(std::move(tokens));
     apply(config);
+    KHIPU_TRY_ASSIGN(auto directory, os::open_directory(root_.path()));
+    KHIPU_TRY_ASSIGN(keeper_, Keeper::start(std::move(directory), writer_, os::system_clock(), config.retention));
+    api_.set_keeper(keeper_.get());
     const HttpHandler handler = [this](HttpRequest& request) { return api_.handle(request); };
 
-    // We hold LOCK, so a socket that is already there belongs to nobody.
-    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> stale, root_.stat(kSocketName));
-    if (stale && stale->kind != os::EntryKind::kOther) {
-      return Error{Code::kConflict, root_.path() + "/ingest.sock: is not a socket"};
-    }
-    if (stale) KHIPU_TRY(root_.unlink(kSocketName));
-    KHIPU_TRY_ASSIGN(os::SocketPath path, os::SocketPath::make(root_.path(), kSocketName));
-    KHIPU_TRY_ASSIGN(local_, HttpListener::open_local(path, config.http, handler));
+    KHIPU_TRY_ASSIGN(local_, open_socket(kSocketName, config.http, handler));
+    HttpLimits access_limits = config.http;
+    access_limits.body_size_bytes_max = codec::kAccessSizeBytesMax;
+    access_limits.idle_time_ms = 600000;  // readers come and go; a connection costs a thread of these few
+    KHIPU_TRY_ASSIGN(access_, open_socket(kAccessSocketName, access_limits,
+                                          [this](HttpRequest& request) { return api_.handle_access(request); }));
     if (!config.listen.empty()) {
       KHIPU_TRY_ASSIGN(const Endpoint endpoint, parse_endpoint(config.listen));
       KHIPU_TRY_ASSIGN(tcp_, HttpListener::open_tcp(endpoint.host, endpoint.port, config.http, handler));
@@ -112,6 +127,7 @@ class Server {
       }
       writer_.reconfigure(config.writer);
       api_.set_tokens(std::move(tokens));
+      keeper_->set(config.retention);
       apply(config);
       log(Level::kInfo, "reload done", {{"tokens", std::to_string(count)}, {"sync", sync_text(config.writer)}});
       return {};
@@ -124,14 +140,33 @@ class Server {
     std::thread tcp([&] {
       if (tcp_) tcp_->stop(grace_ms);
     });
+    std::thread access([&] {
+      if (access_) access_->stop(grace_ms);
+    });
     if (local_) local_->stop(grace_ms);
     tcp.join();
+    access.join();
+    api_.set_keeper(nullptr);
+    keeper_.reset();
     (void)root_.unlink(kSocketName).ok();
+    (void)root_.unlink(kAccessSocketName).ok();
   }
 
   uint32_t drain_ms() const { return config_.drain_ms; }
 
  private:
+  // We hold LOCK, so a socket that is already there belongs to nobody.
+  Result<std::unique_ptr<HttpListener>> open_socket(std::string_view name, const HttpLimits& limits,
+                                                    HttpHandler handler) {
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> stale, root_.stat(name));
+    if (stale && stale->kind != os::EntryKind::kOther) {
+      return Error{Code::kConflict, root_.path() + "/" + std::string(name) + ": is not a socket"};
+    }
+    if (stale) KHIPU_TRY(root_.unlink(name));
+    KHIPU_TRY_ASSIGN(const os::SocketPath path, os::SocketPath::make(root_.path(), name));
+    return HttpListener::open_local(path, limits, std::move(handler));
+  }
+
   void apply(const Config& config) {
     config_ = config;
     api_.set_limits(config.writer.limits);
@@ -147,7 +182,9 @@ class Server {
   Config config_;
   std::string http_;
   TimeUs started_ = 0;
+  std::unique_ptr<Keeper> keeper_;  // ends after the listeners, whose requests use it
   std::unique_ptr<HttpListener> local_;
+  std::unique_ptr<HttpListener> access_;
   std::unique_ptr<HttpListener> tcp_;
 };
 

@@ -20,6 +20,7 @@ struct ServeOptions {
   std::string http;    // flags win over the config file, also after a reload
   std::string config;  // path, or ""
   std::string sync;
+  std::string retention_max_age, retention_max_bytes, retention_interval;  // of logs; "" as the config file has it
   bool insecure_http = false;
 };
 

@@ -14,6 +14,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/codec/access.h"
 #include "engine/codec/record.h"
 #include "engine/codec/statement.h"
 
@@ -96,9 +97,10 @@ class Batch {
   }
 
   std::vector<Event> events;
-  std::optional<IdempotencyKey> key;         // for the batch as a whole
-  std::vector<IdempotencyKey> event_keys;    // one an event, or empty
-  std::vector<codec::Statement> statements;  // TYPE, COLUMN, IMPORT: committed in the same commit, before events
+  std::optional<IdempotencyKey> key;          // for the batch as a whole
+  std::vector<IdempotencyKey> event_keys;     // one an event, or empty
+  std::vector<codec::Statement> statements;   // TYPE, COLUMN, IMPORT: committed in the same commit, before events
+  std::vector<codec::AccessRecord> accesses;  // reads to record; uid and recorded_at are the writer's to give
 
  private:
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;

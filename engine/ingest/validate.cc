@@ -252,7 +252,8 @@ Result<void> validate(const Event& event, const registry::Schema& schema, const 
 }
 
 Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now) {
-  if (batch.events.empty() && batch.statements.empty()) return invalid("the batch holds no events");
+  if (batch.events.empty() && batch.statements.empty() && batch.accesses.empty())
+    return invalid("the batch holds no events");
   if (batch.events.size() > limits.batch_events_max) {
     return Error{Code::kLimit, "the batch holds " + std::to_string(batch.events.size()) + " events, at most " +
                                    std::to_string(limits.batch_events_max) + " are committed together"};

@@ -39,6 +39,26 @@ struct Peer {
 };
 Result<Peer> peer_of(int socket);
 
+// One connection to a Unix socket, as a client. Everything it does is over by a deadline. Owner: one thread.
+class LocalStream {
+ public:
+  // kNotFound: nobody listens there. kForbidden: the file's permissions. kBusy: the deadline passed.
+  static Result<LocalStream> connect(const SocketPath& path, int timeout_ms);
+  LocalStream(LocalStream&& other) noexcept;
+  LocalStream& operator=(LocalStream&& other) noexcept;
+  ~LocalStream();
+  // The other side sent something we did not ask for, or closed: no request may be sent.
+  bool is_stale() const;
+  // Sends all of it; kBusy when that takes longer, kIo when the other side is gone.
+  Result<void> send(std::string_view text, int timeout_ms);
+  // What comes next, at most `most` bytes; empty at the end. kBusy when nothing comes.
+  Result<std::string> receive(size_t most, int timeout_ms);
+
+ private:
+  explicit LocalStream(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
 // Ends both directions of a socket another thread is reading from.
 void shut_down_socket(int socket);
 // Best effort, never blocks: for the one answer a connection gets that is refused at the door.

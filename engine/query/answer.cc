@@ -18,7 +18,7 @@ const char* word(Code code) {
 
 QueryError::QueryError(Error error) : code(word(error.code)) {
   switch (error.code) {
-    case Code::kPurged: hint = "Rows this answer needed were removed by retention while it was made. Ask again."; break;
+    case Code::kPurged: hint = error.message + ": retention took them while this was answered. Ask again."; break;
     case Code::kBusy: hint = "Too much is being asked at once. Ask again in a moment."; break;
     case Code::kCancelled: hint = "The question was withdrawn."; break;
     default: hint = "The log could not be read. The operator's messages say why; `khipu verify` names damage."; break;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/base/time.h"
+
 namespace khipu::query {
 namespace {
 
@@ -14,10 +16,30 @@ AsOf as_of(const snapshot::Snapshot& snapshot) {
           snapshot.commit().number,      snapshot.commit().time,        snapshot.key_pinned()};
 }
 
-Row first_held(const snapshot::Snapshot& snapshot) {
-  const auto& segments = snapshot.segments(TableId::kLogs);
-  return segments.empty() ? Row{snapshot.size(TableId::kLogs)} : segments.front().first_row;
+Row first_held(const snapshot::Snapshot& snapshot) { return snapshot.meta().retained(TableId::kLogs); }
+
+Note purged_note(const Coverage& coverage) {
+  Note note;
+  note.code = "PURGED";
+  note.text = "Rows 0 to " + std::to_string(coverage.purged_rows - 1) + " are not retained since " +
+              format_rfc3339(coverage.purged_at.value_or(0)) + " (RETENTION, meta row " +
+              std::to_string(coverage.purged_by.value) + "); their leaf hashes are still committed.";
+  return note;
 }
+
+namespace {
+
+// May a purged row lie in the filter's window? All that was purged was recorded up to `last.recorded_last`, and an
+// event occurs little later than it is recorded; how much earlier, nobody knows.
+bool may_overlap(const std::vector<snapshot::Purge>& purges, const Filter& filter) {
+  if (filter.axis == Axis::kRecorded) {
+    return (!filter.from || *filter.from <= purges.back().recorded_last) &&
+           (!filter.to || *filter.to > purges.front().recorded_first);
+  }
+  return !filter.from || *filter.from <= purges.back().recorded_last + kFutureUs;
+}
+
+}  // namespace
 
 Result<std::optional<TimeUs>> CoverageKeeper::least_of(const snapshot::Snapshot& snapshot,
                                                        const snapshot::SegmentInfo& active) {
@@ -53,11 +75,11 @@ Result<Coverage> CoverageKeeper::coverage(const snapshot::Snapshot& snapshot, co
     }
     if (least && (!coverage.retained_from || *least < *coverage.retained_from)) coverage.retained_from = least;
   }
+  const auto& purges = snapshot.meta().purges(TableId::kLogs);
   if (coverage.purged_rows > 0) {
-    // All that was purged was recorded before the first row still held, and occurred little later than it was recorded.
-    const bool behind = !segments.empty() && segments.front().sealed && filter.from &&
-                        *filter.from > segments.front().recorded_first + kFutureUs;
-    coverage.purged_overlap = !behind;
+    coverage.purged_at = purges.back().at;
+    coverage.purged_by = purges.back().meta_row;
+    coverage.purged_overlap = may_overlap(purges, filter);
   }
   coverage.complete = !coverage.purged_overlap;
   return coverage;

@@ -12,6 +12,9 @@ AsOf as_of(const snapshot::Snapshot& snapshot);
 // Least seq the snapshot holds; its size when nothing is left.
 Row first_held(const snapshot::Snapshot& snapshot);
 
+// "PURGED": which rows are not retained, since when and by which statement. For a coverage with purged rows.
+Note purged_note(const Coverage& coverage);
+
 // Any thread.
 class CoverageKeeper {
  public:

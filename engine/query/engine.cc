@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/time.h"
 #include "engine/query/facts_cache.h"
 #include "engine/query/record_reader.h"
 
@@ -12,9 +13,27 @@ constexpr uint32_t kAroundMax = 100;
 
 }  // namespace
 
-Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key)
-    : store_(store), now_(std::move(now)), cursors_(cursor_key), facts_(std::make_unique<FactsCache>()) {}
+Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope)
+    : store_(store),
+      now_(std::move(now)),
+      cursor_key_(cursor_key),
+      cursors_(cursor_key),
+      scope_(scope.is_everything() ? nullptr : std::make_unique<ScopeView>(std::move(scope))),
+      entities_(scope_.get()),
+      facts_(std::make_unique<FactsCache>()) {}
 Engine::~Engine() = default;
+
+std::unique_ptr<Engine> Engine::scoped(Scope scope) const {
+  return std::make_unique<Engine>(store_, now_, cursor_key_, std::move(scope));
+}
+
+// Out of scope, or unreadable for one whose scope cannot be told: as if it were not there.
+Result<bool> Engine::may_see(const snapshot::Snapshot& snapshot, Row seq) const {
+  if (scope_ == nullptr) return true;
+  KHIPU_TRY_ASSIGN(const snapshot::CheckedRecord record, snapshot.record(TableId::kLogs, seq));
+  codec::EventRecord event;
+  return record.intact && codec::decode_event(record.payload, event).ok() && scope_->holds(event);
+}
 
 Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
@@ -30,11 +49,17 @@ Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
                          : "The newest seq is " + std::to_string(detail.as_of.tree_size - 1) + ".");
     return error;
   }
-  if (seq < first) {
+  if (const snapshot::Purge* purge = snapshot->meta().purge_of(TableId::kLogs, seq)) {
     return QueryError("PURGED", "seq", digits,
-                      "Retention removed this row; its leaf hash is still committed. The first seq still held is " +
+                      "seq " + digits + " was purged on " + format_rfc3339(purge->at) +
+                          " by retention (RETENTION, meta row " + std::to_string(purge->meta_row.value) +
+                          "); its leaf hash is still committed. The first seq still held is " +
                           std::to_string(first.value) + ".");
   }
+  if (scope_ != nullptr) KHIPU_TRY(scope_->extend(*snapshot));
+  KHIPU_TRY_ASSIGN(const bool seen, may_see(*snapshot, seq));
+  if (!seen)
+    return QueryError("NOT_FOUND", "seq", digits, "No event of this seq lies within what this caller may see.");
   around = std::min(around, kAroundMax);
   Findings findings;
   RecordReader reader(*snapshot, detail.as_of.registry_size, findings);
@@ -43,6 +68,8 @@ Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
   const uint64_t to = std::min(detail.as_of.tree_size, seq.value + 1 + around);
   for (uint64_t row = from; row < to; ++row) {
     if (row == seq.value) continue;
+    KHIPU_TRY_ASSIGN(const bool near, may_see(*snapshot, {row}));
+    if (!near) continue;
     KHIPU_TRY_ASSIGN(std::optional<EventRow> neighbour, reader.event({row}));
     if (neighbour) (row < seq.value ? detail.before : detail.after).push_back(std::move(*neighbour));
   }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <stop_token>
 
+#include "engine/query/access.h"
 #include "engine/query/aggregate.h"
 #include "engine/query/answer.h"
 #include "engine/query/coverage.h"
@@ -19,6 +20,7 @@
 #include "engine/query/log_coverage.h"
 #include "engine/query/rows.h"
 #include "engine/query/sample.h"
+#include "engine/query/scope.h"
 #include "engine/snapshot/store.h"
 
 namespace khipu::query {
@@ -57,10 +59,15 @@ class Engine {
   using Now = std::function<TimeUs()>;
   // `store` is borrowed and outlives the engine. `now`: the wall clock, for server_time. `cursor_key`: who has it can
   // make cursors.
-  Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key);
+  Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope = {});
   ~Engine();
+  // The same log for a caller who may see a part of it: every answer is as if the rest were not there (scope.h).
+  std::unique_ptr<Engine> scoped(Scope scope) const;
 
   Answer<EventPage> events(const EventRequest& request);
+  // The same questions put to the access log (access.h): the filter's log, or the cursor's, is kAccess. `fits` as the
+  // request's, which is not looked at.
+  Answer<AccessPage> accesses(const EventRequest& request, const std::function<bool(const AccessRow&)>& fits = {});
   // What the first page of this request's cursor carried along, without reading a row; errors as of events().
   Answer<std::string> context_of(const EventRequest& request);
   // All that match, in order, without a page's bounds; `visit` returns false to stop. rows of the page stay empty.
@@ -83,15 +90,23 @@ class Engine {
 
  private:
   struct FactsCache;
-  struct Question;
+  // What a page is made from: the question and where in its answer we are.
+  struct Question {
+    EventCursor place;  // as_of, question, totals; last_* when `goes_on`
+    bool goes_on = false;
+  };
   // The question, and with a cursor the place in its answer; CURSOR_* when the two do not fit.
   Answer<Question> question_of(const snapshot::Snapshot& snapshot, const EventRequest& request) const;
   // Entities looked up, coverage known: fills these members of the page.
   Answer<Matcher> prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of, EventPage& page);
 
+  Result<bool> may_see(const snapshot::Snapshot& snapshot, Row seq) const;
+
   snapshot::Store& store_;
   Now now_;
+  std::array<uint8_t, 32> cursor_key_;
   CursorSealer cursors_;
+  std::unique_ptr<ScopeView> scope_;  // nullptr: everything
   Entities entities_;
   CoverageKeeper coverage_;
   std::unique_ptr<FactsCache> facts_;

@@ -69,6 +69,7 @@ Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& 
 }  // namespace
 
 Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
+  if (scope_ != nullptr) KHIPU_TRY(scope_->extend(snapshot));
   const std::unique_lock lock(mutex_);
   const uint64_t end = snapshot.size(TableId::kRegistry);
   if (end <= size_) return {};
@@ -111,8 +112,12 @@ VersionRows Entities::versions(std::string_view type, std::string_view id, uint6
   const std::shared_lock lock(mutex_);
   const auto found = by_key_.find(make_key(type, id));
   if (found == by_key_.end()) return {};
-  VersionRows rows = entries_[found->second].rows;
-  while (!rows.empty() && rows.back().value >= size) rows.pop_back();
+  return visible(entries_[found->second], size);
+}
+
+VersionRows Entities::visible(const Entry& entry, uint64_t size) const {
+  VersionRows rows(entry.rows.begin(), std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size}));
+  if (scope_ != nullptr) std::erase_if(rows, [&](Row row) { return !scope_->shows(row); });
   return rows;
 }
 
@@ -121,6 +126,10 @@ std::optional<Entities::Known> Entities::known(std::string_view type, std::strin
   const auto found = by_key_.find(make_key(type, id));
   if (found == by_key_.end()) return std::nullopt;
   const Entry& entry = entries_[found->second];
+  if (scope_ != nullptr) {
+    const VersionRows rows = visible(entry, size);
+    return rows.empty() ? std::nullopt : std::optional(Known{entry.entity, rows.back(), rows.size()});
+  }
   const auto end = std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size});
   if (end == entry.rows.begin()) return std::nullopt;
   return Known{entry.entity, *(end - 1), static_cast<uint64_t>(end - entry.rows.begin())};
@@ -140,13 +149,16 @@ std::vector<TypeFacts> Entities::counts(uint64_t size) const {
   const std::shared_lock lock(mutex_);
   std::vector<TypeFacts> types;
   for (const Entry& entry : entries_) {
-    const auto end = std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size});
-    if (end == entry.rows.begin()) continue;
+    const uint64_t versions =
+        scope_ != nullptr ? visible(entry, size).size()
+                          : static_cast<uint64_t>(std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size}) -
+                                                  entry.rows.begin());
+    if (versions == 0) continue;
     const std::string_view type = std::string_view(entry.key).substr(0, entry.key.find('\0'));
     auto facts = std::find_if(types.begin(), types.end(), [&](const TypeFacts& known) { return known.type == type; });
     if (facts == types.end()) facts = types.insert(types.end(), {std::string(type), 0, 0});
     ++facts->entities;
-    facts->versions += static_cast<uint64_t>(end - entry.rows.begin());
+    facts->versions += versions;
   }
   return types;
 }
@@ -164,6 +176,7 @@ Result<void> Entities::each_version(const snapshot::Snapshot& snapshot, uint64_t
   codec::VersionRecord version;
   const auto take = [&](const snapshot::ScannedRow& scanned) {
     if (scanned.fault != codec::FrameFault::kNone) return true;
+    if (scope_ != nullptr && !scope_->shows(scanned.row)) return true;
     if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
     if (const std::optional<Known> entity = known(version.type, version.id, size)) visit(scanned.row, version, *entity);
     return true;

@@ -14,6 +14,7 @@
 #include "engine/query/answer.h"
 #include "engine/query/filter.h"
 #include "engine/query/rows.h"
+#include "engine/query/scope.h"
 #include "engine/snapshot/store.h"
 
 namespace khipu::query {
@@ -31,6 +32,9 @@ struct ResolvedEntity {
 // Any thread; extend() excludes look-ups while it appends.
 class Entities {
  public:
+  // `scope`: only the versions it shows are known to look-ups; borrowed, nullptr: all.
+  explicit Entities(ScopeView* scope = nullptr) : scope_(scope) {}
+  ScopeView* scope() const { return scope_; }
   // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
   Result<void> extend(const snapshot::Snapshot& snapshot);
 
@@ -66,6 +70,10 @@ class Entities {
   using Visit = std::function<void(Row, const codec::VersionRecord&, const Known&)>;
   Result<void> each_version(const snapshot::Snapshot& snapshot, uint64_t size, const Visit& visit) const;
 
+  // The entry's rows below `size` that may be seen.
+  VersionRows visible(const Entry& entry, uint64_t size) const;
+
+  ScopeView* const scope_;
   mutable std::shared_mutex mutex_;  // guards the members below
   uint64_t size_ = 0;                // registry rows read
   std::deque<Entry> entries_;        // by first version; a deque, because by_key_ views into it

@@ -46,6 +46,8 @@ class FirstPlaces {
     }
   }
   bool full() const { return places_.size() >= most_; }
+  // By time: whether a place there could still be among them.
+  bool could_take(const Place& place) const { return !full() || (most_ > 0 && Before{order_}(place, places_.front())); }
   std::vector<Place> take() {
     std::sort(places_.begin(), places_.end(), Before{order_});
     return std::move(places_);
@@ -82,12 +84,6 @@ bool time_ordered(const std::vector<EventRow>& rows, bool descending) {
 
 }  // namespace
 
-// What a page is made from: the question and where in its answer we are.
-struct Engine::Question {
-  EventCursor place;  // as_of, question, totals; last_* when `goes_on`
-  bool goes_on = false;
-};
-
 Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot, const EventRequest& request) const {
   Question question;
   EventCursor& place = question.place;
@@ -108,6 +104,11 @@ Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot,
     place.root_id = snapshot.genesis().root_id;
     place.as_of = query::as_of(snapshot);
     place.first_seq = first_held(snapshot);
+    if (request.filter->log == Log::kAccess) {
+      place.as_of.tree_size = snapshot.size(TableId::kAccess);
+      place.as_of.root = snapshot.root(TableId::kAccess);
+      place.first_seq = snapshot.meta().retained(TableId::kAccess);
+    }
     place.caller = caller;
     place.given = given;
     place.question = {*request.filter, request.order};
@@ -119,11 +120,11 @@ Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot,
   if (place.root_id != snapshot.genesis().root_id) return mismatch("This cursor is of another log.");
   if (place.caller != caller) return mismatch("This cursor was given to another caller.");
   if (request.filter && place.given != given) return mismatch("This cursor belongs to another filter or order.");
-  if (place.as_of.tree_size > snapshot.size(TableId::kLogs) ||
-      place.as_of.registry_size > snapshot.size(TableId::kRegistry)) {
+  const TableId table = place.question.filter.log == Log::kAccess ? TableId::kAccess : TableId::kLogs;
+  if (place.as_of.tree_size > snapshot.size(table) || place.as_of.registry_size > snapshot.size(TableId::kRegistry)) {
     return mismatch("The log is shorter than when this cursor was made.");
   }
-  if (auto error = expired(place, first_held(snapshot))) return std::move(*error);
+  if (auto error = expired(place, snapshot.meta().retained(table))) return std::move(*error);
   return question;
 }
 
@@ -162,14 +163,19 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   FirstPlaces first(order, request.limit == 0 ? 0 : uint64_t{request.limit} + 1);
   const Before before{order};
   const Place last{place.last_time, place.last_seq};
-  uint64_t matched = 0;
-  KHIPU_TRY(pass.run([&](Row seq, const codec::EventRecord& event) {
-    const Place here{event.occurred_at, seq};
+  pass.only_count = [&](const snapshot::SegmentInfo& segment) {
+    if (request.limit == 0) return true;
+    if (order.by == OrderBy::kSeq || !segment.sealed || segment.rows == 0) return false;
+    return !first.could_take(order.descending ? Place{segment.time_max, {segment.first_row.value + segment.rows - 1}}
+                                              : Place{segment.time_min, segment.first_row});
+  };
+  const auto offer = [&](Row seq, TimeUs time) {
+    const Place here{time, seq};
     if (question.goes_on && order.by == OrderBy::kTime && !before(last, here)) return true;
-    ++matched;
     first.offer(here);
-    return !(question.goes_on && order.by == OrderBy::kSeq && first.full());
-  }));
+    return order.by == OrderBy::kTime || !first.full();
+  };
+  KHIPU_TRY_ASSIGN(const uint64_t matched, pass.places(offer, !question.goes_on));
   if (!question.goes_on) place.total = matched;
   place.total_is_lower_bound |= pass.damage;
   page.total = place.total;
@@ -216,6 +222,7 @@ Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter
         {"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
   }
   KHIPU_TRY_ASSIGN(page.coverage, coverage_.coverage(snapshot, filter, as_of.tree_size));
+  if (page.coverage.purged_overlap) page.notes.push_back(purged_note(page.coverage));
   return matcher;
 }
 
@@ -244,12 +251,13 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
     return true;
   };
   std::vector<Place> places;  // by time: 16 bytes for each match, and then the order is known
-  KHIPU_TRY(pass.run([&](Row seq, const codec::EventRecord& event) {
+  const auto keep = [&](Row seq, TimeUs time) {
     ++page.total;
     if (order.by == OrderBy::kSeq) return show(seq);
-    places.push_back({event.occurred_at, seq});
+    places.push_back({time, seq});
     return true;
-  }));
+  };
+  KHIPU_TRY(pass.places(keep, false));
   std::sort(places.begin(), places.end(), Before{order});
   for (const Place& place : places) {
     if (!failed.ok() || stop.stop_requested() || !show(place.seq)) break;

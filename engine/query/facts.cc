@@ -122,6 +122,7 @@ Answer<Facts> Engine::describe(const std::stop_token& stop) {
   KHIPU_TRY(entities_.extend(*snapshot));
   const std::vector<TypeFacts> known = entities_.counts(facts.as_of.registry_size);
   for (const codec::TypeSchema& type : snapshot->schema().types()) {
+    if (scope_ != nullptr && !scope_->names_type(type.name)) continue;
     const auto found =
         std::find_if(known.begin(), known.end(), [&](const TypeFacts& t) { return t.type == type.name; });
     facts.types.push_back(found == known.end() ? TypeFacts{type.name, 0, 0} : *found);

@@ -58,6 +58,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   codec::VersionRecord version;
   const auto look = [&](const snapshot::ScannedRow& scanned) {
     if (scanned.fault != codec::FrameFault::kNone) return true;
+    if (scope_ != nullptr && !scope_->shows(scanned.row)) return true;
     if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
     if (!request.type.empty() && version.type != request.type) return true;
     const uint64_t entity = version.entity.value_or(scanned.row).value;
@@ -122,9 +123,12 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
       ++out.unshown;
       continue;
     }
+    const uint64_t versions =
+        scope_ == nullptr ? newest->view.version + 1
+                          : entities_.versions(newest->view.type, newest->view.id, out.as_of.registry_size).size();
     SeenEntity seen;
-    seen.entity = {newest->view.ref(),   newest->view.type,        newest->view.id,          newest->view.name,
-                   newest->view.deleted, newest->view.version + 1, kMatchedOn[candidate.on], candidate.newest};
+    seen.entity = {newest->view.ref(),   newest->view.type, newest->view.id,          newest->view.name,
+                   newest->view.deleted, versions,          kMatchedOn[candidate.on], candidate.newest};
     seen.match = kMatches[candidate.match];
     seen.events = candidate.events;
     if (candidate.events > 0) {

@@ -157,10 +157,24 @@ Answer<History> Engine::history(const HistoryRequest& request) {
     history.notes.push_back(
         {"NOT_TIME_ORDERED", "Versions are in the order they were recorded; their times are not.", ""});
   }
+  bool purged = false;
   for (VersionView& version : history.versions) {
-    if (!version.seq || version.seq->value >= place.as_of.tree_size || *version.seq < first_held(*snapshot)) continue;
+    if (!version.seq || version.seq->value >= place.as_of.tree_size) continue;
+    if (*version.seq < first_held(*snapshot)) {
+      purged = true;
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(const bool seen, may_see(*snapshot, *version.seq));
+    if (!seen) {
+      version.seq.reset();
+      continue;
+    }
     auto event = reader.event(*version.seq);
     if (event.ok() && *event) version.changed_by = (*event)->actor;
+  }
+  if (purged) {
+    KHIPU_TRY_ASSIGN(const Coverage coverage, coverage_.coverage(*snapshot, Filter{}, place.as_of.tree_size));
+    history.notes.push_back(purged_note(coverage));
   }
   const uint64_t next = place.next + history.versions.size();
   if (!request.at && !history.versions.empty() && next < history.total) {

@@ -32,12 +32,10 @@ std::optional<uint64_t> number_of(const codec::EventRecord& event, std::optional
 
 // Purges, parked records, clock jumps and the like: statements, in the order they were made.
 void read_statements(const snapshot::Snapshot& snapshot, LogCoverage& out) {
-  uint64_t told = 0;
   for (const codec::StatementRecord& statement : snapshot.statements()) {
     if (const auto* purge = std::get_if<codec::Retention>(&statement.body)) {
       if (purge->table != TableId::kLogs) continue;
       out.purged.push_back({purge->from, purge->to, purge->recorded_first, purge->recorded_last, purge->policy});
-      told = std::max(told, purge->to.value);
     } else if (const auto* import = std::get_if<codec::Import>(&statement.body)) {
       out.parked += import->parked;
     } else if (std::holds_alternative<codec::RecoveryStatement>(statement.body)) {
@@ -48,8 +46,6 @@ void read_statements(const snapshot::Snapshot& snapshot, LogCoverage& out) {
       out.clock.push_back({statement.recorded_at, clock->step_us, clock->event == codec::ClockEvent::kCleared});
     }
   }
-  const uint64_t first = first_held(snapshot).value;
-  if (first > told) out.purged.push_back({Row{told}, Row{first}, std::nullopt, std::nullopt, ""});
 }
 
 }  // namespace

@@ -139,18 +139,18 @@ struct Matcher::Compiler {
       error.did_you_mean = nearest(value.name, error.allowed);
       return error;
     }
-    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value};
+    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value, column->indexed};
     // Hosts and shells give everything as text.
     if (column->kind == codec::ValueKind::kNumber && value.value.kind == codec::Value::Kind::kText) {
       if (const auto number = number_from_text(value.value.text)) {
         value.value = OwnedValue(*number);
-        return Column{column->id, value.value};
+        return Column{column->id, value.value, column->indexed};
       }
     }
     if (column->kind != codec::ValueKind::kNumber) {
       value.value = OwnedValue(column->kind == codec::ValueKind::kText ? codec::Value::of_text(value.value.as_text())
                                                                        : codec::Value::of_json(value.value.as_text()));
-      return Column{column->id, value.value};
+      return Column{column->id, value.value, column->indexed};
     }
     return QueryError("UNKNOWN_VALUE", argument, value.value.as_text(), "That column is a number: give it in decimal.");
   }
@@ -167,6 +167,8 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
                                  uint64_t registry_size, Filter& applied, std::vector<Note>& notes) {
   applied = filter;
   Matcher matcher;
+  matcher.scope_ = entities.scope();
+  if (entities.scope() != nullptr) KHIPU_TRY(entities.scope()->extend(snapshot));
   matcher.from_ = filter.from;
   matcher.to_ = filter.to;
   matcher.on_occurred_ = filter.axis == Axis::kOccurred;
@@ -224,6 +226,8 @@ bool Matcher::excluded(const codec::EventRecord& event) const {
   return !c.text.empty() && contains_folded(as_text(event.content), c.text);
 }
 
-bool Matcher::matches(const codec::EventRecord& event) const { return meets(event) && !excluded(event); }
+bool Matcher::matches(const codec::EventRecord& event) const {
+  return (scope_ == nullptr || scope_->holds(event)) && meets(event) && !excluded(event);
+}
 
 }  // namespace khipu::query

@@ -5,6 +5,7 @@
 
 #include "engine/query/entities.h"
 #include "engine/query/filter.h"
+#include "engine/query/plan.h"
 #include "engine/query/rows.h"
 
 namespace khipu::query {
@@ -24,6 +25,8 @@ class Matcher {
   }
   // The whole filter; `event` lies in_window().
   bool matches(const codec::EventRecord& event) const;
+  // Leaves in the plan the rows of its segment that can match; all that do match, when it is exact.
+  Result<void> narrow(Plan& plan) const;
   // A sealed segment with these bounds may hold matching rows.
   bool may_hold(const snapshot::SegmentInfo& segment) const;
 
@@ -32,6 +35,7 @@ class Matcher {
   struct Column {
     uint32_t id = 0;
     OwnedValue value;
+    bool indexed = false;
   };
   struct Compiled {
     std::vector<Entity> actors;   // `where`: the actor is in each of them; `where_not`: in none
@@ -49,6 +53,7 @@ class Matcher {
   std::optional<TimeUs> from_, to_;
   bool on_occurred_ = true;
   bool never_ = false;
+  const ScopeView* scope_ = nullptr;  // of whoever asks; nullptr: everything
   Compiled where_, where_not_;
 };
 

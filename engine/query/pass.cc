@@ -11,7 +11,7 @@ constexpr uint64_t kRowsBetweenLooks = 1024;  // at the stop token
 
 Answer<void> check_filter(const Filter& filter) {
   if (filter.log == Log::kAccess) {
-    return QueryError("UNKNOWN_VALUE", "log", "access", "This root keeps no access log that could be queried.");
+    return QueryError("UNKNOWN_VALUE", "log", "access", "This is asked of the events alone.");
   }
   if (filter.from && filter.to && *filter.from >= *filter.to) {
     return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
@@ -19,44 +19,142 @@ Answer<void> check_filter(const Filter& filter) {
   return {};
 }
 
-Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, const Visit& visit) {
-  const Row first{std::max(from.value, segment.first_row.value)};
-  const Row last{std::min(to.value, segment.first_row.value + segment.rows)};
-  if (first >= last || !matcher_.may_hold(segment) || (wanted && !wanted(segment))) return true;
-  bool going_on = true;
-  bool stopped = false;
-  const auto unreadable = [&](const snapshot::ScannedRow& row, uint64_t rows) {
+// Where matches go: whole records, or places. Owner: one pass.
+struct Pass::Sink {
+  const Visit* records = nullptr;  // one of the two
+  const VisitPlace* places = nullptr;
+  bool count_rest = false;
+  bool telling = true;       // of places: until it says that it has enough
+  bool tell_segment = true;  // of places: this segment's
+  uint64_t matched = 0;
+
+  bool wants_places() const { return places != nullptr && telling && tell_segment; }
+  bool goes_on() const { return records != nullptr || telling || count_rest; }
+  bool take_place(Row row, TimeUs time) {
+    ++matched;
+    if (wants_places()) telling = (*places)(row, time);
+    return goes_on();
+  }
+};
+
+// What an index says of a segment's rows.
+struct Pass::Chosen {
+  bool exact = false;
+  uint32_t count = 0;
+  std::optional<index::RowSet> rows;    // absent: only their number is wanted
+  std::optional<index::Column> column;  // exact: their times; else where their frames begin
+};
+
+bool Pass::take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow& row, Sink& sink) {
+  const auto unreadable = [&](uint64_t rows) {
     damage = true;
-    findings_.add({"frame-corrupt", TableId::kLogs, row.row, rows,
+    findings_.add({row.segment_missing ? "segment-missing" : "frame-corrupt", TableId::kLogs, row.row, rows,
                    "logs row " + std::to_string(row.row.value) + ", segment " + std::to_string(segment.number.value)});
     return true;
   };
-  const auto take = [&](const snapshot::ScannedRow& row) {
-    if (++scanned % kRowsBetweenLooks == 0 && stop_.stop_requested()) {
-      stopped = true;
-      return false;
-    }
-    if (row.fault != codec::FrameFault::kNone) return unreadable(row, row.lost);
-    if (!matcher_.in_window(row.frame.time_us)) return true;
-    if (!codec::decode_event(row.frame.payload, event_).ok()) return unreadable(row, 1);
-    if (matcher_.matches(event_)) going_on = visit(row.row, event_);
+  if (++scanned % kRowsBetweenLooks == 0 && stop_.stop_requested()) {
+    stopped_ = true;
+    return false;
+  }
+  if (row.fault != codec::FrameFault::kNone) return unreadable(row.lost);
+  if (!matcher_.in_window(row.frame.time_us)) return true;
+  if (!codec::decode_event(row.frame.payload, event_).ok()) return unreadable(1);
+  if (!matcher_.matches(event_)) return true;
+  return sink.records != nullptr ? (*sink.records)(row.row, event_) : sink.take_place(row.row, event_.occurred_at);
+}
+
+Result<Pass::Chosen> Pass::choose(const index::Reader& index, uint32_t from_row, uint32_t to_row,
+                                  const Sink& sink) const {
+  Plan plan(index, from_row, to_row);
+  KHIPU_TRY(matcher_.narrow(plan));
+  Chosen chosen;
+  chosen.exact = plan.exact() && sink.places != nullptr;
+  KHIPU_TRY_ASSIGN(chosen.count, plan.count());
+  if (chosen.count == 0 || (chosen.exact && !sink.wants_places())) return chosen;
+  KHIPU_TRY_ASSIGN(chosen.rows, plan.rows());
+  KHIPU_TRY_ASSIGN(chosen.column, chosen.exact ? index.times() : index.offsets());
+  return chosen;
+}
+
+Result<bool> Pass::tell_places(const snapshot::SegmentInfo& segment, const Chosen& chosen, Sink& sink) {
+  if (chosen.rows) {
+    chosen.rows->each(descending_, [&](uint32_t row) {
+      ++scanned;
+      sink.telling = (*sink.places)({segment.first_row.value + row}, (*chosen.column)[row]);
+      return sink.telling;
+    });
+  }
+  sink.matched += chosen.count;
+  return sink.goes_on();
+}
+
+Result<std::optional<bool>> Pass::run_indexed(const snapshot::SegmentInfo& segment, Row first, Row last, Sink& sink) {
+  std::optional<bool> going_on;
+  auto opened = snapshot_.segment_index(segment);
+  Result<Chosen> chosen = Chosen();
+  if (opened.ok()) {
+    if (!opened.value()) return going_on;
+    chosen = choose(*opened.value(), static_cast<uint32_t>(first.value - segment.first_row.value),
+                    static_cast<uint32_t>(last.value - segment.first_row.value), sink);
+  }
+  if (!opened.ok() || !chosen.ok()) {  // the records themselves are asked instead
+    const Error& error = opened.ok() ? chosen.error() : opened.error();
+    findings_.add({"index-mismatch", TableId::kLogs, segment.first_row, segment.rows,
+                   "the index of segment " + std::to_string(segment.number.value) + ": " + error.message});
     return going_on;
-  };
+  }
+  if (chosen->exact) {
+    KHIPU_TRY_ASSIGN(going_on, tell_places(segment, *chosen, sink));
+    return going_on;
+  }
+  going_on = true;
+  if (!chosen->rows) return going_on;
   const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
-  KHIPU_TRY(snapshot_.scan(TableId::kLogs, first, last, order, take));
-  if (stopped) return Error{Code::kCancelled, "query"};
+  KHIPU_TRY(snapshot_.scan_rows(segment, *chosen->rows, *chosen->column, order, [&](const snapshot::ScannedRow& row) {
+    going_on = take(segment, row, sink);
+    return *going_on;
+  }));
   return going_on;
 }
 
-Result<void> Pass::run(const Visit& visit) {
+Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, Sink& sink) {
+  const Row first{std::max(from.value, segment.first_row.value)};
+  const Row last{std::min(to.value, segment.first_row.value + segment.rows)};
+  if (first >= last || !matcher_.may_hold(segment) || (wanted && !wanted(segment))) return true;
+  sink.tell_segment = !only_count || !only_count(segment);
+  KHIPU_TRY_ASSIGN(const std::optional<bool> indexed, run_indexed(segment, first, last, sink));
+  if (indexed) return *indexed;
+  bool going_on = true;
+  const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
+  KHIPU_TRY(snapshot_.scan(TableId::kLogs, first, last, order,
+                           [&](const snapshot::ScannedRow& row) { return going_on = take(segment, row, sink); }));
+  return going_on;
+}
+
+Result<void> Pass::run_all(Sink& sink) {
   if (matcher_.never()) return {};
   const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
   for (size_t i = 0; i < segments.size(); ++i) {
     if (stop_.stop_requested()) return Error{Code::kCancelled, "query"};
-    KHIPU_TRY_ASSIGN(const bool going_on, run_segment(segments[descending_ ? segments.size() - 1 - i : i], visit));
+    KHIPU_TRY_ASSIGN(const bool going_on, run_segment(segments[descending_ ? segments.size() - 1 - i : i], sink));
+    if (stopped_) return Error{Code::kCancelled, "query"};
     if (!going_on) break;
   }
   return {};
+}
+
+Result<void> Pass::run(const Visit& visit) {
+  Sink sink;
+  sink.records = &visit;
+  return run_all(sink);
+}
+
+Result<uint64_t> Pass::places(const VisitPlace& visit, bool count_rest) {
+  Sink sink;
+  sink.places = &visit;
+  sink.count_rest = count_rest;
+  KHIPU_TRY(run_all(sink));
+  return sink.matched;
 }
 
 }  // namespace khipu::query

@@ -1,5 +1,6 @@
 // One pass over the rows of logs/ that a filter may meet: segments left out by their times, rows outside the window
-// before they are decoded, damage turned into findings. Counting trusts the CRC; what is shown is checked elsewhere.
+// before they are decoded, damage turned into findings. Segments with an index are asked through it (plan.h). Counting
+// trusts the CRC; what is shown is checked elsewhere.
 #pragma once
 
 #include <functional>
@@ -36,15 +37,31 @@ class Pass {
   // Matching rows in order until `visit` returns false. kPurged, kCancelled.
   using Visit = std::function<bool(Row, const codec::EventRecord&)>;
   Result<void> run(const Visit& visit);
+  // As run(), but of each match only its place is told: an index knows it without the record. Once `visit` has returned
+  // false no row is told any more; then, with `count_rest`, they are counted on. How many match, as far as counted.
+  using VisitPlace = std::function<bool(Row, TimeUs occurred_at)>;
+  Result<uint64_t> places(const VisitPlace& visit, bool count_rest);
+  // For places(): segments whose rows need not be told, only counted; absent: none.
+  std::function<bool(const snapshot::SegmentInfo&)> only_count;
 
  private:
-  Result<bool> run_segment(const snapshot::SegmentInfo& segment, const Visit& visit);
+  struct Sink;
+  struct Chosen;
+  Result<void> run_all(Sink& sink);
+  Result<bool> run_segment(const snapshot::SegmentInfo& segment, Sink& sink);
+  // nullopt: the segment has no index to use, and must be scanned.
+  Result<std::optional<bool>> run_indexed(const snapshot::SegmentInfo& segment, Row first, Row last, Sink& sink);
+  Result<Chosen> choose(const index::Reader& index, uint32_t from, uint32_t to, const Sink& sink) const;
+  Result<bool> tell_places(const snapshot::SegmentInfo& segment, const Chosen& chosen, Sink& sink);
+  // A row met: false when no more is wanted.
+  bool take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow& row, Sink& sink);
 
   const snapshot::Snapshot& snapshot_;
   const Matcher& matcher_;
   bool descending_;
   std::stop_token stop_;
   Findings& findings_;
+  bool stopped_ = false;
   codec::EventRecord event_;  // its vectors are filled again and again
 };
 

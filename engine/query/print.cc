@@ -239,6 +239,10 @@ void append_coverage(std::string& to, const Coverage& coverage) {
   if (coverage.retained_from) text_member(to, "retained_from", format_rfc3339(*coverage.retained_from));
   number_member(to, "first_seq", coverage.first_seq.value);
   number_member(to, "purged_rows", coverage.purged_rows);
+  if (coverage.purged_at) {
+    text_member(to, "not_retained_since", format_rfc3339(*coverage.purged_at));
+    number_member(to, "retention_meta_row", coverage.purged_by.value);
+  }
   key(to, "purged_overlap");
   to += coverage.purged_overlap ? "true" : "false";
   key(to, "complete");

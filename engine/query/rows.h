@@ -72,6 +72,8 @@ struct Coverage {
   std::optional<TimeUs> retained_from;  // least occurred_at still held; nullopt for an empty log
   Row first_seq;                        // least seq still held
   uint64_t purged_rows = 0;             // rows below it: their hashes are still committed
+  std::optional<TimeUs> purged_at;      // of the newest RETENTION that let such rows go ...
+  Row purged_by;                        // ... and its row in meta/
   bool purged_overlap = false;          // purged rows may have met the filter
   bool complete = true;                 // false: damage was met, or purged rows may have matched
 };

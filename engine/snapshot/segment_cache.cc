@@ -54,20 +54,25 @@ Result<std::shared_ptr<SegmentView>> SegmentCache::open(TableId table, SegmentNu
     return found->second.view;
   }
   KHIPU_TRY_ASSIGN(auto directory, root_.open_directory(table_name(table)));
-  auto file = directory->open_file(segment::segment_name(number), os::Mode::kRead);
-  if (!file.ok()) {
-    if (file.error().code != Code::kNotFound) return std::move(file).error();
-    return Error{Code::kPurged,
-                 fmt::format("{}/{} is not there any more", table_name(table), segment::segment_name(number))};
-  }
+  KHIPU_TRY_ASSIGN(std::unique_ptr<os::File> file,
+                   directory->open_file(segment::segment_name(number), os::Mode::kRead));
   while (views_.size() >= open_files_max_) {
     views_.erase(order_.back());
     order_.pop_back();
   }
   order_.push_front(key);
-  auto view = std::make_shared<SegmentView>(std::move(file).value());
+  auto view = std::make_shared<SegmentView>(std::move(file));
   views_.emplace(key, Slot{view, order_.begin()});
   return view;
+}
+
+void SegmentCache::forget(TableId table, SegmentNumber last) {
+  const std::lock_guard hold(mutex_);
+  for (auto next = views_.lower_bound({table, SegmentNumber{0}});
+       next != views_.end() && next->first.first == table && next->first.second <= last;) {
+    order_.erase(next->second.place);
+    next = views_.erase(next);
+  }
 }
 
 }  // namespace khipu::snapshot

@@ -38,8 +38,10 @@ class SegmentView {
 class SegmentCache {
  public:
   SegmentCache(os::Directory& root, size_t open_files_max) : root_(root), open_files_max_(open_files_max) {}
-  // kPurged when the file is not there.
+  // kNotFound when the file is not there.
   Result<std::shared_ptr<SegmentView>> open(TableId table, SegmentNumber number);
+  // Segments up to `last` are purged: an open descriptor would keep their blocks.
+  void forget(TableId table, SegmentNumber last);
 
  private:
   struct Slot {

@@ -14,22 +14,27 @@
 #include "engine/codec/frame.h"
 #include "engine/codec/record.h"
 #include "engine/codec/statement.h"
+#include "engine/index/reader.h"
 #include "engine/os/file.h"
 #include "engine/os/lock_file.h"
 #include "engine/registry/schema.h"
 #include "engine/segment/format.h"
+#include "engine/snapshot/meta_state.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::snapshot {
 
 class Snapshot;
 class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
-struct MetaState;    // what the rows of meta/ say, up to some size
+class SegmentView;
+class IndexCache;  // open indexes of sealed segments
 
 struct StoreOptions {
   // The pinned verifier key. Without it the key GENESIS names is used and answers can only claim `self_consistent`.
   std::optional<std::array<uint8_t, 32>> verifier_key;
-  size_t open_files_max = 64;  // FD cache bound
+  size_t open_files_max = 64;              // FD cache bound
+  uint64_t index_bytes_max = 96ULL << 20;  // of checked index blocks kept in memory
+  size_t index_files_max = 512;
 };
 
 // A root opened for reading. Any thread; outlives its snapshots.
@@ -48,9 +53,11 @@ class Store {
  private:
   friend class Snapshot;
   Store() = default;
+  Result<std::shared_ptr<const Snapshot>> load();
   std::unique_ptr<os::Directory> root_;
   StoreOptions options_;
   std::unique_ptr<SegmentCache> cache_;
+  std::unique_ptr<IndexCache> indexes_;
   std::mutex mutex_;                       // guards the members below
   std::weak_ptr<const Snapshot> newest_;   // handed out again while HEAD does not move
   std::shared_ptr<const MetaState> meta_;  // of the newest snapshot: the next one reads only what came since
@@ -66,6 +73,9 @@ struct SegmentInfo {
   // Known for sealed segments, from the manifest: frame times (occurred_at in logs/) and recorded_at.
   TimeUs time_min = 0, time_max = 0;
   TimeUs recorded_first = 0, recorded_last = 0;
+  uint64_t file_size = 0;  // with footer
+  CommitNumber commit;     // the synced commit behind which it was sealed
+  Hash commit_hash{};
 };
 
 // One row met by a scan. Checked by CRC, not against the tree: count with it, do not show it.
@@ -75,7 +85,8 @@ struct ScannedRow {
   // 1).
   codec::FrameFault fault = codec::FrameFault::kNone;
   uint64_t lost = 0;
-  codec::Frame frame;  // valid during the callback
+  codec::Frame frame;            // valid during the callback
+  bool segment_missing = false;  // the fault is that the file is gone, and no RETENTION says so
 };
 enum class Order { kAscending, kDescending };
 
@@ -97,24 +108,38 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   const Hash& root(TableId table) const { return head_.tables[index_of(table)].root; }
   bool key_pinned() const;  // the commit's signature was checked with a key the user gave
 
-  const codec::Genesis& genesis() const;
-  const registry::Schema& schema() const;
-  // All statements, in order: row i of meta/ is element i.
-  const std::vector<codec::StatementRecord>& statements() const;
+  const MetaState& meta() const { return *meta_; }
+  const codec::Genesis& genesis() const { return *meta_->genesis(); }
+  const registry::Schema& schema() const { return meta_->schema(); }
+  // In order, all but TABLE_HEAD, INDEX and HEARTBEAT.
+  const std::vector<codec::StatementRecord>& statements() const { return meta_->statements(); }
+  // Every statement in order, read again and checked against the signed root at the end: kCorrupt then means that none
+  // of what was visited may be used. For who needs a statement's own words; what readers need of all is in meta().
+  using VisitStatement = std::function<void(Row, const codec::StatementRecord&)>;
+  Result<void> each_statement(const VisitStatement& visit) const;
 
+  // Those whose rows are retained as this snapshot knows it, oldest first; the last one is the active segment.
   const std::vector<SegmentInfo>& segments(TableId table) const { return segments_[index_of(table)]; }
-  // The segment that holds `row`, or nullptr.
+  // The segment that holds `row`; nullptr beyond the size and for rows that are not retained.
   const SegmentInfo* segment_of(TableId table, Row row) const;
 
-  // Calls `visit` for rows [from, to) in order until it returns false. Bytes are mapped, not copied.
-  // kPurged when a segment was unlinked under this snapshot.
+  // Calls `visit` for rows [from, to) in order until it returns false. Bytes are mapped, not copied. kPurged when rows
+  // of the range are not retained, also when their segment was unlinked under this snapshot: never a short result. A
+  // segment that is gone without a RETENTION is met as a fault.
   using Visit = std::function<bool(const ScannedRow&)>;
   Result<void> scan(TableId table, Row from, Row to, Order order, const Visit& visit) const;
 
   // The stored hashes of a table's tree, for proofs; right up to the table's size, checked by nobody yet.
   Result<std::unique_ptr<tree::HashSource>> hashes(TableId table) const;
+  // The index of a sealed segment of logs/, or nullptr when there is none to use: then the segment is scanned.
+  // kCorrupt: its file is not what the INDEX statement says.
+  Result<std::shared_ptr<const index::Reader>> segment_index(const SegmentInfo& segment) const;
+  // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from the
+  // segment's first one.
+  Result<void> scan_rows(const SegmentInfo& segment, const index::RowSet& rows, const index::Column& offsets,
+                         Order order, const Visit& visit) const;
 
-  // One row, checked. kNotFound beyond the size, kPurged when its segment is gone.
+  // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;
 
  private:
@@ -123,7 +148,11 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<void> take_slot(Store& store);
   Result<void> load_segments();
   Result<void> load_meta(std::shared_ptr<const MetaState> known);
+  void leave_out_purged();
   Result<void> check_commit();
+  // nullptr: the file is gone and no RETENTION says so. kPurged with the RETENTION that does, of this snapshot or of
+  // the newest.
+  Result<std::shared_ptr<SegmentView>> view(TableId table, const SegmentInfo& segment) const;
 
   Store* store_ = nullptr;
   std::optional<os::ReaderSlot> slot_;

@@ -16,6 +16,31 @@ Hash leaf_hash(Bytes record) { return crypto::sha256({Bytes(&kLeafPrefix, 1), re
 
 Hash node_hash(const Hash& left, const Hash& right) { return crypto::sha256_pair(kNodePrefix, left, right); }
 
+void node_hashes(std::span<const Hash> children, std::span<Hash> parents) {
+  crypto::sha256_pairs(kNodePrefix, children, parents);
+}
+
+void LeafHasher::add(Bytes record) {
+  constexpr size_t kAtOnce = 128, kAtOnceSizeBytes = 64U << 10;
+  bytes_.push_back(kLeafPrefix);
+  khipu::append(bytes_, record);
+  ends_.push_back(bytes_.size());
+  leaves_.emplace_back();
+  if (ends_.size() == kAtOnce || bytes_.size() >= kAtOnceSizeBytes) finish();
+}
+
+void LeafHasher::finish() {
+  messages_.clear();
+  size_t begin = 0;
+  for (const size_t end : ends_) {
+    messages_.push_back(Bytes(bytes_).subspan(begin, end - begin));
+    begin = end;
+  }
+  crypto::sha256_each(messages_, std::span(leaves_).last(messages_.size()));
+  bytes_.clear();
+  ends_.clear();
+}
+
 void Peaks::append_subtree(unsigned height, const Hash& hash) {
   KHIPU_ASSERT(height < peaks_.size() && (count_ & ((uint64_t{2} << height) - 1)) == 0);
   peaks_[height] = hash;
@@ -43,7 +68,7 @@ Hash Peaks::root() const {
 Hash root_of(std::span<const Hash> hashes) {
   KHIPU_ASSERT(!hashes.empty());
   Peaks peaks;
-  for (const Hash& hash : hashes) peaks.append(hash);
+  peaks.append_run(hashes, [](unsigned, std::span<const Hash>) {});
   return peaks.root();
 }
 
@@ -53,12 +78,12 @@ uint64_t Builder::complete(uint64_t size, size_t level) {
 }
 
 void Builder::append(std::span<const Hash> leaves, std::array<std::vector<Hash>, kLevelCount>& levels) {
-  for (const Hash& leaf : leaves) {
-    levels[0].push_back(leaf);
-    peaks_.append(leaf, [&](unsigned height, const Hash& hash) {
-      if (height % kTileHeight == 0) levels[height / kTileHeight].push_back(hash);
-    });
-  }
+  levels[0].insert(levels[0].end(), leaves.begin(), leaves.end());
+  peaks_.append_run(leaves, [&](unsigned height, std::span<const Hash> hashes) {
+    if (height % kTileHeight != 0) return;
+    std::vector<Hash>& level = levels[height / kTileHeight];
+    level.insert(level.end(), hashes.begin(), hashes.end());
+  });
 }
 
 Result<Peaks> read_peaks(uint64_t begin, uint64_t end, HashSource& source) {

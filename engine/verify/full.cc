@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/verify/index_check.h"
 #include "engine/verify/published.h"
 #include "engine/verify/retained.h"
 #include "engine/verify/run.h"
@@ -33,6 +34,9 @@ class Full {
   void note_tails();
   void settle_pending();
 
+  size_t threads() const {
+    return run_.options.threads != 0 ? run_.options.threads : std::max(1U, std::thread::hardware_concurrency());
+  }
   TablePlan& plan_of(TableId id) { return plans_[index_of(id)]; }
   TableTrail& trail(TableId id) { return *trails_[index_of(id)]; }
 
@@ -213,10 +217,8 @@ Result<void> Full::read_table(TableId id) {
       id == TableId::kLogs && !unreadable_[index_of(TableId::kRegistry)] ? &entities_ : nullptr,
       id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr, run_.control};
   Result<void> failed;
-  const size_t threads =
-      run_.options.threads != 0 ? run_.options.threads : std::max(1U, std::thread::hardware_concurrency());
   in_order<Result<SegmentFacts>>(
-      threads, jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
+      threads(), jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
       [&](size_t i, Result<SegmentFacts> facts) {
         Result<bool> taken = take(id, jobs[i], std::move(facts));
         if (!taken.ok()) failed = std::move(taken).error();
@@ -331,6 +333,17 @@ Result<void> Full::finish_reading() {
   statements_.resize(std::min<uint64_t>(statements_.size(), committed));
   if (chain_->line() && !trail(TableId::kMeta).broken() && meta_gap_.value >= committed) {
     check_spine(statements_, plans_, trails_, since_, run_.findings);
+    IndexScope scope;
+    scope.threads = threads();
+    if (since_ != nullptr) {
+      scope.anew = since_->tables[index_of(TableId::kLogs)].segment;
+      scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
+    }
+    if (const Result<void> indexes =
+            check_indexes(plan_of(TableId::kLogs), statements_, scope, run_.findings, run_.control);
+        !indexes.ok()) {
+      run_.unreadable(indexes.error());
+    }
     check_published(run_, published_, statements_, *chain_->line(),
                     [&](TableId id, uint64_t size) { return trail(id).root_at(size); });
   }
@@ -361,7 +374,7 @@ Result<void> Full::hold_against_heads() {
     KHIPU_TRY(reread(run_, *since_, plans_, line));
     run_.report.not_checked.emplace_back(
         "records read by an earlier run, but for those read again; whether new versions of entities registered before "
-        "that follow the newest one");
+        "that follow the newest one; of the indexes of their segments more than their size");
   }
   run_.report.state = positions_.at_line(run_, plans_, trails_, line, chain_->line_hash(), chain_->line_offset());
   return {};

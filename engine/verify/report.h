@@ -41,6 +41,8 @@ inline constexpr std::string_view kFileUnaccounted = "file-unaccounted";
 inline constexpr std::string_view kDeletedByPolicy = "deleted-by-policy";
 inline constexpr std::string_view kDeletionUnexplained = "deletion-unexplained";
 inline constexpr std::string_view kRetentionUnauthorised = "retention-unauthorised";
+inline constexpr std::string_view kIndexMissing = "index-missing";
+inline constexpr std::string_view kIndexMismatch = "index-mismatch";
 inline constexpr std::string_view kReferenceMissing = "reference-missing";
 inline constexpr std::string_view kUnacknowledgedTail = "unacknowledged-tail";
 }  // namespace code

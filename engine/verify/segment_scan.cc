@@ -54,6 +54,7 @@ class Scan {
   uint64_t end_;
   segment::Reader reader_;
   Scanned out_;
+  tree::LeafHasher leaves_{out_.leaves};
   codec::EventRecord event_;  // keep their capacity
   codec::VersionRecord version_;
   std::unordered_set<uint64_t> seen_;
@@ -151,7 +152,7 @@ void Scan::row(uint64_t offset, const codec::Frame& frame) {
   if (out_.leaves.empty()) out_.time_min = out_.time_max = frame.time_us;
   out_.time_min = std::min(out_.time_min, frame.time_us);
   out_.time_max = std::max(out_.time_max, frame.time_us);
-  out_.leaves.push_back(tree::leaf_hash(frame.payload));
+  leaves_.add(frame.payload);
   out_.offsets.push_back(offset);
 }
 
@@ -262,11 +263,12 @@ Result<Scanned> Scan::run() {
     if (reader_.offset() - told < kBlock) continue;
     if (!context_.control.advance(reader_.offset() - told)) {
       out_.stopped = true;
-      return std::move(out_);
+      break;
     }
     told = reader_.offset();
   }
-  if (reader_.offset() > told) context_.control.advance(reader_.offset() - told);
+  if (!out_.stopped && reader_.offset() > told) context_.control.advance(reader_.offset() - told);
+  leaves_.finish();
   return std::move(out_);
 }
 

@@ -2,10 +2,34 @@
 
 #include <algorithm>
 
+#include "engine/os/lock_file.h"
+#include "engine/segment/reader.h"
 #include "engine/verify/run.h"
 #include "engine/verify/since.h"
 
 namespace khipu::verify {
+namespace {
+
+// Retention waits for who holds the reader slot of an older epoch, so that no segment goes under a run beside a writer.
+// Without one (READERS or HEAD is gone or damaged, which is found elsewhere) the run goes on all the same.
+std::optional<os::ReaderSlot> reader_slot(os::Directory& root) {
+  constexpr int kAttempts = 100;
+  std::optional<os::ReaderSlot> slot;
+  std::optional<Epoch> epoch;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto slots = segment::read_head(root);
+    const std::optional<segment::Head> head = slots.ok() ? segment::newest(*slots) : std::nullopt;
+    if (!head) return std::nullopt;
+    if (slot && head->epoch == epoch) return slot;
+    epoch = head->epoch;
+    slot.reset();
+    Result<os::ReaderSlot> taken = os::ReaderSlot::acquire(root, head->epoch);
+    if (taken.ok()) slot = std::move(taken).value();
+  }
+  return slot;
+}
+
+}  // namespace
 
 Result<Report> run(os::Directory& root, const Options& options) {
   Control control(options.clock != nullptr ? *options.clock : os::system_clock(), options.budget_us, options.cancelled,
@@ -26,6 +50,7 @@ Result<Report> run(os::Directory& root, const Options& options) {
   if (entries.empty()) {
     return Error{Code::kNotFound, root.path() + ": not a khipu root (the folder is empty); make one with `khipu init`"};
   }
+  const std::optional<os::ReaderSlot> slot = reader_slot(root);
   KHIPU_TRY_ASSIGN(run.head, read_head_state(root, run.findings));
   Result<std::optional<codec::Genesis>> genesis = read_genesis(root, run.findings);
   if (!genesis.ok()) {

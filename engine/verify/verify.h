@@ -1,6 +1,6 @@
 // Re-derives everything a root claims from its files alone: the judge of crash tests and of auditors. Reads with pread
-// only, through os::Directory; includes neither writer nor snapshot (I10); changes nothing and takes no lock, so it may
-// run beside a writer (then it verifies up to the HEAD it read first).
+// only, through os::Directory; includes neither writer nor snapshot (I10); changes nothing and takes no lock but a
+// reader slot, so it may run beside a writer (then it verifies up to the HEAD it read first) and beside retention.
 #pragma once
 
 #include <atomic>

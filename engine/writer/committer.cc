@@ -4,6 +4,7 @@
 
 #include "engine/codec/frame.h"
 #include "engine/crypto/hash.h"
+#include "engine/writer/integrity.h"
 
 namespace khipu::writer {
 
@@ -24,7 +25,7 @@ Result<std::unique_ptr<Committer>> Committer::open(os::Directory& root, const Ke
 Result<void> Committer::write_rows(Pending& pending, Table::Write logs) {
   for (const TableId table : kTables) {
     const size_t i = index_of(table);
-    if (pending.rows[i].leaves.empty()) continue;
+    if (pending.rows[i].starts.empty()) continue;
     dirty_tables_ |= 1U << i;
     const Table::Write write = table == TableId::kLogs ? logs : Table::Write::kNow;
     KHIPU_TRY(at(table_name(table), tables_[i]->append(pending.rows[i], write)));
@@ -39,13 +40,14 @@ void Committer::sign(TimeUs now) {
   signed_.previous = behind_.hash;
   signed_.tables = states();
   signed_.key_id = keys_.key_id;
+  signed_frame_.clear();
+  if (!integrity) return;
   Buffer payload;
   codec::encode_commit(payload, signed_);
   signed_.signature = keys_.signing.sign(codec::commit_signed_bytes(root_id_, payload));
   payload.clear();
   codec::encode_commit(payload, signed_);
   signed_hash_ = crypto::sha256(payload);
-  signed_frame_.clear();
   codec::append_frame(signed_frame_, static_cast<uint8_t>(codec::RecordKind::kCommit), now, payload);
 }
 

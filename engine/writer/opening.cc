@@ -1,4 +1,5 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
+#include "engine/index/format.h"
 #include "engine/writer/writer_impl.h"
 
 #include <algorithm>
@@ -41,8 +42,10 @@ Result<void> Writer::Impl::open(Options opened_with) {
                                                        recovered.head.tables[index_of(TableId::kLogs)].size));
   published.commit = recovered.commit;
   published.head = recovered.head;
+  epoch = recovered.head.epoch;
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
+  rules = sequencer->rules();
   KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
   return first_commit(state, rolled_back);
 }
@@ -98,6 +101,10 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
+    if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
+      const std::optional<SegmentNumber> number = index::parse_index_name(stated->file);
+      if (number && stated->table == TableId::kLogs) indexes[number->value] = *stated;
+    }
     return {};
   }));
   KHIPU_TRY(rows(TableId::kRegistry, {0},
@@ -112,11 +119,13 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
       covered = entry.footer.first_row.value + entry.footer.rows;
     }
   }
+  // What retention let go cannot be read: keys of such rows are known from the cache or not at all.
+  const Row retained = sequencer->rules()->retained[index_of(TableId::kLogs)];
   for (const Answered& answered_before : cache.entries) {
     // What lies above `covered` is read from the records: a cached answer to a commit that was cut must not survive.
     if (answered_before.first_seq.value < covered) sequencer->window().add(answered_before);
   }
-  KHIPU_TRY(rows(TableId::kLogs, {covered}, [&](Row row, const codec::Frame& frame) {
+  KHIPU_TRY(rows(TableId::kLogs, std::max(Row{covered}, retained), [&](Row row, const codec::Frame& frame) {
     return sequencer->replay_event_key(row, frame.payload, recovered.commit.number);
   }));
   std::array<uint64_t, kTableCount> sizes;
@@ -159,7 +168,8 @@ Result<void> Writer::Impl::close() {
     stopping = true;
   }
   queue_moved.notify_all();
-  for (std::thread* thread : {&writer_thread, &sync_thread, &checkpoint_thread}) {
+  index_moved.notify_all();
+  for (std::thread* thread : {&index_thread, &writer_thread, &sync_thread, &checkpoint_thread}) {
     if (thread->joinable()) thread->join();
   }
   const Result<void> done = finish_files();

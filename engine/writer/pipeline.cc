@@ -8,6 +8,7 @@ namespace khipu::writer {
 namespace {
 
 constexpr auto kOsSyncInterval = std::chrono::seconds(1);
+constexpr auto kIdleLook = std::chrono::milliseconds(5);  // whether the writer is idle: not all of that is announced
 // One commit takes at most so much from the queue: its answers should not wait for ever behind it.
 constexpr uint64_t kCommitEventsMax = 16384;
 constexpr uint64_t kCommitSizeBytesMax = 16ULL << 20;
@@ -18,6 +19,7 @@ void Writer::Impl::start_threads() {
   writer_thread = std::thread([this] { write_loop(); });
   sync_thread = std::thread([this] { sync_loop(); });
   checkpoint_thread = std::thread([this] { checkpoint_loop(); });
+  if (options.index_segments) index_thread = std::thread([this] { index_loop(); });
 }
 
 Error Writer::Impl::poison_error() const {
@@ -36,6 +38,7 @@ void Writer::Impl::poison(const Error& error) {
   sync_moved.notify_all();
   checkpoint_moved.notify_all();
   checkpoint_made.notify_all();
+  index_moved.notify_all();
   for (Submission& submission : refused) submission.answer(poison_error());
 }
 
@@ -162,10 +165,11 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
     submission.batch = {};
   }
   const bool has_rows =
-      std::any_of(pending.rows.begin(), pending.rows.end(), [](const Rows& rows) { return !rows.leaves.empty(); });
+      std::any_of(pending.rows.begin(), pending.rows.end(), [](const Rows& rows) { return !rows.starts.empty(); });
   {
     const std::lock_guard hold(mutex);
     schema = sequencer->schema();
+    rules = sequencer->rules();
   }
   if (has_rows) {
     if (committer->wants_seal() && !committer->uncommitted()) {
@@ -243,10 +247,15 @@ void Writer::Impl::sync_loop() {
   }
   sync_done = true;
   checkpoint_moved.notify_all();
+  index_moved.notify_all();
 }
 
 Result<void> Writer::Impl::make_durable(Job& job) {
   KHIPU_TRY(at("commit " + std::to_string(job.commit.number.value), sync_files(job)));
+  {
+    const std::lock_guard hold(mutex);
+    job.head.epoch = epoch;
+  }
   KHIPU_TRY(head_file->write(job.head));
   KHIPU_TRY(idempotency->append(job.answered));
   const std::lock_guard hold(mutex);
@@ -254,6 +263,7 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   events += job.events;
   published.commit = job.commit;
   published.head = job.head;
+  if (sealed_logs() > index_next) index_moved.notify_all();
   if (job.checkpoint) {
     job.checkpoint->commit = job.commit;
     job.checkpoint->head = job.head;
@@ -261,5 +271,37 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   }
   return {};
 }
+
+// I8: a reader that locks its slot after this reads HEAD again and moves; one that did so before is in another slot.
+Result<Epoch> Writer::Impl::raise_epoch() {
+  std::unique_lock hold(mutex);
+  Epoch next = epoch.next();
+  for (uint64_t step = 1; step < os::kReaderSlotCount; ++step) {
+    const Epoch candidate{epoch.value + step};
+    KHIPU_TRY_ASSIGN(const bool held, os::reader_slot_held(environment.root, candidate));
+    if (held) continue;
+    next = candidate;
+    break;
+  }
+  epoch = next;
+  const auto seen = [&] { return published.head.epoch == next; };
+  const auto idle = [&] { return sync_idle && !syncing && !writer_commits && !caller_commits; };
+  while (!seen() && !idle() && poisoned.empty()) sync_moved.wait_for(hold, kIdleLook);
+  if (!poisoned.empty()) return poison_error();
+  Result<void> written;
+  if (!seen()) {  // nobody commits, and nobody can begin to while we hold the mutex: HEAD is ours
+    published.head.epoch = next;
+    written = head_file->write(published.head);
+  }
+  hold.unlock();
+  if (written.ok()) written = head_file->sync();
+  if (!written.ok()) {
+    poison(written.error());
+    return std::move(written).error();
+  }
+  return next;
+}
+
+Result<Epoch> Writer::raise_epoch() { return impl_->raise_epoch(); }
 
 }  // namespace khipu::writer

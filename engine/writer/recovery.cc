@@ -340,11 +340,13 @@ class Recovery {
       KHIPU_TRY_ASSIGN(tree::Builder builder, tree::Builder::load(tree_synced_[i], source));
       std::array<std::vector<Hash>, tree::kLevelCount> levels;
       std::vector<Hash> leaves;
+      tree::LeafHasher hasher(leaves);
       const uint64_t start = builder.size();
       KHIPU_TRY(for_each_row(root_, table, scan.manifest(), head, {start}, [&](Row, const codec::Frame& frame) {
-        leaves.push_back(tree::leaf_hash(frame.payload));
+        hasher.add(frame.payload);
         return Result<void>();
       }));
+      hasher.finish();
       builder.append(leaves, levels);
       if (builder.root() != head.root) {
         return evidence(fmt::format("{}: tree files and records do not make the signed root", table_name(table)));

@@ -10,7 +10,6 @@
 #include "engine/codec/statement.h"
 #include "engine/crypto/hash.h"
 #include "engine/ingest/near_name.h"
-#include "engine/tree/tree.h"
 
 namespace khipu::writer {
 namespace {
@@ -34,7 +33,7 @@ void close_frame(Rows& rows, size_t start, codec::RecordKind kind, TimeUs time, 
   const std::span<uint8_t> frame = std::span(rows.frames).subspan(start);
   codec::seal_frame(frame, static_cast<uint8_t>(kind), time);
   rows.add_times(time, recorded);
-  rows.leaves.push_back(tree::leaf_hash(frame.subspan(codec::kFrameHeaderSize)));
+  rows.starts.push_back(start);
 }
 
 }  // namespace
@@ -48,11 +47,12 @@ struct Sequencer::Undo {
   std::vector<Change> changes;
   size_t keys_added = 0;
   std::shared_ptr<const registry::Schema> schema;
+  std::shared_ptr<const Rules> rules;
 };
 
 struct Sequencer::Mark {
   struct Table {
-    size_t frames, leaves;
+    size_t frames, rows;
     TimeUs time_min, time_max, recorded_first, recorded_last;
   };
   std::array<Table, kTableCount> tables;
@@ -73,12 +73,20 @@ Result<codec::StatementRecord> Sequencer::replay_statement(Bytes payload) {
   if (const auto* recovery = std::get_if<codec::RecoveryStatement>(&record.body)) recovered_.push_back(*recovery);
   const auto* type = std::get_if<codec::TypeStatement>(&record.body);
   const auto* column = std::get_if<codec::ColumnStatement>(&record.body);
+  apply_rules(record.body);
   if (type == nullptr && column == nullptr) return record;  // TABLE_HEADs are many
   auto next = std::make_shared<registry::Schema>(*schema_);
   if (type != nullptr) next->apply(type->type);
   if (column != nullptr) next->apply(column->column);
   schema_ = std::move(next);
   return record;
+}
+
+void Sequencer::apply_rules(const codec::Statement& statement) {
+  if (!Rules::concern(statement)) return;
+  auto next = std::make_shared<Rules>(*rules_);
+  next->apply(statement);
+  rules_ = std::move(next);
 }
 
 Result<void> Sequencer::replay_version(Row row, Bytes payload) {
@@ -134,13 +142,14 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   Mark mark;
   for (size_t i = 0; i < kTableCount; ++i) {
     const Rows& rows = pending.rows[i];
-    mark.tables[i] = {rows.frames.size(), rows.leaves.size(),  rows.time_min,
+    mark.tables[i] = {rows.frames.size(), rows.starts.size(),  rows.time_min,
                       rows.time_max,      rows.recorded_first, rows.recorded_last};
   }
   mark.sizes = sizes_;
   mark.answered = pending.answered.size();
   Undo undo;
   undo.schema = schema_;
+  undo.rules = rules_;
   Receipt receipt;
   receipt.commit = commit_;
   Result<void> added = add_all(batch, pending, receipt, undo);
@@ -162,13 +171,14 @@ void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
   }
   for (; undo.keys_added > 0; --undo.keys_added) window_.remove_last();
   schema_ = undo.schema;
+  rules_ = undo.rules;
   sizes_ = mark.sizes;
   pending.answered.resize(mark.answered);
   for (size_t i = 0; i < kTableCount; ++i) {
     Rows& rows = pending.rows[i];
     const Mark::Table& was = mark.tables[i];
     rows.frames.resize(was.frames);
-    rows.leaves.resize(was.leaves);
+    rows.starts.resize(was.rows);
     rows.time_min = was.time_min, rows.time_max = was.time_max;
     rows.recorded_first = was.recorded_first, rows.recorded_last = was.recorded_last;
   }
@@ -196,6 +206,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     }
   }
   for (const codec::Statement& statement : batch.statements) KHIPU_TRY(append_statement(statement, pending));
+  for (const codec::AccessRecord& access : batch.accesses) append_access(access, pending);
   receipt.first_seq = {sizes_[index_of(TableId::kLogs)]};
   receipt.count = batch.events.size();
   const bool keyed_events = !batch.event_keys.empty();
@@ -239,6 +250,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
 }
 
 Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending) {
+  KHIPU_TRY(rules_->check(given));
   codec::StatementRecord record{{}, now_, given};
   if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
     const codec::TypeSchema* known = schema_->type(type->type.name);
@@ -265,6 +277,7 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
   if (auto* import = std::get_if<codec::Import>(&record.body); import != nullptr && import->stored > 0) {
     import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
   }
+  apply_rules(record.body);
   record.uid = next_uid();
   Rows& rows = pending.rows[index_of(TableId::kMeta)];
   const size_t start = open_frame(rows);
@@ -419,6 +432,16 @@ Result<void> Sequencer::check_required(const ingest::EntityInput& input) const {
     }
   }
   return {};
+}
+
+void Sequencer::append_access(codec::AccessRecord record, Pending& pending) {
+  record.uid = next_uid();
+  record.recorded_at = now_;
+  Rows& rows = pending.rows[index_of(TableId::kAccess)];
+  const size_t start = open_frame(rows);
+  codec::encode_access(rows.frames, record);
+  close_frame(rows, start, codec::RecordKind::kAccess, record.time, now_);
+  ++sizes_[index_of(TableId::kAccess)];
 }
 
 void Sequencer::append_version(codec::VersionRecord& record, Pending& pending) {

@@ -1,6 +1,6 @@
-// Gives submissions their order: recorded_at, pins, seq, version rows; encodes them and hashes the leaves. Holds the
-// writer's memory of schema, entities and idempotency, and can take a refused submission back without a trace.
-// Not here: files, signatures, threads.
+// Gives submissions their order: recorded_at, pins, seq, version rows; encodes them. Holds the writer's memory
+// of schema, entities and idempotency, and can take a refused submission back without a trace.
+// Not here: hashes, files, signatures, threads.
 #pragma once
 
 #include <array>
@@ -16,6 +16,7 @@
 #include "engine/registry/entities.h"
 #include "engine/registry/schema.h"
 #include "engine/writer/idempotency.h"
+#include "engine/writer/rules.h"
 #include "engine/writer/table.h"
 #include "engine/writer/writer.h"
 
@@ -47,10 +48,12 @@ class Sequencer {
   // ---- one commit: begin, then submissions; each is whole in `pending` or not at all
   void begin(CommitNumber commit);
   Result<Receipt> add(const ingest::Batch& batch, Pending& pending);
-  // One row of meta/. TYPE and COLUMN pass the evolution guard and say nothing when they change nothing.
+  // One row of meta/. TYPE and COLUMN pass the evolution guard and say nothing when they change nothing; RETENTION and
+  // HOLD must be allowed by what came before.
   Result<void> append_statement(const codec::Statement& statement, Pending& pending);
 
   std::shared_ptr<const registry::Schema> schema() const { return schema_; }
+  std::shared_ptr<const Rules> rules() const { return rules_; }
   const std::vector<codec::RecoveryStatement>& recovered() const { return recovered_; }
   const std::optional<codec::Genesis>& genesis() const { return genesis_; }
   IdempotencyWindow& window() { return window_; }
@@ -63,11 +66,13 @@ class Sequencer {
   Result<codec::Pin> pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending, Undo& undo);
   Result<void> merge_fields(const ingest::EntityInput& input, const registry::EntityState* state);
   Result<void> check_required(const ingest::EntityInput& input) const;
+  void append_access(codec::AccessRecord record, Pending& pending);
   void append_version(codec::VersionRecord& record, Pending& pending);
   Result<Row> add_event(const ingest::Event& event, const std::optional<codec::IdempotencyMark>& mark, Pending& pending,
                         Undo& undo);
   std::array<uint8_t, 16> keyed(std::string_view label, std::string_view scope, std::string_view key) const;
   Uid next_uid();
+  void apply_rules(const codec::Statement& statement);
   Result<void> add_all(const ingest::Batch& batch, Pending& pending, Receipt& receipt, Undo& undo);
   void take_back(Undo& undo, const Mark& mark, Pending& pending);
 
@@ -75,6 +80,7 @@ class Sequencer {
   os::Clock& clock_;
   os::Random& random_;
   std::shared_ptr<const registry::Schema> schema_;
+  std::shared_ptr<const Rules> rules_ = std::make_shared<Rules>();
   registry::Entities entities_;
   IdempotencyWindow window_;
   std::optional<codec::Genesis> genesis_;

@@ -4,6 +4,7 @@
 
 #include "engine/codec/frame.h"
 #include "engine/codec/record.h"
+#include "engine/writer/integrity.h"
 
 namespace khipu::writer {
 namespace {
@@ -51,8 +52,9 @@ Result<void> Table::reserve(uint64_t offset, uint64_t size) {
 }
 
 Result<void> Table::append(Rows& rows, Write write) {
-  if (rows.leaves.empty()) return {};
+  if (rows.starts.empty()) return {};
   KHIPU_ASSERT(held_.empty());
+  if (integrity) KHIPU_TRY(append_to_tree(rows));
   const uint64_t offset = end_offset_;
   end_offset_ += rows.frames.size();
   if (write == Write::kWithFrame) {
@@ -60,22 +62,34 @@ Result<void> Table::append(Rows& rows, Write write) {
   } else {
     KHIPU_TRY(write_bytes(offset, rows.frames));
   }
-  const uint64_t before = builder_.size();
-  for (auto& level : scratch_) level.clear();
-  builder_.append(rows.leaves, scratch_);
-  root_ = builder_.root();
-  for (size_t level = 0; level < tree::kLevelCount && !scratch_[level].empty(); ++level) {
-    KHIPU_TRY(levels_->write(level, tree::Builder::complete(before, level), scratch_[level]));
-  }
   if (times_.rows == 0) {
     times_.time_min = rows.time_min;
     times_.time_max = rows.time_max;
     times_.recorded_first = rows.recorded_first;
   }
-  times_.rows += rows.leaves.size();
+  times_.rows += rows.starts.size();
   times_.time_min = std::min(times_.time_min, rows.time_min);
   times_.time_max = std::max(times_.time_max, rows.time_max);
   times_.recorded_last = rows.recorded_last;
+  return {};
+}
+
+// The leaves of the rows, and the hashes above them that became complete.
+Result<void> Table::append_to_tree(const Rows& rows) {
+  leaves_.clear();
+  for (size_t i = 0; i < rows.starts.size(); ++i) {
+    const size_t end = i + 1 < rows.starts.size() ? rows.starts[i + 1] : rows.frames.size();
+    const size_t payload = rows.starts[i] + codec::kFrameHeaderSize;
+    hasher_.add(Bytes(rows.frames).subspan(payload, end - payload));
+  }
+  hasher_.finish();
+  const uint64_t before = builder_.size();
+  for (auto& level : scratch_) level.clear();
+  builder_.append(leaves_, scratch_);
+  root_ = builder_.root();
+  for (size_t level = 0; level < tree::kLevelCount && !scratch_[level].empty(); ++level) {
+    KHIPU_TRY(levels_->write(level, tree::Builder::complete(before, level), scratch_[level]));
+  }
   return {};
 }
 

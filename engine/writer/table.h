@@ -16,21 +16,21 @@
 
 namespace khipu::writer {
 
-// Rows made ready for one table: whole frames back to back, and their leaves.
+// Rows made ready for one table: whole frames back to back, and where each starts.
 struct Rows {
   Buffer frames;
-  std::vector<Hash> leaves;
+  std::vector<size_t> starts;
   TimeUs time_min = INT64_MAX, time_max = INT64_MIN;  // of the frames
   TimeUs recorded_first = 0, recorded_last = 0;
   void add_times(TimeUs time, TimeUs recorded) {
-    if (leaves.empty()) recorded_first = recorded;
+    if (starts.empty()) recorded_first = recorded;
     recorded_last = recorded;
     time_min = std::min(time_min, time);
     time_max = std::max(time_max, time);
   }
   void clear() {
     frames.clear();
-    leaves.clear();
+    starts.clear();
     time_min = INT64_MAX, time_max = INT64_MIN, recorded_first = recorded_last = 0;
   }
 };
@@ -83,6 +83,7 @@ class Table {
   Table(TableId id, const RootId& root_id, uint64_t segment_size_bytes)
       : id_(id), root_id_(root_id), segment_size_bytes_(segment_size_bytes) {}
   Result<void> open_segment(bool create);
+  Result<void> append_to_tree(const Rows& rows);
   Result<void> reserve(uint64_t offset, uint64_t size);
   Result<void> write_bytes(uint64_t offset, Bytes bytes);
 
@@ -104,6 +105,8 @@ class Table {
   uint64_t manifest_entries_ = 0;
   segment::Footer times_;  // of the active segment's rows
   std::array<std::vector<Hash>, tree::kLevelCount> scratch_;
+  std::vector<Hash> leaves_;  // of the rows at hand
+  tree::LeafHasher hasher_{leaves_};
 };
 
 }  // namespace khipu::writer

@@ -66,6 +66,8 @@ void Writer::submit(ingest::Batch batch, Answer answer) {
 void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
   Impl& impl = *impl_;
   Submission submission{std::move(batch), std::move(answer), 0, 0, Steady::now()};
+  // Somebody waits for an answer behind each read: it does not wait for company, only for the commit under way.
+  if (!submission.batch.accesses.empty()) submission.since = Steady::time_point();
   submission.events = std::max<uint64_t>(1, submission.batch.events.size());
   submission.size_bytes = size_of(submission.batch);
   std::optional<Error> refusal;
@@ -146,6 +148,7 @@ Status Writer::status() const {
   status.recovery = impl_->recovery;
   status.checkpoint = impl_->checkpoint_number;
   status.checkpoint_note = impl_->checkpoint_note;
+  status.index_error = impl_->index_error;
   return status;
 }
 

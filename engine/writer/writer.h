@@ -39,6 +39,7 @@ struct Options {
   int64_t checkpoint_interval_us = 1000000;          // between checkpoints while something moves
   int64_t heartbeat_interval_us = 3600LL * 1000000;  // silence is signed after so long
   ingest::Limits limits;
+  bool index_segments = true;  // sealed segments get an index, in the background
   std::string role = "serve";  // said in LOCK
   // `khipu recover --accept-rollback`: what the key side remembers is lost, an operator says why, and a ROLLBACK
   // statement says it for ever. kInvalid when there is nothing to accept.
@@ -87,6 +88,7 @@ struct Status {
   RecoveryReport recovery;
   uint64_t checkpoint = 0;      // number of the newest published one
   std::string checkpoint_note;  // meta's: a C2SP signed note
+  std::string index_error;      // why a segment has no index, or empty: it is scanned, and the next start tries again
 };
 
 // Owner: whoever opened it; submit(), status() and schema() from any thread.
@@ -102,12 +104,15 @@ class Writer {
   Result<Receipt> submit_and_wait(ingest::Batch batch);  // under policy `always` it may commit on the caller's thread
 
   // One statement of the log's own, in a commit and then in a published checkpoint when this returns; gives the commit.
-  // Not for producers: their statements come with submit().
+  // kConflict, kNotFound: what came before forbids it (rules.h). Not for producers: their statements come with
+  // submit().
   Result<CommitNumber> append_and_publish(codec::Statement statement);
   // Until a published checkpoint covers all that is committed now. Waits for a commit and five syncs, not for the
   // timer.
   Result<void> publish();
 
+  // Until every sealed segment has its index and the statements about them are durable, or the writer ends.
+  void wait_until_indexed();
   // Commits what waits, syncs, writes the key-side state and lets go of LOCK; later submissions are kPoisoned.
   Result<void> close();
   // Changes of settings that need no reopening: sync policy, group, queue, limits, idempotency window.
@@ -116,6 +121,10 @@ class Writer {
   std::shared_ptr<const registry::Schema> schema() const;
   Status status() const;
   const RootId& root_id() const;
+
+  // For retention (retainer.h): from now on HEAD names a greater retention epoch whose reader slot nobody holds (when
+  // one of the 31 is free): who holds another slot may need what was committed before. Synced.
+  Result<Epoch> raise_epoch();
 
  private:
   Writer();

@@ -1,9 +1,11 @@
 // The writer's insides: what its threads share and what each owns. Only the files of this room include it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -54,7 +56,7 @@ struct Writer::Impl {
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
 
   mutable std::mutex mutex;
-  std::condition_variable queue_moved, sync_moved, checkpoint_moved, checkpoint_made;
+  std::condition_variable queue_moved, sync_moved, checkpoint_moved, checkpoint_made, index_moved;
   // Guarded by mutex:
   std::deque<Submission> queue;
   uint64_t queued_events = 0, queued_size_bytes = 0;
@@ -62,11 +64,13 @@ struct Writer::Impl {
   bool writer_done = false, sync_done = false;
   std::string poisoned;
   std::shared_ptr<const registry::Schema> schema;
+  std::shared_ptr<const Rules> rules;
   bool writer_commits = false;  // the writer's thread has taken submissions
   bool caller_commits = false;  // a caller has taken the writer's role (commit_here): its thread waits
   std::optional<Job> syncing;   // handed to the sync thread
   bool sync_idle = true;
   Job published;  // the last commit whose HEAD was written
+  Epoch epoch;    // retention's: of every HEAD from now on
   // Checkpoints: asked for and answered, counted; one at a time is on its way from its commit to its publication.
   uint64_t checkpoints_wanted = 0, checkpoints_done = 0;
   bool checkpoint_at_once = false;  // behind a seal, and at the end
@@ -78,8 +82,12 @@ struct Writer::Impl {
   Steady::time_point checkpoint_next;
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
+  std::map<uint64_t, codec::IndexStatement> indexes;  // of segments of logs/, as stated when it was opened
+  uint64_t index_next = 0;                            // sealed segments below it were seen to
 
-  std::thread writer_thread, sync_thread, checkpoint_thread;
+  std::string index_error;                       // why the newest one that failed could not be built
+  std::atomic<uint64_t> indexes_unanswered = 0;  // INDEX statements queued, not yet durable
+  std::thread writer_thread, sync_thread, checkpoint_thread, index_thread;
   bool closed = false;
 
   Result<void> open(Options opened_with);
@@ -101,6 +109,12 @@ struct Writer::Impl {
   void sync_loop();
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
+  void index_loop();
+  uint64_t sealed_logs() const { return published.head.tables[index_of(TableId::kLogs)].manifest_entries; }
+  Result<std::optional<codec::IndexStatement>> index_segment(uint64_t number,
+                                                             const std::optional<codec::IndexStatement>& known,
+                                                             const registry::Schema& with);
+  Result<Epoch> raise_epoch();
   void checkpoint_loop();
   bool checkpoint_due() const;
   Result<void> make_checkpoint();

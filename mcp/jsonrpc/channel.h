@@ -1,9 +1,14 @@
-// The two small interfaces between what delivers lines (mcp/transport) and what answers them (mcp/server).
+// The small interfaces between what delivers messages (mcp/transport) and what answers them (mcp/server).
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mcp/jsonrpc/caller.h"
 
 namespace khipu::mcp::jsonrpc {
 
@@ -12,12 +17,24 @@ namespace khipu::mcp::jsonrpc {
 class Outbox {
  public:
   virtual ~Outbox() = default;
-  virtual void notify(std::string line) = 0;   // a notification that belongs to the request being served
+  virtual void notify(std::string line) = 0;   // a notification, or a request to the client, that belongs to the line
   virtual void respond(std::string line) = 0;  // a response; one line brings one, a refused batch one for each request
-  virtual void done() {}                       // nothing more comes for this line, also if there was no response
+  // Instead of the first respond(): an answer with an HTTP status of its own. An empty line is a status and no more.
+  // Where there are no statuses, or it is too late for one, this is respond().
+  virtual void refuse(int http_status, std::string line) {
+    static_cast<void>(http_status);
+    if (!line.empty()) respond(std::move(line));
+  }
+  // From here on more than one message may come, whether or not one does soon.
+  virtual void open_stream() {}
+  // False: the client takes one response and nothing else; what is notified is dropped.
+  virtual bool takes_stream() const { return true; }
+  // HTTP: the id of the session that this line began. Before anything else.
+  virtual void begin_session(const std::string& id) { static_cast<void>(id); }
+  virtual void done() {}  // nothing more comes for this line, also if there was no response
 };
 
-// What a transport hands lines to. One thread calls all three.
+// What a transport with one client hands lines to. One thread calls all three.
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -26,6 +43,32 @@ class Handler {
   virtual bool drain(std::chrono::milliseconds wait_max) = 0;
   // Stops the calls in flight: they answer nothing from here on.
   virtual void cancel_all() = 0;
+};
+
+// What MCP puts into the headers of an HTTP request. Values as they came, without surrounding blanks.
+struct Head {
+  std::optional<std::string> session;                       // Mcp-Session-Id
+  std::optional<std::string> version;                       // MCP-Protocol-Version
+  std::optional<std::string> method;                        // Mcp-Method
+  std::optional<std::string> name;                          // Mcp-Name
+  std::vector<std::pair<std::string, std::string>> params;  // Mcp-Param-*: what follows the last dash, lower case
+};
+
+// What HTTP hands requests to: many clients, each request on a thread of its own.
+class WebHandler {
+ public:
+  virtual ~WebHandler() = default;
+  // The outbox lives until it was told done().
+  virtual void post(const Caller& caller, const Head& head, std::string_view body, Outbox& outbox) = 0;
+  // GET: a stream for what belongs to no request. 0: the outbox is used until close_stream(), or until it was told
+  // done(). Else the status of a refusal, and the outbox is not used.
+  virtual int open_stream(const Caller& caller, const Head& head, Outbox& outbox) = 0;
+  virtual void close_stream(Outbox& outbox) = 0;
+  virtual int end_session(const Caller& caller, const Head& head) = 0;  // DELETE: the status
+  // The client of an outbox that was not told done() has gone. Whether that stops the call is the era's business.
+  virtual void abandon(Outbox& outbox) = 0;
+  // The server is about to stop: every stream is told what there is to say, and done().
+  virtual void end_streams() = 0;
 };
 
 }  // namespace khipu::mcp::jsonrpc

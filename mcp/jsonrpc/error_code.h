@@ -11,6 +11,8 @@ enum class ErrorCode : int {
   kMethodNotFound = -32601,
   kInvalidParams = -32602,
   kInternalError = -32603,
+  kNoSession = -32000,  // legacy HTTP only, as is the next: what other servers say there
+  kUnknownSession = -32001,
   kResourceNotFound = -32002,  // legacy revisions only; modern ones say kInvalidParams
   kHeaderMismatch = -32020,    // modern only, as are the next two
   kMissingClientCapability = -32021,

@@ -42,8 +42,11 @@ struct Notification {
   Json params;  // always an object
 };
 
-// An answer from the peer. khipu-mcp asks its clients nothing, so it is only ever logged.
-struct Response {};
+// An answer from the peer to a request of ours.
+struct Response {
+  std::optional<Id> id;
+  std::optional<Json> result;  // absent: an error
+};
 
 // JSON that is not a message we take, or not JSON. It may be answered if, and only if, it has an id.
 struct Invalid {

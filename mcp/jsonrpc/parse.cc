@@ -109,7 +109,11 @@ Message classify(Json value) {
 
   const auto method = value.find("method");
   if (method == value.end()) {
-    if (value.contains("result") || value.contains("error")) return Response{};
+    if (const auto result = value.find("result"); result != value.end()) {
+      if (!value.contains("error")) return Response{std::move(id), std::move(*result)};
+      return invalid(std::nullopt, "a response has a result or an error, not both");
+    }
+    if (value.contains("error")) return Response{std::move(id), std::nullopt};
     return invalid(std::move(id), "a request has a method");
   }
   if (!method->is_string()) return invalid(std::move(id), "method must be a string");

@@ -13,10 +13,17 @@ std::string print_result(const Id& id, OrderedJson result) {
   return print(message);
 }
 
-std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view text) {
+std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view text, OrderedJson data) {
   OrderedJson message = {{"jsonrpc", "2.0"}};
   if (id) message["id"] = id->to_json();
   message["error"] = {{"code", static_cast<int>(code)}, {"message", text}};
+  if (!data.is_null()) message["error"]["data"] = std::move(data);
+  return print(message);
+}
+
+std::string print_request(const Id& id, std::string_view method, OrderedJson params) {
+  OrderedJson message = {{"jsonrpc", "2.0"}, {"id", id.to_json()}, {"method", method}};
+  message["params"] = std::move(params);
   return print(message);
 }
 

@@ -10,7 +10,10 @@
 namespace khipu::mcp::jsonrpc {
 
 std::string print_result(const Id& id, OrderedJson result);
-std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view message);
+// `data` is omitted when null.
+std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view message,
+                        OrderedJson data = nullptr);
+std::string print_request(const Id& id, std::string_view method, OrderedJson params);
 std::string print_notification(std::string_view method, OrderedJson params);
 
 // Any JSON as one line; bytes that are not UTF-8 become U+FFFD.

@@ -35,30 +35,28 @@ Result<CallRequest> parse_call(const Json& params) {
     if (!arguments->is_object()) return Error{Code::kInvalid, "params.arguments must be an object"};
     call.arguments = *arguments;
   }
-  if (const auto meta = params.find("_meta"); meta != params.end() && meta->is_object()) {
-    if (const auto token = meta->find("progressToken"); token != meta->end()) {
-      call.progress_token = jsonrpc::Id::from(*token);
-    }
-  }
   return call;
 }
 
 OrderedJson call_result_json(CallResult result, Revision revision) {
   OrderedJson json;
-  json["content"] = OrderedJson::array({{{"type", "text"}, {"text", std::move(result.text)}}});
-  for (const ResourceLink& link : result.links) {
-    // Before 2025-06-18 a block of this type would fail the whole result: there the link is a line of text.
-    if (has_structured_output(revision)) {
-      json["content"].push_back(
-          {{"type", "resource_link"}, {"uri", link.uri}, {"name", link.name}, {"mimeType", link.mime_type}});
-    } else {
-      json["content"].push_back({{"type", "text"}, {"text", link.name + ": " + link.uri}});
-    }
+  json["content"] = OrderedJson::array();
+  if (!result.text.empty() || result.content.empty()) {
+    json["content"].push_back({{"type", "text"}, {"text", std::move(result.text)}});
   }
+  for (const Content& content : result.content) json["content"].push_back(content_json(content, revision));
+  for (const ResourceLink& link : result.links) json["content"].push_back(content_json(link, revision));
   if (has_structured_output(revision) && result.structured) json["structuredContent"] = *std::move(result.structured);
   if (result.is_error) json["isError"] = true;
   if (!result.meta.empty()) json["_meta"] = std::move(result.meta);
   return json;
+}
+
+std::optional<jsonrpc::Id> parse_progress_token(const Json& params) {
+  const auto meta = params.find("_meta");
+  if (meta == params.end() || !meta->is_object()) return std::nullopt;
+  const auto token = meta->find("progressToken");
+  return token == meta->end() ? std::nullopt : jsonrpc::Id::from(*token);
 }
 
 std::optional<jsonrpc::Id> parse_cancelled(const Json& params) {

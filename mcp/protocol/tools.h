@@ -8,6 +8,8 @@
 
 #include "engine/base/result.h"
 #include "mcp/jsonrpc/message.h"
+#include "mcp/protocol/content.h"
+#include "mcp/protocol/input.h"
 #include "mcp/protocol/revision.h"
 
 namespace khipu::mcp::protocol {
@@ -35,16 +37,9 @@ OrderedJson tool_definition_json(const ToolDefinition& tool, Revision revision);
 struct CallRequest {
   std::string name;
   Json arguments;  // always an object: absent and null count as {}
-  std::optional<jsonrpc::Id> progress_token;
 };
 
 Result<CallRequest> parse_call(const Json& params);
-
-struct ResourceLink {
-  std::string uri;
-  std::string name;
-  std::string mime_type;
-};
 
 struct CallResult {
   std::string text;                       // the first content block: the same facts as `structured`
@@ -52,9 +47,14 @@ struct CallResult {
   std::vector<ResourceLink> links;
   OrderedJson meta = OrderedJson::object();
   bool is_error = false;
+  std::vector<Content> content = {};                 // blocks after the text; with an empty text the only ones
+  std::optional<InputRequired> input_required = {};  // instead of all that
 };
 
 OrderedJson call_result_json(CallResult result, Revision revision);
+
+// params._meta.progressToken of any request; nullopt if it wants no progress.
+std::optional<jsonrpc::Id> parse_progress_token(const Json& params);
 
 // notifications/cancelled: the id of the request to stop; nullopt if it names none (the notification is ignored).
 std::optional<jsonrpc::Id> parse_cancelled(const Json& params);

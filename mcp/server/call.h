@@ -1,51 +1,76 @@
-// One tools/call from its arrival to its answer: cancellation, progress, deadline, and the size of the answer.
+// One request from its arrival to its answer: cancellation, progress, questions to the client, deadline, and the size
+// of the answer. The same for every method and both eras.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <mutex>
 #include <stop_token>
 #include <string>
 
 #include "mcp/jsonrpc/channel.h"
-#include "mcp/server/server.h"
+#include "mcp/jsonrpc/message.h"
+#include "mcp/server/methods.h"
+#include "mcp/server/peer.h"
 
 namespace khipu::mcp::server {
 
-// Owned by its session until finished. run() is called once, by one worker; cancel() from any thread.
+// How a legacy call asks its client: requests of ours on the stream of the call. A modern one never does.
+class Asker {
+ public:
+  virtual ~Asker() = default;
+  // Sends all of them and waits for all answers. kInvalid: the client answered with an error; kCancelled: the call was
+  // stopped; kBusy: no answer within the time.
+  virtual Result<protocol::InputResponses> ask(const std::map<std::string, protocol::InputRequest>& requests,
+                                               const std::function<void(std::string)>& send, std::stop_token stop,
+                                               int64_t wait_ms_max) = 0;
+};
+
+// Owned until finished by whoever began it. run() is called once, by one thread; cancel() from any.
 // After cancel() nothing is sent for this call, not even progress.
 class Call final : public CallContext {
  public:
-  Call(const Server& server, const RegisteredTool& tool, const Caller& caller, protocol::Revision revision,
-       jsonrpc::Id id, protocol::CallRequest request, jsonrpc::Outbox& outbox);
+  // `asker`: nullptr where the client cannot be asked.
+  Call(const Server& server, Peer peer, jsonrpc::Request request, jsonrpc::Outbox& outbox, Asker* asker = nullptr);
 
-  // Runs the tool and answers, unless cancelled before or meanwhile.
-  void run();
+  // Performs the method and answers, unless cancelled before or meanwhile. `before_answer`: called before anything of
+  // the answer leaves.
+  void run(const std::function<void()>& before_answer = [] {});
   // Answers instead of running: no worker is free.
-  void refuse_busy();
+  void refuse_busy(const std::function<void()>& before_answer = [] {});
   void cancel();
-  const jsonrpc::Id& id() const { return id_; }
+  const jsonrpc::Id& id() const { return request_.id; }
 
-  const Caller& caller() const override { return caller_; }
-  protocol::Revision revision() const override { return revision_; }
+  const Caller& caller() const override { return peer_.caller; }
+  protocol::Revision revision() const override { return peer_.revision; }
   std::stop_token stop() const override { return stop_.get_token(); }
   TimeUs now() const override { return server_.options().now(); }
   int64_t remaining_ms() const override;
   const std::string& mark_tag() const override { return mark_tag_; }
   void progress(const protocol::Progress& progress) override;
+  void log(protocol::LogLevel level, OrderedJson data) override;
+  const protocol::ClientCapabilities& client() const override { return peer_.client; }
+  const protocol::InputResponses& input() const override { return input_; }
+  const std::string& state() const override { return state_; }
 
  private:
-  std::string answer();
-  std::string print(ToolResult result) const;
-  void respond(std::string line);
+  Reply reply();
+  std::optional<Reply> take_answers();
+  Reply require_input(const protocol::InputRequired& required);
+  std::optional<Reply> ask_legacy(const protocol::InputRequired& required);
+  void send(Reply reply);
+  std::string print(Reply& reply) const;
 
   const Server& server_;
-  const RegisteredTool& tool_;
-  const Caller& caller_;
-  const protocol::Revision revision_;
-  const jsonrpc::Id id_;
-  const protocol::CallRequest request_;
+  const Peer peer_;
+  const jsonrpc::Request request_;
   jsonrpc::Outbox& outbox_;
+  Asker* const asker_;
+  const std::optional<jsonrpc::Id> progress_token_;
   const TimeUs started_;
   const std::string mark_tag_;
+  protocol::InputResponses input_;
+  std::string state_;
   std::stop_source stop_;
 
   std::mutex mutex_;               // held while sending: a cancelled call is silent once cancel() returned

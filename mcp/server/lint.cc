@@ -8,11 +8,12 @@ namespace khipu::mcp::server {
 namespace {
 
 constexpr size_t kPropertyNameSizeMax = 64;
+constexpr size_t kToolNameSizeMaxOfAll = 128;
 
 constexpr std::array<std::string_view, 6> kTypes = {"object", "array", "string", "boolean", "integer", "number"};
 constexpr std::array<std::string_view, 6> kNumberKeywords = {"minimum",   "maximum",  "minLength",
                                                              "maxLength", "minItems", "maxItems"};
-constexpr std::array<std::string_view, 3> kFreeKeywords = {"default", "const", "title"};
+constexpr std::array<std::string_view, 4> kFreeKeywords = {"default", "const", "title", "x-mcp-header"};
 
 template <typename Names>
 bool is_one_of(std::string_view name, const Names& names) {
@@ -94,9 +95,16 @@ bool is_name(std::string_view text, size_t size_max) {
   return !text.empty() && text.size() <= size_max && std::all_of(text.begin(), text.end(), fits);
 }
 
-std::vector<std::string> lint_tool(const protocol::ToolDefinition& tool) {
+std::vector<std::string> lint_tool(const protocol::ToolDefinition& tool, bool is_unlinted) {
   std::vector<std::string> findings;
   const auto note = [&](const std::string& finding) { findings.push_back(tool.name + ": " + finding); };
+  if (is_unlinted) {
+    if (!is_name(tool.name, kToolNameSizeMaxOfAll)) note("a tool name must fit [A-Za-z0-9_.-]{1,128}");
+    if (!tool.input_schema.is_object() || tool.input_schema.value("type", OrderedJson()) != "object") {
+      note("inputSchema: the root must be an object");
+    }
+    return findings;
+  }
   if (!is_name(tool.name, kToolNameSizeMax)) note("a tool name must fit [A-Za-z0-9_.-]{1,40}");
   if (tool.title.empty()) note("needs a title");
   if (tool.description.empty()) note("needs a description");
@@ -107,6 +115,19 @@ std::vector<std::string> lint_tool(const protocol::ToolDefinition& tool) {
     note("inputSchema needs additionalProperties: false");
   }
   if (tool.output_schema) linter.lint_root(*tool.output_schema, tool.name + ": outputSchema");
+  return findings;
+}
+
+std::vector<std::string> lint_prompt(const protocol::PromptInfo& prompt) {
+  std::vector<std::string> findings;
+  const auto note = [&](const std::string& finding) { findings.push_back(prompt.name + ": " + finding); };
+  if (!is_name(prompt.name, kPropertyNameSizeMax)) note("a prompt name must fit [A-Za-z0-9_.-]{1,64}");
+  if (prompt.description.empty()) note("needs a description");
+  if (prompt.description.size() > kDescriptionSizeBytesMax) note("the description is over 2000 bytes");
+  for (const protocol::PromptArgument& argument : prompt.arguments) {
+    if (!is_name(argument.name, kPropertyNameSizeMax)) note("an argument name must fit [A-Za-z0-9_.-]{1,64}");
+    if (argument.description.empty()) note(argument.name + " needs a description");
+  }
   return findings;
 }
 

@@ -1,10 +1,9 @@
 #include "mcp/server/session.h"
 
-#include "mcp/jsonrpc/parse.h"
+#include <algorithm>
+
 #include "mcp/jsonrpc/print.h"
 #include "mcp/protocol/lifecycle.h"
-#include "mcp/server/call.h"
-#include "mcp/server/lint.h"
 #include "mcp/server/worker_pool.h"
 
 namespace khipu::mcp::server {
@@ -13,19 +12,8 @@ namespace {
 using jsonrpc::ErrorCode;
 using jsonrpc::print_error;
 
-constexpr size_t kMethodSizeMax = 64;
 constexpr size_t kClientSizeMax = 128;
-
-// A client's word inside one of our sentences: only if it is a plain name, as its other bytes could be anything.
-std::string plain_name(std::string_view text) {
-  std::string plain(text);
-  for (char& c : plain) c = c == '/' ? '.' : c;
-  return is_name(plain, kMethodSizeMax) ? " " + std::string(text) : "";
-}
-
-bool is_known_method(std::string_view method) {
-  return method == "initialize" || method == "ping" || method == "tools/list" || method == "tools/call";
-}
+constexpr size_t kSubscribedMax = 1000;
 
 std::string not_initialized_text() {
   std::string text = "send initialize first; this server speaks";
@@ -33,6 +21,16 @@ std::string not_initialized_text() {
     text += (revision == protocol::kLegacyRevisions.front() ? " " : ", ") + std::string(revision_name(revision));
   }
   return text;
+}
+
+std::string change_line(const Change& change) {
+  switch (change.kind) {
+    case Change::Kind::kTools: return "notifications/tools/list_changed";
+    case Change::Kind::kPrompts: return "notifications/prompts/list_changed";
+    case Change::Kind::kResources: return "notifications/resources/list_changed";
+    case Change::Kind::kResource: return "notifications/resources/updated";
+  }
+  return {};
 }
 
 }  // namespace
@@ -43,6 +41,7 @@ class Session::BatchOutbox final : public jsonrpc::Outbox {
   explicit BatchOutbox(jsonrpc::Outbox& outbox) : outbox_(outbox) {}
   void notify(std::string line) override { outbox_.notify(std::move(line)); }
   void respond(std::string line) override { responses_ += (responses_.empty() ? "[" : ",") + line; }
+  bool takes_stream() const override { return outbox_.takes_stream(); }
   void finish() {
     if (!responses_.empty()) outbox_.respond(responses_ + "]");
     outbox_.done();
@@ -57,12 +56,12 @@ class Session::CallTask final : public Task {
  public:
   CallTask(Session& session, Call& call) : session_(session), call_(call) {}
   void run() override {
-    call_.run();
-    session_.finish_call(call_.id());
+    call_.run([this] { session_.in_flight_.release(nullptr, call_); });
+    session_.in_flight_.finish(call_);
   }
   void refuse() override {
-    call_.refuse_busy();
-    session_.finish_call(call_.id());
+    call_.refuse_busy([this] { session_.in_flight_.release(nullptr, call_); });
+    session_.in_flight_.finish(call_);
   }
 
  private:
@@ -76,11 +75,11 @@ class Session::BatchTask final : public Task {
   BatchTask(Session& session, std::unique_ptr<BatchOutbox> outbox, std::vector<Call*> calls)
       : session_(session), outbox_(std::move(outbox)), calls_(std::move(calls)) {}
   void run() override {
-    for (Call* call : calls_) call->run();
+    for (Call* call : calls_) call->run([&] { session_.in_flight_.release(nullptr, *call); });
     finish();
   }
   void refuse() override {
-    for (Call* call : calls_) call->refuse_busy();
+    for (Call* call : calls_) call->refuse_busy([&] { session_.in_flight_.release(nullptr, *call); });
     finish();
   }
 
@@ -88,7 +87,7 @@ class Session::BatchTask final : public Task {
   // The array leaves before the last call counts as finished: drain() waits for answers, not for tools.
   void finish() {
     outbox_->finish();
-    for (Call* call : calls_) session_.finish_call(call->id());
+    for (Call* call : calls_) session_.in_flight_.finish(*call);
   }
 
   Session& session_;
@@ -96,30 +95,54 @@ class Session::BatchTask final : public Task {
   std::vector<Call*> calls_;
 };
 
-Session::Session(Server& server, Caller caller) : server_(server), caller_(std::move(caller)) {}
+// A request of ours that the client has not answered yet. Lives in ask(), guarded by the session's mutex.
+struct Session::Question {
+  std::string key;
+  bool is_answered = false;
+  std::optional<Json> result;
+};
+
+Session::Session(Server& server, Caller caller) : server_(server) {
+  peer_.caller = std::move(caller);
+  if (server_.options().changes != nullptr) server_.options().changes->listen(*this);
+}
 
 Session::~Session() {
-  cancel_all();
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return in_flight_.empty(); });
+  if (server_.options().changes != nullptr) server_.options().changes->leave(*this);
+  in_flight_.cancel_all();
 }
 
 std::optional<protocol::Revision> Session::revision() const {
   const std::lock_guard lock(mutex_);
-  return revision_;
+  return is_initialized_ ? std::optional(peer_.revision) : std::nullopt;
 }
 
-bool Session::drain(std::chrono::milliseconds wait_max) {
-  std::unique_lock lock(mutex_);
-  return idle_.wait_for(lock, wait_max, [this] { return in_flight_.empty(); });
-}
-
-void Session::cancel_all() {
+Peer Session::peer() const {
   const std::lock_guard lock(mutex_);
-  for (const auto& [id, call] : in_flight_) call->cancel();
+  return peer_;
 }
 
-void Session::receive(std::string_view line, jsonrpc::Outbox& outbox) { receive(jsonrpc::parse(line), outbox); }
+void Session::attach(jsonrpc::Outbox& outbox) {
+  const std::lock_guard lock(mutex_);
+  std::erase(streams_, &outbox);
+  streams_.push_back(&outbox);
+}
+
+void Session::detach(jsonrpc::Outbox& outbox) {
+  const std::lock_guard lock(mutex_);
+  std::erase(streams_, &outbox);
+}
+
+void Session::changed(const Change& change) {
+  const std::lock_guard lock(mutex_);
+  if (!is_initialized_ || streams_.empty()) return;
+  OrderedJson params = OrderedJson::object();
+  if (change.kind == Change::Kind::kResource) {
+    if (!subscribed_.contains(change.uri)) return;
+    params["uri"] = change.uri;
+  }
+  streams_.back()->notify(jsonrpc::print_notification(change_line(change), std::move(params)));
+}
 
 void Session::receive(const jsonrpc::Incoming& incoming, jsonrpc::Outbox& outbox) {
   if (const auto* batch = std::get_if<jsonrpc::Batch>(&incoming)) return receive_batch(*batch, outbox);
@@ -127,15 +150,7 @@ void Session::receive(const jsonrpc::Incoming& incoming, jsonrpc::Outbox& outbox
 }
 
 void Session::receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& outbox) {
-  if (const auto* request = std::get_if<jsonrpc::Request>(&message)) {
-    if (request->method != "tools/call" || !revision()) {
-      outbox.respond(answer(*request));
-      return outbox.done();
-    }
-    Call* call = begin_call(*request, outbox);
-    if (call == nullptr) return outbox.done();
-    return server_.workers().submit(std::make_unique<CallTask>(*this, *call));
-  }
+  if (const auto* request = std::get_if<jsonrpc::Request>(&message)) return receive_request(*request, outbox);
   if (const auto* notification = std::get_if<jsonrpc::Notification>(&message)) {
     receive_notification(*notification);
   } else if (const auto* invalid = std::get_if<jsonrpc::Invalid>(&message)) {
@@ -146,9 +161,20 @@ void Session::receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& 
       log("refused a message: " + invalid->message);
     }
   } else {
-    log("ignored a response: this server sends no requests");
+    receive_response(std::get<jsonrpc::Response>(message));
   }
   outbox.done();
+}
+
+void Session::receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
+  if (std::optional<std::string> line = answer(request)) {
+    outbox.respond(*std::move(line));
+    return outbox.done();
+  }
+  if (is_quick(request.method)) return Call(server_, peer(), request, outbox).run();
+  Call* call = begin_call(request, outbox);
+  if (call == nullptr) return outbox.done();
+  server_.workers().submit(std::make_unique<CallTask>(*this, *call));
 }
 
 void Session::receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox) {
@@ -165,10 +191,10 @@ void Session::receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox
       outbox.respond(print_error(request->id, ErrorCode::kInvalidRequest, "this revision has no batches"));
     } else if (request == nullptr) {
       receive_message(message, *collected);
-    } else if (request->method == "tools/call") {
-      if (Call* call = begin_call(*request, *collected)) calls.push_back(call);
-    } else {
-      collected->respond(answer(*request));  // initialize is refused in here, as it is whenever it comes again
+    } else if (std::optional<std::string> line = answer(*request)) {
+      collected->respond(*std::move(line));  // initialize is refused in here, as it is whenever it comes again
+    } else if (Call* call = begin_call(*request, *collected)) {
+      calls.push_back(call);
     }
   }
   if (!is_taken) return outbox.done();
@@ -179,74 +205,129 @@ void Session::receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox
 void Session::receive_notification(const jsonrpc::Notification& notification) {
   // notifications/initialized changes nothing: requests are served from the initialize response on.
   if (notification.method != "notifications/cancelled") return;
-  const std::optional<jsonrpc::Id> id = protocol::parse_cancelled(notification.params);
-  if (!id) return;
-  const std::lock_guard lock(mutex_);
-  if (const auto found = in_flight_.find(*id); found != in_flight_.end()) found->second->cancel();
+  if (const auto id = protocol::parse_cancelled(notification.params)) in_flight_.cancel(nullptr, *id);
 }
 
-std::string Session::answer(const jsonrpc::Request& request) {
-  if (!is_known_method(request.method)) {
-    return print_error(request.id, ErrorCode::kMethodNotFound, "unknown method" + plain_name(request.method));
-  }
-  if (request.method == "ping") return print_result(request.id, OrderedJson::object());
-  if (request.method == "initialize") return answer_initialize(request);
+bool Session::awaits(const jsonrpc::Response& response) const {
+  const std::lock_guard lock(mutex_);
+  return response.id && questions_.contains(*response.id);
+}
+
+void Session::receive_response(const jsonrpc::Response& response) {
+  const std::lock_guard lock(mutex_);
+  const auto found = response.id ? questions_.find(*response.id) : questions_.end();
+  if (found == questions_.end()) return log("ignored a response to nothing this server asked");
+  found->second->is_answered = true;
+  found->second->result = response.result;
+  questions_.erase(found);
+  answered_.notify_all();
+}
+
+std::optional<std::string> Session::answer(const jsonrpc::Request& request) {
+  const std::string& method = request.method;
+  if (method == "ping") return print_result(request.id, OrderedJson::object());
+  if (method == "initialize") return answer_initialize(request);
+  const protocol::Offer offer = server_.offer();
   const std::optional<protocol::Revision> revision = this->revision();
+  const bool is_ours =
+      (method == "logging/setLevel" && offer.logging) ||
+      ((method == "resources/subscribe" || method == "resources/unsubscribe") && offer.resources_subscribe);
+  if (!is_ours && !is_served(server_, method, revision.value_or(protocol::kNewestLegacy))) {
+    return print_error(request.id, ErrorCode::kMethodNotFound, "unknown method" + plain_name(method));
+  }
   if (!revision) return print_error(request.id, ErrorCode::kInvalidRequest, not_initialized_text());
-  return answer_tools_list(request, *revision);
+  if (!is_ours) return std::nullopt;
+  return method == "logging/setLevel" ? answer_set_level(request) : answer_subscribe(request);
 }
 
 std::string Session::answer_initialize(const jsonrpc::Request& request) {
   const Result<protocol::InitializeRequest> parsed = protocol::parse_initialize(request.params);
   if (!parsed.ok()) return print_error(request.id, ErrorCode::kInvalidParams, parsed.error().message);
   const std::lock_guard lock(mutex_);
-  if (revision_) return print_error(request.id, ErrorCode::kInvalidRequest, "initialize was answered before");
-  revision_ = parsed->revision;
-  caller_.client = (parsed->client.name + " " + parsed->client.version).substr(0, kClientSizeMax);
+  if (is_initialized_) return print_error(request.id, ErrorCode::kInvalidRequest, "initialize was answered before");
   const Options& options = server_.options();
-  return print_result(request.id, protocol::initialize_result(*revision_, options.info, options.instructions));
+  is_initialized_ = true;
+  peer_.revision = parsed->revision;
+  peer_.client = parsed->capabilities;
+  peer_.caller.client = (parsed->client.name + " " + parsed->client.version).substr(0, kClientSizeMax);
+  peer_.log_level = protocol::LogLevel::kInfo;  // until the client sets another
+  return print_result(request.id,
+                      protocol::initialize_result(peer_.revision, options.info, server_.offer(), options.instructions));
 }
 
-std::string Session::answer_tools_list(const jsonrpc::Request& request, protocol::Revision revision) {
-  const auto cursor = request.params.find("cursor");
-  if (cursor != request.params.end() && !cursor->is_null()) {
-    return print_error(request.id, ErrorCode::kInvalidParams, "unknown cursor: the list of tools has one page");
+std::string Session::answer_set_level(const jsonrpc::Request& request) {
+  const auto given = request.params.find("level");
+  const auto level = given != request.params.end() && given->is_string()
+                         ? protocol::log_level_named(given->get_ref<const std::string&>())
+                         : std::nullopt;
+  if (!level) {
+    return print_error(request.id, ErrorCode::kInvalidParams,
+                       "params.level must be debug, info, notice, warning, error, critical, alert or emergency");
   }
-  OrderedJson tools = OrderedJson::array();
-  for (const RegisteredTool& tool : server_.tools()) {
-    tools.push_back(protocol::tool_definition_json(tool.definition, revision));
+  const std::lock_guard lock(mutex_);
+  peer_.log_level = level;
+  return print_result(request.id, OrderedJson::object());
+}
+
+std::string Session::answer_subscribe(const jsonrpc::Request& request) {
+  const Result<std::string> uri = protocol::parse_uri(request.params);
+  if (!uri.ok()) return print_error(request.id, ErrorCode::kInvalidParams, uri.error().message);
+  const bool wants = request.method == "resources/subscribe";
+  if (wants && !server_.resources()->may_subscribe(*uri, peer().caller)) {
+    return print_error(request.id, ErrorCode::kResourceNotFound, "there is no such resource to follow",
+                       {{"uri", *uri}});
   }
-  OrderedJson result;
-  result["tools"] = std::move(tools);
-  return print_result(request.id, std::move(result));
+  const std::lock_guard lock(mutex_);
+  if (!wants) {
+    subscribed_.erase(*uri);
+  } else if (subscribed_.size() < kSubscribedMax || subscribed_.contains(*uri)) {
+    subscribed_.insert(*uri);
+  } else {
+    return print_error(request.id, ErrorCode::kInvalidParams, "a session follows at most 1000 resources");
+  }
+  return print_result(request.id, OrderedJson::object());
 }
 
 Call* Session::begin_call(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
-  Result<protocol::CallRequest> parsed = protocol::parse_call(request.params);
-  if (!parsed.ok()) {
-    outbox.respond(print_error(request.id, ErrorCode::kInvalidParams, parsed.error().message));
-    return nullptr;
-  }
-  const RegisteredTool* tool = server_.find(parsed->name);
-  if (tool == nullptr) {
-    outbox.respond(print_error(request.id, ErrorCode::kInvalidParams,
-                               "unknown tool" + plain_name(parsed->name) + "; tools/list names them all"));
-    return nullptr;
-  }
-  const std::lock_guard lock(mutex_);
-  if (in_flight_.contains(request.id)) {
-    // Two answers with one id make hosts close the connection: the first request with it gets the only one.
-    log("dropped a request: its id is in flight");
-    return nullptr;
-  }
-  auto call = std::make_unique<Call>(server_, *tool, caller_, *revision_, request.id, *std::move(parsed), outbox);
-  return in_flight_.emplace(request.id, std::move(call)).first->second.get();
+  Call* call =
+      in_flight_.begin(nullptr, std::make_unique<Call>(server_, peer(), request, outbox, static_cast<Asker*>(this)));
+  if (call == nullptr) log("dropped a request: its id is in flight");
+  return call;
 }
 
-void Session::finish_call(jsonrpc::Id id) {
-  const std::lock_guard lock(mutex_);
-  in_flight_.erase(id);
-  idle_.notify_all();
+Result<protocol::InputResponses> Session::ask(const std::map<std::string, protocol::InputRequest>& requests,
+                                              const std::function<void(std::string)>& send, std::stop_token stop,
+                                              int64_t wait_ms_max) {
+  std::map<jsonrpc::Id, Question> asked;
+  std::vector<std::string> lines;
+  std::unique_lock lock(mutex_);
+  for (const auto& [key, request] : requests) {
+    const jsonrpc::Id id(++last_question_);
+    questions_[id] = &asked.emplace(id, Question{key, false, std::nullopt}).first->second;
+    lines.push_back(jsonrpc::print_request(id, protocol::input_method(request.kind), request.params));
+  }
+  lock.unlock();
+  for (std::string& line : lines) send(std::move(line));
+  lock.lock();
+  const auto is_answered = [&] {
+    return std::all_of(asked.begin(), asked.end(), [](const auto& entry) { return entry.second.is_answered; });
+  };
+  const bool all = answered_.wait_for(lock, stop, std::chrono::milliseconds(wait_ms_max), is_answered);
+  for (const auto& [id, question] : asked) questions_.erase(id);
+  lock.unlock();
+  if (stop.stop_requested()) return Error{Code::kCancelled, "stopped"};
+  protocol::InputResponses answers;
+  for (auto& [id, question] : asked) {
+    if (!question.is_answered) {
+      send(jsonrpc::print_notification("notifications/cancelled", {{"requestId", id.to_json()}}));
+    } else if (question.result && question.result->is_object()) {
+      answers.emplace(question.key, *std::move(question.result));
+    } else {
+      return Error{Code::kInvalid, "The client answered the server's question with an error."};
+    }
+  }
+  if (!all) return Error{Code::kBusy, "The client did not answer the server's question in time."};
+  return answers;
 }
 
 }  // namespace khipu::mcp::server

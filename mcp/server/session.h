@@ -1,63 +1,81 @@
-// One client's conversation, legacy eras: the handshake, dispatch of each message, the calls in flight.
-//
-// stdio has one for the life of the process; HTTP has one for each Mcp-Session-Id.
+// One client's conversation, legacy eras: the handshake, dispatch of each message, the calls in flight, what it
+// follows, and the questions it was asked. stdio has one for the life of the process; HTTP has one for each
+// Mcp-Session-Id.
 #pragma once
 
 #include <condition_variable>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "mcp/jsonrpc/channel.h"
 #include "mcp/jsonrpc/message.h"
+#include "mcp/server/in_flight.h"
 #include "mcp/server/server.h"
 
 namespace khipu::mcp::server {
 
-class Call;
-
-// Thread-safe. Quick methods are answered on the thread that calls receive(); tools run on the server's workers, so
-// that ping and cancellation are answered during a long call. The destructor cancels and waits for the calls in flight.
-class Session final : public jsonrpc::Handler {
+// Thread-safe. Quick methods are answered on the thread that calls receive(); the others run on the server's workers,
+// so that ping and cancellation are answered during a long call. The destructor cancels and waits for the calls in
+// flight.
+class Session final : public ChangeListener, private Asker {
  public:
   Session(Server& server, Caller caller);
   ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void receive(std::string_view line, jsonrpc::Outbox& outbox) override;
-  // The same for a caller that has parsed already: HTTP decides its status from the message.
   void receive(const jsonrpc::Incoming& incoming, jsonrpc::Outbox& outbox);
 
-  bool drain(std::chrono::milliseconds wait_max) override;
-  void cancel_all() override;
+  // Where what belongs to no request goes: the newest that is attached. Detach before the outbox is gone.
+  void attach(jsonrpc::Outbox& outbox);
+  void detach(jsonrpc::Outbox& outbox);
+
+  bool drain(std::chrono::milliseconds wait_max) { return in_flight_.drain(wait_max); }
+  void cancel_all() { in_flight_.cancel_all(); }
 
   // The negotiated revision; nullopt before `initialize`.
   std::optional<protocol::Revision> revision() const;
+  // Whether it waits for the answer to a request of ours with this id.
+  bool awaits(const jsonrpc::Response& response) const;
+
+  void changed(const Change& change) override;
 
  private:
   class BatchOutbox;
   class CallTask;
   class BatchTask;
+  struct Question;
 
   void receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& outbox);
+  void receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
   void receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox);
   void receive_notification(const jsonrpc::Notification& notification);
-  std::string answer(const jsonrpc::Request& request);
+  void receive_response(const jsonrpc::Response& response);
+  // What needs no call: the handshake, errors, and what is only known here. nullopt: a call.
+  std::optional<std::string> answer(const jsonrpc::Request& request);
   std::string answer_initialize(const jsonrpc::Request& request);
-  std::string answer_tools_list(const jsonrpc::Request& request, protocol::Revision revision);
-  // The call, entered as in flight; nullptr if it was answered or dropped instead.
+  std::string answer_set_level(const jsonrpc::Request& request);
+  std::string answer_subscribe(const jsonrpc::Request& request);
+  // The call, entered as in flight; nullptr if its id is in flight already.
   Call* begin_call(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
-  void finish_call(jsonrpc::Id id);
+  Peer peer() const;
+  Result<protocol::InputResponses> ask(const std::map<std::string, protocol::InputRequest>& requests,
+                                       const std::function<void(std::string)>& send, std::stop_token stop,
+                                       int64_t wait_ms_max) override;
   void log(std::string_view text) const { server_.options().log(text); }
 
   Server& server_;
-  Caller caller_;  // its `client` is written by initialize and constant afterwards; calls begin after it
-  mutable std::mutex mutex_;
-  std::condition_variable idle_;
-  std::optional<protocol::Revision> revision_;              // guarded by mutex_
-  std::map<jsonrpc::Id, std::unique_ptr<Call>> in_flight_;  // guarded by mutex_
+  mutable std::mutex mutex_;  // guards everything below but in_flight_
+  Peer peer_;
+  bool is_initialized_ = false;
+  std::set<std::string> subscribed_;
+  std::vector<jsonrpc::Outbox*> streams_;  // in the order they were attached
+  std::map<jsonrpc::Id, Question*> questions_;
+  int64_t last_question_ = 0;
+  std::condition_variable_any answered_;
+  InFlight in_flight_;  // last: gone before what its calls use
 };
 
 }  // namespace khipu::mcp::server

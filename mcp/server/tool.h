@@ -11,7 +11,11 @@
 #include <vector>
 
 #include "engine/base/ids.h"
+#include "mcp/jsonrpc/caller.h"
 #include "mcp/jsonrpc/json.h"
+#include "mcp/protocol/logging.h"
+#include "mcp/protocol/prompts.h"
+#include "mcp/protocol/resources.h"
 #include "mcp/protocol/tools.h"
 
 namespace khipu::mcp::server {
@@ -28,18 +32,14 @@ struct ToolInfo {
   std::string output_schema;  // empty: none
   Annotations annotations;
   std::optional<int64_t> result_size_chars_max;
+  bool is_unlinted = false;  // not held to mcp/server/lint.h: legal, and some hosts will drop the tool
 };
 
 // Text for the model, and the same facts as an object. Hostile text in either went through mcp/tools/render.h.
 using ToolResult = protocol::CallResult;
 
-// Who calls. On stdio the user who started us, with every grant; on HTTP what the token says.
-struct Caller {
-  std::string id;                   // "uid:1000", "token:auditor-1": binds cursors, goes to the access log
-  std::vector<std::string> grants;  // query, reveal, prove, verify, access_log
-  std::string client;               // the host's own name and version: told, not proven
-  bool has_grant(std::string_view grant) const;
-};
+using jsonrpc::Caller;
+using jsonrpc::Scope;
 
 // One call in progress. Owned by the server; the tool may use it until it returns, from the calling thread.
 class CallContext {
@@ -57,22 +57,45 @@ class CallContext {
   virtual const std::string& mark_tag() const = 0;
   // Told to the client if it asked for progress; dropped if not larger than the last, or within 100 ms of it.
   virtual void progress(const protocol::Progress& progress) = 0;
+  // Told to a client that asked to hear of this level; only where Options::logging is declared. Never a payload.
+  virtual void log(protocol::LogLevel level, OrderedJson data) = 0;
+
+  // Asking the client something: return a result with `input_required`. The handler is then called again, with the
+  // answers and the state of the last result; nothing else survives between the two calls.
+  virtual const protocol::ClientCapabilities& client() const = 0;  // what may be asked at all
+  virtual const protocol::InputResponses& input() const = 0;       // hostile; empty on the first call
+  virtual const std::string& state() const = 0;                    // ours, unchanged; empty on the first call
 };
 
 class Tool {
  public:
   virtual ~Tool() = default;
   virtual const ToolInfo& info() const = 0;
+  // Whether this caller hears of the tool at all; to anyone else it is unknown.
+  virtual bool is_listed(const Caller& caller) const {
+    static_cast<void>(caller);
+    return true;
+  }
   // Several threads call at once. What the caller did wrong, and what could not be done, is a result with is_error.
   virtual ToolResult call(const Json& arguments, CallContext& context) = 0;
 };
 
-// Sees every finished call before its answer leaves: the access log. May change the result ("this read was not
-// recorded"), or replace it. Several threads call at once.
+// Sees every finished call, read and prompt before its answer leaves: the access log. May change the result ("this read
+// was not recorded"), or replace it. Several threads call at once.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;
   virtual void finished(const Tool& tool, const Json& arguments, CallContext& context, ToolResult& result) = 0;
+  // A call of a tool that is not there, or not for this caller.
+  virtual void unknown(const std::string& name, CallContext& context) {
+    static_cast<void>(name), static_cast<void>(context);
+  }
+  virtual void read(const std::string& uri, CallContext& context, Result<protocol::ReadResult>& result) {
+    static_cast<void>(uri), static_cast<void>(context), static_cast<void>(result);
+  }
+  virtual void prompted(const std::string& name, CallContext& context, Result<protocol::PromptResult>& result) {
+    static_cast<void>(name), static_cast<void>(context), static_cast<void>(result);
+  }
 };
 
 }  // namespace khipu::mcp::server

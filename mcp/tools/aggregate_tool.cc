@@ -62,7 +62,7 @@ class AggregateTool final : public AuditTool {
     request.metric = *metric;
     const query::Labels labels = flag_labels();
     request.labels = &labels;
-    const query::Answer<query::Aggregate> found = audit().engine.aggregate(request);
+    const query::Answer<query::Aggregate> found = audit().engine_for(context.caller())->aggregate(request);
     if (!found.ok()) return error_result(found.error(), renderer);
 
     const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;

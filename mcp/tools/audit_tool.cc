@@ -1,11 +1,36 @@
 #include "mcp/tools/audit_tool.h"
 
+#include <algorithm>
+
 #include "mcp/tools/schemas.h"
 
 namespace khipu::mcp::tools {
 
 using server::ToolError;
 using server::ToolResult;
+
+namespace {
+
+constexpr size_t kScopedEnginesMax = 16;  // each keeps tables of its own
+
+// Which grant a call needs beside those its arguments ask for.
+std::string_view grant_of(std::string_view tool) { return tool == "audit_verify" ? "verify" : "query"; }
+
+}  // namespace
+
+std::shared_ptr<query::Engine> AuditContext::engine_for(const server::Caller& caller) {
+  if (caller.scope.is_everything()) return {std::shared_ptr<void>(), &engine};  // borrowed
+  const query::Scope scope{caller.scope.types, caller.scope.sources, caller.scope.tenants};
+  const std::lock_guard lock(mutex);
+  const auto found = std::find_if(scoped.begin(), scoped.end(), [&](const auto& one) { return one.first == scope; });
+  if (found != scoped.end()) {
+    std::rotate(found, found + 1, scoped.end());
+  } else {
+    if (scoped.size() == kScopedEnginesMax) scoped.erase(scoped.begin());  // calls in progress hold theirs
+    scoped.emplace_back(scope, engine.scoped(scope));
+  }
+  return scoped.back().second;
+}
 
 AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit) {
   const OrderedJson file = OrderedJson::parse(embedded_schema(name));  // ours: its form is tested
@@ -18,10 +43,18 @@ AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit)
   schema_ = file["input"];
 }
 
+bool AuditTool::is_listed(const server::Caller& caller) const { return caller.has_grant(grant_of(info_.name)); }
+
 ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) {
-  if (!context.caller().has_grant("query")) {
+  if (!is_listed(context.caller())) {
     return server::error_result(
-        {"FORBIDDEN", "", "", {}, "", "This needs the grant query, which this caller lacks.", 0});
+        {"FORBIDDEN",
+         "",
+         "",
+         {},
+         "",
+         "This needs the grant " + std::string(grant_of(info_.name)) + ", which this caller lacks.",
+         0});
   }
   auto checked = check_arguments(schema_, arguments);
   if (const auto* error = std::get_if<ToolError>(&checked)) return server::error_result(*error);

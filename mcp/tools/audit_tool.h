@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,11 +24,17 @@ struct AuditContext {
   snapshot::Store& store;
   std::optional<std::array<uint8_t, 32>> verifier_key;  // pinned with --key
   std::string root_path;                                // for messages; never sent to a client
+
+  // The engine that answers this caller: as if the log held nothing outside the caller's scope. Any thread.
+  std::shared_ptr<query::Engine> engine_for(const server::Caller& caller);
+  std::mutex mutex = {};                                                             // guards scoped
+  std::vector<std::pair<query::Scope, std::shared_ptr<query::Engine>>> scoped = {};  // the latest used last
 };
 
 class AuditTool : public server::Tool {
  public:
   const server::ToolInfo& info() const override { return info_; }
+  bool is_listed(const server::Caller& caller) const override;
   // Checks the arguments against the schema, then asks answer().
   server::ToolResult call(const Json& arguments, server::CallContext& context) override;
 

@@ -62,7 +62,7 @@ class CoverageTool final : public AuditTool {
         return error_result(error, renderer);
       }
     }
-    const query::Answer<query::LogCoverage> found = audit().engine.log_coverage(request);
+    const query::Answer<query::LogCoverage> found = audit().engine_for(context.caller())->log_coverage(request);
     if (!found.ok()) return error_result(found.error(), renderer);
     OrderedJson given_window = OrderedJson::object();
     if (!from.empty()) given_window["from"] = render_got(from);

@@ -28,11 +28,11 @@ class DescribeTool final : public AuditTool {
     const Json& given = arguments.values;
     Renderer renderer(context.mark_tag());
     const std::string section = given.value("section", "all"), type = given.value("type", "");
-    Result<std::shared_ptr<const snapshot::Snapshot>> snapshot = audit().engine.snapshot();
+    Result<std::shared_ptr<const snapshot::Snapshot>> snapshot = audit().engine_for(context.caller())->snapshot();
     if (!snapshot.ok()) return error_result(snapshot.error());
     const registry::Schema& schema = (*snapshot)->schema();
     if (!type.empty() && !schema.type(type)) return error_result(query::unknown_type(schema, type, "type"), renderer);
-    const query::Answer<query::Facts> facts = audit().engine.describe(context.stop());
+    const query::Answer<query::Facts> facts = audit().engine_for(context.caller())->describe(context.stop());
     if (!facts.ok()) return error_result(facts.error(), renderer);
     const auto shows = [&](std::string_view part) { return section == "all" || section == part; };
 
@@ -78,9 +78,13 @@ class DescribeTool final : public AuditTool {
       if (!only.empty() && type.name != only) continue;
       OrderedJson fields = OrderedJson::array();
       uint64_t entities = 0, versions = 0;
+      bool told = false;
       for (const query::TypeFacts& count : facts.types) {
-        if (count.type == type.name) entities = count.entities, versions = count.versions;
+        if (count.type != type.name) continue;
+        entities = count.entities, versions = count.versions;
+        told = true;
       }
+      if (!told) continue;  // outside the caller's scope
       for (const codec::FieldSchema& field : type.fields) {
         fields.push_back({{"name", field.name},
                           {"kind", codec::name(field.kind)},

@@ -21,7 +21,7 @@ class FindEntityTool final : public AuditTool {
     request.include_deleted = given.value("include_deleted", true);
     request.limit = given.value("limit", 10U);
     request.stop = context.stop();
-    const query::Answer<query::FoundEntities> found = audit().engine.find(request);
+    const query::Answer<query::FoundEntities> found = audit().engine_for(context.caller())->find(request);
     if (!found.ok()) return error_result(found.error(), renderer);
 
     ResultBuilder out;

@@ -35,7 +35,7 @@ class GetEventTool final : public AuditTool {
     std::vector<Asked> asked;
     for (const uint64_t seq : seqs) {
       if (context.stop().stop_requested()) return error_result(Error{Code::kCancelled, "cancelled"});
-      asked.push_back({seq, audit().engine.event({seq}, around)});
+      asked.push_back({seq, audit().engine_for(context.caller())->event({seq}, around)});
     }
     if (asked.size() == 1 && !asked.front().detail.ok()) {
       Renderer renderer(context.mark_tag());

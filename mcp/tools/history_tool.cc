@@ -52,7 +52,7 @@ class HistoryTool final : public AuditTool {
     const bool whole = given.value("view", "changes") == "versions";
     const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;
 
-    query::Answer<query::History> history = audit().engine.history(request);
+    query::Answer<query::History> history = audit().engine_for(context.caller())->history(request);
     // A page that does not fit is asked for again, shorter, so that its cursor stands where the page ends.
     while (history.ok() && history->versions.size() > 1) {
       Renderer scratch(context.mark_tag());
@@ -64,7 +64,7 @@ class HistoryTool final : public AuditTool {
       }
       if (fitting == history->versions.size()) break;
       request.limit = static_cast<uint32_t>(fitting);
-      history = audit().engine.history(request);
+      history = audit().engine_for(context.caller())->history(request);
     }
     if (!history.ok()) return error_result(history.error(), renderer);
     // One version that is too large alone is cut, step by step.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "mcp/tools/access_view.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/event_view.h"
 #include "mcp/tools/filter_arguments.h"
@@ -22,18 +23,21 @@ constexpr Trim kTrims[] = {{80, 20}, {40, 5}, {16, 2}};
 
 // What a cursor remembers of the presentation, so that it is enough alone.
 struct Presentation {
+  std::string log = "events";
   std::string tz;
   OrderedJson given_window = OrderedJson::object();
   EventStyle style;
 
   std::string text() const {
-    return Json{{"tz", tz}, {"given", Json(given_window)}, {"detailed", style.detailed}, {"fields", style.fields}}
+    return Json{
+        {"log", log}, {"tz", tz}, {"given", Json(given_window)}, {"detailed", style.detailed}, {"fields", style.fields}}
         .dump();
   }
   static Presentation of(const std::string& text) {
     Presentation out;
     const Json json = Json::parse(text, nullptr, false);  // our own, authenticated by the cursor
     if (!json.is_object()) return out;
+    out.log = json.value("log", "events");
     out.tz = json.value("tz", "");
     out.given_window = json.value("given", Json::object());
     out.style.detailed = json.value("detailed", false);
@@ -64,13 +68,22 @@ class QueryTool final : public AuditTool {
     request.order.descending = given.value("order", "desc") == "desc";
 
     Presentation presentation;
+    if (given.contains("log")) {
+      presentation.log = given["log"].get<std::string>();
+      if (!request.filter && request.cursor.empty()) request.filter = filter->filter;
+      if (request.filter && presentation.log == "access") {
+        request.filter->log = query::Log::kAccess;
+        request.given += "log=access";
+      }
+    }
     presentation.tz = filter->tz;
     presentation.given_window = filter->given_window;
     if (!request.cursor.empty()) {
-      const query::Answer<std::string> first_page = audit().engine.context_of(request);
+      const query::Answer<std::string> first_page = audit().engine_for(context.caller())->context_of(request);
       if (!first_page.ok()) return error_result(first_page.error(), renderer);
       presentation = Presentation::of(*first_page);
     }
+    if (presentation.log == "access") return access_page(std::move(request), presentation, arguments, context);
     if (given.contains("detail")) presentation.style.detailed = given["detail"] == "detailed";
     if (given.contains("fields")) {
       presentation.style.fields.clear();
@@ -91,16 +104,30 @@ class QueryTool final : public AuditTool {
     }
     request.context = presentation.text();
     request.limit = given.value("limit", 25U);
+    const std::shared_ptr<query::Engine> engine = audit().engine_for(context.caller());
     return within_budget(request, presentation, arguments.coercions, context.mark_tag(),
-                         given.value("max_tokens", size_t{4000}) * 3, filter->given.size() * 2);
+                         given.value("max_tokens", size_t{4000}) * 3, filter->given.size() * 2, *engine);
   }
 
  private:
+  server::ToolResult access_page(query::EventRequest request, const Presentation& presentation,
+                                 const Arguments& arguments, server::CallContext& context) {
+    if (!context.caller().has_grant("access_log")) {
+      return server::error_result(
+          {"FORBIDDEN", "log", "access", {}, "", "This needs the grant access_log, which this caller lacks.", 0});
+    }
+    request.context = presentation.text();
+    request.limit = arguments.values.value("limit", 25U);
+    AccessAsk ask{std::move(request), presentation.tz, presentation.given_window, arguments.coercions,
+                  arguments.values.value("max_tokens", size_t{4000}) * 3};
+    return answer_accesses(*audit().engine_for(context.caller()), ask, context.mark_tag());
+  }
+
   // What stands around the rows is known only when the answer is made: one that came out too large is made again with
   // that much less for rows, and a row that is too large alone is trimmed. The first row is always shown.
   server::ToolResult within_budget(query::EventRequest& request, Presentation presentation,
                                    const std::vector<std::string>& coercions, const std::string& tag,
-                                   size_t budget_bytes, size_t echo_bytes) {
+                                   size_t budget_bytes, size_t echo_bytes, query::Engine& engine) {
     size_t around = kEnvelopeBytes + echo_bytes;
     for (size_t trims = 0;;) {
       Renderer renderer(tag);
@@ -113,7 +140,7 @@ class QueryTool final : public AuditTool {
         views.push_back(std::move(view));
         return true;
       };
-      const query::Answer<query::EventPage> page = audit().engine.events(request);
+      const query::Answer<query::EventPage> page = engine.events(request);
       if (!page.ok()) return error_result(page.error(), renderer);
       const size_t rows = std::min(views.size(), page->rows.size());
       server::ToolResult result = present(*page, std::move(views), presentation, coercions, renderer);

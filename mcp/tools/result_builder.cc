@@ -67,6 +67,10 @@ void ResultBuilder::coverage(const query::Coverage& coverage) {
       coverage.retained_from ? OrderedJson(time_text(*coverage.retained_from)) : OrderedJson(nullptr);
   out["first_seq"] = coverage.first_seq.value;
   out["purged_rows"] = coverage.purged_rows;
+  if (coverage.purged_at) {
+    out["not_retained_since"] = time_text(*coverage.purged_at);
+    out["retention_meta_row"] = coverage.purged_by.value;
+  }
   out["purged_overlap"] = coverage.purged_overlap;
   out["complete"] = coverage.complete;
   if (coverage.retained_from) line("retained_from", time_text(*coverage.retained_from));

@@ -41,7 +41,7 @@ class SampleTool final : public AuditTool {
       }
       request.stratify_by = std::move(key).value();
     }
-    const query::Answer<query::Sample> sample = audit().engine.sample(request);
+    const query::Answer<query::Sample> sample = audit().engine_for(context.caller())->sample(request);
     if (!sample.ok()) return error_result(sample.error(), renderer);
 
     ResultBuilder out;

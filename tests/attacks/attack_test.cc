@@ -302,5 +302,21 @@ TEST_CASE("real attack: files that nothing accounts for, and symbolic links") {
   }
 }
 
+TEST_CASE("real attack: an index of a sealed segment edited") {
+  const std::string index = "logs/seg-0000000000.idx";
+  Victim victim;
+  edit(victim.file(index), [](Buffer& bytes) { bytes[bytes.size() / 2] ^= 0x10; });
+  victim.found({"index-mismatch", "logs", index, std::nullopt, ""});
+}
+
+TEST_CASE("real attack: an index removed is information, and the writer builds it again") {
+  Victim victim;
+  const std::string index = victim.file("logs/seg-0000000000.idx");
+  const Buffer before = read_bytes(index);
+  fs::remove(index);
+  victim.harmless("index-missing");
+  CHECK(read_bytes(index) == before);
+}
+
 }  // namespace
 }  // namespace khipu::tests

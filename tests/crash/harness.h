@@ -33,6 +33,8 @@ class CrashRig {
   FakeClock& clock() { return clock_; }
   // kAlways: whoever submits commits on its own thread. kGroup: each submission goes through the writer's threads.
   void commit_with(writer::SyncPolicy policy) { policy_ = policy; }
+  // Sealed segments get an index. Off: a thread of its own makes the Nth operation another one each time.
+  void index_segments() { index_segments_ = true; }
   Result<std::unique_ptr<writer::Writer>> open(uint64_t segment_size_bytes = 32ULL << 20);
   // One event in one commit, with two targets and an actor whose name changes now and then: rows in logs/ and
   // registry/.
@@ -67,6 +69,7 @@ class CrashRig {
   std::set<std::string> submitted_;
   uint64_t next_ = 0;
   writer::SyncPolicy policy_ = writer::SyncPolicy::kAlways;
+  bool index_segments_ = false;
 };
 
 std::string describe(const verify::Report& report);

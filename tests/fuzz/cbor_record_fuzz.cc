@@ -1,5 +1,6 @@
 // Records: whatever decodes, encodes back to the same bytes; what the frame header says is read the same way by both
 // readers; and the general reader accepts every record the special ones accept.
+#include "engine/codec/access.h"
 #include "engine/codec/cbor.h"
 #include "engine/codec/statement.h"
 #include "tests/fuzz/fuzz.h"
@@ -32,6 +33,11 @@ KHIPU_FUZZ(input) {
     again.clear();
     encode_statement(again, *statement);
     check_accepted(input, again, RecordKind::kStatement);
+  }
+  if (const auto access = decode_access(input); access.ok()) {
+    again.clear();
+    encode_access(again, *access);
+    check_accepted(input, again, RecordKind::kAccess);
   }
   if (const auto commit = decode_commit(input); commit.ok()) {
     again.clear();

@@ -23,7 +23,7 @@ MAY_USE = {
     "engine/segment": _engine("base os codec"),
     "engine/registry": _engine("base codec"),
     "engine/protect": _engine("base crypto registry"),
-    "engine/index": _engine("base os crypto codec segment registry protect"),
+    "engine/index": _engine("base os crypto codec tree segment registry protect"),
     "engine/snapshot": _engine("base os codec crypto tree segment registry index"),
     "engine/ingest": _engine("base os codec registry protect"),
     "engine/retention": _engine("base segment registry snapshot"),
@@ -36,10 +36,10 @@ MAY_USE = {
     "mcp/jsonrpc": _engine("base"),
     "mcp/protocol": _engine("base") | _mcp("jsonrpc"),
     "mcp/transport": _engine("base os") | _mcp("jsonrpc"),
-    "mcp/auth": _engine("base auth") | _mcp("jsonrpc"),
+    "mcp/auth": _engine("base os crypto auth") | _mcp("jsonrpc transport"),  # implements transport's Authenticator
     "mcp/tlog": _engine("base snapshot tree") | _mcp("transport"),
-    "mcp/server": _engine("base") | _mcp("jsonrpc protocol"),
-    "mcp/tools": _engine("base query verify snapshot tree proof access auth") | _mcp("jsonrpc protocol server"),
+    "mcp/server": _engine("base crypto") | _mcp("jsonrpc protocol"),  # crypto: requestState is signed
+    "mcp/tools": _engine("base codec query verify snapshot tree proof access auth") | _mcp("jsonrpc protocol server"),
 }
 _ALL_ENGINE = {room for room in MAY_USE if room.startswith("engine/")}
 MAY_USE["engine/daemon"] = set(_ALL_ENGINE)
@@ -53,7 +53,7 @@ MAY_USE["mcp"] = {room for room in MAY_USE if room.startswith(("engine/", "mcp/"
 # Headers that only the named rooms may include: the one place for system calls, for cryptography, for JSON.
 ONLY_IN = [
     (r"sys/|unistd\.h|fcntl\.h|poll\.h|linux/|dirent\.h", {"engine/os"}, "system calls live in engine/os"),
-    (r"sodium|openssl/", {"engine/crypto"}, "libsodium and libcrypto live in engine/crypto"),
+    (r"sodium|openssl/|intel-ipsec", {"engine/crypto"}, "libsodium and libcrypto live in engine/crypto"),
     (r"nlohmann/", {"engine/import", "engine/proof", "engine/daemon", "engine/cli", "mcp/*"},
      "the engine never sees JSON; a proof is a JSON document that leaves it"),
     (r"simdjson", {"engine/ingest", "engine/import"}, "JSON is parsed where it comes in"),

@@ -112,3 +112,29 @@ TEST_CASE("tokens: a file others may read is refused, no file means no tokens") 
   REQUIRE(auth::load_tokens(*keys.directory).error().code == Code::kForbidden);
   REQUIRE(keys.mint(named("b")).error().code == Code::kForbidden);
 }
+
+TEST_CASE("tokens: a scope is written in one way, whatever bytes its words hold, and read back") {
+  Keys keys;
+  auth::Token wanted = named("auditor", {auth::Grant::kQuery});
+  wanted.types = {"user", "account", "user"};
+  wanted.sources = {"a b,c%", "\xC3\xA9\n"};
+  const std::string text = keys.mint(std::move(wanted)).value();
+  const auth::Tokens tokens = auth::load_tokens(*keys.directory).value();
+  const auth::Token* found = tokens.find(text, keys.clock.now());
+  REQUIRE(found != nullptr);
+  CHECK(found->types == std::vector<std::string>{"account", "user"});
+  CHECK(found->sources == std::vector<std::string>{"a b,c%", "\xC3\xA9\n"});
+  CHECK(tokens.format() == keys.file());
+  CHECK_THAT(keys.file(), ContainsSubstring(" never types=account,user sources=a%20b%2Cc%25,%C3%A9%0A\n"));
+  const auto parses = [](const std::string& scope) {
+    return auth::Tokens::parse("khipu-tokens/1\ntoken a " + std::string(64, 'a') +
+                               " query 2026-06-15T05:07:07.000000Z never" + scope + "\n")
+        .ok();
+  };
+  CHECK(parses(" types=a,b sources=c"));
+  for (const char* bad : {" types=", " types=b,a", " types=a,a", " types=a,,b", " types=%61", " types=%2", " types=%2c",
+                          " sources=a types=b", " types=a types=b", " tenants=a", " types=a ", " types=a\x01"}) {
+    INFO(bad);
+    CHECK_FALSE(parses(bad));
+  }
+}

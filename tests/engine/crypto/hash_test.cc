@@ -51,6 +51,41 @@ TEST_CASE("sha256_pair: it is sha256 of prefix, left and right") {
   }
 }
 
+TEST_CASE("sha256_each: every hash is sha256's, whatever the sizes and however many at once") {
+  Buffer bytes(70000);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 31 + i / 256);
+  const auto check = [&](const std::vector<Bytes>& messages) {
+    std::vector<Hash> hashes(messages.size());
+    sha256_each(messages, hashes);
+    bool right = true;
+    for (size_t i = 0; i < messages.size(); ++i) right = right && hashes[i] == sha256(messages[i]);
+    CHECK(right);
+  };
+  std::vector<Bytes> messages;
+  for (size_t count = 0; count <= 40; ++count) {  // fewer and more than lanes
+    check(messages);
+    messages.push_back(Bytes(bytes).subspan(count, 7 * count));
+  }
+  messages.clear();
+  for (size_t size = 0; size <= 300; ++size) messages.push_back(Bytes(bytes).subspan(size % 64, size));
+  for (const size_t size : {4096, 65535, 65536, 65537, 70000, 1}) messages.push_back(Bytes(bytes).first(size));
+  messages.emplace_back();
+  check(messages);
+}
+
+TEST_CASE("sha256_pairs: every parent is sha256_pair's, however many at once") {
+  std::vector<Hash> children(2 * 300);
+  for (size_t i = 0; i < children.size(); ++i) children[i] = sha256(Bytes(reinterpret_cast<const uint8_t*>(&i), 8));
+  for (size_t count = 0; count <= 300; count += count < 40 ? 1 : 13) {
+    std::vector<Hash> parents(count);
+    sha256_pairs(1, std::span(children).first(2 * count), parents);
+    bool right = true;
+    for (size_t i = 0; i < count; ++i)
+      right = right && parents[i] == sha256_pair(1, children[2 * i], children[2 * i + 1]);
+    CHECK(right);
+  }
+}
+
 TEST_CASE("sha256: threads do not disturb each other") {
   const Hash expected = sha256(as_bytes("abc"));
   std::vector<std::thread> threads;

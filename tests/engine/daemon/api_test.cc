@@ -285,3 +285,19 @@ TEST_CASE("api: health says poisoned and low disk") {
   FakeRequest status("GET", "/v1/status");
   REQUIRE_THAT(f.api.handle(status).body, ContainsSubstring("\"poisoned\":\"fdatasync"));
 }
+
+TEST_CASE("api: retention and holds are for the writer's own user and root, and for nobody while there is no keeper") {
+  Fixture f;
+  for (const char* path : {"/v1/retention", "/v1/holds"}) {
+    FakeRequest member("POST", path, "{}");
+    member.peer_.process.uid = os::effective_user_id() + 1;
+    member.peer_.process.same_group = true;
+    REQUIRE(f.api.handle(member).status == 403);
+    FakeRequest remote("POST", path, "{}");
+    remote.peer_.local = false;
+    REQUIRE(f.api.handle(remote).status == 401);
+    FakeRequest owner("POST", path, "{}");
+    REQUIRE(f.api.handle(owner).status == 503);
+  }
+  REQUIRE(f.sink.batches.empty());
+}

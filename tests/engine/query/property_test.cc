@@ -332,7 +332,48 @@ TEST_CASE(
       for (const Spec& spec : specs) oracle.events.push_back({spec, log.clock().now()});
     }
     if (chance.one_in(3)) log.restart();
+    if (chance.one_in(2)) log.wait_until_indexed();
+    if (chance.one_in(4)) log.spoil_indexes(false);
     for (int question = 0; question < 10; ++question) check_one(log, oracle, chance);
   }
-  CHECK(log.store().snapshot().value()->segments(TableId::kLogs).size() > 3);
+  const auto segments_with_index = [&] {
+    const auto snapshot = log.store().snapshot().value();
+    uint64_t count = 0;
+    for (const auto& segment : snapshot->segments(TableId::kLogs))
+      count += snapshot->segment_index(segment).value() ? 1 : 0;
+    return count;
+  };
+  log.restart();  // what was taken away is built again
+  log.wait_until_indexed();
+  const auto newest = log.store().snapshot().value();
+  uint64_t sealed = 0;
+  for (const auto& segment : newest->segments(TableId::kLogs)) sealed += segment.sealed && segment.rows > 0 ? 1 : 0;
+  REQUIRE(sealed > 3);
+  CHECK(segments_with_index() == sealed);
+  for (int question = 0; question < 100; ++question) check_one(log, oracle, chance);
+  CHECK(log.spoil_indexes(false) == sealed);
+  CHECK(segments_with_index() == 0);
+  for (int question = 0; question < 30; ++question) check_one(log, oracle, chance);
+}
+
+TEST_CASE("query: an index that was edited is not believed: the records are asked, and the answer says so") {
+  TestLog log(6000);
+  for (int i = 0; i < 60; ++i) {
+    log.add({.time = kStart + i, .actor = user(i % 3 == 0 ? "u-a" : "u-b"), .action = i % 2 == 0 ? "GET" : "PUT"});
+  }
+  log.wait_until_indexed();
+  EventRequest request;
+  request.filter = Filter{};
+  request.filter->where.actors = {"user:u-a"};
+  request.limit = 5;
+  const EventPage before = good(log.engine().events(request));
+  CHECK(before.total == 20);
+  CHECK(before.findings_total == 0);
+  const uint64_t spoiled = log.spoil_indexes(true);
+  REQUIRE(spoiled > 1);
+  const EventPage after = good(log.engine().events(request));
+  CHECK(after.total == 20);
+  CHECK(seqs(after) == seqs(before));
+  REQUIRE(after.findings_total == spoiled);
+  CHECK(after.findings.front().code == "index-mismatch");
 }

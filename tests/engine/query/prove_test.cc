@@ -24,7 +24,8 @@ struct PublishedLog {
                  .targets = {doc("d-" + std::to_string(count % 5), "name " + n)},
                  .text = "text " + n});
       }
-      log.restart();  // closing publishes
+      log.wait_until_indexed();  // or the next life would have that to publish, at a time of its own
+      log.restart();             // closing publishes
       sizes.push_back(count);
     }
     const auto snapshot = log.store().snapshot();

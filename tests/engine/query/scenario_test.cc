@@ -271,14 +271,22 @@ TEST_CASE("scenario 24: a snapshot sees what was there, a new one sees what was 
   CHECK(ask(log, {}).total == 2);
 }
 
-TEST_CASE("scenario 24: a segment that is gone is PURGED or a short, marked answer, never a silent one") {
+TEST_CASE("scenario 24: a segment that is gone without a RETENTION is a finding in a marked answer, not PURGED") {
   const auto log = two_hundred();
   (void)ask(*log, {}, 1);  // files are open by now
   log->restart();
   log->disk().remove("root/logs/seg-0000000001.log");
   EventRequest request;
   request.filter = Filter{};
-  const auto answer = log->engine().events(request);
-  REQUIRE(!answer.ok());
-  CHECK(answer.error().code == "PURGED");
+  const auto page = good(log->engine().events(request));
+  CHECK(page.total_is_lower_bound);
+  CHECK_FALSE(page.coverage.complete);
+  REQUIRE(page.findings.size() == 1);
+  CHECK(page.findings[0].code == "segment-missing");
+  const uint64_t gone = page.findings[0].row.value;
+  CHECK(page.total + page.findings[0].rows == 200);
+  const auto detail = good(log->engine().event({gone}));
+  CHECK_FALSE(detail.event);
+  REQUIRE(detail.findings.size() == 1);
+  CHECK(detail.findings[0].code == "segment-missing");
 }

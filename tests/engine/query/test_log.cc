@@ -72,6 +72,7 @@ TestLog::TestLog(uint64_t segment_size_bytes) : root_(disk_.directory("root")), 
   codec::ColumnSchema tenant, cost;
   tenant.name = "tenant";
   cost.name = "cost";
+  cost.indexed = true;
   cost.kind = codec::ValueKind::kNumber;
   batch.statements = {codec::TypeStatement{type}, codec::ColumnStatement{tenant}, codec::ColumnStatement{cost}};
   const auto defined = writer_->submit_and_wait(std::move(batch));
@@ -103,6 +104,28 @@ void TestLog::restart() {
   open();
 }
 
+uint64_t TestLog::spoil_indexes(bool damage) {
+  const auto logs = root_->open_directory("logs").value();
+  uint64_t spoiled = 0;
+  const std::vector<os::Entry> entries = logs->list().value();
+  for (const os::Entry& entry : entries) {
+    if (!entry.name.ends_with(".idx")) continue;
+    ++spoiled;
+    if (!damage) {
+      REQUIRE(logs->unlink(entry.name).ok());
+      continue;
+    }
+    const auto file = logs->open_file(entry.name, os::Mode::kReadWrite).value();
+    Buffer bytes = file->read_all(1 << 24).value();
+    bytes[bytes.size() / 2] ^= 4;
+    REQUIRE(file->write_at(0, bytes).ok());
+  }
+  engine_.reset();
+  store_ = snapshot::Store::open(disk_.directory("root")).value();  // nothing remembered
+  engine_ = other_engine(7);
+  return spoiled;
+}
+
 Result<writer::Receipt> TestLog::submit(const std::vector<Spec>& specs) {
   ingest::Batch batch;
   for (const Spec& spec : specs) batch.events.push_back(event(batch, spec));
@@ -114,6 +137,23 @@ Row TestLog::add(const std::vector<Spec>& specs) {
   INFO((receipt.ok() ? "" : receipt.error().message));
   REQUIRE(receipt.ok());
   return receipt->first_seq;
+}
+
+writer::Retainer::Swept TestLog::purge(uint64_t max_bytes) {
+  writer::RetainerOptions options;
+  options.pause = [this](int64_t us) {
+    clock_.advance_us(us);
+    return true;
+  };
+  auto retainer = writer::Retainer::open(disk_.directory("root"), *writer_, clock_, options).value();
+  const auto decided = retainer->decide(TableId::kLogs, {std::nullopt, max_bytes}, "test");
+  INFO((decided.ok() ? "" : decided.error().message));
+  REQUIRE(decided.ok());
+  REQUIRE(decided->commit);
+  const auto swept = retainer->sweep();
+  INFO((swept.ok() ? "" : swept.error().message));
+  REQUIRE(swept.ok());
+  return *swept;
 }
 
 Error TestLog::refused(const Spec& spec) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/query/engine.h"
+#include "engine/writer/retainer.h"
 #include "engine/writer/writer.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_clock.h"
@@ -53,8 +54,14 @@ class TestLog {
   Row add(const Spec& spec) { return add(std::vector<Spec>{spec}); }
   Error refused(const Spec& spec);  // what the writer says against it
   void restart();                   // writer and readers are closed and opened again
+  void wait_until_indexed() { writer_->wait_until_indexed(); }
+  // Takes the index files of sealed segments away; with `damage` they stay, with a bit changed.
+  uint64_t spoil_indexes(bool damage);
   Engine& engine() { return *engine_; }
   snapshot::Store& store() { return *store_; }
+  writer::Writer& writer() { return *writer_; }
+  // Retention by bytes, carried out to the end; what the log holds afterwards is at most `max_bytes` or what must stay.
+  writer::Retainer::Swept purge(uint64_t max_bytes);
   khipu::tests::FakeDisk& disk() { return disk_; }
   khipu::tests::FakeClock& clock() { return clock_; }
   // A second process with another cursor key, or none of its own.

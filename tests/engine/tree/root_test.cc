@@ -13,6 +13,22 @@ TEST_CASE("tree: leaf and node hashes are prefixed SHA-256") {
   CHECK(hex(tree::node_hash(left, right)) == "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
 }
 
+TEST_CASE("tree: leaves made many at once are those made one by one, whatever the sizes") {
+  std::vector<Hash> leaves = {tree::empty_root()};  // what was there stays
+  tree::LeafHasher hasher(leaves);
+  const Buffer bytes(100'000, 0x5a);
+  std::vector<Hash> expected = leaves;
+  for (size_t i = 0; i < 700; ++i) {
+    const Bytes record = Bytes(bytes).first(i % 50 == 49 ? i * 140 : i);
+    hasher.add(record);
+    expected.push_back(tree::leaf_hash(record));
+  }
+  hasher.finish();
+  CHECK(leaves == expected);
+  hasher.finish();
+  CHECK(leaves == expected);
+}
+
 TEST_CASE("tree: the root of every size to 256 is the reference's, appended one by one and at once") {
   const std::vector<Hash> leaves = reference_leaves(256);
   tree::Builder one_by_one;

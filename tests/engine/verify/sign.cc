@@ -76,7 +76,7 @@ void sign_rows(CrashRig& rig, const std::vector<SignedRow>& rows,
       append(tree, tree::leaf_hash(row.payload));
     }
     std::vector<Hash> leaves(tree.size() / sizeof(Hash));
-    std::memcpy(leaves.data(), tree.data(), tree.size());
+    if (!tree.empty()) std::memcpy(leaves.data(), tree.data(), tree.size());
     KHIPU_ASSERT(leaves.size() < tree::kTileWidth);  // no level above to write
     commit.tables[index_of(id)] = {leaves.size(), leaves.empty() ? tree::empty_root() : tree::root_of(leaves)};
     if (id == TableId::kLogs) logs = frames;

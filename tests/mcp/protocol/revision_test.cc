@@ -39,6 +39,30 @@ TEST_CASE("protocol: a modern claim is the key in _meta, whatever its value") {
   CHECK_FALSE(claims_modern(Json::object()));
 }
 
+TEST_CASE("protocol: a capability is declared with what it brings, and completions only where the revision has them") {
+  Offer offer;
+  offer.tools = offer.tools_change = offer.prompts = offer.resources = offer.resources_subscribe = true;
+  offer.completions = offer.logging = true;
+  CHECK(capabilities_json(offer, Revision::k2025_11_25).dump() ==
+        R"({"tools":{"listChanged":true},"prompts":{},"resources":{"subscribe":true},"completions":{},"logging":{}})");
+  CHECK_FALSE(capabilities_json(offer, Revision::k2024_11_05).contains("completions"));
+  CHECK(capabilities_json({}, kModern) == OrderedJson::object());
+}
+
+TEST_CASE("protocol: what a client can be asked is what it declared and its revision knows") {
+  const auto asked = [](const char* revision, const char* capabilities) {
+    return parse_initialize(Json{{"protocolVersion", revision}, {"capabilities", Json::parse(capabilities)}})
+        ->capabilities;
+  };
+  CHECK_FALSE(asked("2025-03-26", R"({"elicitation":{}})").elicitation_form);
+  CHECK(asked("2025-06-18", R"({"elicitation":{}})").elicitation_form);
+  CHECK_FALSE(asked("2025-06-18", R"({"elicitation":{"url":{}}})").elicitation_url);
+  CHECK(asked("2025-11-25", R"({"elicitation":{"url":{}}})").elicitation_url);
+  CHECK_FALSE(asked("2025-11-25", R"({"elicitation":{"url":{}}})").elicitation_form);
+  CHECK(asked("2024-11-05", R"({"sampling":{},"roots":{"listChanged":true}})").sampling);
+  CHECK_FALSE(asked("2025-11-25", R"({"sampling":true})").sampling);
+}
+
 TEST_CASE("protocol: initialize needs a version and nothing else") {
   const auto parsed = parse_initialize(Json::parse(
       R"({"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1","x":2}})"));
@@ -52,13 +76,15 @@ TEST_CASE("protocol: initialize needs a version and nothing else") {
 }
 
 TEST_CASE("protocol: the initialize result declares tools and nothing that is not served") {
+  Offer offer;
+  offer.tools = true;
   const Implementation server{"khipu", "0.1.0", "Khipu", "An audit log", "https://example.org"};
-  const OrderedJson newest = initialize_result(Revision::k2025_11_25, server, "Start here.");
+  const OrderedJson newest = initialize_result(Revision::k2025_11_25, server, offer, "Start here.");
   CHECK(newest.dump() ==
         R"({"protocolVersion":"2025-11-25","capabilities":{"tools":{}},)"
         R"("serverInfo":{"name":"khipu","version":"0.1.0","title":"Khipu","description":"An audit log",)"
         R"("websiteUrl":"https://example.org"},"instructions":"Start here."})");
-  const OrderedJson oldest = initialize_result(Revision::k2024_11_05, server, "");
+  const OrderedJson oldest = initialize_result(Revision::k2024_11_05, server, offer, "");
   CHECK(
       oldest.dump() ==
       R"({"protocolVersion":"2024-11-05","capabilities":{"tools":{}},"serverInfo":{"name":"khipu","version":"0.1.0"}})");

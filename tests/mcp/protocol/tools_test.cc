@@ -59,8 +59,7 @@ TEST_CASE("protocol: a call without arguments, or with null for them, has none")
 
 TEST_CASE("protocol: a progress token is a string or an integer, anything else is no token") {
   const auto token = [](const char* text) {
-    return parse_call(Json::parse(R"({"name":"t","_meta":{"progressToken":)" + std::string(text) + "}}"))
-        ->progress_token;
+    return parse_progress_token(Json::parse(R"({"name":"t","_meta":{"progressToken":)" + std::string(text) + "}}"));
   };
   CHECK(token("\"p\"")->to_json() == "p");
   CHECK(token("0")->to_json() == 0);

@@ -117,11 +117,11 @@ Harness::Harness() : outbox(std::make_unique<MemoryOutbox>()) {
 }
 
 void Harness::start() {
-  auto created = mcp::server::Server::create(options, std::move(tools));
+  auto created = mcp::server::Server::create(options, {std::move(tools), std::move(prompts), std::move(resources)});
   INFO((created.ok() ? "" : created.error().message));
   REQUIRE(created.ok());
   server = std::move(created).value();
-  session = std::make_unique<mcp::server::Session>(*server, mcp::server::Caller{"uid:1000", {"query"}, ""});
+  session = std::make_unique<mcp::server::Conversation>(*server, mcp::server::Caller{"uid:1000", {"query"}, ""});
 }
 
 void Harness::initialize(const std::string& revision) {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "mcp/jsonrpc/channel.h"
+#include "mcp/server/conversation.h"
 #include "mcp/server/server.h"
-#include "mcp/server/session.h"
 
 namespace khipu::tests {
 
@@ -86,9 +86,11 @@ struct Harness {
   std::atomic<int64_t> steady_us = 0;
   mcp::server::Options options;
   std::vector<std::unique_ptr<mcp::server::Tool>> tools;
+  std::vector<std::unique_ptr<mcp::server::Prompt>> prompts;
+  std::unique_ptr<mcp::server::ResourceProvider> resources;
   std::unique_ptr<mcp::server::Server> server;
   std::unique_ptr<MemoryOutbox> outbox;
-  std::unique_ptr<mcp::server::Session> session;  // destroyed first
+  std::unique_ptr<mcp::server::Conversation> session;  // destroyed first
 
  private:
   mutable std::mutex log_mutex_;

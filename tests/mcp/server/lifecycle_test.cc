@@ -19,12 +19,6 @@ Json opening(const Json& message) {
   return responses[0];
 }
 
-Json modern_params() {
-  return {{"_meta",
-           {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
-            {"io.modelcontextprotocol/clientCapabilities", Json::object()}}}};
-}
-
 }  // namespace
 
 TEST_CASE("session: initialize is answered with the negotiated revision, and tools are served from then on") {
@@ -57,18 +51,6 @@ TEST_CASE("session: an unknown method before the handshake is -32601, and the ha
   CHECK(harness.outbox->responses()[0]["error"]["code"] == -32601);
   harness.send(initialize_request("2025-11-25"));
   CHECK(harness.outbox->responses()[1].contains("result"));
-}
-
-// Section 3.3: released hosts send server/discover, and on -32601 initialize on the same process.
-TEST_CASE("session: server/discover is -32601, with or without _meta, so that a modern client falls back") {
-  CHECK(opening(request("server-discover-probe-1", "server/discover", modern_params()))["error"]["code"] == -32601);
-  CHECK(opening(request(1, "server/discover"))["error"]["code"] == -32601);
-}
-
-TEST_CASE("session: a modern request is refused with an error that is not a modern one, naming what we speak") {
-  const Json refused = opening(request(1, "tools/list", modern_params()));
-  CHECK(refused["error"]["code"] == -32600);
-  CHECK_THAT(refused["error"]["message"].get<std::string>(), ContainsSubstring("2025-11-25"));
 }
 
 TEST_CASE("session: before initialize ping is answered, and tools are not") {

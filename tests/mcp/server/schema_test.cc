@@ -129,7 +129,7 @@ TEST_CASE("server: tools that hosts would drop do not register, nor two of one n
     auto tool = std::make_unique<khipu::tests::FunctionTool>("t", nullptr);
     change(tool->info());
     harness.add(std::move(tool));
-    const auto created = Server::create(harness.options, std::move(harness.tools));
+    const auto created = Server::create(harness.options, {std::move(harness.tools)});
     return created.ok() ? std::string() : created.error().message;
   };
   CHECK(message([](ToolInfo&) {}).empty());

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "tests/mcp/server/harness.h"
+#include "tests/mcp/server/offering.h"
 #include "tests/support/catch.h"
 #include "tests/support/shared.h"
 #include "tests/support/temp_directory.h"
@@ -59,17 +59,97 @@ std::vector<Sample> conversation(const std::string& revision) {
   return samples;
 }
 
+// The legacy features: lists, reads, prompts, completion, subscriptions, a question, errors with data.
+std::vector<Sample> features(const std::string& revision) {
+  Offering harness;
+  harness.start();
+  Json hello = initialize_request(revision);
+  hello["params"]["capabilities"]["elicitation"] = Json::object();
+  harness.send(hello);
+  std::vector<Sample> samples = {{"InitializeResult", harness.outbox->responses()[0]["result"]}};
+  const auto take = [&](const std::string& definition, const std::string& method, const Json& params) {
+    harness.outbox = std::make_unique<MemoryOutbox>();
+    harness.send(request(method, method, params));
+    harness.outbox->wait_for_done(1);
+    const Json response = harness.outbox->responses().at(0);
+    samples.push_back({"JSONRPCMessage", response});
+    if (!definition.empty()) samples.push_back({definition, response["result"]});
+  };
+  take("ListResourcesResult", "resources/list", Json::object());
+  take("ListResourceTemplatesResult", "resources/templates/list", Json::object());
+  take("ReadResourceResult", "resources/read", {{"uri", "audit://a"}});
+  take("ListPromptsResult", "prompts/list", Json::object());
+  take("GetPromptResult", "prompts/get", {{"name", "investigate"}, {"arguments", {{"actor", "a"}}}});
+  take("CompleteResult", "completion/complete",
+       {{"ref", {{"type", "ref/prompt"}, {"name", "investigate"}}}, {"argument", {{"name", "actor"}, {"value", ""}}}});
+  take("EmptyResult", "resources/subscribe", {{"uri", "audit://a"}});
+  take("", "resources/read", {{"uri", "audit://nope"}});
+  take("CallToolResult", "tools/call", {{"name", "log"}});
+  harness.changes.resource_updated("audit://a");
+  harness.changes.tools_changed();
+  const auto told = harness.outbox->notifications();
+  REQUIRE(told.size() == 4);
+  samples.push_back({"LoggingMessageNotification", told[0]});
+  samples.push_back({"ResourceUpdatedNotification", told[2]});
+  samples.push_back({"ToolListChangedNotification", told[3]});
+  return samples;
+}
+
+// The same in the modern era, with its own methods.
+std::vector<Sample> modern_features() {
+  Offering harness;
+  harness.start();
+  std::vector<Sample> samples;
+  const auto take = [&](const std::string& definition, const std::string& method, const Json& params) {
+    harness.outbox = std::make_unique<MemoryOutbox>();
+    harness.send(request(method, method, params));
+    harness.outbox->wait_for_done(1);
+    samples.push_back({definition, harness.outbox->responses().at(0)});
+  };
+  take("DiscoverResultResponse", "server/discover", modern());
+  take("ListToolsResultResponse", "tools/list", modern());
+  take("ListResourcesResultResponse", "resources/list", modern());
+  take("ListResourceTemplatesResultResponse", "resources/templates/list", modern());
+  take("ReadResourceResultResponse", "resources/read", modern({{"uri", "audit://a"}}));
+  take("ListPromptsResultResponse", "prompts/list", modern());
+  take("GetPromptResultResponse", "prompts/get", modern({{"name", "investigate"}, {"arguments", {{"actor", "a"}}}}));
+  take("CallToolResultResponse", "tools/call", modern({{"name", "echo"}}));
+  take("CallToolResultResponse", "tools/call", modern({{"name", "ask"}}, {{"elicitation", Json::object()}}));
+  take("MissingRequiredClientCapabilityError", "tools/call", modern({{"name", "ask"}}));
+  take("UnsupportedProtocolVersionError", "tools/list", modern({}, Json::object(), "v9"));
+  take("JSONRPCErrorResponse", "resources/read", modern({{"uri", "audit://nope"}}));
+  harness.outbox = std::make_unique<MemoryOutbox>();
+  const Json wanted = {{"toolsListChanged", true}, {"resourceSubscriptions", {"audit://a"}}};
+  harness.send(request(1, "subscriptions/listen", modern({{"notifications", wanted}})));
+  harness.changes.tools_changed();
+  harness.changes.resource_updated("audit://a");
+  REQUIRE(harness.session->drain(std::chrono::seconds(1)));
+  const auto told = harness.outbox->notifications();
+  REQUIRE(told.size() == 4);
+  samples.push_back({"SubscriptionsAcknowledgedNotification", told[0]});
+  samples.push_back({"ToolListChangedNotification", told[1]});
+  samples.push_back({"ResourceUpdatedNotification", told[2]});
+  samples.push_back({"CancelledNotification", told[3]});
+  samples.push_back({"SubscriptionsListenResultResponse", harness.outbox->responses()[0]});
+  for (const Sample& sample : std::vector<Sample>(samples)) samples.push_back({"JSONRPCMessage", sample.value});
+  return samples;
+}
+
 }  // namespace
 
 TEST_CASE("wire: every line of a session fits the published schema of its revision") {
-  for (const std::string revision : {"2025-06-18", "2025-11-25"}) {
+  for (const std::string revision : {"2025-06-18", "2025-11-25", "2026-07-28"}) {
     INFO(revision);
     const auto schema = shared_path("mcp-schema/" + revision + ".json");
     if (!schema) SKIP("the contract documents' folder is not here: KHIPU_SHARED");
     const TempDirectory folder;
     const std::string messages = folder / "messages";
     std::ofstream out(messages);
-    for (const Sample& sample : conversation(revision)) {
+    std::vector<Sample> samples = revision == "2026-07-28" ? modern_features() : conversation(revision);
+    if (revision != "2026-07-28") {
+      for (Sample& sample : features(revision)) samples.push_back(std::move(sample));
+    }
+    for (const Sample& sample : samples) {
       out << Json{{"definition", sample.definition}, {"value", sample.value}}.dump() << "\n";
     }
     out.close();

@@ -118,6 +118,15 @@ class Host {
   // Ends stdin; what is still written must be messages. The exit code.
   int end() {
     close(std::exchange(to_, -1));
+    return wait();
+  }
+  int terminate() {
+    REQUIRE(kill(pid_, SIGTERM) == 0);
+    return wait();
+  }
+
+ private:
+  int wait() {
     while (!next().is_discarded()) {
     }
     CHECK(rest_.empty());
@@ -126,7 +135,6 @@ class Host {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
- private:
   pid_t pid_ = -1;
   int to_ = -1, from_ = -1;
   std::string rest_;
@@ -187,6 +195,61 @@ TEST_CASE("khipu-mcp: a ping behind a call and an unknown method are answered, b
   CHECK(host.ask(10, "tools/call", {{"name", "no_such_tool"}, {"arguments", Json::object()}}).contains("error"));
   host.send(R"({"jsonrpc":"2.0","id":11,"method":"tools/call","params":{"name":"audit_verify","arguments":{}}})");
   CHECK(host.end() == 0);  // also with a call under way
+}
+
+TEST_CASE("khipu-mcp: speaks the modern revision to a host that begins with it") {
+  const Root root;
+  Host host(root.path());
+  const Json envelope = {{"_meta",
+                          {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
+                           {"io.modelcontextprotocol/clientCapabilities", Json::object()}}}};
+  CHECK(host.ask(1, "server/discover", envelope).at("result").at("supportedVersions") == Json::array({"2026-07-28"}));
+  CHECK(host.ask(2, "tools/list", envelope).at("result").at("tools").size() == 9);
+  Json call = envelope;
+  call["name"] = "audit_query";
+  const Json result = host.ask(3, "tools/call", call).at("result");
+  CHECK(result.at("resultType") == "complete");
+  CHECK_FALSE(result.value("isError", false));
+  CHECK(host.ask(4, "initialize", {{"protocolVersion", "2025-11-25"}}).at("error").at("code") == -32022);
+  CHECK(host.end() == 0);
+}
+
+TEST_CASE("khipu-mcp: SIGTERM ends it in order, with stdin open") {
+  const Root root;
+  Host host(root.path());
+  host.initialize("2025-11-25");
+  CHECK(host.terminate() == 0);
+}
+
+TEST_CASE("khipu-mcp: words that do not belong together, or that nobody knows, are errors") {
+  const std::vector<std::vector<std::string>> wrong = {{"--nonsense", "root"},
+                                                       {"--http", "root"},
+                                                       {"--http=127.0.0.1", "root"},
+                                                       {"--http=127.0.0.1:x", "root"},
+                                                       {"--http=:80", "root"},
+                                                       {"--http=127.0.0.1:99999", "root"},
+                                                       {"--print-port", "root"},
+                                                       {"--host=a", "root"},
+                                                       {"--tls-cert=a", "--http=127.0.0.1:0", "root"},
+                                                       {"root", "another"},
+                                                       {"root", "--key"},
+                                                       {"--key=", "root"},
+                                                       {"--exit-when-orphaned", "--http=127.0.0.1:0", "root"}};
+  for (const std::vector<std::string>& words : wrong) {
+    std::vector<std::string> command = {program("khipu-mcp")};
+    command.insert(command.end(), words.begin(), words.end());
+    const Ran ran = run(command);
+    INFO(words.front());
+    CHECK(ran.exit == 3);
+    CHECK_THAT(ran.err, ContainsSubstring("--help"));
+  }
+}
+
+TEST_CASE("khipu-mcp: nothing listens beyond loopback as long as nobody can tell who calls") {
+  const Root root;
+  const Ran ran = run({program("khipu-mcp"), "--http", "0.0.0.0:0", root.path()});
+  CHECK(ran.exit == 3);
+  CHECK_THAT(ran.err, ContainsSubstring("beyond loopback"));
 }
 
 TEST_CASE("khipu-mcp: without a root it says so on stderr and leaves stdout empty") {

@@ -24,6 +24,10 @@ class FakeContext final : public server::CallContext {
   int64_t remaining_ms() const override { return remaining; }
   const std::string& mark_tag() const override { return tag_; }
   void progress(const protocol::Progress&) override {}
+  void log(protocol::LogLevel, OrderedJson) override {}
+  const protocol::ClientCapabilities& client() const override { return client_; }
+  const protocol::InputResponses& input() const override { return input_; }
+  const std::string& state() const override { return state_; }
 
   void cancel() { stop_.request_stop(); }
 
@@ -33,6 +37,9 @@ class FakeContext final : public server::CallContext {
  private:
   std::stop_source stop_;
   std::string tag_ = "7f3a";
+  protocol::ClientCapabilities client_;
+  protocol::InputResponses input_;
+  std::string state_;
 };
 
 // Every string of a JSON value, keys too.

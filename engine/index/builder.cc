@@ -1,0 +1,167 @@
+#include "engine/index/builder.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/base/assert.h"
+#include "engine/index/columns.h"
+#include "engine/tree/tree.h"
+
+namespace khipu::index {
+namespace {
+
+void append_varint(Buffer& to, uint32_t value) {
+  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<uint8_t>(value | 0x80));
+  to.push_back(static_cast<uint8_t>(value));
+}
+
+void append_deltas(Buffer& to, const std::vector<uint32_t>& list) {
+  uint32_t before = 0;
+  for (size_t i = 0; i < list.size(); ++i) {
+    append_varint(to, i == 0 ? list[0] : list[i] - before - 1);
+    before = list[i];
+  }
+}
+
+// Every row has the term: nothing is said. One row in eight or more: bits. Fewer: differences.
+void append_list(Buffer& to, const std::vector<uint32_t>& list, uint32_t rows) {
+  if (list.size() == rows) return;
+  if (uint64_t{8} * list.size() < rows) return append_deltas(to, list);
+  const size_t from = to.size();
+  to.resize(from + (rows + 7) / 8);
+  for (const uint32_t row : list) to[from + row / 8] = static_cast<uint8_t>(to[from + row / 8] | 1U << (row % 8));
+}
+
+// The dictionary, growing page by page.
+struct Dictionary {
+  Buffer pages, lists, places, keys;
+  uint32_t count = 0;
+  std::string_view before;
+  size_t page_start = 0;
+  bool open = false;
+
+  void add(std::string_view term, const std::vector<uint32_t>& list, uint32_t rows) {
+    if (open && pages.size() - page_start >= kPageSize) open = false;
+    size_t shared = 0;
+    if (!open) {
+      open = true;
+      page_start = pages.size();
+      ++count;
+      append_le(places, static_cast<uint32_t>(page_start));
+      append_le(places, static_cast<uint32_t>(lists.size()));
+      append_le(places, static_cast<uint32_t>(keys.size()));
+      append(keys, as_bytes(term));
+    } else {
+      while (shared < std::min(term.size(), before.size()) && term[shared] == before[shared]) ++shared;
+    }
+    pages.push_back(static_cast<uint8_t>(shared));
+    pages.push_back(static_cast<uint8_t>(term.size() - shared));
+    append(pages, as_bytes(term.substr(shared)));
+    append_varint(pages, static_cast<uint32_t>(list.size()));
+    if (list.size() <= kInlineRowsMax) {
+      append_deltas(pages, list);
+    } else {
+      const size_t from = lists.size();
+      append_list(lists, list, rows);
+      append_varint(pages, static_cast<uint32_t>(lists.size() - from));
+    }
+    before = term;
+  }
+};
+
+}  // namespace
+
+std::vector<Hash> block_hashes(Bytes body) {
+  std::vector<Hash> hashes;
+  tree::LeafHasher hasher(hashes);
+  for (size_t at = 0; at < body.size(); at += kBlockSize) {
+    hasher.add(body.subspan(at, std::min<size_t>(kBlockSize, body.size() - at)));
+  }
+  hasher.finish();
+  return hashes;
+}
+
+Builder::Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns)
+    : indexed_columns_(std::move(indexed_columns)) {
+  header_.number = number;
+  header_.first_row = first_row;
+}
+
+Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
+  if (header_.rows == kRowsMax) return Error{Code::kLimit, "more rows than an index can have"};
+  const uint32_t row = header_.rows++;
+  if (row == 0) {
+    header_.time_min = header_.time_max = event.occurred_at;
+  } else {
+    header_.in_order &= event.occurred_at >= times_.back();
+    header_.time_min = std::min(header_.time_min, event.occurred_at);
+    header_.time_max = std::max(header_.time_max, event.occurred_at);
+  }
+  times_.push_back(event.occurred_at);
+  recorded_.push_back(event.recorded_at);
+  offsets_.push_back(static_cast<int64_t>(frame_offset));
+  terms_.add(entity_term(Field::kActor, event.actor.entity).view(), row);
+  for (const codec::Pin& target : event.targets) terms_.add(entity_term(Field::kTarget, target.entity).view(), row);
+  terms_.add(word_term(Field::kAction, event.action).view(), row);
+  terms_.add(code_term(Field::kActionClass, static_cast<uint8_t>(event.action_class)).view(), row);
+  terms_.add(code_term(Field::kOutcome, static_cast<uint8_t>(event.outcome)).view(), row);
+  terms_.add(word_term(Field::kSource, event.source).view(), row);
+  if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
+  for (const codec::ColumnValue& value : event.custom) {
+    if (std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) {
+      terms_.add(column_term(value.column, value.value).view(), row);
+    }
+  }
+  return {};
+}
+
+Result<Buffer> Builder::body() {
+  Dictionary dictionary;
+  std::vector<uint32_t> rows;
+  for (const uint32_t number : terms_.ordered()) {
+    terms_.rows(number, rows);
+    dictionary.add(terms_.term(number), rows, header_.rows);
+  }
+  header_.terms = terms_.count();
+  header_.pages = dictionary.count;
+
+  Buffer bytes(kHeaderSize);
+  uint64_t section = 0;
+  const auto begin = [&] { header_.sections[section++] = static_cast<uint32_t>(bytes.size()); };
+  begin();
+  append(bytes, dictionary.places);
+  append(bytes, dictionary.keys);
+  begin();
+  append(bytes, dictionary.pages);
+  begin();
+  append(bytes, dictionary.lists);
+  for (const std::vector<int64_t>* column : {&times_, &recorded_, &offsets_}) {
+    begin();
+    append_column(bytes, *column);
+  }
+  begin();
+  if (!header_.in_order) {
+    std::vector<int64_t> by_time(header_.rows);
+    std::iota(by_time.begin(), by_time.end(), 0);
+    std::stable_sort(by_time.begin(), by_time.end(), [&](int64_t a, int64_t b) {
+      return times_[static_cast<size_t>(a)] < times_[static_cast<size_t>(b)];
+    });
+    append_column(bytes, by_time);
+  }
+  if (bytes.size() > UINT32_MAX) return Error{Code::kLimit, "the index of a segment would not fit 4 GiB"};
+  begin();
+  const auto header = encode_header(header_);
+  std::copy(header.begin(), header.end(), bytes.begin());
+  return bytes;
+}
+
+Result<Builder::File> Builder::finish() {
+  File file;
+  KHIPU_TRY_ASSIGN(file.bytes, body());
+  const std::vector<Hash> hashes = block_hashes(file.bytes);
+  file.root = tree::root_of(hashes);
+  for (const Hash& hash : hashes) append(file.bytes, hash);
+  return file;
+}
+
+}  // namespace khipu::index

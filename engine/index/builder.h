@@ -1,0 +1,41 @@
+// Builds the index of one sealed segment of logs/: rows in, in order; the file's bytes and root out. A pure function of
+// the rows and of which columns are indexed (which never changes once a column is defined), so writer, reader and
+// verify all get the same bytes. Not here: reading the segment, writing the file.
+#pragma once
+
+#include <vector>
+
+#include "engine/index/format.h"
+#include "engine/index/term_lists.h"
+
+namespace khipu::index {
+
+// Owner: one thread.
+class Builder {
+ public:
+  // `indexed_columns`: ids, ascending.
+  Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns);
+
+  // The next row: where its frame starts in the segment, and the event. kLimit beyond kRowsMax rows.
+  Result<void> add(uint64_t frame_offset, const codec::EventRecord& event);
+
+  struct File {
+    Buffer bytes;
+    Hash root{};  // of the block hashes
+  };
+  // kLimit when an index would not fit 4 GiB. The builder is spent.
+  Result<File> finish();
+
+ private:
+  Result<Buffer> body();
+
+  Header header_;
+  std::vector<uint32_t> indexed_columns_;
+  std::vector<int64_t> times_, recorded_, offsets_;
+  TermLists terms_;
+};
+
+// Leaf hashes of the body's blocks, and their RFC 6962 root.
+std::vector<Hash> block_hashes(Bytes body);
+
+}  // namespace khipu::index

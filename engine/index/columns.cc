@@ -1,0 +1,84 @@
+#include "engine/index/columns.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace khipu::index {
+namespace {
+
+constexpr size_t kGroupSize = 16;   // i64 least | u32 offset of the packed bits | u8 width | 3 zeroes
+constexpr size_t kSlack = 8;        // zeroes behind the data: a value is read as eight bytes at once
+constexpr unsigned kWidthMax = 56;  // that eight bytes hold from any bit on; beyond it, 64
+
+unsigned width_of(uint64_t span) {
+  const auto width = static_cast<unsigned>(std::bit_width(span));
+  return width > kWidthMax ? 64 : width;
+}
+
+}  // namespace
+
+void append_column(Buffer& to, std::span<const int64_t> values) {
+  if (values.empty()) return;
+  Buffer data;
+  for (size_t from = 0; from < values.size(); from += kGroupRows) {
+    const auto group = values.subspan(from, std::min<size_t>(kGroupRows, values.size() - from));
+    const auto [least, most] = std::minmax_element(group.begin(), group.end());
+    const auto base = static_cast<uint64_t>(*least);
+    const unsigned width = width_of(static_cast<uint64_t>(*most) - base);
+    append_le(to, *least);
+    append_le(to, static_cast<uint32_t>(data.size()));
+    append_le(to, static_cast<uint32_t>(width));
+    const size_t at = data.size();
+    data.resize(at + (group.size() * width + 7) / 8 + kSlack);
+    for (size_t i = 0; i < group.size(); ++i) {
+      const uint64_t value = static_cast<uint64_t>(group[i]) - base;
+      uint8_t* const place = &data[at + i * width / 8];
+      store_le(place, load_le<uint64_t>(place) | value << (i * width % 8));
+    }
+    data.resize(data.size() - kSlack);
+  }
+  append(to, data);
+  to.resize(to.size() + kSlack);
+}
+
+Result<Column> Column::parse(Bytes section, uint32_t rows) {
+  const auto corrupt = [] { return Error{Code::kCorrupt, "a column that does not fit its section"}; };
+  if (rows == 0) return section.empty() ? Result<Column>(Column({}, {}, 0)) : corrupt();
+  const size_t groups = (rows + kGroupRows - 1) / kGroupRows;
+  if (section.size() < groups * kGroupSize + kSlack) return corrupt();
+  const Bytes data = section.subspan(groups * kGroupSize);
+  for (size_t i = 0; i < groups; ++i) {
+    const uint8_t* const group = section.data() + i * kGroupSize;
+    const uint64_t offset = load_le<uint32_t>(group + 8);
+    const uint64_t width = load_le<uint32_t>(group + 12);
+    const uint64_t count = std::min<uint64_t>(kGroupRows, rows - i * kGroupRows);
+    if (width > kWidthMax && width != 64) return corrupt();
+    if (offset + (count * width + 7) / 8 + kSlack > data.size()) return corrupt();
+  }
+  return Column(section.first(groups * kGroupSize), data, rows);
+}
+
+int64_t Column::operator[](uint32_t row) const {
+  const uint8_t* const group = groups_.data() + size_t{row / kGroupRows} * kGroupSize;
+  const auto base = load_le<uint64_t>(group);
+  const auto width = load_le<uint32_t>(group + 12);
+  const uint64_t bit = uint64_t{row % kGroupRows} * width;
+  const auto bits = load_le<uint64_t>(data_.data() + load_le<uint32_t>(group + 8) + bit / 8) >> (bit % 8);
+  const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
+  return static_cast<int64_t>(base + (bits & mask));
+}
+
+uint32_t Column::lower_bound(int64_t value) const {
+  uint32_t from = 0, to = rows_;
+  while (from < to) {
+    const uint32_t middle = from + (to - from) / 2;
+    if ((*this)[middle] < value) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  return from;
+}
+
+}  // namespace khipu::index

@@ -1,0 +1,31 @@
+// A number a row, packed: groups of 128 rows, each as the least of them and what the others are above it, in as few
+// bits as the greatest needs. Any row is read in constant time. Specified in engine/FORMAT.md "Index files", "Columns".
+#pragma once
+
+#include <span>
+
+#include "engine/base/bytes.h"
+#include "engine/base/result.h"
+
+namespace khipu::index {
+
+inline constexpr uint32_t kGroupRows = 128;
+
+void append_column(Buffer& to, std::span<const int64_t> values);
+
+// Borrows the section's bytes.
+class Column {
+ public:
+  // kCorrupt unless every group lies within the section.
+  static Result<Column> parse(Bytes section, uint32_t rows);
+  int64_t operator[](uint32_t row) const;  // row < rows
+  // The first row whose value is not less than `value`, in a column that never falls.
+  uint32_t lower_bound(int64_t value) const;
+
+ private:
+  Column(Bytes groups, Bytes data, uint32_t rows) : groups_(groups), data_(data), rows_(rows) {}
+  Bytes groups_, data_;
+  uint32_t rows_;
+};
+
+}  // namespace khipu::index

@@ -1,0 +1,139 @@
+#include "engine/index/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace khipu::index {
+namespace {
+
+constexpr std::string_view kMagic = "khipuidx";
+constexpr double kExactDouble = 9007199254740992.0;  // 2^53: below it, equal doubles are equal integers
+
+void put(Term& term, uint8_t byte) { term.bytes[term.size++] = byte; }
+template <typename T>
+void put_be(Term& term, T value) {
+  for (size_t i = sizeof value; i-- > 0;) put(term, static_cast<uint8_t>(value >> (8 * i)));
+}
+void put_text(Term& term, std::string_view text, size_t size_max) {
+  const size_t size = std::min(text.size(), size_max);
+  std::copy_n(text.begin(), size, term.bytes.begin() + term.size);
+  term.size = static_cast<uint8_t>(term.size + size);
+  term.exact = text.size() < size_max;
+}
+
+}  // namespace
+
+std::string index_name(SegmentNumber number) { return fmt::format("seg-{:010}.idx", number.value); }
+
+std::optional<SegmentNumber> parse_index_name(std::string_view name) {
+  if (!name.starts_with("seg-") || !name.ends_with(".idx") || name.size() < 18 || name.size() > 28) return std::nullopt;
+  uint64_t number = 0;
+  for (const char c : name.substr(4, name.size() - 8)) {
+    const auto digit = static_cast<uint64_t>(c - '0');
+    if (c < '0' || c > '9' || number > (UINT64_MAX - digit) / 10) return std::nullopt;
+    number = number * 10 + digit;
+  }
+  if (index_name({number}) != name) return std::nullopt;
+  return SegmentNumber{number};
+}
+
+Term entity_term(Field field, Row entity) {
+  Term term;
+  put(term, static_cast<uint8_t>(field));
+  put_be(term, entity.value);
+  return term;
+}
+
+Term word_term(Field field, std::string_view word) {
+  Term term;
+  put(term, static_cast<uint8_t>(field));
+  put_text(term, word, field == Field::kUrl ? kUrlKeySizeMax : kTextKeySizeMax);
+  return term;
+}
+
+Term code_term(Field field, uint8_t code) {
+  Term term;
+  put(term, static_cast<uint8_t>(field));
+  put(term, code);
+  return term;
+}
+
+Term column_term(uint32_t column, const codec::Value& value) {
+  Term term;
+  put(term, static_cast<uint8_t>(Field::kColumn));
+  put_be(term, column);
+  using Kind = codec::Value::Kind;
+  if (value.kind == Kind::kText || value.kind == Kind::kJson) {
+    put(term, value.kind == Kind::kText ? 't' : 'j');
+    put_text(term, value.text, kTextKeySizeMax);
+    return term;
+  }
+  double number = value.real;
+  if (value.kind == Kind::kInteger) number = static_cast<double>(value.integer);
+  if (value.kind == Kind::kUnsigned) number = static_cast<double>(value.unsigned_integer);
+  if (number == 0) number = 0;  // not minus zero
+  put(term, 'n');
+  put_be(term, std::bit_cast<uint64_t>(number));
+  term.exact = std::abs(number) < kExactDouble;  // false for NaN too
+  return term;
+}
+
+std::array<uint8_t, kHeaderSize> encode_header(const Header& header) {
+  std::array<uint8_t, kHeaderSize> bytes{};
+  std::copy(kMagic.begin(), kMagic.end(), bytes.begin());
+  store_le<uint16_t>(&bytes[8], kFormatVersion);
+  bytes[10] = static_cast<uint8_t>(header.table);
+  bytes[11] = header.in_order ? 1 : 0;
+  store_le(&bytes[12], header.rows);
+  store_le(&bytes[16], header.number.value);
+  store_le(&bytes[24], header.first_row.value);
+  store_le(&bytes[32], header.time_min);
+  store_le(&bytes[40], header.time_max);
+  store_le(&bytes[48], header.terms);
+  store_le(&bytes[52], header.pages);
+  for (size_t i = 0; i < header.sections.size(); ++i) store_le(&bytes[56 + 4 * i], header.sections[i]);
+  return bytes;
+}
+
+Result<Header> parse_header(Bytes bytes, uint64_t body) {
+  const auto corrupt = [](const char* what) { return Error{Code::kCorrupt, what}; };
+  if (bytes.size() < kHeaderSize) return corrupt("shorter than its header");
+  if (as_text(bytes.first(kMagic.size())) != kMagic) return corrupt("not an index file");
+  if (load_le<uint16_t>(&bytes[8]) != kFormatVersion) {
+    return Error{Code::kUnsupported, fmt::format("index format version {}", load_le<uint16_t>(&bytes[8]))};
+  }
+  Header header;
+  if (bytes[10] != static_cast<uint8_t>(TableId::kLogs) || bytes[11] > 1) return corrupt("an unknown table or flag");
+  header.in_order = bytes[11] == 1;
+  header.rows = load_le<uint32_t>(&bytes[12]);
+  header.number.value = load_le<uint64_t>(&bytes[16]);
+  header.first_row.value = load_le<uint64_t>(&bytes[24]);
+  header.time_min = load_le<int64_t>(&bytes[32]);
+  header.time_max = load_le<int64_t>(&bytes[40]);
+  header.terms = load_le<uint32_t>(&bytes[48]);
+  header.pages = load_le<uint32_t>(&bytes[52]);
+  uint64_t at = kHeaderSize;
+  for (size_t i = 0; i < header.sections.size(); ++i) {
+    header.sections[i] = load_le<uint32_t>(&bytes[56 + 4 * i]);
+    if (header.sections[i] < at || header.sections[i] > body) return corrupt("sections that do not follow each other");
+    at = header.sections[i];
+  }
+  if (header.sections[0] != kHeaderSize || at != body) return corrupt("sections that do not fill the file");
+  for (size_t i = 56 + 4 * header.sections.size(); i < kHeaderSize; ++i) {
+    if (bytes[i] != 0) return corrupt("reserved bytes that are not zero");
+  }
+  if (header.rows > kRowsMax) return corrupt("more rows than a segment can have");
+  return header;
+}
+
+std::optional<uint64_t> body_size(uint64_t file_size) {
+  const uint64_t blocks = (file_size + kBlockSize + 31) / (kBlockSize + 32);
+  if (file_size < 32 * blocks) return std::nullopt;
+  const uint64_t body = file_size - 32 * blocks;
+  if (body < kHeaderSize || body > UINT32_MAX || block_count(body) != blocks) return std::nullopt;
+  return body;
+}
+
+}  // namespace khipu::index

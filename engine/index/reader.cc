@@ -1,0 +1,176 @@
+#include "engine/index/reader.h"
+
+#include <algorithm>
+
+namespace khipu::index {
+namespace {
+
+Error corrupt(const char* what) { return {Code::kCorrupt, what}; }
+
+bool less(Bytes a, Bytes b) { return as_text(a) < as_text(b); }
+
+// Numbers as builder.cc writes them, from bytes that may be anyone's.
+struct Varints {
+  const uint8_t* at;
+  const uint8_t* end;
+  bool failed = false;
+  uint32_t get() {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+      if (at == end) break;
+      const uint8_t byte = *at++;
+      value |= uint64_t{byte & 0x7fU} << shift;
+      if (byte < 0x80) {
+        if (value > UINT32_MAX) break;
+        return static_cast<uint32_t>(value);
+      }
+    }
+    failed = true;
+    return 0;
+  }
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> Reader::open(std::unique_ptr<BlockFile> file) {
+  std::unique_ptr<Reader> reader(new Reader(std::move(file)));
+  const BlockFile& bytes = *reader->file_;
+  KHIPU_TRY_ASSIGN(const Bytes head, bytes.at(0, std::min<uint64_t>(kHeaderSize, bytes.size())));
+  KHIPU_TRY_ASSIGN(reader->header_, parse_header(head, bytes.size()));
+  const Header& header = reader->header_;
+  const uint64_t places = uint64_t{12} * header.pages;
+  const uint64_t index = reader->section_size(kPageIndex);
+  if (places > index) return corrupt("a page index that does not fit its section");
+  KHIPU_TRY_ASSIGN(reader->places_, bytes.at(header.sections[kPageIndex], places));
+  KHIPU_TRY_ASSIGN(reader->keys_, bytes.at(header.sections[kPageIndex] + places, index - places));
+  std::array<uint32_t, 3> before{};
+  for (size_t i = 0; i < header.pages; ++i) {
+    const std::array<uint64_t, 3> limits = {reader->section_size(kPages), reader->section_size(kLists),
+                                            reader->keys_.size()};
+    for (size_t member = 0; member < 3; ++member) {
+      const uint32_t place = reader->page_place(i, member);
+      if (place < before[member] || place > limits[member]) return corrupt("pages that do not follow each other");
+      before[member] = place;
+    }
+  }
+  return reader;
+}
+
+Result<Column> Reader::column(Section section) const {
+  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(header_.sections[section], section_size(section)));
+  return Column::parse(bytes, section == kByTime && header_.in_order ? 0 : header_.rows);
+}
+
+Bytes Reader::page_key(size_t page) const {
+  const uint32_t from = page_place(page, 2);
+  const uint64_t to = page + 1 < header_.pages ? page_place(page + 1, 2) : keys_.size();
+  return keys_.subspan(from, to - from);
+}
+
+Result<Reader::Page> Reader::page(size_t index) const {
+  Page page;
+  page.offset = header_.sections[kPages] + page_place(index, 0);
+  const uint64_t end =
+      index + 1 < header_.pages ? header_.sections[kPages] + page_place(index + 1, 0) : header_.sections[kPages + 1];
+  page.lists = header_.sections[kLists] + page_place(index, 1);
+  KHIPU_TRY_ASSIGN(page.bytes, file_->at(page.offset, end - page.offset));
+  return page;
+}
+
+size_t Reader::page_of(Bytes term) const {
+  size_t from = 0, to = header_.pages;
+  while (to - from > 1) {
+    const size_t middle = from + (to - from) / 2;
+    if (less(term, page_key(middle))) {
+      to = middle;
+    } else {
+      from = middle;
+    }
+  }
+  return from;
+}
+
+Result<void> Reader::walk(Bytes from, const Visit& visit) const {
+  std::array<uint8_t, 2 * 255> term;  // `shared` and `rest` are one byte each
+  for (size_t i = page_of(from); i < header_.pages; ++i) {
+    KHIPU_TRY_ASSIGN(const Page page, this->page(i));
+    size_t size = 0;
+    uint64_t lists = page.lists;
+    Varints in{page.bytes.data(), page.bytes.data() + page.bytes.size()};
+    while (in.at != in.end) {
+      if (in.end - in.at < 2) return corrupt("a dictionary page that ends inside a term");
+      const size_t shared = in.at[0], rest = in.at[1];
+      in.at += 2;
+      if (shared > size || static_cast<size_t>(in.end - in.at) < rest) return corrupt("a term that does not fit");
+      std::copy_n(in.at, rest, term.begin() + static_cast<ptrdiff_t>(shared));
+      in.at += rest;
+      size = shared + rest;
+      List list;
+      list.count = in.get();
+      if (in.failed || list.count == 0 || list.count > header_.rows) return corrupt("a count that cannot be");
+      if (list.count <= kInlineRowsMax) {
+        list.offset = page.offset + static_cast<uint64_t>(in.at - page.bytes.data());
+        for (uint32_t row = 0; row < list.count; ++row) (void)in.get();
+        list.size = page.offset + static_cast<uint64_t>(in.at - page.bytes.data()) - list.offset;
+      } else {
+        list.size = in.get();
+        list.offset = lists;
+        lists += list.size;
+        list.kind = list.count == header_.rows                ? List::Kind::kAll
+                    : uint64_t{8} * list.count < header_.rows ? List::Kind::kDeltas
+                                                              : List::Kind::kBits;
+      }
+      if (in.failed) return corrupt("a dictionary page that ends inside a list");
+      if (!visit(Bytes(term).first(size), list)) return {};
+    }
+  }
+  return {};
+}
+
+Result<std::optional<List>> Reader::find(const Term& term) const {
+  std::optional<List> found;
+  const Bytes wanted = term.view();
+  KHIPU_TRY(walk(wanted, [&](Bytes have, const List& list) {
+    if (less(have, wanted)) return true;
+    if (!less(wanted, have)) found = list;
+    return false;
+  }));
+  return found;
+}
+
+Result<void> Reader::each(Bytes prefix, const Visit& visit) const {
+  return walk(prefix, [&](Bytes have, const List& list) {
+    if (as_text(have).starts_with(as_text(prefix))) return visit(have, list);
+    return less(have, prefix);
+  });
+}
+
+Result<void> Reader::add(const List& list, RowSet& into) const {
+  if (into.rows() != header_.rows) return corrupt("a set of another segment");
+  if (list.kind == List::Kind::kAll) {
+    into.add_range(0, header_.rows);
+    return {};
+  }
+  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(list.offset, list.size));
+  if (list.kind == List::Kind::kBits) {
+    if (bytes.size() != (header_.rows + 7) / 8) return corrupt("bits that are not one a row");
+    std::vector<uint64_t>& words = into.words();
+    for (size_t at = 0; at < bytes.size(); at += 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, &bytes[at], std::min<size_t>(8, bytes.size() - at));
+      if (at / 8 + 1 == words.size() && header_.rows % 64 != 0) word &= (uint64_t{1} << (header_.rows % 64)) - 1;
+      words[at / 8] |= word;
+    }
+    return {};
+  }
+  Varints in{bytes.data(), bytes.data() + bytes.size()};
+  uint64_t next = 0;
+  for (uint32_t i = 0; i < list.count; ++i) {
+    next += in.get();
+    if (in.failed || next >= header_.rows) return corrupt("a list with rows that cannot be");
+    into.add(static_cast<uint32_t>(next++));
+  }
+  return {};
+}
+
+}  // namespace khipu::index

@@ -1,0 +1,61 @@
+// A filter's conditions asked of a segment's index: Matcher::narrow.
+#include "engine/query/matcher.h"
+
+namespace khipu::query {
+namespace {
+
+std::vector<index::Term> words(index::Field field, const std::vector<std::string>& from) {
+  std::vector<index::Term> terms;
+  for (const std::string& word : from) terms.push_back(index::word_term(field, word));
+  return terms;
+}
+std::vector<index::Term> codes(index::Field field, uint32_t bits) {
+  std::vector<index::Term> terms;
+  for (uint8_t code = 0; code < 32; ++code) {
+    if ((bits >> code & 1U) != 0) terms.push_back(index::code_term(field, code));
+  }
+  return terms;
+}
+
+}  // namespace
+
+Result<void> Matcher::narrow(Plan& plan) const {
+  using index::Field;
+  const Compiled& c = where_;
+  if (scope_ != nullptr) plan.inexact();  // an index knows no callers
+  if (from_ || to_) KHIPU_TRY(on_occurred_ ? plan.keep_times(from_, to_) : plan.keep_recorded(from_, to_));
+  for (const Entity& actor : c.actors) KHIPU_TRY(plan.keep_entities(Field::kActor, actor));
+  for (const Entity& target : c.targets) KHIPU_TRY(plan.keep_entities(Field::kTarget, target));
+  if (!c.actions.empty()) KHIPU_TRY(plan.keep_any(words(Field::kAction, c.actions)));
+  if (!c.sources.empty()) KHIPU_TRY(plan.keep_any(words(Field::kSource, c.sources)));
+  if (c.action_classes != 0) KHIPU_TRY(plan.keep_any(codes(Field::kActionClass, c.action_classes)));
+  if (c.outcomes != 0) KHIPU_TRY(plan.keep_any(codes(Field::kOutcome, c.outcomes)));
+  if (!c.url_prefix.empty()) KHIPU_TRY(plan.keep_url(c.url_prefix));
+  for (const Column& column : c.custom) {
+    if (column.indexed) {
+      KHIPU_TRY(plan.keep_any({index::column_term(column.id, column.value.view())}));
+    } else {
+      plan.inexact();
+    }
+  }
+  if (!c.text.empty() || !where_not_.text.empty()) plan.inexact();
+
+  const Compiled& n = where_not_;
+  for (const Entity& actor : n.actors) KHIPU_TRY(plan.drop_entities(Field::kActor, actor));
+  for (const Entity& target : n.targets) KHIPU_TRY(plan.drop_entities(Field::kTarget, target));
+  KHIPU_TRY(plan.drop_any(words(Field::kAction, n.actions)));
+  KHIPU_TRY(plan.drop_any(words(Field::kSource, n.sources)));
+  KHIPU_TRY(plan.drop_any(codes(Field::kActionClass, n.action_classes)));
+  KHIPU_TRY(plan.drop_any(codes(Field::kOutcome, n.outcomes)));
+  if (!n.url_prefix.empty()) KHIPU_TRY(plan.drop_url(n.url_prefix));
+  for (const Column& column : n.custom) {
+    if (column.indexed) {
+      KHIPU_TRY(plan.drop_any({index::column_term(column.id, column.value.view())}));
+    } else {
+      plan.inexact();
+    }
+  }
+  return {};
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,78 @@
+#include "engine/query/scope.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace khipu::query {
+namespace {
+
+bool lists(const std::vector<std::string>& list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+template <typename Visit>
+void each_pin(const codec::EventRecord& event, const Visit& visit) {
+  visit(event.actor);
+  for (const codec::Pin& target : event.targets) visit(target);
+  if (event.on_behalf_of) visit(*event.on_behalf_of);
+}
+
+}  // namespace
+
+Result<void> ScopeView::extend(const snapshot::Snapshot& snapshot) {
+  const std::unique_lock lock(mutex_);
+  if (const codec::ColumnSchema* column = snapshot.schema().column("tenant")) tenant_column_ = column->id;
+  const uint64_t registry_end = snapshot.size(TableId::kRegistry);
+  if (!scope_.types.empty() && registry_end > registry_size_) {
+    codec::VersionRecord version;
+    const auto take = [&](const snapshot::ScannedRow& row) {
+      if (row.fault != codec::FrameFault::kNone || !codec::decode_version(row.frame.payload, version).ok()) return true;
+      if (!version.entity && lists(scope_.types, version.type)) entities_.insert(row.row.value);
+      return true;
+    };
+    KHIPU_TRY(snapshot.scan(TableId::kRegistry, {registry_size_}, {registry_end}, snapshot::Order::kAscending, take));
+    registry_size_ = registry_end;
+  }
+  const uint64_t logs_end = snapshot.size(TableId::kLogs);
+  const Row first{std::max(logs_size_, snapshot.meta().retained(TableId::kLogs).value)};
+  if (logs_end > first.value) {
+    codec::EventRecord event;
+    const auto take = [&](const snapshot::ScannedRow& row) {
+      if (row.fault != codec::FrameFault::kNone || !codec::decode_event(row.frame.payload, event).ok()) return true;
+      if (holds_locked(event)) each_pin(event, [&](const codec::Pin& pin) { versions_.insert(pin.version.value); });
+      return true;
+    };
+    KHIPU_TRY(snapshot.scan(TableId::kLogs, first, {logs_end}, snapshot::Order::kAscending, take));
+    logs_size_ = logs_end;
+  }
+  return {};
+}
+
+bool ScopeView::holds_locked(const codec::EventRecord& event) const {
+  if (!scope_.sources.empty() && !lists(scope_.sources, event.source)) return false;
+  if (!scope_.tenants.empty()) {
+    const bool named = std::any_of(event.custom.begin(), event.custom.end(), [&](const codec::ColumnValue& value) {
+      return tenant_column_ == value.column && value.value.kind == codec::Value::Kind::kText &&
+             lists(scope_.tenants, value.value.text);
+    });
+    if (!named) return false;
+  }
+  if (scope_.types.empty()) return true;
+  bool all = true;
+  each_pin(event, [&](const codec::Pin& pin) { all = all && entities_.contains(pin.entity.value); });
+  return all;
+}
+
+bool ScopeView::holds(const codec::EventRecord& event) const {
+  const std::shared_lock lock(mutex_);
+  return holds_locked(event);
+}
+
+bool ScopeView::shows(Row version) const {
+  const std::shared_lock lock(mutex_);
+  return versions_.contains(version.value);
+}
+
+bool ScopeView::names_type(std::string_view type) const { return scope_.types.empty() || lists(scope_.types, type); }
+
+}  // namespace khipu::query

@@ -1,0 +1,44 @@
+// Indexes of sealed segments that are open, shared by the snapshots of one Store and bounded by the bytes they hold and
+// by their number. An index counts only through its INDEX statement; the blocks of one are checked as they are touched.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/codec/statement.h"
+#include "engine/index/reader.h"
+#include "engine/os/file.h"
+
+namespace khipu::snapshot {
+
+// Any thread.
+class IndexCache {
+ public:
+  IndexCache(os::Directory& root, uint64_t loaded_bytes_max, size_t open_files_max)
+      : root_(root), loaded_bytes_max_(loaded_bytes_max), open_files_max_(open_files_max) {}
+  // Of segment `number`. nullptr: the file is not there (it is built again when the writer starts), or the segment's.
+  // kCorrupt: it is not what the statement says.
+  Result<std::shared_ptr<const index::Reader>> open(const codec::IndexStatement& statement, SegmentNumber number);
+
+ private:
+  struct Slot {
+    std::shared_ptr<const index::Reader> reader;
+    std::list<Hash>::iterator place;
+  };
+  Result<std::shared_ptr<const index::Reader>> read(const codec::IndexStatement& statement, SegmentNumber number);
+  void bound();
+
+  os::Directory& root_;
+  uint64_t loaded_bytes_max_;
+  size_t open_files_max_;
+  std::mutex mutex_;       // guards the members below
+  std::list<Hash> order_;  // most recently used first
+  std::map<Hash, Slot> slots_;
+  std::unique_ptr<os::Directory> logs_;
+  uint32_t opened_ = 0;
+};
+
+}  // namespace khipu::snapshot

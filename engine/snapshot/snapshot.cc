@@ -1,0 +1,109 @@
+// One snapshot's rows in runs, and its statements. How it came to be, and one row checked: store.cc.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/segment/level_files.h"
+#include "engine/snapshot/segment_cache.h"
+#include "engine/snapshot/store.h"
+#include "engine/tree/source_of.h"
+
+namespace khipu::snapshot {
+
+using LevelSource = tree::SourceOf<segment::LevelFiles>;
+
+Result<void> Snapshot::each_statement(const VisitStatement& visit) const {
+  tree::Builder tree;
+  Result<void> outcome;
+  KHIPU_TRY(scan(TableId::kMeta, {0}, {size(TableId::kMeta)}, Order::kAscending, [&](const ScannedRow& row) {
+    if (row.fault != codec::FrameFault::kNone) {
+      outcome = Error{Code::kCorrupt, fmt::format("meta row {}: {}", row.row.value, codec::describe(row.fault))};
+      return false;
+    }
+    const Result<codec::StatementRecord> statement = codec::decode_statement(row.frame.payload);
+    if (!statement.ok()) {
+      outcome = Error(statement.error()).at(fmt::format("meta row {}", row.row.value));
+      return false;
+    }
+    tree.append(tree::leaf_hash(row.frame.payload));
+    visit(row.row, *statement);
+    return true;
+  }));
+  KHIPU_TRY(std::move(outcome));
+  if (tree.root() != root(TableId::kMeta)) return Error{Code::kCorrupt, "meta: its rows do not make the signed root"};
+  return {};
+}
+
+Result<std::shared_ptr<SegmentView>> Snapshot::view(TableId table, const SegmentInfo& segment) const {
+  Result<std::shared_ptr<SegmentView>> opened = store_->cache_->open(table, segment.number);
+  if (opened.ok() || opened.error().code != Code::kNotFound) return opened;
+  // Only logs/ and access/ are ever purged; meta/ may be asked for while the newest snapshot is being made.
+  if (table != TableId::kLogs && table != TableId::kAccess) return std::shared_ptr<SegmentView>();
+  KHIPU_TRY_ASSIGN(const std::shared_ptr<const Snapshot> newest, store_->snapshot());
+  if (const Purge* purge = newest->meta_->purge_of(table, segment.first_row)) return purged_error(*purge);
+  return std::shared_ptr<SegmentView>();
+}
+
+const SegmentInfo* Snapshot::segment_of(TableId table, Row row) const {
+  const std::vector<SegmentInfo>& all = segments(table);
+  if (row.value >= size(table) || row < all.front().first_row) return nullptr;
+  auto after = std::upper_bound(all.begin(), all.end(), row,
+                                [](Row wanted, const SegmentInfo& info) { return wanted < info.first_row; });
+  return &*std::prev(after);
+}
+
+Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const Visit& visit) const {
+  to.value = std::min(to.value, size(table));
+  if (from >= to) return {};
+  if (const Purge* purge = meta_ ? meta_->purge_of(table, from) : nullptr) return purged_error(*purge);
+  const std::vector<SegmentInfo>& all = segments(table);
+  const size_t first = static_cast<size_t>(segment_of(table, from) - all.data());
+  const size_t last = static_cast<size_t>(segment_of(table, {to.value - 1}) - all.data());
+  const bool ascending = order == Order::kAscending;
+  for (size_t step = 0; step <= last - first; ++step) {
+    const SegmentInfo& info = all[ascending ? first + step : last - step];
+    if (info.rows == 0) continue;
+    const std::string place = fmt::format("{}/{}", table_name(table), segment::segment_name(info.number));
+    const uint64_t begin = std::max(from.value, info.first_row.value) - info.first_row.value;
+    const uint64_t end = std::min(to.value, info.first_row.value + info.rows) - info.first_row.value;
+    KHIPU_TRY_ASSIGN(const auto view, this->view(table, info));
+    if (!view) {
+      if (!visit({{info.first_row.value + begin}, codec::FrameFault::kShort, end - begin, {}, true})) return {};
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(info.end_offset)));
+    KHIPU_TRY_ASSIGN(const auto offsets, at(place, view->offsets(info.rows, info.end_offset)));
+    const Bytes bytes = mapping->bytes().first(info.end_offset);
+    const uint64_t found = std::min<uint64_t>(end, offsets->size());
+    const auto lost = [&] {  // rows behind a frame whose length makes no sense
+      if (found >= end) return true;
+      const uint64_t at_row = std::max(found, begin);
+      return visit({{info.first_row.value + at_row}, codec::FrameFault::kLength, end - at_row, {}, false});
+    };
+    const auto one = [&](uint64_t index) {
+      const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan((*offsets)[index]));
+      const bool sound = parsed.fault == codec::FrameFault::kNone;
+      return visit({{info.first_row.value + index}, parsed.fault, sound ? 0U : 1U, parsed.frame, false});
+    };
+    if (ascending) {
+      for (uint64_t index = begin; index < found; ++index) {
+        if (!one(index)) return {};
+      }
+      if (!lost()) return {};
+    } else {
+      if (!lost()) return {};
+      for (uint64_t index = found; index-- > begin;) {
+        if (!one(index)) return {};
+      }
+    }
+  }
+  return {};
+}
+
+Result<std::unique_ptr<tree::HashSource>> Snapshot::hashes(TableId table) const {
+  KHIPU_TRY_ASSIGN(auto directory, store_->root_->open_directory(table_name(table)));
+  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*directory, false));
+  return std::unique_ptr<tree::HashSource>(std::make_unique<LevelSource>(std::move(levels)));
+}
+
+}  // namespace khipu::snapshot

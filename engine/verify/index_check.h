@@ -1,0 +1,26 @@
+// Index files of logs/: each held against its INDEX statement and against one built anew from the segment's rows. An
+// index that is not there is information: the writer's next start builds it again. Not here: the rows
+// (segment_check.h).
+#pragma once
+
+#include <vector>
+
+#include "engine/codec/statement.h"
+#include "engine/verify/control.h"
+#include "engine/verify/files.h"
+#include "engine/verify/report.h"
+
+namespace khipu::verify {
+
+// Sealed segments whose rows are retained; `statements` are those below the line. `anew`: segments from this one on,
+// and those that statements from row `stated_from` on are about; of the others, read by an earlier run, the files'
+// sizes are looked at. Errors: what cannot be read.
+struct IndexScope {
+  SegmentNumber anew;
+  uint64_t stated_from = 0;
+  size_t threads = 1;
+};
+Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::StatementRecord>& statements,
+                           const IndexScope& scope, Findings& findings, const Control& control);
+
+}  // namespace khipu::verify

@@ -1,0 +1,23 @@
+// Indexes of sealed segments of logs/, built behind the commits: the file first, durable under its name, then (the
+// caller) its INDEX statement. A crash in between leaves a segment without index, and the next start builds it again.
+// Not here: what is in one (engine/index), when it is built (indexing.cc).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "engine/codec/statement.h"
+#include "engine/os/file.h"
+#include "engine/registry/schema.h"
+#include "engine/segment/format.h"
+
+namespace khipu::writer {
+
+// The index of the segment, built from its file and put in its place. kCorrupt when the segment cannot be read.
+Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::ManifestEntry& entry,
+                                          const registry::Schema& schema);
+// Whether the file a statement names is there. What is in it is checked by who uses it: damage is evidence, and stays
+// until somebody takes the file away (P10).
+Result<bool> index_present(os::Directory& logs, const codec::IndexStatement& statement);
+
+}  // namespace khipu::writer

@@ -1,0 +1,58 @@
+#include "mcp/auth/bearer.h"
+
+#include <algorithm>
+
+namespace khipu::mcp::auth {
+namespace {
+
+constexpr std::string_view kScheme = "bearer ";
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+}  // namespace
+
+jsonrpc::Caller caller_of(const khipu::auth::Token& token) {
+  jsonrpc::Caller caller;
+  caller.id = "token:" + token.name;
+  for (const khipu::auth::Grant grant : token.grants) {
+    if (grant != khipu::auth::Grant::kIngest) caller.grants.emplace_back(name(grant));
+  }
+  caller.scope.types = token.types;
+  caller.scope.sources = token.sources;
+  return caller;
+}
+
+std::string bearer_token(const transport::RequestHead& head) {
+  if (head.header_count("Authorization") != 1) return {};
+  const std::string header = head.header("Authorization");
+  const bool is_bearer =
+      header.size() > kScheme.size() && std::equal(kScheme.begin(), kScheme.end(), header.begin(),
+                                                   [](char ours, char theirs) { return ours == lower(theirs); });
+  return is_bearer ? header.substr(kScheme.size()) : std::string();
+}
+
+std::variant<jsonrpc::Caller, transport::Refusal> BearerAuthenticator::authenticate(
+    const transport::RequestHead& head) {
+  std::shared_ptr<const khipu::auth::Tokens> tokens;
+  {
+    const std::lock_guard lock(mutex_);
+    tokens = tokens_;
+  }
+  const khipu::auth::Token* token = tokens->find(bearer_token(head), now_());
+  if (token == nullptr) {
+    return transport::Refusal{401, "Bearer realm=\"khipu\"", "a valid bearer token is wanted: khipu token add"};
+  }
+  jsonrpc::Caller caller = caller_of(*token);
+  if (caller.grants.empty()) {
+    return transport::Refusal{403, "Bearer realm=\"khipu\", error=\"insufficient_scope\"",
+                              "the token has no grant of a reader"};
+  }
+  return caller;
+}
+
+void BearerAuthenticator::set_tokens(std::shared_ptr<const khipu::auth::Tokens> tokens) {
+  const std::lock_guard lock(mutex_);
+  tokens_ = std::move(tokens);
+}
+
+}  // namespace khipu::mcp::auth

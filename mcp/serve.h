@@ -1,0 +1,25 @@
+// Listens to one client over stdio, or to many over HTTP, until a signal or the end of input. Wiring only.
+#pragma once
+
+#include <functional>
+
+#include "engine/os/service.h"
+#include "mcp/server/server.h"
+#include "mcp/settings.h"
+#include "mcp/transport/authenticator.h"
+
+namespace khipu::mcp {
+
+void log_line(std::string_view text);  // to stderr, with the program's name
+
+// The caller of a process of one's own: the user who started it, with every grant.
+server::Caller local_caller();
+
+// The exit code. `authenticator`: who calls over HTTP; nullptr: only loopback, and everyone is local_caller().
+Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server);
+// `on_hangup` is called for SIGHUP, after the certificate was read again.
+Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
+                       transport::Authenticator* authenticator, std::vector<transport::GetRoute> routes,
+                       const std::function<void()>& on_hangup = {});
+
+}  // namespace khipu::mcp

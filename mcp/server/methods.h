@@ -1,0 +1,46 @@
+// The methods both eras share: params to a reply, without ids, sessions or sending. Calls tools, prompts and resources.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "mcp/server/server.h"
+
+namespace khipu::mcp::server {
+
+// A JSON-RPC error to be.
+struct Failure {
+  jsonrpc::ErrorCode code = jsonrpc::ErrorCode::kInternalError;
+  std::string message;
+  OrderedJson data = nullptr;  // null: absent
+  int http_status = 0;         // 0: 200, in-band
+};
+
+// One of the three; a result of a list or a read has cache hints.
+struct Reply {
+  OrderedJson result = OrderedJson::object();
+  std::optional<protocol::InputRequired> input_required = {};
+  std::optional<Failure> failure = {};
+  std::optional<CacheHints> cache = {};
+};
+Reply failed(jsonrpc::ErrorCode code, std::string message);
+
+// Whether `perform` takes the method: known, declared, and of the revision.
+bool is_served(const Server& server, std::string_view method, protocol::Revision revision);
+// Answered from memory: not worth a worker.
+bool is_quick(std::string_view method);
+// Whether a result of this method may ask the client for input.
+bool may_ask(std::string_view method);
+
+// What a library throws passes through.
+Reply perform(const Server& server, const std::string& method, const Json& params, CallContext& context);
+
+// What could not be done, as the method says it: a result with isError for a tool, an error for everything else.
+Reply refusal(const std::string& method, const std::string& code, const std::string& hint, int64_t retry_after_s,
+              protocol::Revision revision);
+
+// A client's word inside one of our sentences, after a blank: only if it is a plain name, as its other bytes could be
+// anything. Else "".
+std::string plain_name(std::string_view text);
+
+}  // namespace khipu::mcp::server

@@ -1,0 +1,130 @@
+#include "mcp/settings.h"
+
+#include <charconv>
+
+namespace khipu::mcp {
+namespace {
+
+Error usage(std::string what) { return Error{Code::kInvalid, std::move(what) + "; see khipu-mcp --help"}; }
+
+// "127.0.0.1:8080", "[::1]:8080".
+Result<void> take_address(std::string_view text, Settings& settings) {
+  const size_t colon = text.rfind(':');
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  uint16_t number = 0;
+  const auto [end, failure] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (host.empty() || port.empty() || failure != std::errc() || end != port.data() + port.size()) {
+    return usage("--http needs ADDR:PORT, such as 127.0.0.1:8080");
+  }
+  settings.is_http = true;
+  settings.address = host;
+  settings.port = number;
+  return {};
+}
+
+// What only means something together.
+Result<void> check(const Settings& settings) {
+  if (settings.root.empty()) return usage("which ROOT?");
+  if (settings.tls_certificate_path.empty() != settings.tls_key_path.empty()) {
+    return usage("--tls-cert and --tls-key belong together");
+  }
+  const bool has_http_words = settings.print_port || !settings.tls_certificate_path.empty() ||
+                              !settings.hosts.empty() || !settings.origins.empty() || !settings.keys.empty();
+  if (has_http_words && !settings.is_http)
+    return usage("--print-port, --tls-*, --keys, --host and --origin belong to --http");
+  if (settings.exit_when_orphaned && settings.is_http) return usage("--exit-when-orphaned belongs to stdio");
+  return {};
+}
+
+}  // namespace
+
+const char* const kHelp =
+    "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
+    "\n"
+    "usage: khipu-mcp [--key KEY] [--access-log MODE] [--exit-when-orphaned] ROOT\n"
+    "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F] [--host NAME]...\n"
+    "                 [--origin URL]... ROOT\n"
+    "\n"
+    "  ROOT              directory of the log (made by `khipu init`)\n"
+    "  --key KEY         the verifier key you were handed: a vkey, or a file (ROOT.keys/verifier.pub): every answer is "
+    "then checked\n"
+    "                    against it. Without it the log's own first key is used, and answers say self_consistent\n"
+    "  --access-log MODE  each call is reported to the running writer, who records it in the log's access table. "
+    "auto (default):\n"
+    "                    when no writer answers, the answer says that the read was not recorded; required: then "
+    "nothing "
+    "is answered;\n"
+    "                    off: nothing is reported\n"
+    "  --exit-when-orphaned  stop when the parent process is gone, also when it left stdin open\n"
+    "  --http ADDR:PORT  Streamable HTTP at http://ADDR:PORT/mcp in place of stdin and stdout; port 0 takes any free "
+    "one.\n"
+    "                    Who calls is told by bearer tokens (`khipu token add ROOT NAME --grant query ...`): wanted "
+    "from "
+    "everyone\n"
+    "                    as soon as there is one of a reader, and without one nothing beyond loopback is served\n"
+    "  --keys DIR        where the tokens file lies; default ROOT.keys. SIGHUP reads it again\n"
+    "  --print-port      print the port, alone on one line of stdout, once it listens\n"
+    "  --tls-cert F, --tls-key F  HTTPS with this PEM chain and key; SIGHUP reads them again\n"
+    "  --host NAME       take requests for this Host too (localhost and ADDR always are)\n"
+    "  --origin URL      let pages of this origin call, such as https://app.example.org (on loopback, local ones may)\n"
+    "  --version         print the version\n"
+    "  --help            print this\n"
+    "\n"
+    "Speaks MCP 2024-11-05 to 2025-11-25 and 2026-07-28; diagnostics go to stderr. SIGTERM ends it in order.\n"
+    "Exit codes: 0 ok, 3 usage or I/O.\n"
+    "\n"
+    "Claude Desktop: {\"mcpServers\": {\"audit\": {\"command\": \"khipu-mcp\", \"args\": [\"/path/to/ROOT\"]}}}\n";
+
+Result<Settings> parse_settings(int count, char** words) {
+  Settings settings;
+  for (int i = 1; i < count; ++i) {
+    std::string word = words[i];
+    if (word == "--exit-when-orphaned") {
+      settings.exit_when_orphaned = true;
+      continue;
+    }
+    if (word == "--print-port") {
+      settings.print_port = true;
+      continue;
+    }
+    if (!word.starts_with("-")) {
+      if (!settings.root.empty()) return usage("one ROOT only");
+      settings.root = word;
+      continue;
+    }
+    // --name VALUE or --name=VALUE
+    const size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    std::string* single = name == "--key"        ? &settings.key
+                          : name == "--keys"     ? &settings.keys
+                          : name == "--tls-cert" ? &settings.tls_certificate_path
+                          : name == "--tls-key"  ? &settings.tls_key_path
+                                                 : nullptr;
+    std::vector<std::string>* several = name == "--host"     ? &settings.hosts
+                                        : name == "--origin" ? &settings.origins
+                                                             : nullptr;
+    if (single == nullptr && several == nullptr && name != "--http" && name != "--access-log") {
+      return usage("unknown option " + word.substr(0, 40));
+    }
+    if (equals == std::string::npos && i + 1 == count) return usage(name + " needs a value");
+    const std::string value = equals == std::string::npos ? words[++i] : word.substr(equals + 1);
+    if (value.empty()) return usage(name + " needs a value");
+    if (single != nullptr) {
+      *single = value;
+    } else if (several != nullptr) {
+      several->push_back(value);
+    } else if (name == "--access-log") {
+      const std::optional<tools::AccessLog> mode = tools::access_log(value);
+      if (!mode) return usage("--access-log is required, auto or off");
+      settings.access_log = *mode;
+    } else {
+      KHIPU_TRY(take_address(value, settings));
+    }
+  }
+  KHIPU_TRY(check(settings));
+  return settings;
+}
+
+}  // namespace khipu::mcp

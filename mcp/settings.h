@@ -1,0 +1,31 @@
+// The command line of khipu-mcp as values. Unknown words are errors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "mcp/tools/access_observer.h"
+
+namespace khipu::mcp {
+
+struct Settings {
+  std::string root;
+  std::string key;  // a vkey or the path of a key file; empty: the log's own first key
+  bool exit_when_orphaned = false;
+  tools::AccessLog access_log = tools::AccessLog::kAuto;
+
+  bool is_http = false;  // else stdio
+  std::string address;   // numeric
+  uint16_t port = 0;     // 0: any free one
+  bool print_port = false;
+  std::string tls_certificate_path, tls_key_path;
+  std::vector<std::string> hosts, origins;
+  std::string keys;  // folder of the tokens file; empty: ROOT.keys
+};
+
+extern const char* const kHelp;
+Result<Settings> parse_settings(int count, char** words);
+
+}  // namespace khipu::mcp

@@ -1,0 +1,106 @@
+// Opening a snapshot: cold (a new process) as meta/ grows, and beside a writer at full speed.
+// Usage: bench_snapshot [META_ROWS] [SECONDS]   (1000000, 10)
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include "engine/snapshot/store.h"
+#include "engine/writer/writer.h"
+#include "tests/bench/generator.h"
+
+namespace {
+
+using namespace khipu;
+using Steady = std::chrono::steady_clock;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "bench_snapshot: %s\n", what.c_str());
+  std::exit(3);
+}
+template <typename T>
+T must(Result<T> result) {
+  if (!result.ok()) die(result.error().message);
+  return std::move(result).value();
+}
+double ms_since(Steady::time_point start) {
+  return std::chrono::duration<double, std::milli>(Steady::now() - start).count();
+}
+
+// Import receipts stand for TABLE_HEADs: as many bytes, and decoded in the same way.
+ingest::Batch receipts(uint64_t count) {
+  ingest::Batch batch;
+  codec::Import receipt;
+  receipt.source = "s";
+  receipt.format = "jsonl";
+  for (uint64_t i = 0; i < count; ++i) batch.statements.push_back(receipt);
+  return batch;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const uint64_t rows = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
+  const uint64_t seconds = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 10;
+  const std::string folder = "/tmp/khipu-bench-snapshot";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  const auto root = must(os::create_directory(folder + "/log", 0750));
+  const auto keys = must(os::create_directory(folder + "/log.keys", 0700));
+  const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
+  if (const Result<void> made = writer::initialize(environment, {"bench/snapshot"}); !made.ok()) {
+    die(made.error().message);
+  }
+  const auto writer = must(writer::Writer::open(environment, {}));
+
+  uint64_t next = 1000;
+  for (uint64_t done = 0; done < rows;) {
+    must(writer->submit_and_wait(receipts(1000)));
+    done += 1000;
+    if (done < next && done < rows) continue;
+    next *= 10;
+    const auto start = Steady::now();
+    const auto store = must(snapshot::Store::open(must(os::open_directory(folder + "/log"))));
+    const auto cold = must(store->snapshot());
+    const double took = ms_since(start);
+    std::printf("cold open, %llu rows of meta/: %.2f ms (%.0f ns a row)\n",
+                static_cast<unsigned long long>(cold->size(TableId::kMeta)), took,
+                took * 1e6 / static_cast<double>(cold->size(TableId::kMeta)));
+  }
+
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> events = 0;
+  std::vector<std::thread> producers;
+  for (uint64_t i = 0; i < 2; ++i) {
+    producers.emplace_back([&, i] {
+      bench::Generator generator(i);
+      while (!stop) {
+        ingest::Batch batch;
+        for (int n = 0; n < 500; ++n) bench::append(batch, generator.next());
+        events += must(writer->submit_and_wait(std::move(batch))).count;
+      }
+    });
+  }
+  const auto store = must(snapshot::Store::open(must(os::open_directory(folder + "/log"))));
+  (void)must(store->snapshot());
+  std::vector<double> opens;
+  const auto start = Steady::now();
+  while (ms_since(start) < 1000.0 * static_cast<double>(seconds)) {
+    const auto before = Steady::now();
+    (void)must(store->snapshot());
+    opens.push_back(ms_since(before));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  stop = true;
+  for (std::thread& producer : producers) producer.join();
+  std::sort(opens.begin(), opens.end());
+  std::printf("beside a writer of %.0f events/s: %zu opens, p50 %.3f ms, p99 %.3f ms, most %.3f ms\n",
+              static_cast<double>(events) / static_cast<double>(seconds), opens.size(), opens[opens.size() / 2],
+              opens[opens.size() * 99 / 100], opens.back());
+  if (const Result<void> closed = writer->close(); !closed.ok()) die(closed.error().message);
+  std::filesystem::remove_all(folder);
+}

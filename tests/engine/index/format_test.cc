@@ -1,0 +1,115 @@
+// Names, terms, header: and the worked example of engine/FORMAT.md, byte for byte.
+#include "engine/index/format.h"
+
+#include <cmath>
+
+#include "engine/index/builder.h"
+#include "tests/support/catch.h"
+
+using namespace khipu;
+using namespace khipu::index;
+
+TEST_CASE("index: one form of name, made and parsed") {
+  CHECK(index_name({42}) == "seg-0000000042.idx");
+  CHECK(parse_index_name("seg-0000000042.idx") == SegmentNumber{42});
+  CHECK(parse_index_name(index_name({UINT64_MAX})) == SegmentNumber{UINT64_MAX});
+  for (const char* name : {"seg-42.idx", "seg-0000000042.log", "seg-000000004x.idx", "seg-00000000042.idx", "idx", "",
+                           "seg-99999999999999999999.idx"}) {
+    CHECK_FALSE(parse_index_name(name));
+  }
+}
+
+TEST_CASE("index: numbers that a query holds equal have one term, and those beyond 2^53 are candidates only") {
+  const auto of = [](const codec::Value& value) { return hex(column_term(9, value).view()); };
+  CHECK(of(codec::Value::of_integer(3)) == of(codec::Value::of_real(3.0)));
+  CHECK(of(codec::Value::of_real(-0.0)) == of(codec::Value::of_integer(0)));
+  CHECK(of(codec::Value::of_integer(3)) != of(codec::Value::of_text("3")));
+  CHECK(of(codec::Value::of_text("3")) != of(codec::Value::of_json("3")));
+  CHECK(column_term(9, codec::Value::of_integer((1LL << 53) - 1)).exact);
+  CHECK_FALSE(column_term(9, codec::Value::of_integer(1LL << 53)).exact);
+  CHECK_FALSE(column_term(9, codec::Value::of_unsigned(UINT64_MAX)).exact);
+  CHECK_FALSE(column_term(9, codec::Value::of_real(std::nan(""))).exact);
+  CHECK(word_term(Field::kUrl, std::string(23, 'u')).exact);
+  CHECK_FALSE(word_term(Field::kUrl, std::string(24, 'u')).exact);
+}
+
+TEST_CASE("index: a header says itself again, and what does not fit together is corrupt") {
+  Header header;
+  header.number = {7};
+  header.first_row = {700};
+  header.rows = 3;
+  header.terms = 4;
+  header.pages = 1;
+  header.time_min = -5;
+  header.time_max = 5;
+  header.in_order = false;
+  header.sections = {128, 140, 150, 160, 170, 180, 190, 200};
+  const auto bytes = encode_header(header);
+  CHECK(parse_header(bytes, 200).value() == header);
+  CHECK(parse_header(bytes, 201).error().code == Code::kCorrupt);
+  CHECK(parse_header(Bytes(bytes).first(127), 200).error().code == Code::kCorrupt);
+  auto version = bytes;
+  version[8] = 2;
+  CHECK(parse_header(version, 200).error().code == Code::kUnsupported);
+  for (const size_t at : {size_t{0}, size_t{10}, size_t{11}, size_t{57}, size_t{88}, size_t{127}}) {
+    auto wrong = bytes;
+    wrong[at] = 0xff;
+    INFO("byte " << at);
+    CHECK_FALSE(parse_header(wrong, 200).ok());
+  }
+}
+
+TEST_CASE("index: a file's size tells its body's, or that there is none") {
+  for (const uint64_t body : {kHeaderSize, kBlockSize - 1, kBlockSize, kBlockSize + 1, 10 * kBlockSize}) {
+    CHECK(body_size(body + 32 * block_count(body)) == body);
+  }
+  for (const uint64_t size : {uint64_t{0}, uint64_t{100}, kBlockSize + 33, kBlockSize + 64})
+    CHECK_FALSE(body_size(size));
+}
+
+// Made by another program from the text of engine/FORMAT.md.
+TEST_CASE("index: the worked example of the format page, byte for byte") {
+  const std::string header =
+      "6b686970756964780100020102000000"
+      "00000000000000000000000000000000"
+      "e803000000000000ef03000000000000"
+      "0900000001000000"
+      "8000000095000000de000000de000000f7000000100100002a0100002a010000" +
+      std::string(80, '0');
+  const std::string rest =
+      "000000000000000000000000010000000000000001"
+      "0009010000000000000001020000"
+      "00090200000000000000020100"
+      "0004034745540100"
+      "01035055540101"
+      "000204020100"
+      "0101040101"
+      "00020501020000"
+      "000106020000"
+      "0003072f610101"
+      "e8030000000000000000000003000000380000000000000000"
+      "d0070000000000000000000003000000280000000000000000"
+      "4000000000000000000000000800000000880000000000000000";
+  const std::string root = "1001bebf13dfe33b7fae189640623e2bd0bd8f06855a0e1f98ef2722603f91a6";
+  codec::EventRecord first, second;
+  first.occurred_at = 1000;
+  first.recorded_at = 2000;
+  first.actor.entity = {1};
+  first.targets = {{{2}, {2}}, {{2}, {3}}};  // one entity twice
+  first.action = "GET";
+  first.action_class = codec::ActionClass::kRead;
+  first.outcome = codec::Outcome::kSuccess;
+  second = first;
+  second.occurred_at = 1007;
+  second.recorded_at = 2005;
+  second.targets.clear();
+  second.action = "PUT";
+  second.action_class = codec::ActionClass::kUpdate;
+  second.url = "/a";
+  Builder builder({0}, {0}, {});
+  REQUIRE(builder.add(64, first).ok());
+  REQUIRE(builder.add(200, second).ok());
+  const Builder::File file = builder.finish().value();
+  CHECK(hex(file.bytes) == header + rest + root);
+  CHECK(hex(file.root) == root);
+}

@@ -1,0 +1,28 @@
+// The body of an index file: nothing in it makes the reader leave it.
+#include "engine/index/reader.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace khipu;
+using namespace khipu::index;
+
+KHIPU_FUZZ(input) {
+  const auto reader = Reader::open(BlockFile::of(Buffer(input.begin(), input.end())));
+  if (!reader.ok() || reader.value()->rows() > 1U << 20) return;
+  RowSet rows(reader.value()->rows());
+  (void)reader.value()
+      ->each({},
+             [&](Bytes, const List& list) {
+               (void)reader.value()->add(list, rows).ok();
+               return true;
+             })
+      .ok();
+  (void)reader.value()->find(entity_term(Field::kActor, {1})).ok();
+  KHIPU_ASSERT(rows.count() <= rows.rows());
+  for (const auto& column : {reader.value()->times(), reader.value()->offsets(), reader.value()->recorded()}) {
+    if (!column.ok() || rows.rows() == 0) continue;
+    (void)column.value()[0];
+    (void)column.value()[rows.rows() - 1];
+    (void)column.value().lower_bound(0);
+  }
+  (void)reader.value()->by_time().ok();
+}

@@ -1,0 +1,136 @@
+// Who read the log: the real khipu-mcp reports to the real `khipu serve`, and what it told is read back and verified.
+#include <algorithm>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log";
+  std::string khipu = tests::program("khipu");
+  Log() {
+    REQUIRE(tests::run({khipu, "init", root, "--origin", "test/log"}).exit == 0);
+    const std::string event = R"({"actor":{"type":"user","id":"u-1"},"action":"login","source":"billing"})";
+    REQUIRE(tests::run({khipu, "append", root}, event + "\n" + event + "\n").exit == 0);
+  }
+  // Calls over stdio; the results in the order of the calls.
+  std::vector<Json> call(const std::vector<std::string>& options, const std::vector<Json>& calls) const {
+    std::string input =
+        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},)"
+        R"("clientInfo":{"name":"host","version":"1"}}})"
+        "\n";
+    int id = 0;
+    for (const Json& params : calls) {
+      input += Json{{"jsonrpc", "2.0"}, {"id", ++id}, {"method", "tools/call"}, {"params", params}}.dump() + "\n";
+    }
+    std::vector<std::string> command = {tests::program("khipu-mcp")};
+    command.insert(command.end(), options.begin(), options.end());
+    command.push_back(root);
+    const tests::Ran ran = tests::run(command, input);
+    INFO(ran.err);
+    REQUIRE(ran.exit == 0);
+    std::vector<Json> answers(calls.size());
+    for (size_t at = 0; at < ran.out.size();) {
+      const size_t end = ran.out.find('\n', at);
+      const Json message = Json::parse(ran.out.substr(at, end - at));
+      if (message.contains("id") && message["id"].get<int>() > 0) answers.at(message["id"].get<size_t>() - 1) = message;
+      at = end + 1;
+    }
+    return answers;
+  }
+  Json accesses(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> command = {khipu, "query", root, "--log", "access", "--asc", "--json"};
+    command.insert(command.end(), more.begin(), more.end());
+    const tests::Ran ran = tests::run(command);
+    INFO(ran.err);
+    REQUIRE(ran.exit == 0);
+    return Json::parse(ran.out);
+  }
+};
+
+const Json kQuery = {{"name", "audit_query"}, {"arguments", {{"actor", "user:u-1"}, {"not", {{"action", "secret"}}}}}};
+
+}  // namespace
+
+TEST_CASE("access log: a call is recorded with its shape and not its values, and verify covers it") {
+  const Log log;
+  tests::Process writer({log.khipu, "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const auto answers = log.call({"--access-log", "required"}, {kQuery});
+  REQUIRE(answers[0]["result"]["structuredContent"]["total"] == 2);
+  REQUIRE_FALSE(answers[0]["result"]["structuredContent"].contains("access_log"));
+  (void)log.call({}, {{{"name", "audit_query"}, {"arguments", {{"nonsense", 1}}}},
+                      {{"name", "no_such_tool"}, {"arguments", Json::object()}}});
+
+  const Json page = log.accesses();
+  REQUIRE(page["total"] == 3);
+  const Json& first = page["accesses"][0];
+  CHECK(first["seq"] == "a:0");
+  CHECK(first["tool"] == "audit_query");
+  CHECK(first["caller"] == "uid:" + std::to_string(first["reporter_uid"].get<uint64_t>()));
+  CHECK(first["outcome"] == "success");
+  CHECK(first["arguments"] == Json::array({"actor", "not.action"}));
+  CHECK(first["results"] == 2);
+  CHECK(first["as_of"]["tree_size"] == 2);
+  CHECK(page.dump().find("secret") == std::string::npos);
+  CHECK(page.dump().find("u-1") == std::string::npos);
+  const Json refused = log.accesses({"--outcome", "not_success"});
+  REQUIRE(refused["total"] == 2);
+  std::vector<std::string> codes = {refused["accesses"][0]["code"], refused["accesses"][1]["code"]};
+  std::sort(codes.begin(), codes.end());
+  CHECK(codes == std::vector<std::string>{"UNKNOWN_ARGUMENT", "UNKNOWN_TOOL"});
+
+  writer.signal(SIGTERM);
+  REQUIRE(writer.wait() == 0);
+  REQUIRE(tests::run({log.khipu, "verify", log.root}).exit == 0);
+  REQUIRE(log.accesses()["total"] == 3);
+}
+
+TEST_CASE("access log: without a writer auto says that the read was not recorded, required refuses, off says nothing") {
+  const Log log;
+  const Json told = log.call({}, {kQuery})[0]["result"];
+  CHECK(told["structuredContent"]["access_log"] == "not recorded: no writer runs");
+  CHECK_THAT(told["content"][0]["text"].get<std::string>(), ContainsSubstring("access_log: not recorded"));
+  CHECK(told["structuredContent"]["total"] == 2);
+  const Json refused = log.call({"--access-log=required"}, {kQuery})[0]["result"];
+  CHECK(refused["isError"] == true);
+  CHECK_THAT(refused["content"][0]["text"].get<std::string>(), ContainsSubstring("UNAVAILABLE"));
+  CHECK(refused.dump().find("u-1") == std::string::npos);
+  const Json off = log.call({"--access-log", "off"}, {kQuery})[0]["result"];
+  CHECK_FALSE(off["structuredContent"].contains("access_log"));
+}
+
+TEST_CASE("access log: audit_query reads it page by page, and its cursor goes on alone") {
+  const Log log;
+  tests::Process writer({log.khipu, "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  (void)log.call({}, std::vector<Json>(3, kQuery));
+  const Json page = log.call(
+      {}, {{{"name", "audit_query"},
+            {"arguments", {{"log", "access"}, {"limit", 2}, {"order", "asc"}}}}})[0]["result"]["structuredContent"];
+  REQUIRE(page["total"] == 3);
+  REQUIRE(page["accesses"].size() == 2);
+  CHECK(page["accesses"][1]["seq"] == "a:1");
+  CHECK(page["applied"]["log"] == "access");
+  REQUIRE(page["more"].is_object());
+  const Json wrong = log.call(
+      {}, {{{"name", "audit_query"}, {"arguments", {{"log", "access"}, {"target", "user:u-1"}}}}})[0]["result"];
+  CHECK(wrong["isError"] == true);
+}
+
+TEST_CASE("access log: eight calls at once are all recorded and answered") {
+  const Log log;
+  tests::Process writer({log.khipu, "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const auto answers = log.call({"--access-log", "required"}, std::vector<Json>(8, kQuery));
+  for (const Json& answer : answers) REQUIRE_FALSE(answer["result"].value("isError", false));
+  CHECK(log.accesses()["total"] == 8);
+}

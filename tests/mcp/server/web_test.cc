@@ -1,0 +1,376 @@
+// Many clients over HTTP, without HTTP: eras by body, headers held to it, sessions, and the status of every refusal.
+#include "mcp/server/web.h"
+#include "mcp/server/routing_headers.h"
+#include "tests/mcp/server/offering.h"
+#include "tests/support/catch.h"
+
+using namespace khipu;
+using namespace khipu::tests;
+using mcp::Json;
+using mcp::jsonrpc::Head;
+using mcp::server::Caller;
+
+namespace {
+
+class WebOutbox final : public mcp::jsonrpc::Outbox {
+ public:
+  void notify(std::string line) override { add(200, std::move(line)); }
+  void respond(std::string line) override { add(200, std::move(line)); }
+  void refuse(int http_status, std::string line) override { add(http_status, std::move(line)); }
+  void begin_session(const std::string& id) override { session = id; }
+  void done() override {
+    const std::lock_guard lock(mutex_);
+    is_done = true;
+    changed_.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return is_done; });
+  }
+  Json last() {
+    const std::lock_guard lock(mutex_);
+    return lines.empty() ? Json() : Json::parse(lines.back());
+  }
+
+  int status = 202;
+  std::vector<std::string> lines;
+  std::string session;
+  bool is_done = false;
+
+ private:
+  void add(int http_status, std::string line) {
+    const std::lock_guard lock(mutex_);
+    status = http_status;
+    if (!line.empty()) lines.push_back(std::move(line));
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+struct Answer {
+  int status;
+  Json body;
+  std::string session;
+  int code() const { return body.contains("error") ? body["error"]["code"].get<int>() : 0; }
+};
+
+const Caller kAlice{"token:alice", {"query"}, ""};
+const Caller kBob{"token:bob", {"query"}, ""};
+
+struct Site : Offering {
+  explicit Site(mcp::server::WebOptions web_options = {}) {
+    options.random = [this] { return ++random_; };
+    start();
+    web = std::make_unique<mcp::server::Web>(*server, web_options);
+  }
+  ~Site() { web.reset(); }
+  Answer post(const std::string& body, const Head& head = {}, const Caller& caller = kAlice) {
+    WebOutbox box;
+    web->post(caller, head, body, box);
+    box.wait();
+    return {box.status, box.last(), box.session};
+  }
+  Answer post(const Json& body, const Head& head = {}, const Caller& caller = kAlice) {
+    return post(body.dump(), head, caller);
+  }
+  Head begin(const std::string& revision = "2025-11-25", const Caller& caller = kAlice) {
+    const Answer hello = post(initialize_request(revision), {}, caller);
+    REQUIRE(hello.status == 200);
+    REQUIRE_FALSE(hello.session.empty());
+    Head head;
+    head.session = hello.session;
+    return head;
+  }
+  std::unique_ptr<mcp::server::Web> web;
+
+ private:
+  uint64_t random_ = 0;
+};
+
+Head headers(const std::string& method, std::optional<std::string> name = {},
+             const std::string& version = "2026-07-28") {
+  Head head;
+  head.version = version;
+  head.method = method;
+  head.name = std::move(name);
+  return head;
+}
+
+}  // namespace
+
+TEST_CASE("web: initialize begins a session, and only its id with its caller finds it") {
+  Site site;
+  const Head head = site.begin();
+  CHECK(site.post(request(1, "ping"), head).body["result"] == Json::object());
+  CHECK(site.post(request(1, "ping"), head, kBob).status == 404);
+  CHECK(site.post(request(1, "ping")).status == 400);
+  Head other;
+  other.session = "unknown";
+  const Answer lost = site.post(request(5, "ping"), other);
+  CHECK(lost.status == 404);
+  CHECK(lost.body["id"] == 5);
+  CHECK(site.post(notification("notifications/initialized"), head).status == 202);
+}
+
+TEST_CASE("web: initialize without a version begins none, and one with a modern header is -32020") {
+  Site site;
+  const Answer bad = site.post(request(1, "initialize"));
+  CHECK(bad.status == 200);
+  CHECK(bad.code() == -32602);
+  CHECK(bad.session.empty());
+  Head head;
+  head.version = "2026-07-28";
+  const Answer mixed = site.post(initialize_request("2025-11-25"), head);
+  CHECK(mixed.status == 400);
+  CHECK(mixed.code() == -32020);
+  head.version = "2025-11-25";  // before anything was negotiated: the suite sends it, and so do hosts
+  CHECK(site.post(initialize_request("2025-11-25"), head).status == 200);
+  CHECK(site.web->session_count() == 1);
+}
+
+TEST_CASE("web: a version header must be one of ours, and any of ours will do") {
+  Site site;
+  Head head = site.begin("2024-11-05");
+  for (const char* version : {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"}) {
+    head.version = version;
+    CHECK(site.post(request(1, "ping"), head).status == 200);
+  }
+  head.version = "1.0";
+  CHECK(site.post(request(1, "ping"), head).status == 400);
+}
+
+TEST_CASE("web: what is no message is 400, legacy errors are 200") {
+  Site site;
+  const Head head = site.begin();
+  CHECK(site.post(std::string("{"), head).status == 400);
+  CHECK(site.post(std::string("{"), head).code() == -32700);
+  CHECK_FALSE(site.post(std::string("{"), head).body.contains("id"));
+  CHECK(site.post(std::string("[]"), head).status == 400);
+  CHECK(site.post(Json::array({request(1, "ping")}), head).code() == -32600);
+  const Answer unknown = site.post(request(1, "nope"), head);
+  CHECK(unknown.status == 200);
+  CHECK(unknown.code() == -32601);
+  const Answer missing = site.post(request(1, "resources/read", {{"uri", "audit://nope"}}), head);
+  CHECK(missing.status == 200);
+  CHECK(missing.code() == -32002);
+  CHECK(site.post(request(1, "tools/call", {{"name", "nope"}}), head).code() == -32602);
+  CHECK(site.post(Json{{"jsonrpc", "2.0"}, {"id", 1}, {"result", Json::object()}}, head).status == 400);
+}
+
+TEST_CASE("web: a batch is taken in 2025-03-26 and nowhere else") {
+  Site site;
+  const Json batch = Json::array({request(1, "ping"), request(2, "tools/call", {{"name", "echo"}})});
+  const Answer answers = site.post(batch, site.begin("2025-03-26"));
+  CHECK(answers.status == 200);
+  CHECK(answers.body.size() == 2);
+  CHECK(site.post(Json::array({notification("notifications/x")}), site.begin("2025-03-26")).status == 202);
+  CHECK(site.post(batch, site.begin("2025-06-18")).status == 400);
+  CHECK(site.post(batch).status == 400);
+}
+
+TEST_CASE("web: a session that was ended is 404 for ever, and ends its streams") {
+  Site site;
+  const Head head = site.begin();
+  WebOutbox stream;
+  CHECK(site.web->open_stream(kAlice, {}, stream) == 405);
+  CHECK(site.web->open_stream(kBob, head, stream) == 404);
+  CHECK(site.web->open_stream(kAlice, head, stream) == 0);
+  site.changes.tools_changed();
+  CHECK(stream.last()["method"] == "notifications/tools/list_changed");
+  CHECK(site.web->end_session(kBob, head) == 404);
+  CHECK(site.web->end_session(kAlice, {}) == 405);
+  CHECK(site.web->end_session(kAlice, head) == 204);
+  CHECK(stream.is_done);
+  CHECK(site.web->end_session(kAlice, head) == 404);
+  CHECK(site.post(request(1, "ping"), head).status == 404);
+}
+
+TEST_CASE("web: sessions are let go when idle too long, and the one used longest ago when there are too many") {
+  mcp::server::WebOptions limits;
+  limits.sessions_max = 2;
+  limits.session_idle_ms_max = 1000;
+  Site site(limits);
+  const Head first = site.begin();
+  site.steady_us = 100'000;
+  const Head second = site.begin();
+  site.steady_us = 200'000;
+  CHECK(site.post(request(1, "ping"), first).status == 200);
+  const Head third = site.begin();
+  CHECK(site.post(request(1, "ping"), second).status == 404);
+  CHECK(site.post(request(1, "ping"), first).status == 200);
+  site.steady_us = 2'000'000;
+  const Head fourth = site.begin();
+  CHECK(site.web->session_count() == 1);
+  CHECK(site.post(request(1, "ping"), third).status == 404);
+}
+
+TEST_CASE("web: a modern request needs no session and is refused with its own status") {
+  Site site;
+  const Answer listed = site.post(request(1, "tools/list", modern()), headers("tools/list"));
+  CHECK(listed.status == 200);
+  CHECK(listed.body["result"]["resultType"] == "complete");
+  CHECK(listed.session.empty());
+  struct Row {
+    Json message;
+    Head head;
+    int status, code;
+  };
+  Json no_capabilities = modern();
+  no_capabilities["_meta"].erase("io.modelcontextprotocol/clientCapabilities");
+  Head bare;
+  const Row rows[] = {
+      {request(1, "tools/list"), headers("tools/list"), 400, -32602},
+      {request(1, "server/discover"), bare, 400, -32602},
+      {request(1, "subscriptions/listen"), bare, 400, -32602},
+      {request(1, "tools/list", no_capabilities), headers("tools/list"), 400, -32602},
+      {request(1, "tools/list", modern({}, Json::object(), "v9")), headers("tools/list", {}, "v9"), 400, -32022},
+      {request(1, "tools/list", modern()), headers("tools/list", {}, "2025-11-25"), 400, -32020},
+      {request(1, "tools/list", modern()), bare, 400, -32020},
+      {request(1, "tools/list", modern()), headers("tools/call"), 400, -32020},
+      {request(1, "tools/list", modern()), headers("Tools/List"), 400, -32020},
+      {request(1, "tools/call", modern({{"name", "echo"}})), headers("tools/call"), 400, -32020},
+      {request(1, "tools/call", modern({{"name", "echo"}})), headers("tools/call", "fail"), 400, -32020},
+      {request(1, "resources/read", modern({{"uri", "audit://a"}})), headers("resources/read", "audit://b"), 400,
+       -32020},
+      {request(1, "initialize", modern()), headers("initialize"), 404, -32601},
+      {request(1, "ping", modern()), headers("ping"), 404, -32601},
+      {request(1, "unknown/method", modern()), headers("unknown/method"), 404, -32601},
+      {request(1, "tools/call", modern({{"name", "nope"}})), headers("tools/call", "nope"), 200, -32602},
+      {request(1, "tools/call", modern({{"name", "ask"}})), headers("tools/call", "ask"), 400, -32021},
+      {request(1, "resources/read", modern({{"uri", "audit://x"}})), headers("resources/read", "audit://x"), 200,
+       -32602},
+  };
+  for (const Row& row : rows) {
+    INFO(row.message.dump());
+    const Answer answer = site.post(row.message, row.head);
+    CHECK(answer.status == row.status);
+    CHECK(answer.code() == row.code);
+    CHECK(answer.body["id"] == 1);
+  }
+}
+
+TEST_CASE("web: a modern notification is taken, a modern response is not") {
+  Site site;
+  Head head;
+  head.version = "2026-07-28";
+  CHECK(site.post(notification("notifications/cancelled", {{"requestId", 1}}), head).status == 202);
+  const Answer refused = site.post(Json{{"jsonrpc", "2.0"}, {"id", 1}, {"result", Json::object()}}, head);
+  CHECK(refused.status == 400);
+  CHECK(refused.code() == -32600);
+}
+
+TEST_CASE("web: many clients may use one id at once, and a client that leaves cancels its own call only") {
+  Gate gate;
+  Offering offering;
+  offering.add(gate.tool("wait"));
+  offering.start();
+  mcp::server::Web web(*offering.server, {});
+  WebOutbox one, two;
+  const std::string body = request(1, "tools/call", modern({{"name", "wait"}})).dump();
+  web.post(kAlice, headers("tools/call", "wait"), body, one);
+  web.post(kBob, headers("tools/call", "wait"), body, two);
+  gate.wait_until_entered(2);
+  web.abandon(one);
+  one.wait();
+  CHECK(one.lines.empty());
+  CHECK(gate.stopped_count() == 1);
+  gate.open();
+  two.wait();
+  CHECK(two.last()["result"]["content"][0]["text"] == "passed");
+}
+
+TEST_CASE("web: a legacy client that leaves did not cancel") {
+  Gate gate;
+  Offering offering;
+  offering.add(gate.tool("wait"));
+  offering.start();
+  mcp::server::Web web(*offering.server, {});
+  WebOutbox hello, call;
+  web.post(kAlice, {}, initialize_request("2025-11-25").dump(), hello);
+  Head head;
+  head.session = hello.session;
+  web.post(kAlice, head, request(1, "tools/call", {{"name", "wait"}}).dump(), call);
+  gate.wait_until_entered(1);
+  web.abandon(call);
+  gate.open();
+  call.wait();
+  CHECK(gate.stopped_count() == 0);
+}
+
+TEST_CASE("web: subscriptions end with a result when the server stops, and silently when the client leaves") {
+  Site site;
+  WebOutbox stays, leaves;
+  const std::string body =
+      request("l", "subscriptions/listen", modern({{"notifications", {{"toolsListChanged", true}}}})).dump();
+  site.web->post(kAlice, headers("subscriptions/listen"), body, stays);
+  site.web->post(kBob, headers("subscriptions/listen"), body, leaves);
+  site.web->abandon(leaves);
+  CHECK(leaves.is_done);
+  site.changes.tools_changed();
+  CHECK(leaves.lines.size() == 1);
+  CHECK(stays.lines.size() == 2);
+  site.web->end_streams();
+  CHECK(stays.is_done);
+  CHECK(stays.last()["result"]["resultType"] == "complete");
+}
+
+TEST_CASE("headers: an argument and its Mcp-Param header say the same, or the request is refused") {
+  auto tool = std::make_unique<FunctionTool>("t", [](const Json&, mcp::server::CallContext&) {
+    return mcp::server::ToolResult{"x", {}, {}};
+  });
+  tool->info().input_schema =
+      R"({"type":"object","additionalProperties":false,"properties":{"region":{"type":"string","x-mcp-header":"Region"},)"
+      R"("n":{"type":"integer","x-mcp-header":"N"},"deep":{"type":"object","properties":{"b":{"type":"boolean","x-mcp-header":"B"}}}}})";
+  Harness harness;
+  harness.add(std::move(tool));
+  harness.start();
+  const auto* registered = harness.server->find("t");
+  const auto fits = [&](const char* arguments, std::vector<std::pair<std::string, std::string>> params) {
+    Head head;
+    head.params = std::move(params);
+    return !mcp::server::param_header_fault(head, *registered, {{"arguments", Json::parse(arguments)}});
+  };
+  CHECK(fits("{}", {}));
+  CHECK(fits("{}", {{"other", "x"}}));
+  CHECK(fits(R"({"region":"eu"})", {{"region", "eu"}}));
+  CHECK(fits(R"({"region":"é"})", {{"region", "=?base64?w6k=?="}}));
+  CHECK(fits(R"({"region":"=?base64?x"})", {{"region", "=?base64?x"}}));
+  CHECK(fits(R"({"n":42})", {{"n", "42"}}));
+  CHECK(fits(R"({"n":42})", {{"n", "42.0"}}));
+  CHECK(fits(R"({"n":9007199254740993})", {{"n", "9007199254740993"}}));
+  CHECK(fits(R"({"deep":{"b":true}})", {{"b", "true"}}));
+  CHECK(fits(R"({"region":null})", {}));
+  CHECK_FALSE(fits(R"({"region":"eu"})", {}));
+  CHECK_FALSE(fits(R"({"region":"eu"})", {{"region", "us"}}));
+  CHECK_FALSE(fits(R"({})", {{"region", "us"}}));
+  CHECK_FALSE(fits(R"({"region":"é"})", {{"region", "=?base64?w6k?="}}));
+  CHECK_FALSE(fits(R"({"n":9007199254740993})", {{"n", "9007199254740992"}}));
+  CHECK_FALSE(fits(R"({"n":42})", {{"n", "42x"}}));
+  CHECK_FALSE(fits(R"({"deep":{"b":true}})", {{"b", "1"}}));
+}
+
+// cpp-httplib before 0.44 hands out header values percent-decoded.
+TEST_CASE("headers: a URI with an escape in it matches its header, decoded or not") {
+  for (const char* value : {"audit://a%20b", "audit://a b"}) {
+    const auto fault = mcp::server::standard_header_fault(headers("resources/read", value), "resources/read",
+                                                          modern({{"uri", "audit://a%20b"}}));
+    CHECK_FALSE(fault.has_value());
+  }
+}
+
+TEST_CASE("headers: x-mcp-header is a token, once, on a scalar") {
+  const auto refused = [](const std::string& properties) {
+    Harness harness;
+    auto tool = std::make_unique<FunctionTool>("t", [](const Json&, mcp::server::CallContext&) {
+      return mcp::server::ToolResult{"x", {}, {}};
+    });
+    tool->info().input_schema = R"({"type":"object","additionalProperties":false,"properties":)" + properties + "}";
+    harness.add(std::move(tool));
+    return !mcp::server::Server::create(harness.options, {std::move(harness.tools)}).ok();
+  };
+  CHECK_FALSE(refused(R"({"a":{"type":"string","x-mcp-header":"A"}})"));
+  CHECK(refused(R"({"a":{"type":"string","x-mcp-header":"A B"}})"));
+  CHECK(refused(R"({"a":{"type":"number","x-mcp-header":"A"}})"));
+  CHECK(refused(R"({"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}})"));
+}

@@ -1,0 +1,435 @@
+// The HTTP listener over real sockets, with a handler that says what it was asked: who may come, what is bounded, how
+// an answer becomes a stream. Each trap of the linked cpp-httplib that DEPS named is here. Not here: MCP
+// (tests/mcp/server).
+#include "mcp/transport/http.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <thread>
+
+#include "tests/support/catch.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using namespace khipu::mcp;
+using Catch::Matchers::StartsWith;
+using khipu::tests::TempDirectory;
+using std::chrono::milliseconds;
+
+namespace {
+
+// Answers by the body: "json", "stream" (two events), "hold" (until abandoned), "none", "status N".
+class Echo final : public jsonrpc::WebHandler {
+ public:
+  void post(const jsonrpc::Caller& caller, const jsonrpc::Head& head, std::string_view body,
+            jsonrpc::Outbox& outbox) override {
+    {
+      const std::lock_guard lock(mutex_);
+      last_caller_ = caller.id;
+      last_name_ = head.name.value_or("");
+    }
+    last_size = body.size();
+    if (body == "hold") return hold(outbox);
+    if (body == "begin") outbox.begin_session("s-1");
+    if (body == "stream") outbox.notify(R"({"n":1})");
+    if (body == "flood") outbox.notify(std::string(4096, 'x'));
+    if (body == "forbidden") outbox.refuse(404, R"({"error":1})");
+    if (body != "none" && body != "forbidden") outbox.respond(R"({"ok":true})");
+    outbox.done();
+  }
+  int open_stream(const jsonrpc::Caller&, const jsonrpc::Head& head, jsonrpc::Outbox& outbox) override {
+    if (!head.session) return 405;
+    outbox.open_stream();
+    hold(outbox);
+    return 0;
+  }
+  void close_stream(jsonrpc::Outbox& outbox) override { abandon(outbox); }
+  int end_session(const jsonrpc::Caller&, const jsonrpc::Head& head) override { return head.session ? 204 : 405; }
+  void abandon(jsonrpc::Outbox& outbox) override {
+    const std::lock_guard lock(mutex_);
+    if (std::erase(held_, &outbox) == 0) return;
+    ++abandoned_;
+    changed_.notify_all();
+    outbox.done();
+  }
+  void end_streams() override {
+    const std::lock_guard lock(mutex_);
+    for (jsonrpc::Outbox* outbox : held_) {
+      outbox->respond(R"({"bye":true})");
+      outbox->done();
+    }
+    held_.clear();
+  }
+  void wait_for_held(size_t count) {
+    std::unique_lock lock(mutex_);
+    REQUIRE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return held_.size() >= count; }));
+  }
+  void wait_for_abandoned(size_t count) {
+    std::unique_lock lock(mutex_);
+    REQUIRE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return abandoned_ >= count; }));
+  }
+
+  std::string last_caller() {
+    const std::lock_guard lock(mutex_);
+    return last_caller_;
+  }
+  std::string last_name() {
+    const std::lock_guard lock(mutex_);
+    return last_name_;
+  }
+  std::atomic<size_t> last_size = 0;
+
+ private:
+  void hold(jsonrpc::Outbox& outbox) {
+    const std::lock_guard lock(mutex_);
+    held_.push_back(&outbox);
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<jsonrpc::Outbox*> held_;
+  size_t abandoned_ = 0;
+  std::string last_caller_, last_name_;
+};
+
+class Client {
+ public:
+  explicit Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    timeval patience{20, 0};
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  ~Client() { ::close(socket_); }
+  void send(const std::string& bytes) {
+    size_t sent = 0;
+    while (sent < bytes.size()) {
+      const ssize_t count = ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (count <= 0) return;  // refused half-way: the answer says why
+      sent += static_cast<size_t>(count);
+    }
+  }
+  // Reads until `text` has come, or the end.
+  std::string read_until(const std::string& text) {
+    char buffer[4096];
+    while (text.empty() || received_.find(text) == std::string::npos) {
+      const ssize_t count = recv(socket_, buffer, sizeof buffer, 0);
+      if (count <= 0) break;
+      received_.append(buffer, static_cast<size_t>(count));
+    }
+    return received_;
+  }
+  std::string read_to_end() { return read_until(""); }
+  void forget() { received_.clear(); }
+
+ private:
+  int socket_;
+  std::string received_;
+};
+
+std::string post_text(const std::string& body, const std::string& more = "",
+                      const std::string& type = "application/json") {
+  return "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + type +
+         "\r\nAccept: application/json, text/event-stream\r\n" + more +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+struct Site {
+  explicit Site(transport::HttpOptions options = {}) {
+    options.caller.id = "uid:1";
+    auto opened = transport::Http::open(std::move(options), handler);
+    INFO((opened.ok() ? "" : opened.error().message));
+    REQUIRE(opened.ok());
+    http = std::move(opened).value();
+  }
+  // The first line of the answer to one request on a connection of its own.
+  std::string status(const std::string& request) {
+    Client client(http->port());
+    client.send(request);
+    const std::string answer = client.read_until("\r\n\r\n");
+    return answer.substr(0, answer.find('\r'));
+  }
+  std::string answer(const std::string& request, const std::string& until) {
+    Client client(http->port());
+    client.send(request);
+    return client.read_until(until);
+  }
+  Echo handler;
+  std::unique_ptr<transport::Http> http;
+};
+
+class TokenAuthenticator final : public transport::Authenticator {
+ public:
+  std::variant<jsonrpc::Caller, transport::Refusal> authenticate(const transport::RequestHead& head) override {
+    if (head.header("Authorization") == "Bearer good") return jsonrpc::Caller{"token:good", {"query"}, ""};
+    return transport::Refusal{401, "Bearer resource_metadata=\"x\"", "who are you?"};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("http: a response alone is JSON, a notification first makes it a stream, nothing is 202") {
+  Site site;
+  const std::string json = site.answer(post_text("json"), "true}");
+  CHECK_THAT(json, StartsWith("HTTP/1.1 200"));
+  CHECK_THAT(json, ContainsSubstring("Content-Type: application/json"));
+  CHECK(site.handler.last_caller() == "uid:1");
+  const std::string stream = site.answer(post_text("stream"), "0\r\n\r\n");
+  CHECK_THAT(stream, ContainsSubstring("Content-Type: text/event-stream"));
+  CHECK_THAT(stream, ContainsSubstring("X-Accel-Buffering: no"));
+  CHECK_THAT(stream, ContainsSubstring("data: {\"n\":1}\n\ndata: {\"ok\":true}\n\n"));
+  CHECK(site.status(post_text("none")) == "HTTP/1.1 202 Accepted");
+  CHECK(site.status(post_text("forbidden")) == "HTTP/1.1 404 Not Found");
+  CHECK_THAT(site.answer(post_text("begin"), "true}"), ContainsSubstring("Mcp-Session-Id: s-1"));
+}
+
+TEST_CASE("http: a client that takes no stream gets the response alone") {
+  Site site;
+  std::string request = post_text("stream");
+  request.replace(request.find("application/json, text/event-stream"), 35, "application/json");
+  const std::string answer = site.answer(request, "true}");
+  CHECK_THAT(answer, ContainsSubstring("Content-Type: application/json"));
+  CHECK(answer.find("{\"n\":1}") == std::string::npos);
+}
+
+TEST_CASE("http: a foreign Host or Origin is 403, whatever the method, one's own is not") {
+  Site site;
+  const auto get = [](const std::string& lines) { return "GET /mcp HTTP/1.1\r\n" + lines + "\r\n"; };
+  CHECK(site.status(get("Host: evil.example.com\r\n")) == "HTTP/1.1 403 Forbidden");
+  CHECK(site.status(get("Host: localhost\r\nOrigin: http://evil.example.com\r\n")) == "HTTP/1.1 403 Forbidden");
+  CHECK(site.status(get("Host: localhost\r\nOrigin: null\r\n")) == "HTTP/1.1 403 Forbidden");
+  CHECK(site.status(get("")) == "HTTP/1.1 400 Bad Request");
+  CHECK(site.status(get("Host: localhost\r\nHost: localhost\r\n")) == "HTTP/1.1 400 Bad Request");
+  const std::string own = "Origin: http://localhost:" + std::to_string(site.http->port()) + "\r\n";
+  const std::string answer = site.answer(post_text("json", own), "true}");
+  CHECK_THAT(answer, ContainsSubstring("Access-Control-Allow-Origin: http://localhost:"));
+}
+
+TEST_CASE("http: every method but four is 405 with Allow, and so is a stream without a session") {
+  Site site;
+  for (const std::string method : {"PUT", "PATCH", "HEAD"}) {
+    INFO(method);
+    const std::string answer =
+        site.answer(method + " /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n");
+    CHECK_THAT(answer, StartsWith("HTTP/1.1 405"));
+    CHECK_THAT(answer, ContainsSubstring("Allow: GET, POST, DELETE, OPTIONS"));
+  }
+  const std::string get = "GET /mcp HTTP/1.1\r\nHost: localhost\r\n";
+  CHECK_THAT(site.answer(get + "Accept: text/event-stream\r\n\r\n", "\r\n\r\n"), ContainsSubstring("Allow: POST"));
+  CHECK(site.status(get + "Mcp-Session-Id: s\r\n\r\n") == "HTTP/1.1 405 Method Not Allowed");
+  CHECK(site.status("OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n") == "HTTP/1.1 204 No Content");
+  CHECK(site.status("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") == "HTTP/1.1 404 Not Found");
+}
+
+TEST_CASE("http: types, encodings and headers that are not right are refused before the body counts") {
+  Site site;
+  CHECK(site.status(post_text("json", "", "text/plain")) == "HTTP/1.1 415 Unsupported Media Type");
+  CHECK(site.status(post_text("json", "", "application/json; charset=utf-8")) == "HTTP/1.1 200 OK");
+  CHECK(site.status(post_text("json", "Content-Encoding: gzip\r\n")) == "HTTP/1.1 415 Unsupported Media Type");
+  CHECK(site.status(post_text("json", "Mcp-Method: a\r\nMcp-Method: b\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(site.status(post_text("json", "Mcp-Session-Id: a b\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(site.status(post_text("json", "Mcp-Name: a%0D%0Ab\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(site.status(post_text("json", "Transfer-Encoding: chunked\r\n")) == "HTTP/1.1 400 Bad Request");
+  std::string picky = post_text("json");
+  picky.replace(picky.find("application/json, text/event-stream"), 35, "image/png");
+  CHECK(site.status(picky) == "HTTP/1.1 406 Not Acceptable");
+  CHECK(site.status(post_text("json", "mcp-NAME:  x \r\n")) == "HTTP/1.1 200 OK");
+  CHECK(site.handler.last_name() == "x");
+}
+
+TEST_CASE("http: a body over the limit is 413, with a length or in chunks, and a long header is refused") {
+  transport::HttpOptions options;
+  options.body_size_bytes_max = 100'000;
+  Site site(std::move(options));
+  CHECK(site.status(post_text(std::string(100'000, 'x'))) == "HTTP/1.1 200 OK");
+  CHECK(site.handler.last_size == 100'000);
+  CHECK(site.status(post_text(std::string(100'001, 'x'))) == "HTTP/1.1 413 Payload Too Large");
+  std::string chunked =
+      "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int chunk = 0; chunk < 20; ++chunk) chunked += "2710\r\n" + std::string(10'000, 'x') + "\r\n";
+  CHECK(site.status(chunked + "0\r\n\r\n") == "HTTP/1.1 413 Payload Too Large");
+  CHECK_THAT(site.status(post_text("json", "X-Long: " + std::string(20'000, 'x') + "\r\n")), StartsWith("HTTP/1.1 4"));
+  std::string many;
+  for (int line = 0; line < 300; ++line) many += "X-" + std::to_string(line) + ": x\r\n";
+  CHECK_THAT(site.status(post_text("json", many)), StartsWith("HTTP/1.1 4"));
+}
+
+// The library reads a body to the end of the connection where no length was given.
+TEST_CASE("http: a DELETE without a length is answered, and the next request on its connection too") {
+  Site site;
+  Client client(site.http->port());
+  client.send("DELETE /mcp HTTP/1.1\r\nHost: localhost\r\nMcp-Session-Id: s\r\n\r\n");
+  CHECK_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 204"));
+  client.forget();
+  client.send(post_text("json"));
+  CHECK_THAT(client.read_until("true}"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_CASE("http: many requests on one connection") {
+  Site site;
+  Client client(site.http->port());
+  for (int count = 0; count < 200; ++count) {
+    client.forget();
+    client.send(post_text("json"));
+    REQUIRE_THAT(client.read_until("true}"), StartsWith("HTTP/1.1 200"));
+  }
+}
+
+TEST_CASE("http: a client that leaves is told to the handler, waiting or streaming") {
+  Site site;
+  {
+    Client waiting(site.http->port()), streaming(site.http->port());
+    waiting.send(post_text("hold"));
+    streaming.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: s\r\n\r\n");
+    CHECK_THAT(streaming.read_until(": open"), ContainsSubstring("text/event-stream"));
+    site.handler.wait_for_held(2);
+  }
+  site.handler.wait_for_abandoned(2);
+}
+
+TEST_CASE("http: a silent stream is kept alive, and one stream too many is 503") {
+  transport::HttpOptions options;
+  options.keep_alive = milliseconds(50);
+  options.streams_max = 1;
+  Site site(std::move(options));
+  const std::string get =
+      "GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: s\r\n\r\n";
+  Client first(site.http->port());
+  first.send(get);
+  CHECK_THAT(first.read_until(": keepalive"), ContainsSubstring(": keepalive"));
+  const std::string refused = site.answer(get, "\r\n\r\n");
+  CHECK_THAT(refused, StartsWith("HTTP/1.1 503"));
+  CHECK_THAT(refused, ContainsSubstring("Retry-After: 5"));
+  CHECK_THAT(site.status(post_text("json")), StartsWith("HTTP/1.1 200"));
+}
+
+// The library's own pool left some of a burst waiting behind threads that were busy for good.
+TEST_CASE("http: of many streams that are opened at once, each is served") {
+  Site site;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int count = 0; count < 200; ++count) clients.push_back(std::make_unique<Client>(site.http->port()));
+  for (const auto& client : clients) {
+    client->send("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: s\r\n\r\n");
+  }
+  for (const auto& client : clients) REQUIRE_THAT(client->read_until(": open"), ContainsSubstring(": open"));
+  CHECK(site.status(post_text("json")) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("http: one connection too many is told so at the door") {
+  transport::HttpOptions options;
+  options.connections_max = 2;
+  Site site(std::move(options));
+  Client one(site.http->port()), two(site.http->port());
+  one.send(post_text("hold"));
+  two.send(post_text("hold"));
+  site.handler.wait_for_held(2);
+  Client three(site.http->port());
+  CHECK_THAT(three.read_to_end(), StartsWith("HTTP/1.1 503"));
+}
+
+TEST_CASE("http: a request that does not arrive in its time is cut, however busily it drips") {
+  transport::HttpOptions options;
+  options.request_time_max = milliseconds(300);
+  Site site(std::move(options));
+  Client client(site.http->port());
+  std::atomic<bool> is_over = false;
+  std::thread drip([&] {
+    client.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
+    while (!is_over) {
+      client.send("x");
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  client.read_to_end();
+  CHECK(std::chrono::steady_clock::now() - begun < milliseconds(10'000));  // the test itself would wait for 20 s
+  is_over = true;
+  drip.join();
+}
+
+TEST_CASE("http: stopping ends streams with what the handler says, at once") {
+  Site site;
+  Client client(site.http->port());
+  client.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: s\r\n\r\n");
+  client.read_until(": open");
+  site.handler.wait_for_held(1);
+  const auto begun = std::chrono::steady_clock::now();
+  site.http->stop(milliseconds(5000));
+  CHECK(std::chrono::steady_clock::now() - begun < milliseconds(4000));
+  CHECK_THAT(client.read_to_end(), ContainsSubstring("data: {\"bye\":true}"));
+}
+
+TEST_CASE("http: whoever cannot tell who calls is refused, before the body, and the handler never hears of it") {
+  TokenAuthenticator authenticator;
+  transport::HttpOptions options;
+  options.authenticator = &authenticator;
+  options.address = "0.0.0.0";
+  options.routes.push_back(
+      {"/.well-known/oauth-protected-resource", [](const transport::RequestHead&) {
+         return transport::GetRoute::Answer{200, "application/json", "{\"resource\":1}", "no-store"};
+       }});
+  Site site(std::move(options));
+  const std::string refused = site.answer(post_text("json"), "\r\n\r\n");
+  CHECK_THAT(refused, StartsWith("HTTP/1.1 401"));
+  CHECK_THAT(refused, ContainsSubstring("WWW-Authenticate: Bearer resource_metadata=\"x\""));
+  CHECK(site.handler.last_caller().empty());
+  CHECK(site.status(post_text("json", "Authorization: Bearer good\r\n")) == "HTTP/1.1 200 OK");
+  CHECK(site.handler.last_caller() == "token:good");
+  CHECK_THAT(site.answer("GET /.well-known/oauth-protected-resource HTTP/1.1\r\nHost: localhost\r\n\r\n", ":1}"),
+             ContainsSubstring("{\"resource\":1}"));
+}
+
+TEST_CASE("http: over TLS, and with another certificate after a reload") {
+  const TempDirectory folder;
+  const auto run = [](const std::string& command) { return std::system((command + " 2>/dev/null").c_str()) == 0; };
+  const auto make = [&](const std::string& name) {
+    return run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=" + name +
+               " -keyout '" + (folder / "key.pem") + "' -out '" + (folder / "cert.pem") + "'");
+  };
+  if (!run("command -v openssl >/dev/null") || !make("first")) SKIP("there is no openssl command");
+  transport::HttpOptions options;
+  options.tls_certificate_path = folder / "cert.pem";
+  options.tls_key_path = folder / "key.pem";
+  Site site(std::move(options));
+  const auto answers = [&](const std::string& name) {
+    const std::string out = folder / "answer";
+    const std::string connect = "openssl s_client -quiet -verify_quiet -CAfile '" + (folder / "cert.pem") +
+                                "' -verify_return_error -connect 127.0.0.1:" + std::to_string(site.http->port());
+    std::ofstream(folder / "request") << "GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    run("(cat '" + (folder / "request") + "'; sleep 1) | " + connect + " >'" + out + "'");
+    std::ifstream answer(out);
+    const std::string text((std::istreambuf_iterator<char>(answer)), {});
+    INFO(name);
+    CHECK_THAT(text, StartsWith("HTTP/1.1 405"));
+  };
+  answers("first");
+  REQUIRE(make("second"));
+  REQUIRE(site.http->reload_certificate().ok());
+  answers("second");  // verified against the new certificate: the old one would be refused
+  std::ofstream(folder / "cert.pem") << "not a certificate";
+  CHECK_FALSE(site.http->reload_certificate().ok());
+}
+
+TEST_CASE("http: beyond loopback nothing listens without an authenticator, and TLS needs both its files") {
+  Echo handler;
+  transport::HttpOptions open;
+  open.address = "0.0.0.0";
+  CHECK_FALSE(transport::Http::open(open, handler).ok());
+  transport::HttpOptions half;
+  half.tls_certificate_path = "cert.pem";
+  CHECK_FALSE(transport::Http::open(half, handler).ok());
+  transport::HttpOptions absent;
+  absent.tls_certificate_path = absent.tls_key_path = "no-such-file.pem";
+  CHECK_FALSE(transport::Http::open(absent, handler).ok());
+}
