@@ -1,6 +1,6 @@
-// What somebody who holds the signing key might sign in records and statements: what only one check stands against, each
-// lie alone, found by the words of that check. Lies in files: liar_files_test.cc. tests/attacks/sabotage.py counts on
-// both.
+// What somebody who holds the signing key might sign in records and statements: what only one check stands against,
+// each lie alone, found by the words of that check. Lies in files: liar_files_test.cc. tests/attacks/sabotage.py counts
+// on both.
 #include "tests/engine/verify/liar.h"
 
 namespace khipu::tests {
