@@ -46,6 +46,7 @@ class Prover {
       }
       return *point.checkpoint - 1;
     }
+    if (point.kept) return where(*point.kept, table);
     if (!point.size) return publications() - 1;
     for (size_t i = publications(); i-- > 0;) {
       const tree::PublishedNote* note = note_in(i, table);
@@ -102,6 +103,18 @@ class Prover {
   }
 
  private:
+  Result<size_t> where(const tree::Checkpoint& kept, TableId table) const {
+    for (size_t i = publications(); i-- > 0;) {
+      for (const TableId of : {table, TableId::kMeta}) {
+        const tree::PublishedNote* note = note_in(i, of);
+        if (note != nullptr && note->checkpoint == kept) return i;
+      }
+    }
+    return Error{Code::kNotFound,
+                 fmt::format("the checkpoint that was kept is not among those of meta and {} that this log has "
+                             "published; `khipu verify --against` says whether the log extends it",
+                             table_name(table))};
+  }
   const tree::PublishedNote* note_in(size_t publication, TableId table) const {
     const std::string_view name = table == TableId::kMeta ? "" : table_name(table);
     for (const tree::PublishedNote& note : log_.publications[publication].notes) {
@@ -144,7 +157,7 @@ Result<Prover::Found> covering(const Prover& prover, size_t at, uint64_t end, co
   if (found->note->checkpoint.size >= end) return *found;
   const std::string covers =
       fmt::format("that checkpoint covers {} events, not event {}", found->note->checkpoint.size, end - 1);
-  if (point.checkpoint || point.size) return Error{Code::kNotFound, covers};
+  if (!point.is_newest()) return Error{Code::kNotFound, covers};
   return Error{Code::kBusy, covers + "; a running writer publishes the next one within a second"};
 }
 

@@ -7,13 +7,16 @@
 #include "engine/base/result.h"
 #include "engine/proof/document.h"
 #include "engine/snapshot/store.h"
+#include "engine/tree/checkpoint.h"
 
 namespace khipu::query {
 
-// Which publication: the newest when neither is given. kNotFound when there is none like that.
+// Which publication: the newest when none is given, else by one of these. kNotFound when there is none like that.
 struct ProofPoint {
-  std::optional<uint64_t> checkpoint;  // number, from 1
-  std::optional<uint64_t> size;        // of the table's published checkpoint
+  std::optional<uint64_t> checkpoint = {};    // number, from 1
+  std::optional<uint64_t> size = {};          // of the table's published checkpoint
+  std::optional<tree::Checkpoint> kept = {};  // one of the log or of the table that somebody kept
+  bool is_newest() const { return !checkpoint && !size && !kept; }
 };
 
 // Errors of all three: kNotFound: no such row or checkpoint; kBusy: committed, but not in a published checkpoint yet

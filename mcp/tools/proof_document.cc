@@ -42,7 +42,7 @@ Result<void> may_see(AuditContext& audit, const server::Caller& caller, uint64_t
 }
 
 Result<proof::Document> make(AuditContext& audit, const server::Caller& caller, const ProofName& name) {
-  const query::ProofPoint point{name.checkpoint, name.size};
+  const query::ProofPoint point{name.checkpoint, name.size, {}};
   if (name.kind == ProofKind::kConsistency) {
     KHIPU_TRY_ASSIGN(auto bundle, query::prove_consistency(audit.store, TableId::kLogs, name.from, name.to));
     return proof::Document(std::move(bundle));
