@@ -159,7 +159,7 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
   Host host(root.path());
   host.initialize("2025-11-25");
   const Json list = host.ask(1, "tools/list").at("result").at("tools");
-  CHECK(list.size() == 9);
+  CHECK(list.size() == 10);
   CHECK((list.dump().size() + 2) / 3 < 8000);
   int id = 2;
   for (const auto& [name, arguments] :
@@ -171,7 +171,8 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
                                                  {"audit_aggregate", {{"group_by", "actor"}}},
                                                  {"audit_coverage", Json::object()},
                                                  {"audit_sample", {{"n", 1}}},
-                                                 {"audit_verify", Json::object()}}) {
+                                                 {"audit_verify", Json::object()},
+                                                 {"audit_prove", {{"kind", "inclusion"}, {"seq", 0}}}}) {
     const Json result = host.ask(id++, "tools/call", {{"name", name}, {"arguments", arguments}}).at("result");
     INFO(result.dump(1));
     CHECK_FALSE(result.value("isError", false));
@@ -204,7 +205,7 @@ TEST_CASE("khipu-mcp: speaks the modern revision to a host that begins with it")
                           {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
                            {"io.modelcontextprotocol/clientCapabilities", Json::object()}}}};
   CHECK(host.ask(1, "server/discover", envelope).at("result").at("supportedVersions") == Json::array({"2026-07-28"}));
-  CHECK(host.ask(2, "tools/list", envelope).at("result").at("tools").size() == 9);
+  CHECK(host.ask(2, "tools/list", envelope).at("result").at("tools").size() == 10);
   Json call = envelope;
   call["name"] = "audit_query";
   const Json result = host.ask(3, "tools/call", call).at("result");
