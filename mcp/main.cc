@@ -155,7 +155,8 @@ Result<int> serve(const mcp::Settings& settings) {
   mcp::tools::AccessObserver observer(settings.access_log,
                                       [&](codec::AccessRecord record) { return reporter.report(std::move(record)); });
   options.observer = &observer;
-  mcp::server::Changes changes;
+  // Tools, prompts and resources are the same for as long as we run; what they say is not.
+  mcp::server::Changes changes(mcp::server::Changes::Scope::kContents);
   options.changes = &changes;
   os::system_random().fill(options.state_key);
   KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-2}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "mcp.sh: SECONDS is a whole number, not $seconds" >&2; exit 3; }
 cmake --preset release >/dev/null
-cmake --build build/release -j"$(nproc)" --target bench_mcp khipu khipu-mcp
+cmake --build build/release -j"$(nproc)" --target bench_mcp khipu khipu-mcp khipu-mcp-fixture
 
 bin=$PWD/build/release/bin
 source tests/mcp/conformance/servers.sh

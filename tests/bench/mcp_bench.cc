@@ -28,8 +28,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Words = std::vector<std::string>;
 
-constexpr const char* kTool = "audit_get_event";
-constexpr const char* kCall = R"("method":"tools/call","params":{"name":"audit_get_event","arguments":{"seq":[1]}}})";
+// A call that is all protocol, answered by the library alone, and one that reads and checks a record.
+struct Question {
+  const char* tool;
+  const char* call;
+};
+constexpr Question kEcho{"test_simple_text",
+                         R"("method":"tools/call","params":{"name":"test_simple_text","arguments":{}}})"};
+constexpr Question kEvent{"audit_get_event",
+                          R"("method":"tools/call","params":{"name":"audit_get_event","arguments":{"seq":[1]}}})"};
 constexpr const char* kInitialize =
     R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},)"
     R"("clientInfo":{"name":"bench","version":"1"}}})";
@@ -191,6 +198,7 @@ class HttpChannel final : public Channel {
 
 struct Server {
   const char* name;
+  Question question;
   Words words;
   std::string folder;
 };
@@ -200,7 +208,9 @@ std::unique_ptr<Channel> open(const Process& process, bool is_http) {
   return std::make_unique<StdioChannel>(process);
 }
 
-std::string call(int id) { return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + "," + kCall; }
+std::string call(const Question& question, int id) {
+  return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + "," + question.call;
+}
 
 struct Round {
   double rate = 0;
@@ -214,7 +224,7 @@ Round measure(const Server& server, bool is_http, double seconds) {
   channel->tell(kInitialized);
   int id = 1;
   for (; id <= kWarmUp; ++id) {
-    const std::string answer = channel->ask(call(id));
+    const std::string answer = channel->ask(call(server.question, id));
     if (answer.find("\"result\"") == std::string::npos || answer.find("\"isError\":true") != std::string::npos) {
       die(std::string(server.name) + ": " + answer.substr(0, 300));
     }
@@ -222,7 +232,7 @@ Round measure(const Server& server, bool is_http, double seconds) {
   std::vector<double> times;
   const auto begin = Clock::now();
   for (auto now = begin; std::chrono::duration<double>(now - begin).count() < seconds; ++id) {
-    channel->ask(call(id));
+    channel->ask(call(server.question, id));
     const auto end = Clock::now();
     times.push_back(std::chrono::duration<double, std::micro>(end - now).count());
     now = end;
@@ -262,13 +272,25 @@ void compare(bool is_http, const std::vector<Server>& servers, double seconds) {
   };
   for (size_t i = 0; i < servers.size(); ++i) {
     const double rate = of(i, &Round::rate);
-    std::printf("%-6s %-22s %8.0f calls/s  p50 %7.0f us  p99 %7.0f us  start to first answer %5.1f ms",
+    std::printf("%-6s %-20s %8.0f calls/s  p50 %7.0f us  p99 %7.0f us  start to first answer %5.1f ms",
                 is_http ? "http" : "stdio", servers[i].name, rate, of(i, &Round::p50_us), of(i, &Round::p99_us),
                 start_ms(servers[i], is_http));
-    if (i > 0) std::printf("  khipu-mcp is %.1f times as fast", of(0, &Round::rate) / rate);
+    if (i > 0) std::printf("  ours is %.1f times as fast", of(0, &Round::rate) / rate);
     std::printf("\n");
     std::fflush(stdout);
   }
+}
+
+// The peer's words; before, its file is given our own answer to repeat.
+Words peer_words(const Server& ours, bool is_http, const std::string& folder) {
+  const Process process(ours.words);
+  const auto channel = open(process, is_http);
+  channel->ask(kInitialize);
+  channel->tell(kInitialized);
+  const std::string answer = channel->ask(call(ours.question, 1));
+  const size_t at = answer.find("\"result\":") + 9;
+  std::ofstream(folder + "/result.json") << answer.substr(at, answer.rfind('}') - at);
+  return {"node", "mcp_peer.mjs", is_http ? "http" : "stdio", "result.json", ours.question.tool};
 }
 
 }  // namespace
@@ -282,23 +304,19 @@ int main(int count, char** words) {
   const std::string bin = words[1], root = words[2];
   const double seconds = count > 3 ? std::atof(words[3]) : 2;
   const std::string peer = count > 4 ? words[4] : "";
-  const std::string program = bin + "/khipu-mcp";
   for (const bool is_http : {false, true}) {
-    std::vector<Server> servers{{"khipu-mcp", {program, "--access-log", "off", root}, ""}};
-    if (is_http) servers[0].words.insert(servers[0].words.begin() + 1, {"--http", "127.0.0.1:0", "--print-port"});
-    if (!peer.empty()) {  // the peer answers with our own answer
-      const Process process({program, "--access-log", "off", root});
-      StdioChannel channel(process);
-      channel.ask(kInitialize);
-      channel.tell(kInitialized);
-      const std::string answer = channel.ask(call(1));
-      const size_t at = answer.find("\"result\":") + 9;
-      std::ofstream(peer + "/result.json") << answer.substr(at, answer.rfind('}') - at);
-      servers.push_back(
-          {"TypeScript SDK server", {"node", "mcp_peer.mjs", is_http ? "http" : "stdio", "result.json", kTool}, peer});
+    const Words http = is_http ? Words{"--http", "127.0.0.1:0", "--print-port"} : Words{};
+    std::vector<Server> ours{{"echo", kEcho, {bin + "/khipu-mcp-fixture"}, ""},
+                             {"get_event", kEvent, {bin + "/khipu-mcp", "--access-log", "off", root}, ""}};
+    for (Server& server : ours) {
+      server.words.insert(server.words.begin() + 1, http.begin(), http.end());
+      std::vector<Server> servers{server};
+      if (!peer.empty()) {
+        servers.push_back({"TypeScript SDK", server.question, peer_words(server, is_http, peer), peer});
+      }
+      compare(is_http, servers, seconds);
     }
-    compare(is_http, servers, seconds);
-    const Process idle(servers[0].words);
+    const Process idle(ours[1].words);
     open(idle, is_http)->ask(kInitialize);
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     std::printf("%-6s khipu-mcp idle: %.1f MiB resident, %.1f of them its own\n", is_http ? "http" : "stdio",
@@ -308,5 +326,6 @@ int main(int count, char** words) {
   // With a writer beside it that records every call before its answer leaves.
   const Process writer({bin + "/khipu", "serve", root});
   std::this_thread::sleep_for(std::chrono::milliseconds(1500));
-  compare(false, {{"khipu-mcp, recorded", {program, "--access-log", "required", root}, ""}}, seconds);
+  compare(false, {{"get_event, recorded", kEvent, {bin + "/khipu-mcp", "--access-log", "required", root}, ""}},
+          seconds);
 }

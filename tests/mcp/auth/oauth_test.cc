@@ -227,7 +227,7 @@ TEST_CASE("oauth: no token passes by another algorithm than its key's, or by non
   Site site;
   const std::string header = base64url(R"({"alg":"none","typ":"at+jwt","kid":"ec-1"})");
   const std::string body = base64url(good_claims().dump());
-  for (const std::string token : {header + "." + body + ".", header + "." + body, header + "." + body + ".AAAA"}) {
+  for (const std::string& token : {header + "." + body + ".", header + "." + body, header + "." + body + ".AAAA"}) {
     CHECK(site.outcome(token) == "401");
   }
   // HMAC, keyed with the public key's own text.
@@ -272,8 +272,7 @@ TEST_CASE("oauth: every truncation and every changed character of a token is ref
     // gain.
     if (site.outcome(changed) != "401") CHECK(i + 1 == token.size());
   }
-  for (const std::string wrong :
-       {"", ".", "..", "...", "a.b.c", "a..c", " ", "khp", "\n", token + ".", token + "=", token + token}) {
+  for (const std::string& wrong : std::vector<std::string>{"", ".", "..", "...", "a.b.c", "a..c", " ", "khp", "\n", token + ".", token + "=", token + token}) {
     CHECK(site.outcome(wrong) == "401");
   }
   CHECK(site.outcome(std::string(9000, 'A') + ".A.A") == "401");

@@ -67,6 +67,14 @@ case $gate in
       ask $era 0 --method tools/call --tool-name audit_query --tool-args-json '{"limit":5}'
       ask $era 5 --method tools/call --tool-name audit_query --tool-args-json '{"nonsense":true}'
       ask $era 5 --method tools/call --tool-name no_such_tool
+      ask $era 0 --method resources/list
+      ask $era 0 --method resources/templates/list
+      for uri in audit://schema audit://coverage audit://checkpoint/latest audit://guide/query audit://event/1 \
+        audit://event/1/raw audit://entity/user/u-1 audit://proof/1; do
+        ask $era 0 --method resources/read --uri "$uri"
+      done
+      ask $era 0 --method prompts/list
+      ask $era 0 --method prompts/get --prompt-name investigate_actor --prompt-args actor=user:u-1
     done
     ;;
   *) fail "which gate?" ;;
