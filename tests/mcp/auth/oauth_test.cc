@@ -254,8 +254,9 @@ TEST_CASE("oauth: a token brings no key, no address of one, no compression and n
     CAPTURE(extra.dump());
     CHECK(site.outcome(ec().sign(good_claims(), extra)) == "401");
   }
-  for (const char* header : {R"({"alg":"ES256","zip":"DEF"})", R"({"alg":"ES256","kid":7})", R"({"alg":"ES256","kid":""})",
-                             R"({"alg":"ES256","alg":"none"})", R"(["ES256"])", "", "{"}) {
+  for (const char* header :
+       {R"({"alg":"ES256","zip":"DEF"})", R"({"alg":"ES256","kid":7})", R"({"alg":"ES256","kid":""})",
+        R"({"alg":"ES256","alg":"none"})", R"(["ES256"])", "", "{"}) {
     CAPTURE(header);
     CHECK_FALSE(mcp::auth::parse_token_header(base64url(header) + ".AAAA.AAAA").ok());
   }
@@ -273,7 +274,8 @@ TEST_CASE("oauth: every truncation and every changed character of a token is ref
     // gain.
     if (site.outcome(changed) != "401") CHECK(i + 1 == token.size());
   }
-  for (const std::string& wrong : std::vector<std::string>{"", ".", "..", "...", "a.b.c", "a..c", " ", "khp", "\n", token + ".", token + "=", token + token}) {
+  for (const std::string& wrong : std::vector<std::string>{"", ".", "..", "...", "a.b.c", "a..c", " ", "khp", "\n",
+                                                           token + ".", token + "=", token + token}) {
     CHECK(site.outcome(wrong) == "401");
   }
   CHECK(site.outcome(std::string(9000, 'A') + ".A.A") == "401");
