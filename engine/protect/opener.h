@@ -42,8 +42,9 @@ class Opener {
   Opener(const Opener&) = delete;
   Opener& operator=(const Opener&) = delete;
 
-  // What meta/ says by now; cheap when nothing is new. Data keys that were shredded are forgotten.
-  void learn(const KeyLog& log);
+  // What meta/ says by now; costs nothing when it is the same object as before. Data keys that were shredded are
+  // forgotten.
+  void learn(std::shared_ptr<const KeyLog> log);
 
   // kForbidden: no key of ours opens it; kPurged: shredded, quoting the statement's kind; kNotFound: its data key is in
   // no KEY statement; kCorrupt: the file, the key or the value is not what was committed. No message quotes a value.

@@ -62,8 +62,8 @@ class Sealer {
   // Statements to commit before, or together with, whatever was sealed up to now. Handed out once.
   std::vector<codec::KeyStatement> take_due();
 
-  // A SHRED or re-wrap was committed (whoever asked for it): keys it concerns are forgotten, their files unlinked and
-  // the directory synced.
+  // A SHRED or a re-wrap (what take_due() did not hand out) is committed and durable: keys it concerns are forgotten,
+  // their files unlinked and the directory synced.
   Result<void> apply(const codec::Shred& statement);
   Result<void> apply(const codec::KeyStatement& statement);
 

@@ -14,6 +14,7 @@
 #include "engine/base/result.h"
 #include "engine/crypto/box.h"
 #include "engine/crypto/secret.h"
+#include "engine/os/file.h"
 
 namespace khipu::protect {
 
@@ -66,12 +67,20 @@ struct WrappedKey {
   Buffer context() const;
   // BLAKE2b(secret, label | context). Poly1305 does not commit to a key: this does.
   Hash commit(Bytes secret) const;
-  // Fills commitment and copies.
-  void wrap(const crypto::SecretBytes& secret, const std::vector<Recipient>& recipients);
+  // Fills commitment and copies. kInvalid for a recipient whose key no pair has.
+  Result<void> wrap(const crypto::SecretBytes& secret, const std::vector<Recipient>& recipients);
   // The secret: kForbidden when none of the copies is for this key, kCorrupt when what opens is not what was meant.
   Result<crypto::SecretBytes> unwrap(const crypto::BoxKeyPair& key) const;
 };
 Buffer encode_wrapped(const WrappedKey& key);
 Result<WrappedKey> parse_wrapped(Bytes file);
+// kInvalid when nobody can have that name: no type or id, or thousands of bytes of it.
+Result<void> check_subject(const SubjectName& subject);
+
+// Reads the file and holds it against its KEY statement: kCorrupt when it is not what that says. Opens nothing.
+Result<WrappedKey> read_wrapped(os::Directory& wrapped, const RootId& root, const WrappedName& name, const Hash& sha256,
+                                const Hash& commitment);
+// A new file, synced, and the directory synced: whole before a statement names it. Its SHA-256.
+Result<Hash> write_wrapped(os::Directory& wrapped, const WrappedKey& key);
 
 }  // namespace khipu::protect
