@@ -48,7 +48,8 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
 // are committed, the files they replace may go (sweep()).
 Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log);
 
-// Unlinks what was shredded or replaced, and what overtaken re-wraps left, and syncs the directory. Gives how many went.
+// Unlinks what was shredded or replaced, and what overtaken re-wraps left, and syncs the directory. Gives how many
+// went.
 Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log);
 
 // Files whose loss makes all values of a session, or of a person, unreadable. kNotFound when nothing is there.
