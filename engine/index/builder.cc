@@ -15,7 +15,7 @@ void append_varint(Buffer& to, uint32_t value) {
   to.push_back(static_cast<uint8_t>(value));
 }
 
-void append_deltas(Buffer& to, const std::vector<uint32_t>& list) {
+void append_deltas(Buffer& to, std::span<const uint32_t> list) {
   uint32_t before = 0;
   for (size_t i = 0; i < list.size(); ++i) {
     append_varint(to, i == 0 ? list[0] : list[i] - before - 1);
@@ -24,7 +24,7 @@ void append_deltas(Buffer& to, const std::vector<uint32_t>& list) {
 }
 
 // Every row has the term: nothing is said. One row in eight or more: bits. Fewer: differences.
-void append_list(Buffer& to, const std::vector<uint32_t>& list, uint32_t rows) {
+void append_list(Buffer& to, std::span<const uint32_t> list, uint32_t rows) {
   if (list.size() == rows) return;
   if (uint64_t{8} * list.size() < rows) return append_deltas(to, list);
   const size_t from = to.size();
@@ -40,7 +40,7 @@ struct Dictionary {
   size_t page_start = 0;
   bool open = false;
 
-  void add(std::string_view term, const std::vector<uint32_t>& list, uint32_t rows) {
+  void add(std::string_view term, std::span<const uint32_t> list, uint32_t rows) {
     if (open && pages.size() - page_start >= kPageSize) open = false;
     size_t shared = 0;
     if (!open) {
@@ -100,28 +100,45 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   times_.push_back(event.occurred_at);
   recorded_.push_back(event.recorded_at);
   offsets_.push_back(static_cast<int64_t>(frame_offset));
-  terms_.add(entity_term(Field::kActor, event.actor.entity).view(), row);
-  for (const codec::Pin& target : event.targets) terms_.add(entity_term(Field::kTarget, target.entity).view(), row);
-  terms_.add(word_term(Field::kAction, event.action).view(), row);
-  terms_.add(code_term(Field::kActionClass, static_cast<uint8_t>(event.action_class)).view(), row);
-  terms_.add(code_term(Field::kOutcome, static_cast<uint8_t>(event.outcome)).view(), row);
-  terms_.add(word_term(Field::kSource, event.source).view(), row);
-  if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
+  terms_.begin_row();
+  note_entity(Field::kActor, event.actor.entity);
+  note_targets(event.targets);
+  terms_.note(word_term(Field::kAction, event.action).view());
+  note_code(Field::kActionClass, static_cast<uint8_t>(event.action_class));
+  note_code(Field::kOutcome, static_cast<uint8_t>(event.outcome));
+  terms_.note(word_term(Field::kSource, event.source).view());
+  if (!event.url.empty()) terms_.note(word_term(Field::kUrl, event.url).view());
   for (const codec::ColumnValue& value : event.custom) {
     if (std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) {
-      terms_.add(column_term(value.column, value.value).view(), row);
+      terms_.note(column_term(value.column, value.value).view());
     }
   }
   return {};
 }
 
+void Builder::note_entity(Field field, Row entity) {
+  terms_.note_number(static_cast<uint8_t>(field), entity.value, entity_term(field, entity).view());
+}
+
+// Several targets may be one entity, in as many versions.
+void Builder::note_targets(const std::vector<codec::Pin>& targets) {
+  if (targets.size() == 1) return note_entity(Field::kTarget, targets.front().entity);
+  entities_.clear();
+  for (const codec::Pin& target : targets) entities_.push_back(target.entity);
+  std::sort(entities_.begin(), entities_.end());
+  entities_.erase(std::unique(entities_.begin(), entities_.end()), entities_.end());
+  for (const Row entity : entities_) note_entity(Field::kTarget, entity);
+}
+
+void Builder::note_code(Field field, uint8_t code) {
+  terms_.note_code(static_cast<uint8_t>(field), code, code_term(field, code).view());
+}
+
 Result<Buffer> Builder::body() {
+  KHIPU_TRY(terms_.check_bounds());
   Dictionary dictionary;
-  std::vector<uint32_t> rows;
-  for (const uint32_t number : terms_.ordered()) {
-    terms_.rows(number, rows);
-    dictionary.add(terms_.term(number), rows, header_.rows);
-  }
+  const TermLists::Ordered lists(terms_);
+  for (size_t i = 0; i < lists.size(); ++i) dictionary.add(lists.term(i), lists.rows(i), header_.rows);
   header_.terms = terms_.count();
   header_.pages = dictionary.count;
 

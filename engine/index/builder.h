@@ -27,12 +27,16 @@ class Builder {
   Result<File> finish();
 
  private:
+  void note_entity(Field field, Row entity);
+  void note_targets(const std::vector<codec::Pin>& targets);
+  void note_code(Field field, uint8_t code);
   Result<Buffer> body();
 
   Header header_;
   std::vector<uint32_t> indexed_columns_;
   std::vector<int64_t> times_, recorded_, offsets_;
   TermLists terms_;
+  std::vector<Row> entities_;  // scratch
 };
 
 // Leaf hashes of the body's blocks, and their RFC 6962 root.
