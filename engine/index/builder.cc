@@ -100,38 +100,27 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   times_.push_back(event.occurred_at);
   recorded_.push_back(event.recorded_at);
   offsets_.push_back(static_cast<int64_t>(frame_offset));
-  terms_.begin_row();
-  note_entity(Field::kActor, event.actor.entity);
-  note_targets(event.targets);
-  terms_.note(word_term(Field::kAction, event.action).view());
-  note_code(Field::kActionClass, static_cast<uint8_t>(event.action_class));
-  note_code(Field::kOutcome, static_cast<uint8_t>(event.outcome));
-  terms_.note(word_term(Field::kSource, event.source).view());
-  if (!event.url.empty()) terms_.note(word_term(Field::kUrl, event.url).view());
+  add_entity(Field::kActor, event.actor.entity, row);
+  for (const codec::Pin& target : event.targets) add_entity(Field::kTarget, target.entity, row);
+  terms_.add(word_term(Field::kAction, event.action).view(), row);
+  add_code(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
+  add_code(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
+  terms_.add(word_term(Field::kSource, event.source).view(), row);
+  if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
   for (const codec::ColumnValue& value : event.custom) {
     if (std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) {
-      terms_.note(column_term(value.column, value.value).view());
+      terms_.add(column_term(value.column, value.value).view(), row);
     }
   }
   return {};
 }
 
-void Builder::note_entity(Field field, Row entity) {
-  terms_.note_number(static_cast<uint8_t>(field), entity.value, entity_term(field, entity).view());
+void Builder::add_entity(Field field, Row entity, uint32_t row) {
+  terms_.add_number(static_cast<uint8_t>(field), entity.value, entity_term(field, entity).view(), row);
 }
 
-// Several targets may be one entity, in as many versions.
-void Builder::note_targets(const std::vector<codec::Pin>& targets) {
-  if (targets.size() == 1) return note_entity(Field::kTarget, targets.front().entity);
-  entities_.clear();
-  for (const codec::Pin& target : targets) entities_.push_back(target.entity);
-  std::sort(entities_.begin(), entities_.end());
-  entities_.erase(std::unique(entities_.begin(), entities_.end()), entities_.end());
-  for (const Row entity : entities_) note_entity(Field::kTarget, entity);
-}
-
-void Builder::note_code(Field field, uint8_t code) {
-  terms_.note_code(static_cast<uint8_t>(field), code, code_term(field, code).view());
+void Builder::add_code(Field field, uint8_t code, uint32_t row) {
+  terms_.add_code(static_cast<uint8_t>(field), code, code_term(field, code).view(), row);
 }
 
 Result<Buffer> Builder::body() {

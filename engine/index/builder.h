@@ -25,18 +25,17 @@ class Builder {
   };
   // kLimit when an index would not fit 4 GiB. The builder is spent.
   Result<File> finish();
+  // The same without the hashes, for who keeps it in memory.
+  Result<Buffer> body();
 
  private:
-  void note_entity(Field field, Row entity);
-  void note_targets(const std::vector<codec::Pin>& targets);
-  void note_code(Field field, uint8_t code);
-  Result<Buffer> body();
+  void add_entity(Field field, Row entity, uint32_t row);
+  void add_code(Field field, uint8_t code, uint32_t row);
 
   Header header_;
   std::vector<uint32_t> indexed_columns_;
   std::vector<int64_t> times_, recorded_, offsets_;
   TermLists terms_;
-  std::vector<Row> entities_;  // scratch
 };
 
 // Leaf hashes of the body's blocks, and their RFC 6962 root.

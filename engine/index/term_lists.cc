@@ -11,6 +11,8 @@
 namespace khipu::index {
 namespace {
 
+constexpr uint32_t kNoRow = UINT32_MAX;
+
 uint64_t random_seed() {
   static const uint64_t seed = uint64_t{std::random_device{}()} << 32 | std::random_device{}();
   return seed;
@@ -49,11 +51,9 @@ TermLists::TermLists() : seed_(random_seed()), table_(1024) {
   for (Numbers& numbers : numbers_) numbers.slots.resize(256);
 }
 
-void TermLists::begin_row() { first_ = kFirstOfRow; }
-
 uint64_t TermLists::hash_of(uint64_t key) const { return XXH3_64bits_withSeed(&key, sizeof key, seed_); }
 
-uint32_t TermLists::add(Bytes term) {
+uint32_t TermLists::make(Bytes term) {
   const uint32_t number = count();
   terms_.push_back({static_cast<uint32_t>(keys_.size()), static_cast<uint32_t>(term.size())});
   append(keys_, term);
@@ -70,15 +70,14 @@ uint32_t TermLists::find_or_add(Bytes term) {
     const uint32_t number = table_[place].number - 1;
     if (this->term(number) == as_text(term)) return number;
   }
-  const uint32_t number = add(term);
+  const uint32_t number = make(term);
   table_[place] = {tag, number + 1};
-  if (2 * size_t{count()} > table_.size()) grow();
+  if (2 * ++used_ > table_.size()) grow();
   return number;
 }
 
-// Terms that note_number() and note_code() know are not in the table, and count all the same: it is the emptier.
 void TermLists::grow() {
-  std::vector<Place> old(4 * table_.size());
+  std::vector<Place> old(2 * table_.size());
   old.swap(table_);
   const size_t mask = table_.size() - 1;
   for (const Place& one : old) {
@@ -91,7 +90,7 @@ void TermLists::grow() {
 }
 
 void TermLists::grow(Numbers& numbers) const {
-  std::vector<Numbers::Slot> old(4 * numbers.slots.size());
+  std::vector<Numbers::Slot> old(2 * numbers.slots.size());
   old.swap(numbers.slots);
   const size_t mask = numbers.slots.size() - 1;
   for (const Numbers::Slot& slot : old) {
@@ -102,25 +101,25 @@ void TermLists::grow(Numbers& numbers) const {
   }
 }
 
-void TermLists::note_number(uint8_t field, uint64_t key, Bytes term) {
+void TermLists::add_number(uint8_t field, uint64_t key, Bytes term, uint32_t row) {
   KHIPU_ASSERT(field < kNumberFields);
   Numbers& numbers = numbers_[field];
   const size_t mask = numbers.slots.size() - 1;
   size_t place = hash_of(key) & mask;
   for (; numbers.slots[place].number != 0; place = (place + 1) & mask) {
-    if (numbers.slots[place].key == key) return put(numbers.slots[place].number - 1);
+    if (numbers.slots[place].key == key) return put(numbers.slots[place].number - 1, row);
   }
-  const uint32_t number = add(term);
+  const uint32_t number = make(term);
   numbers.slots[place] = {key, number + 1};
   if (2 * ++numbers.used > numbers.slots.size()) grow(numbers);
-  put(number);
+  put(number, row);
 }
 
-void TermLists::note_code(uint8_t field, uint8_t code, Bytes term) {
+void TermLists::add_code(uint8_t field, uint8_t code, Bytes term, uint32_t row) {
   KHIPU_ASSERT(field < kCodeFields);
   uint32_t& number = codes_[field][code];
-  if (number == 0) number = add(term) + 1;
-  put(number - 1);
+  if (number == 0) number = make(term) + 1;
+  put(number - 1, row);
 }
 
 Result<void> TermLists::check_bounds() const {
@@ -134,21 +133,32 @@ TermLists::Ordered::Ordered(const TermLists& lists) : lists_(lists) {
   for (uint32_t number = 0; number < terms; ++number) keyed[number].number = number;
   sort_from(std::span(keyed), 0, [&](uint32_t number) { return lists.term(number); });
 
-  std::vector<uint32_t> next(terms);  // by number: how many rows, then where the next one goes
-  for (const uint32_t entry : lists.entries_) ++next[entry & ~kFirstOfRow];
+  struct Count {
+    uint32_t next = 0;      // how many rows, then where the next one goes
+    uint32_t row = kNoRow;  // the last one
+  };
+  std::vector<Count> counts(terms);  // by number
+  const auto each = [&](const auto& visit) {
+    uint32_t row = UINT32_MAX;
+    for (const uint32_t entry : lists.entries_) {
+      row += entry >> 31;
+      Count& count = counts[entry & ~kFirstOfRow];
+      if (std::exchange(count.row, row) != row) visit(count, row);
+    }
+  };
+  each([](Count& count, uint32_t) { ++count.next; });
   order_.resize(terms);
   starts_.resize(terms + 1);
-  for (uint32_t i = 0, at = 0; i < terms; ++i) {
+  uint32_t at = 0;
+  for (uint32_t i = 0; i < terms; ++i) {
     order_[i] = keyed[i].number;
-    at += std::exchange(next[order_[i]], at);
+    Count& count = counts[order_[i]];
+    at += std::exchange(count.next, at);
+    count.row = kNoRow;
     starts_[i + 1] = at;
   }
-  rows_.resize(lists.entries_.size());
-  uint32_t row = UINT32_MAX;
-  for (const uint32_t entry : lists.entries_) {
-    row += entry >> 31;
-    rows_[next[entry & ~kFirstOfRow]++] = row;
-  }
+  rows_.resize(at);
+  each([&](Count& count, uint32_t row) { rows_[count.next++] = row; });
 }
 
 }  // namespace khipu::index

@@ -17,12 +17,11 @@ namespace khipu::index {
 class TermLists {
  public:
   TermLists();
-  // Everything noted from now on is the next row's. The caller notes a term of a row once.
-  void begin_row();
-  void note(Bytes term) { put(find_or_add(term)); }
+  // Rows come ascending from 0, none without a term; the same term of a row again changes nothing.
+  void add(Bytes term, uint32_t row) { put(find_or_add(term), row); }
   // The same for a term that is `term` whenever `field` and `key` are these: most terms are, and cost less this way.
-  void note_number(uint8_t field, uint64_t key, Bytes term);
-  void note_code(uint8_t field, uint8_t code, Bytes term);
+  void add_number(uint8_t field, uint64_t key, Bytes term, uint32_t row);
+  void add_code(uint8_t field, uint8_t code, Bytes term, uint32_t row);
 
   uint32_t count() const { return static_cast<uint32_t>(terms_.size()); }
   // kLimit beyond what the numbers below can count.
@@ -64,10 +63,10 @@ class TermLists {
     return as_text(Bytes(keys_).subspan(terms_[number].from, terms_[number].size));
   }
   uint32_t find_or_add(Bytes term);
-  uint32_t add(Bytes term);
-  void put(uint32_t number) {
-    entries_.push_back(number | first_);
-    first_ = 0;
+  uint32_t make(Bytes term);
+  void put(uint32_t number, uint32_t row) {
+    entries_.push_back(row == rows_ ? number : number | kFirstOfRow);
+    rows_ = row;
   }
   void grow();
   void grow(Numbers& numbers) const;
@@ -75,11 +74,12 @@ class TermLists {
 
   const uint64_t seed_;
   std::vector<Place> table_;  // never more than half full, as the slots of numbers_
+  size_t used_ = 0;
   std::array<Numbers, kNumberFields> numbers_;
   std::array<std::array<uint32_t, 256>, kCodeFields> codes_{};  // number plus one
   std::vector<Span> terms_;
   std::vector<uint32_t> entries_;  // numbers of terms; the first one of each row is marked
-  uint32_t first_ = 0;
+  uint32_t rows_ = UINT32_MAX;     // the newest entry's row
   Buffer keys_;
 };
 

@@ -9,6 +9,7 @@
 #include "engine/segment/reader.h"
 #include "engine/snapshot/index_cache.h"
 #include "engine/snapshot/segment_cache.h"
+#include "engine/snapshot/tail_index.h"
 
 namespace khipu::snapshot {
 namespace {
@@ -35,6 +36,7 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<os::Directory> root, 
   store->cache_ = std::make_unique<SegmentCache>(*store->root_, store->options_.open_files_max);
   store->indexes_ =
       std::make_unique<IndexCache>(*store->root_, store->options_.index_bytes_max, store->options_.index_files_max);
+  store->tail_ = std::make_unique<TailIndex>(store->options_.tail_piece_rows, store->options_.tail_run_rows);
   return store;
 }
 
