@@ -21,12 +21,14 @@ Error corrupt(std::string message) { return {Code::kCorrupt, std::move(message)}
 }  // namespace
 
 struct Snapshot::Checkers {
-  struct One {
-    std::unique_ptr<tree::HashSource> source;
-    std::optional<tree::Checker> checker;
-  };
-  std::mutex mutex;
-  std::array<One, kTableCount> tables;
+  std::mutex mutex;  // guards the member below
+  std::array<std::shared_ptr<SharedChecker>, kTableCount> tables;
+  std::shared_ptr<SharedChecker> of(const Snapshot& snapshot, CheckerCache& cache, TableId table) {
+    const std::lock_guard hold(mutex);
+    std::shared_ptr<SharedChecker>& one = tables[index_of(table)];
+    if (!one) one = cache.of(table, snapshot.size(table), snapshot.root(table));
+    return one;
+  }
 };
 
 Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<os::Directory> root, StoreOptions options) {
@@ -229,11 +231,13 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
     checked.finding = "frame-corrupt";
     return checked;
   }
-  const std::lock_guard hold(checkers_->mutex);
-  Checkers::One& one = checkers_->tables[index_of(table)];
+  const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
+  SharedChecker& one = *shared;
+  const std::lock_guard hold(one.mutex);
   if (!one.source) {
-    KHIPU_TRY_ASSIGN(one.source, hashes(table));
-    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *one.source));
+    KHIPU_TRY_ASSIGN(auto source, hashes(table));
+    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
+    if (one.checker) one.source = std::move(source);
   }
   if (!one.checker) {
     checked.finding = "tile-mismatch";
