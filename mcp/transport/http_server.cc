@@ -113,11 +113,22 @@ bool HttpServer::wait_until_idle(std::chrono::milliseconds wait_max) {
   return idle_.wait_for(lock, wait_max, [this] { return open_.empty(); });
 }
 
+void HttpServer::count_request(int change) {
+  const std::lock_guard lock(mutex_);
+  requests_ += static_cast<size_t>(change);
+  if (requests_ == 0) idle_.notify_all();
+}
+
+bool HttpServer::wait_until_answered(std::chrono::milliseconds wait_max) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, wait_max, [this] { return requests_ == 0; });
+}
+
 bool HttpServer::process_and_close_socket(socket_t socket) {
   bool is_admitted = false;
   {
     const std::lock_guard lock(mutex_);
-    is_admitted = !cutting_ && open_.size() < limits_.connections_max;
+    is_admitted = !stopping_ && !cutting_ && open_.size() < limits_.connections_max;
     if (is_admitted) open_.insert(socket);
   }
   bool is_served = false;
@@ -149,8 +160,10 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
         // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
         const auto stream = make_stream();
         current_status = 0;
+        count_request(1);
         const bool served = process_request(*stream, address, port, {}, 0, close_connection || stopping_,
                                             connection_closed, frame_body);
+        count_request(-1);
         if (current_status >= 400 || stopping_) connection_closed = true;
         return served;
       });
