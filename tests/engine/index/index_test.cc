@@ -123,6 +123,45 @@ TEST_CASE("index: every term's rows are those a look through all events finds, w
   CHECK(rows_of(*reader, column_term(2, codec::Value::of_integer(7))).count() == 0);  // a column that is not indexed
 }
 
+TEST_CASE("index: terms stand in the order of their bytes, also where they begin alike for long or hold zeroes") {
+  std::mt19937_64 random(5);
+  std::vector<std::string> words(3000);
+  Builder builder({3}, {1000}, {});
+  std::map<std::string, std::vector<uint32_t>> expected_rows;  // by term
+  codec::EventRecord event;
+  for (uint32_t row = 0; row < words.size(); ++row) {
+    std::string& word = words[row];
+    word = std::string(random() % 20, 'a');
+    for (uint64_t i = 1 + random() % 12; i > 0; --i) word += random() % 2 == 0 ? '\0' : static_cast<char>(0xff);
+    event.action = word;
+    const Row target{random() % 300 << (random() % 50)};
+    event.targets = {{target, target}, {target, {target.value + 1}}};  // one entity in two versions
+    REQUIRE(builder.add(64 + row, event).ok());
+    expected_rows['\3' + word].push_back(row);
+    expected_rows[std::string(as_text(entity_term(Field::kTarget, target).view()))].push_back(row);
+  }
+  const auto reader = reader_of(builder.finish().value());
+  std::vector<std::string> order;
+  REQUIRE(reader
+              ->each({},
+                     [&](Bytes term, const List& list) {
+                       order.emplace_back(as_text(term));
+                       const auto found = expected_rows.find(order.back());
+                       if (found == expected_rows.end()) return true;
+                       RowSet rows(reader->rows()), wanted(reader->rows());
+                       REQUIRE(reader->add(list, rows).ok());
+                       for (const uint32_t row : found->second) wanted.add(row);
+                       REQUIRE(rows == wanted);
+                       REQUIRE(list.count == found->second.size());
+                       expected_rows.erase(found);
+                       return true;
+                     })
+              .ok());
+  CHECK(expected_rows.empty());
+  CHECK(std::is_sorted(order.begin(), order.end()));
+  CHECK(std::adjacent_find(order.begin(), order.end()) == order.end());
+}
+
 TEST_CASE("index: the terms under a prefix are the urls that begin so") {
   const std::vector<Sample> from = samples(5, 3000, true);
   const auto reader = reader_of(build(from));
