@@ -22,12 +22,13 @@ MAY_USE = {
     "engine/proof": _engine("base crypto codec tree"),
     "engine/segment": _engine("base os codec"),
     "engine/registry": _engine("base codec"),
-    "engine/protect": _engine("base crypto registry"),
+    # codec: KEY statements are its structs; os: key files and the wrapped keys in keys/ are read and written here
+    "engine/protect": _engine("base os codec crypto registry"),
     "engine/index": _engine("base os crypto codec tree segment registry protect"),
     "engine/snapshot": _engine("base os codec crypto tree segment registry index"),
     "engine/ingest": _engine("base os codec registry protect"),
     "engine/retention": _engine("base segment registry snapshot"),
-    "engine/writer": _engine("base os codec crypto tree segment registry index snapshot ingest retention"),
+    "engine/writer": _engine("base os codec crypto tree segment registry index snapshot ingest retention protect"),
     "engine/query": _engine("base crypto codec tree proof segment registry protect index snapshot"),
     "engine/verify": _engine("base os codec crypto tree segment registry protect index"),
     "engine/import": _engine("base os crypto codec registry ingest"),
@@ -58,6 +59,7 @@ ONLY_IN = [
      "the engine never sees JSON; a proof is a JSON document that leaves it"),
     (r"simdjson", {"engine/ingest", "engine/import"}, "JSON is parsed where it comes in"),
     (r"httplib", {"engine/daemon", "mcp/transport"}, "HTTP is behind one facade in each program"),
+    (r"rhonabwy", {"mcp/auth"}, "signed tokens of others are taken in one place"),
     (r"CLI/", {"engine/cli", "mcp"}, "arguments are parsed in engine/cli and in the MCP program"),
     (r"toml", {"engine/daemon", "engine/cli", "engine/import", "mcp"}, "configuration is read by the programs"),
 ]

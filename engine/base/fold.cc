@@ -1,10 +1,10 @@
-#include "engine/query/fold.h"
+#include "engine/base/fold.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
 
-namespace khipu::query {
+namespace khipu {
 namespace {
 
 struct Run {
@@ -12,7 +12,7 @@ struct Run {
   int32_t delta;
 };
 constexpr Run kRuns[] = {
-#include "engine/query/fold_table.inc"
+#include "engine/base/fold_table.inc"
 };
 
 char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -45,7 +45,7 @@ size_t sequence(std::string_view text, uint32_t& point) {
   return size;
 }
 
-void put(std::string& to, uint32_t point) {
+void put_code_point(std::string& to, uint32_t point) {
   if (point < 0x80) {
     to += static_cast<char>(point);
   } else if (point < 0x800) {
@@ -82,7 +82,7 @@ std::string fold(std::string_view text) {
       size = 1;
       out += text[0];
     } else if (const uint32_t lowered = lower(point); lowered != point) {
-      put(out, lowered);
+      put_code_point(out, lowered);
     } else {
       out += text.substr(0, size);
     }
@@ -107,4 +107,4 @@ bool equals_folded(std::string_view text, std::string_view folded) {
   return is_ascii(text) ? equal_ascii(text, folded) : fold(text) == folded;
 }
 
-}  // namespace khipu::query
+}  // namespace khipu
