@@ -25,6 +25,11 @@ Result<std::shared_ptr<os::Mapping>> SegmentView::map_locked(uint64_t end) {
   return mapping_;
 }
 
+std::shared_ptr<const std::vector<uint32_t>> SegmentView::walked(uint64_t rows) {
+  const std::lock_guard hold(mutex_);
+  return offsets_ && offsets_->size() >= rows ? offsets_ : nullptr;
+}
+
 Result<std::shared_ptr<const std::vector<uint32_t>>> SegmentView::offsets(uint64_t rows, uint64_t end) {
   const std::lock_guard hold(mutex_);
   if (offsets_ && offsets_->size() >= rows) return std::shared_ptr<const std::vector<uint32_t>>(offsets_);

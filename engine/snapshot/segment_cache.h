@@ -25,6 +25,8 @@ class SegmentView {
   Result<std::shared_ptr<os::Mapping>> map(uint64_t end);
   // Offsets of the first rows of the segment, at most `rows` of them, all below `end`. Fewer when a frame's length
   // makes no sense: the rows behind it cannot be found. Walks lengths only, once; checks nothing.
+  // nullptr when nobody has walked that far yet.
+  std::shared_ptr<const std::vector<uint32_t>> walked(uint64_t rows);
   Result<std::shared_ptr<const std::vector<uint32_t>>> offsets(uint64_t rows, uint64_t end);
   const os::File& file() const { return *file_; }
 

@@ -194,6 +194,22 @@ Result<void> Snapshot::check_commit() {
   return {};
 }
 
+// The payload of the frame that begins there, copied: what is checked is what is shown. nullopt: it is not a sound one.
+static Result<std::optional<Buffer>> payload_at(const SegmentView& view, uint64_t offset, uint64_t end) {
+  std::optional<Buffer> none;
+  if (offset > end || end - offset < codec::kFrameHeaderSize) return none;
+  std::array<uint8_t, codec::kFrameHeaderSize> header;
+  KHIPU_TRY(view.file().read_exactly(offset, header));
+  const uint64_t length = load_le<uint32_t>(header.data());
+  Buffer bytes(std::min<uint64_t>(codec::kFrameHeaderSize + length, end - offset));
+  KHIPU_TRY(view.file().read_exactly(offset, bytes));
+  const codec::ParsedFrame parsed = codec::parse_frame(bytes);
+  if (parsed.fault != codec::FrameFault::kNone) return none;
+  const Result<codec::FrameFacts> facts = codec::frame_facts(parsed.frame.payload);
+  if (!facts.ok() || facts->kind != parsed.frame.kind || facts->time_us != parsed.frame.time_us) return none;
+  return std::optional(Buffer(parsed.frame.payload.begin(), parsed.frame.payload.end()));
+}
+
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   if (const Purge* purge = meta_->purge_of(table, row)) return purged_error(*purge);
   const SegmentInfo* const info = segment_of(table, row);
@@ -202,54 +218,54 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
                  fmt::format("{} has rows 0 to {}, not {}", table_name(table), size(table), row.value)};
   }
   CheckedRecord checked;
-  checked.where = fmt::format("{} row {}, {}", table_name(table), row.value, segment::segment_name(info->number));
+  const std::string segment =
+      fmt::format("{} row {}, {}", table_name(table), row.value, segment::segment_name(info->number));
+  checked.where = segment;
   KHIPU_TRY_ASSIGN(const auto view, this->view(table, *info));
   if (!view) {
     checked.finding = "segment-missing";
     return checked;
   }
-  const auto offsets = view->offsets(info->rows, info->end_offset);
+  const auto check_at = [&](uint64_t offset) -> Result<void> {
+    checked.where = fmt::format("{} offset {}", segment, offset);
+    checked.finding = "frame-corrupt";
+    KHIPU_TRY_ASSIGN(std::optional<Buffer> payload, payload_at(*view, offset, info->end_offset));
+    if (!payload) return {};
+    const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
+    SharedChecker& one = *shared;
+    const std::lock_guard hold(one.mutex);
+    if (!one.source) {
+      KHIPU_TRY_ASSIGN(auto source, hashes(table));
+      KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
+      if (one.checker) one.source = std::move(source);
+    }
+    checked.finding = "tile-mismatch";
+    if (!one.checker) return {};
+    KHIPU_TRY_ASSIGN(checked.intact, one.checker->check(row.value, tree::leaf_hash(*payload), *one.source));
+    checked.finding = checked.intact ? "" : "leaf-mismatch";
+    if (checked.intact) checked.payload = *std::move(payload);
+    return {};
+  };
   const uint64_t index = row.value - info->first_row.value;
+  // A segment's index spares a cold reader the walk through the whole file. It only says where to look: what is there
+  // is held against the leaf, and when it does not fit, the walk decides what is told.
+  if (table == TableId::kLogs && !view->walked(info->rows)) {
+    const auto known = segment_index(*info);
+    if (known.ok() && *known) {
+      const Result<index::Column> offsets = (*known)->offsets();
+      if (offsets.ok() && index < (*known)->rows()) {
+        KHIPU_TRY(check_at(static_cast<uint64_t>((*offsets)[index])));
+      }
+      if (checked.intact) return checked;
+    }
+  }
+  const auto offsets = view->offsets(info->rows, info->end_offset);
   if (!offsets.ok() || index >= offsets.value()->size()) {
+    checked.where = segment;
     checked.finding = offsets.ok() ? "frame-corrupt" : "segment-truncated";
     return checked;
   }
-  const uint64_t offset = (*offsets.value())[index];
-  checked.where += fmt::format(" offset {}", offset);
-  std::array<uint8_t, codec::kFrameHeaderSize> header;
-  KHIPU_TRY(view->file().read_exactly(offset, header));
-  const uint64_t length = load_le<uint32_t>(header.data());
-  Buffer bytes(std::min<uint64_t>(codec::kFrameHeaderSize + length, info->end_offset - offset));
-  KHIPU_TRY(view->file().read_exactly(offset, bytes));  // a copy: what is checked is what is shown
-  const codec::ParsedFrame parsed = codec::parse_frame(bytes);
-  if (parsed.fault != codec::FrameFault::kNone) {
-    checked.finding = "frame-corrupt";
-    return checked;
-  }
-  const Result<codec::FrameFacts> facts = codec::frame_facts(parsed.frame.payload);
-  if (!facts.ok() || facts->kind != parsed.frame.kind || facts->time_us != parsed.frame.time_us) {
-    checked.finding = "frame-corrupt";
-    return checked;
-  }
-  const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
-  SharedChecker& one = *shared;
-  const std::lock_guard hold(one.mutex);
-  if (!one.source) {
-    KHIPU_TRY_ASSIGN(auto source, hashes(table));
-    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
-    if (one.checker) one.source = std::move(source);
-  }
-  if (!one.checker) {
-    checked.finding = "tile-mismatch";
-    return checked;
-  }
-  KHIPU_TRY_ASSIGN(const bool ours, one.checker->check(row.value, tree::leaf_hash(parsed.frame.payload), *one.source));
-  if (!ours) {
-    checked.finding = "leaf-mismatch";
-    return checked;
-  }
-  checked.intact = true;
-  checked.payload.assign(parsed.frame.payload.begin(), parsed.frame.payload.end());
+  KHIPU_TRY(check_at((*offsets.value())[index]));
   return checked;
 }
 

@@ -149,7 +149,7 @@ TEST_CASE("cli: prove refuses what cannot be proven, and says why") {
   };
   refused({}, "give one of");
   refused({"4", "--rows", "1:2"}, "give one of");
-  refused({"9"}, "the log has events 0 to 9, not 9");
+  refused({"9"}, "the log has events 0 to 8, not 9");
   refused({"x"}, "whole number");
   refused({"-1"}, "whole number");
   refused({"4", "--at", "2"}, "covers 2 events");
