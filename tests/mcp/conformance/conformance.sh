@@ -69,8 +69,7 @@ case $gate in
       ask $era 5 --method tools/call --tool-name no_such_tool
       ask $era 0 --method resources/list
       ask $era 0 --method resources/templates/list
-      for uri in audit://schema audit://coverage audit://checkpoint/latest audit://guide/query audit://event/1 \
-        audit://event/1/raw audit://entity/user/u-1 audit://proof/1; do
+      for uri in audit://schema audit://checkpoint/latest audit://event/1/raw audit://entity/user/u-1; do
         ask $era 0 --method resources/read --uri "$uri"
       done
       ask $era 0 --method prompts/list
