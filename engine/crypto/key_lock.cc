@@ -10,12 +10,12 @@ namespace khipu::crypto {
 namespace {
 
 constexpr std::string_view kFamily = "khipu-locked-key/";
-constexpr std::string_view kFormat = "khipu-locked-key/v1\n";
+constexpr std::string_view kLockFormat = "khipu-locked-key/v1\n";
 constexpr std::string_view kKdf = "kdf: argon2id ";
 constexpr std::string_view kBox = "box: KHIPU-LOCKED-1 ";
 constexpr size_t kSaltSize = crypto_pwhash_argon2id_SALTBYTES;
 
-Error bad(const char* why) { return Error{Code::kCorrupt, std::string("locked key: ") + why}; }
+Error bad_lock(const char* why) { return Error{Code::kCorrupt, std::string("locked key: ") + why}; }
 
 bool in_bounds(const LockCost& cost) {
   return cost.passes >= kLockCostMin.passes && cost.passes <= kLockCostMax.passes &&
@@ -48,7 +48,7 @@ std::optional<uint32_t> take_number(std::string_view& rest) {
 }
 
 // "PREFIX...\n": what stands between, taken off the front.
-std::optional<std::string_view> take_line(std::string_view& rest, std::string_view prefix) {
+std::optional<std::string_view> take_lock_line(std::string_view& rest, std::string_view prefix) {
   const size_t end = rest.find('\n');
   if (end == std::string_view::npos || !rest.starts_with(prefix) || end < prefix.size()) return std::nullopt;
   const std::string_view line = rest.substr(prefix.size(), end - prefix.size());
@@ -64,7 +64,7 @@ Result<SecretBytes> lock_key(const Key& key, Bytes passphrase, LockCost cost) {
   std::array<uint8_t, kSaltSize> salt;
   random_fill(salt);
   KHIPU_TRY_ASSIGN(const SecretBytes secret, derive(passphrase, cost, salt));
-  std::string head(kFormat);
+  std::string head(kLockFormat);
   head += kKdf;
   head += std::to_string(cost.passes) + " " + std::to_string(cost.memory_kib) + " " + base64(salt) + "\n";
   Buffer box(kAeadNonceSize + text.size() + kAeadTagSize);
@@ -79,25 +79,25 @@ Result<SecretBytes> lock_key(const Key& key, Bytes passphrase, LockCost cost) {
 Result<SecretBytes> unlock_key(Bytes text, Bytes passphrase) {
   if (text.size() > kLockedKeySizeBytesMax) return Error{Code::kLimit, "locked key: larger than 4096 bytes"};
   std::string_view rest = as_text(text);
-  if (!rest.starts_with(kFormat)) {
+  if (!rest.starts_with(kLockFormat)) {
     if (rest.starts_with(kFamily)) return Error{Code::kUnsupported, "locked key: another version of the format"};
-    return bad("the first line must be khipu-locked-key/v1");
+    return bad_lock("the first line must be khipu-locked-key/v1");
   }
-  rest.remove_prefix(kFormat.size());
-  std::optional<std::string_view> kdf = take_line(rest, kKdf);
-  if (!kdf) return bad("the second line must be kdf: argon2id PASSES KIB SALT");
+  rest.remove_prefix(kLockFormat.size());
+  std::optional<std::string_view> kdf = take_lock_line(rest, kKdf);
+  if (!kdf) return bad_lock("the second line must be kdf: argon2id PASSES KIB SALT");
   const Bytes head = text.first(text.size() - rest.size());
   const std::optional<uint32_t> passes = take_number(*kdf), memory = take_number(*kdf);
   const std::optional<Buffer> salt = from_base64(*kdf);
   if (!passes || !memory || !salt || salt->size() != kSaltSize) {
-    return bad("the second line must be kdf: argon2id PASSES KIB SALT");
+    return bad_lock("the second line must be kdf: argon2id PASSES KIB SALT");
   }
   const LockCost cost{*passes, *memory};
-  if (!in_bounds(cost)) return bad("its cost is out of bounds: passes 1 to 10, memory 8 MiB to 1 GiB");
-  const std::optional<std::string_view> encoded = take_line(rest, kBox);
+  if (!in_bounds(cost)) return bad_lock("its cost is out of bounds: passes 1 to 10, memory 8 MiB to 1 GiB");
+  const std::optional<std::string_view> encoded = take_lock_line(rest, kBox);
   const std::optional<Buffer> box = encoded ? from_base64(*encoded) : std::nullopt;
   if (!box || !rest.empty() || box->size() <= kAeadNonceSize + kAeadTagSize) {
-    return bad("the third and last line must be box: KHIPU-LOCKED-1 BASE64");
+    return bad_lock("the third and last line must be box: KHIPU-LOCKED-1 BASE64");
   }
   KHIPU_TRY_ASSIGN(const SecretBytes secret, derive(passphrase, cost, *salt));
   SecretBytes opened(box->size() - kAeadNonceSize - kAeadTagSize);

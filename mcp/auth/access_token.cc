@@ -13,9 +13,9 @@ constexpr double kTimeMax = 253402300799;  // the year 9999
 constexpr size_t kSubjectSizeMax = 128;
 constexpr size_t kScopeListMax = 256;
 
-Error refused(std::string why) { return {Code::kForbidden, std::move(why)}; }
+Error rejected(std::string why) { return {Code::kForbidden, std::move(why)}; }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower_case(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool is_printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
@@ -25,9 +25,9 @@ bool is_printable(std::string_view text) {
 Result<std::optional<double>> time_of(const Json& claims, const char* name) {
   const auto claim = claims.find(name);
   if (claim == claims.end()) return std::optional<double>();
-  if (!claim->is_number()) return refused(std::string(name) + " is not a number");
+  if (!claim->is_number()) return rejected(std::string(name) + " is not a number");
   const double seconds = claim->get<double>();
-  if (!std::isfinite(seconds) || seconds < 0 || seconds > kTimeMax) return refused(std::string(name) + " is no time");
+  if (!std::isfinite(seconds) || seconds < 0 || seconds > kTimeMax) return rejected(std::string(name) + " is no time");
   return std::optional<double>(seconds);
 }
 
@@ -47,7 +47,7 @@ Result<std::vector<std::string>> grants_of(const Json& claims) {
   const auto scope = claims.find("scope");
   std::vector<std::string> grants;
   if (scope == claims.end()) return grants;
-  if (!scope->is_string()) return refused("scope is not a text");
+  if (!scope->is_string()) return rejected("scope is not a text");
   const std::string padded = " " + scope->get<std::string>() + " ";
   for (size_t i = 0; i < khipu::auth::kGrantCount; ++i) {
     const auto grant = static_cast<khipu::auth::Grant>(i);
@@ -64,11 +64,11 @@ Result<std::vector<std::string>> list_of(const Json& claims, const char* name) {
   const auto claim = claims.find(name);
   if (claim == claims.end()) return list;
   if (!claim->is_array() || claim->empty() || claim->size() > kScopeListMax) {
-    return refused(std::string(name) + " is not a list of 1 to 256 names");
+    return rejected(std::string(name) + " is not a list of 1 to 256 names");
   }
   for (const Json& one : *claim) {
     if (!one.is_string() || one.get_ref<const std::string&>().empty()) {
-      return refused(std::string(name) + " holds something that is no name");
+      return rejected(std::string(name) + " holds something that is no name");
     }
     list.push_back(one.get<std::string>());
   }
@@ -86,10 +86,10 @@ Result<std::string> canonical_uri(std::string_view text) {
   const size_t mark = text.find("://");
   if (mark == std::string_view::npos) return wrong;
   std::string scheme(text.substr(0, mark));
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower);
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower_case);
   const std::string_view rest = text.substr(mark + 3);
   std::string host(rest.substr(0, rest.find('/')));
-  std::transform(host.begin(), host.end(), host.begin(), lower);
+  std::transform(host.begin(), host.end(), host.begin(), lower_case);
   std::string_view path = rest.substr(host.size());
   while (path.ends_with('/')) path.remove_suffix(1);
   const auto is_host = [&](std::string_view name) { return host == name || host.starts_with(std::string(name) + ":"); };
@@ -102,20 +102,20 @@ Result<std::string> canonical_uri(std::string_view text) {
 Result<jsonrpc::Caller> caller_of(const Json& claims, const Expected& expected, TimeUs now) {
   const auto issuer = claims.find("iss");
   if (issuer == claims.end() || !issuer->is_string() || issuer->get_ref<const std::string&>() != expected.issuer) {
-    return refused("the token is of another issuer");
+    return rejected("the token is of another issuer");
   }
-  if (!is_for(claims, expected.resource)) return refused("the token is for another audience");
+  if (!is_for(claims, expected.resource)) return rejected("the token is for another audience");
   const double seconds = static_cast<double>(now) / 1e6;
   KHIPU_TRY_ASSIGN(const std::optional<double> expires, time_of(claims, "exp"));
   KHIPU_TRY_ASSIGN(const std::optional<double> begins, time_of(claims, "nbf"));
   KHIPU_TRY(time_of(claims, "iat"));
-  if (!expires || seconds >= *expires + kSkewSeconds) return refused("the token has expired, or never says when");
-  if (begins && seconds + kSkewSeconds < *begins) return refused("the token is not valid yet");
+  if (!expires || seconds >= *expires + kSkewSeconds) return rejected("the token has expired, or never says when");
+  if (begins && seconds + kSkewSeconds < *begins) return rejected("the token is not valid yet");
   const auto subject = claims.find("sub");
-  if (subject == claims.end() || !subject->is_string()) return refused("the token names no subject");
+  if (subject == claims.end() || !subject->is_string()) return rejected("the token names no subject");
   const std::string& name = subject->get_ref<const std::string&>();
   if (name.empty() || name.size() > kSubjectSizeMax || !is_printable(name)) {
-    return refused("the subject is not 1 to 128 printable characters");
+    return rejected("the subject is not 1 to 128 printable characters");
   }
   jsonrpc::Caller caller;
   caller.id = "oauth:" + name;

@@ -5,7 +5,7 @@
 namespace khipu::mcp::transport {
 namespace {
 
-bool is_local(std::string_view origin) {
+bool is_local_origin(std::string_view origin) {
   for (const std::string_view name : {"http://127.0.0.1", "http://localhost", "http://[::1]"}) {
     if (origin == name || (origin.starts_with(name) && origin[name.size()] == ':')) return true;
   }
@@ -19,7 +19,7 @@ Result<std::string> fetch(const std::string& url, const FetchLimits& limits) {
   const size_t slash = mark == std::string::npos ? mark : url.find('/', mark + 3);
   const std::string origin = url.substr(0, slash);
   const std::string path = slash == std::string::npos ? "/" : url.substr(slash);
-  if (!origin.starts_with("https://") && !is_local(origin)) {
+  if (!origin.starts_with("https://") && !is_local_origin(origin)) {
     return Error{Code::kInvalid, "an address is https, or http on loopback"};
   }
   if (origin.find('@') != std::string::npos) return Error{Code::kInvalid, "an address names no user"};
