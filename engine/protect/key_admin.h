@@ -21,8 +21,8 @@ struct RoleDirectories {
 };
 
 // First keys: of each recipient a decrypt key and its public half; token root and today's key; fingerprint and digest
-// key. What an interrupted run left is taken up; kConflict when the writer has them all. `origin` names keys of no
-// recipient.
+// key. What is there already (an interrupted run's, or to add a recipient) stays; kConflict when all is. `origin` names
+// keys of no recipient.
 Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
                         const std::vector<std::string>& recipients, TimeUs now);
 

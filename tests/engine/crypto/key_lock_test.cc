@@ -48,7 +48,8 @@ TEST_CASE("key lock: every truncation is refused, and every changed character") 
   REQUIRE(sealed.ok());
   const std::string text = text_of(*sealed);
   for (size_t size = 0; size < text.size(); ++size) {
-    CHECK(unlock_key(as_bytes(text.substr(0, size)), as_bytes(kPassphrase)).error().code == Code::kCorrupt);
+    const Code code = unlock_key(as_bytes(text.substr(0, size)), as_bytes(kPassphrase)).error().code;
+    CHECK((code == Code::kCorrupt || code == Code::kUnsupported));  // cut behind the slash it may be another version
   }
   for (size_t i = 0; i < text.size(); i += 7) {  // each costs an Argon2id of 8 MiB where the form still fits
     std::string changed = text;
