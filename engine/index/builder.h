@@ -29,6 +29,8 @@ class Builder {
  private:
   Result<Buffer> body();
 
+  Result<void> add_protected(const codec::ColumnValue& column, uint32_t row);
+
   Header header_;
   std::vector<uint32_t> indexed_columns_;
   std::vector<int64_t> times_, recorded_, offsets_;

@@ -131,9 +131,9 @@ class Checker {
     if (known == type.fields.end()) return unknown_field(type, field);
     if (repeated(fields, index)) return invalid("named twice");
     if (field.remove) return {};
-    if (known->protection != codec::Protection::kNone) {
+    if (!known->rule.none()) {
       // P7: a field that is to be protected is never stored in the clear instead.
-      return Error{Code::kUnsupported, "the field is protected (" + std::string(name(known->protection)) +
+      return Error{Code::kUnsupported, "the field is protected (" + std::string(name(known->rule.protection)) +
                                            ") and this build cannot protect it; it is not stored in the clear"};
     }
     return value(field.value, known->kind);

@@ -50,7 +50,7 @@ Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& 
     return error;
   }
   QueryError unsupported("UNSUPPORTED_MATCH", argument + ".match", name(matcher.match), "");
-  if (field->protection != codec::Protection::kNone) {
+  if (!field->rule.none()) {
     unsupported.hint = "That field is protected: this reader holds no key to search it with.";
     return unsupported;
   }

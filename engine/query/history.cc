@@ -25,7 +25,7 @@ std::vector<FieldChange> differences(const std::vector<NamedOwnedValue>& before,
   std::vector<FieldChange> changes;
   for (const NamedOwnedValue& field : after) {
     const OwnedValue* old = find(before, field.name);
-    if (!asked(fields, field.name) || (old != nullptr && *old == field.value)) continue;
+    if (!asked(fields, field.name) || (old != nullptr && same_value(*old, field.value))) continue;
     changes.push_back({field.name, old == nullptr ? std::nullopt : std::optional(*old), field.value});
   }
   for (const NamedOwnedValue& field : before) {

@@ -151,6 +151,13 @@ void append_json_string(std::string& to, std::string_view text) {
   to += '"';
 }
 
+// {"withheld":"sealed","size_class":32}
+static void append_withheld(std::string& to, const Withheld& told) {
+  to += "{\"withheld\":\"" + std::string(codec::name(told.protection)) + '"';
+  if (told.size_class > 0) to += ",\"size_class\":" + std::to_string(told.size_class);
+  to += '}';
+}
+
 void append_value(std::string& to, const OwnedValue& value) {
   switch (value.kind) {
     case codec::Value::Kind::kText: append_json_string(to, value.text); return;
@@ -164,6 +171,7 @@ void append_value(std::string& to, const OwnedValue& value) {
       [[fallthrough]];
     case codec::Value::Kind::kInteger:
     case codec::Value::Kind::kUnsigned: to += value.as_text(); return;
+    case codec::Value::Kind::kProtected: append_withheld(to, withheld(value)); return;
   }
 }
 

@@ -256,12 +256,6 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
     const codec::TypeSchema* known = schema_->type(type->type.name);
     if (known && *known == type->type) return {};  // says nothing new
     KHIPU_TRY(registry::check_type(*schema_, type->type));
-    for (const codec::FieldSchema& field : type->type.fields) {
-      // Nothing seals a value yet, and a protected field is never stored in the clear instead (P7).
-      if (field.protection == codec::Protection::kNone && field.index == codec::BlindIndex::kNone) continue;
-      return Error{Code::kUnsupported, fmt::format("type {}: field {} is protected, which this version cannot do",
-                                                   type->type.name, field.name)};
-    }
     auto next = std::make_shared<registry::Schema>(*schema_);
     next->apply(type->type);
     schema_ = std::move(next);

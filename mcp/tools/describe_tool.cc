@@ -15,7 +15,7 @@ double share(uint64_t part, uint64_t whole) {
 std::string share_text(double value) { return OrderedJson(value).dump(); }
 
 std::vector<std::string> match_modes(const codec::FieldSchema& field) {
-  if (field.protection != codec::Protection::kNone || field.kind == codec::ValueKind::kNumber) return {"exact"};
+  if (!field.rule.none() || field.kind == codec::ValueKind::kNumber) return {"exact"};
   return {"exact", "exact_ci", "prefix", "contains"};
 }
 
@@ -88,11 +88,11 @@ class DescribeTool final : public AuditTool {
       for (const codec::FieldSchema& field : type.fields) {
         fields.push_back({{"name", field.name},
                           {"kind", codec::name(field.kind)},
-                          {"protection", codec::name(field.protection)},
+                          {"protection", codec::name(field.rule.protection)},
                           {"match", match_modes(field)},
                           {"required", field.required}});
         cells.push_back({type.name, std::to_string(entities), field.name, std::string(codec::name(field.kind)),
-                         std::string(codec::name(field.protection)), join(match_modes(field), "|"),
+                         std::string(codec::name(field.rule.protection)), join(match_modes(field), "|"),
                          field.required ? "yes" : "no"});
       }
       if (type.fields.empty()) cells.push_back({type.name, std::to_string(entities), "", "", "", "", ""});
