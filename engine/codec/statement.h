@@ -98,11 +98,24 @@ struct IndexStatement {
   std::vector<std::string> replaces;
   bool operator==(const IndexStatement&) const = default;
 };
-enum class KeyAction : uint8_t { kAddVerifier = 1, kRetireVerifier = 2 };
+// Verifiers sign; recipients can open what is sealed from then on; the rest commit a file in keys/ (engine/protect).
+enum class KeyAction : uint8_t {
+  kAddVerifier = 1,
+  kRetireVerifier = 2,
+  kAddRecipient = 3,
+  kRetireRecipient = 4,
+  kDataKey = 5,     // a session's key for sealed values
+  kSubjectKey = 6,  // the pair of one data subject
+  kRewrap = 7,      // the same key, sealed to other recipients: the file takes the place of `replaces`
+};
+constexpr bool names_file(KeyAction action) { return action >= KeyAction::kDataKey; }
 struct KeyStatement {
   KeyAction action = KeyAction::kAddVerifier;
-  std::string name;
-  std::array<uint8_t, 32> key{};  // Ed25519
+  std::string name;               // verifier: its origin; recipient: NAME/VERSION; else a file in keys/
+  std::array<uint8_t, 32> key{};  // Ed25519; X25519; else the commitment to the secret in the file
+  Hash file_sha256{};             // from here on: of files only
+  Hash recipients{};              // whom it is sealed to (protect::recipients_hash)
+  std::string replaces;           // kRewrap only
   bool operator==(const KeyStatement&) const = default;
 };
 // The payloads of rows [from, to) of logs/ or access/ are let go: segments first..last are unlinked once this is
@@ -127,11 +140,13 @@ struct Hold {
   std::string by;
   bool operator==(const Hold&) const = default;
 };
+// Key files are destroyed, and with them what was sealed under them: unlinked once this is committed.
 struct Shred {
   std::string scope;
-  uint64_t rows = 0;
+  uint64_t rows = 0;      // that were known to be sealed under them; 0: nobody counted
   std::string reference;  // why: a legal reference
   std::string by;
+  std::vector<std::string> files;  // in keys/; at least one
   bool operator==(const Shred&) const = default;
 };
 // An operator accepted an older copy of the root: what the key side had seen and is lost. Number 0: the key-side state

@@ -92,10 +92,13 @@ IndexStatement read_index(Scan& in) {
 
 KeyStatement read_key(Scan& in) {
   KeyStatement body;
-  body.action =
-      required_enumerator(in, 0, "expected key 0, the action", KeyAction::kAddVerifier, KeyAction::kRetireVerifier);
+  body.action = required_enumerator(in, 0, "expected key 0, the action", KeyAction::kAddVerifier, KeyAction::kRewrap);
   body.name = required_text(in, 1, "expected key 1, the key's name");
   body.key = required_hash(in, 2, "expected key 2, the key");
+  if (!names_file(body.action)) return body;
+  body.file_sha256 = required_hash(in, 3, "expected key 3, the hash of the file");
+  body.recipients = required_hash(in, 4, "expected key 4, the hash of the recipients");
+  if (body.action == KeyAction::kRewrap) body.replaces = required_text(in, 5, "expected key 5, the file it replaces");
   return body;
 }
 
@@ -133,6 +136,8 @@ Shred read_shred(Scan& in) {
   body.rows = required_number(in, 1, "expected key 1, the rows");
   body.reference = required_text(in, 2, "expected key 2, the reference");
   body.by = required_text(in, 3, "expected key 3, who asked");
+  in.need_key(4, "expected key 4, the files");
+  for (uint64_t count = list(in); count > 0 && in.ok(); --count) body.files.emplace_back(in.filled_text());
   return body;
 }
 
@@ -201,10 +206,15 @@ void put_body(CborWriter& out, const IndexStatement& body) {
 }
 
 void put_body(CborWriter& out, const KeyStatement& body) {
-  out.map(3);
+  const bool rewrap = body.action == KeyAction::kRewrap;
+  out.map(names_file(body.action) ? 5U + rewrap : 3U);
   put_number(out, 0, static_cast<uint64_t>(body.action));
   put_text(out, 1, body.name);
   put_hash(out, 2, body.key);
+  if (!names_file(body.action)) return;
+  put_hash(out, 3, body.file_sha256);
+  put_hash(out, 4, body.recipients);
+  if (rewrap) put_text(out, 5, body.replaces);
 }
 
 void put_body(CborWriter& out, const Retention& body) {
@@ -236,11 +246,15 @@ void put_body(CborWriter& out, const Hold& body) {
 }
 
 void put_body(CborWriter& out, const Shred& body) {
-  out.map(4);
+  KHIPU_ASSERT(!body.files.empty());
+  out.map(5);
   put_text(out, 0, body.scope);
   put_number(out, 1, body.rows);
   put_text(out, 2, body.reference);
   put_text(out, 3, body.by);
+  out.unsigned_integer(4);
+  out.array(body.files.size());
+  for (const std::string& file : body.files) out.text(file);
 }
 
 void put_body(CborWriter& out, const Rollback& body) {

@@ -64,6 +64,29 @@ Result<Key> verifier_of(const Key& signing) {
   return verifier;
 }
 
+Result<BoxKeyPair> box_key_pair(const Key& key) {
+  if (key.kind != KeyKind::kDecrypt) return Error{Code::kInvalid, "this key is not a decrypt key"};
+  return BoxKeyPair::from_secret(key.bytes);
+}
+
+Result<BoxPublicKey> box_public_key(const Key& key) {
+  if (key.kind != KeyKind::kRecipient) return Error{Code::kInvalid, "this key is not a recipient key"};
+  BoxPublicKey bytes;
+  std::copy(key.bytes.bytes().begin(), key.bytes.bytes().end(), bytes.begin());
+  return bytes;
+}
+
+Result<Key> recipient_of(const Key& decrypt) {
+  KHIPU_TRY_ASSIGN(const BoxKeyPair pair, box_key_pair(decrypt));
+  Key recipient;
+  recipient.kind = KeyKind::kRecipient;
+  recipient.name = decrypt.name;
+  recipient.version = decrypt.version;
+  recipient.created = decrypt.created;
+  recipient.bytes = SecretBytes::copy_of(pair.public_key());
+  return recipient;
+}
+
 Result<void> check_key_file_status(const os::FileStatus& status, KeyKind kind, uint32_t user_id) {
   if (!status.regular) return refused("it is not a regular file");
   if (status.owner_uid != user_id && status.owner_uid != 0) {

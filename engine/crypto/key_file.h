@@ -11,7 +11,9 @@
 //
 // Line by line:
 //   1        the format; another version is kUnsupported
-//   kind     signing (Ed25519 seed), index (key of keyed hashes: idempotency keys, cursors), verifier (Ed25519 public)
+//   kind     signing (Ed25519 seed), index (key of keyed hashes: idempotency keys, cursors), verifier (Ed25519 public);
+//            of protected fields (engine/protect/key_ring.h): recipient (X25519 public), decrypt (X25519 secret),
+//            token-root, token-day (its day is `created`), fingerprint, digest
 //   name     1 to 128 bytes of printable ASCII without space and '+': for a verifier the origin it speaks for
 //   version  1 to 4294967295, decimal: the place in a ring of keys of one name
 //   created  RFC 3339, UTC, six digits
@@ -31,15 +33,19 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/crypto/box.h"
 #include "engine/crypto/secret.h"
 #include "engine/crypto/signature.h"
 #include "engine/os/file.h"
 
 namespace khipu::crypto {
 
-enum class KeyKind { kSigning, kIndex, kVerifier };
-std::string_view key_kind_name(KeyKind kind);  // "signing", "index", "verifier"
-constexpr bool is_secret(KeyKind kind) { return kind != KeyKind::kVerifier; }
+enum class KeyKind { kSigning, kIndex, kVerifier, kRecipient, kDecrypt, kTokenRoot, kTokenDay, kFingerprint, kDigest };
+inline constexpr KeyKind kKeyKinds[] = {KeyKind::kSigning,   KeyKind::kIndex,       KeyKind::kVerifier,
+                                        KeyKind::kRecipient, KeyKind::kDecrypt,     KeyKind::kTokenRoot,
+                                        KeyKind::kTokenDay,  KeyKind::kFingerprint, KeyKind::kDigest};
+std::string_view key_kind_name(KeyKind kind);  // "signing", "index", ...
+constexpr bool is_secret(KeyKind kind) { return kind != KeyKind::kVerifier && kind != KeyKind::kRecipient; }
 
 inline constexpr size_t kKeySize = 32;
 inline constexpr size_t kKeyFileSizeBytesMax = 1024;
@@ -60,8 +66,11 @@ struct Key {
 // A fresh random key of a secret kind, and the public half of a signing key.
 Key generate_key(KeyKind kind, std::string name, TimeUs now);
 Result<Key> verifier_of(const Key& signing);
-Result<SigningKey> signing_key(const Key& key);  // kInvalid for another kind
-Result<PublicKey> public_key(const Key& key);    // of a verifier; kInvalid for another kind
+Result<Key> recipient_of(const Key& decrypt);
+Result<BoxKeyPair> box_key_pair(const Key& decrypt);        // kInvalid for another kind
+Result<BoxPublicKey> box_public_key(const Key& recipient);  // kInvalid for another kind
+Result<SigningKey> signing_key(const Key& key);             // kInvalid for another kind
+Result<PublicKey> public_key(const Key& key);               // of a verifier; kInvalid for another kind
 
 // The text and back. Errors name the line and what would be right, and never quote the key.
 Result<SecretBytes> print_key(const Key& key);  // kInvalid when a value has no form: a name with a space

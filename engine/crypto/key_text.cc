@@ -14,6 +14,8 @@ namespace {
 constexpr std::string_view kFormatFamily = "khipu-key/";
 constexpr std::string_view kFormat = "khipu-key/v1";
 constexpr std::string_view kSecretMarker = "KHIPU-SECRET-1 ";
+constexpr std::string_view kKindsText =
+    "signing, index, verifier, recipient, decrypt, token-root, token-day, fingerprint or digest";
 constexpr size_t kNameSizeMax = 128;
 constexpr size_t kCheckSize = 4;
 constexpr size_t kBase64Size = sodium_base64_ENCODED_LEN(kKeySize, sodium_base64_VARIANT_ORIGINAL) - 1;
@@ -46,10 +48,10 @@ Result<std::string_view> take_line(std::string_view& rest, std::string_view labe
 }
 
 Result<KeyKind> parse_kind(std::string_view text) {
-  for (const KeyKind kind : {KeyKind::kSigning, KeyKind::kIndex, KeyKind::kVerifier}) {
+  for (const KeyKind kind : kKeyKinds) {
     if (text == key_kind_name(kind)) return kind;
   }
-  return bad("kind", "signing, index or verifier");
+  return bad("kind", kKindsText);
 }
 
 Result<uint32_t> parse_version(std::string_view text) {
@@ -96,6 +98,12 @@ std::string_view key_kind_name(KeyKind kind) {
     case KeyKind::kSigning: return "signing";
     case KeyKind::kIndex: return "index";
     case KeyKind::kVerifier: return "verifier";
+    case KeyKind::kRecipient: return "recipient";
+    case KeyKind::kDecrypt: return "decrypt";
+    case KeyKind::kTokenRoot: return "token-root";
+    case KeyKind::kTokenDay: return "token-day";
+    case KeyKind::kFingerprint: return "fingerprint";
+    case KeyKind::kDigest: return "digest";
   }
   return "unknown";
 }
@@ -138,7 +146,7 @@ Result<Key> parse_key(Bytes bytes) {
   }
   std::string_view rest = text.substr(kFormat.size() + 1);
   Key key;
-  KHIPU_TRY_ASSIGN(const std::string_view kind, take_line(rest, "kind", "signing, index or verifier"));
+  KHIPU_TRY_ASSIGN(const std::string_view kind, take_line(rest, "kind", kKindsText));
   KHIPU_TRY_ASSIGN(key.kind, parse_kind(kind));
   KHIPU_TRY_ASSIGN(const std::string_view name, take_line(rest, "name", "a name"));
   if (!name_fine(name)) return bad("name", "1 to 128 printable ASCII characters, no space and no '+'");

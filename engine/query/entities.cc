@@ -4,7 +4,7 @@
 #include <map>
 #include <mutex>
 
-#include "engine/query/fold.h"
+#include "engine/base/fold.h"
 #include "engine/query/near.h"
 
 namespace khipu::query {

@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "engine/query/engine.h"
-#include "engine/query/fold.h"
+#include "engine/base/fold.h"
 #include "engine/query/pass.h"
 
 namespace khipu::query {

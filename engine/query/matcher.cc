@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/query/fold.h"
+#include "engine/base/fold.h"
 #include "engine/query/near.h"
 
 namespace khipu::query {

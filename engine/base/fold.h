@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace khipu::query {
+namespace khipu {
 
 std::string fold(std::string_view text);
 // fold(text) contains `folded`; allocates nothing when `text` is ASCII.
@@ -13,4 +13,4 @@ bool contains_folded(std::string_view text, std::string_view folded);
 bool starts_folded(std::string_view text, std::string_view folded);
 bool equals_folded(std::string_view text, std::string_view folded);
 
-}  // namespace khipu::query
+}  // namespace khipu

@@ -2,7 +2,7 @@
 """Writes fold_table.inc: Unicode's simple lower-case mappings above ASCII as runs {first, last, step, delta}.
 
 Every step-th code point from first to last becomes itself + delta. Run by hand when the Unicode version is to change:
-    python3 engine/query/fold_table.py > engine/query/fold_table.inc
+    python3 engine/base/fold_table.py > engine/base/fold_table.inc
 """
 import sys
 import unicodedata

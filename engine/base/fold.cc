@@ -1,10 +1,10 @@
-#include "engine/query/fold.h"
+#include "engine/base/fold.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
 
-namespace khipu::query {
+namespace khipu {
 namespace {
 
 struct Run {
@@ -12,7 +12,7 @@ struct Run {
   int32_t delta;
 };
 constexpr Run kRuns[] = {
-#include "engine/query/fold_table.inc"
+#include "engine/base/fold_table.inc"
 };
 
 char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -107,4 +107,4 @@ bool equals_folded(std::string_view text, std::string_view folded) {
   return is_ascii(text) ? equal_ascii(text, folded) : fold(text) == folded;
 }
 
-}  // namespace khipu::query
+}  // namespace khipu

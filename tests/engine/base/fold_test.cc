@@ -1,9 +1,8 @@
-#include "engine/query/fold.h"
+#include "engine/base/fold.h"
 
-#include "engine/query/near.h"
 #include "tests/support/catch.h"
 
-using namespace khipu::query;
+using namespace khipu;
 
 TEST_CASE("fold: letters of every script with case are lowered one to one") {
   CHECK(fold("Alice.SMITH@Example.ORG") == "alice.smith@example.org");
@@ -33,13 +32,4 @@ TEST_CASE("fold: comparing folds the text and gives the same with and without th
   CHECK_FALSE(contains_folded("Hello", "hello!"));
   CHECK_FALSE(starts_folded("Hello", "ello"));
   CHECK(contains_folded("anything", ""));
-}
-
-TEST_CASE("near: a slip of the hand is found, another word is not") {
-  const std::vector<std::string> words = {"account", "user", "document"};
-  CHECK(nearest("acount", words) == "account");
-  CHECK(nearest("USER", words) == "user");
-  CHECK(nearest("usr", words) == "user");
-  CHECK(nearest("invoice", words).empty());
-  CHECK(nearest("", words).empty());
 }

@@ -1,0 +1,51 @@
+// What meta/ says of ROOT/keys: fed the KEY and SHRED statements in their order, it knows which files must be there,
+// with which hash and commitment, which were shredded, and who may read from now on. No I/O, no secrets.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/codec/statement.h"
+#include "engine/protect/wrapped_key.h"
+
+namespace khipu::protect {
+
+class KeyLog {
+ public:
+  enum class State : uint8_t {
+    kCurrent,   // must be there
+    kReplaced,  // by a later generation: may still be there
+    kShredded   // must go: may still be there, until the writer starts next
+  };
+  struct File {
+    WrappedName name;
+    Hash commitment{};
+    Hash sha256{};
+    Hash recipients{};
+    State state = State::kCurrent;
+  };
+
+  // kCorrupt when the statement contradicts those before it: a number used twice, a file nobody named.
+  // Statements about verifiers are none of its business and are accepted.
+  Result<void> apply(const codec::KeyStatement& statement);
+  Result<void> apply(const codec::Shred& statement);
+
+  const File* current(uint32_t number) const;  // nullptr: never committed; a shredded one is returned as such
+  const File* file(std::string_view file_name) const;
+  const std::map<std::string, File, std::less<>>& files() const { return files_; }  // by file name
+  uint32_t next_number() const { return last_number_ + 1; }
+  // Names ("auditors/2") and keys of those whom new data keys are sealed to, by the statements.
+  const std::map<std::string, crypto::BoxPublicKey, std::less<>>& recipients() const { return recipients_; }
+
+ private:
+  std::map<std::string, File, std::less<>> files_;
+  std::map<uint32_t, std::string> newest_;  // number -> file of its last generation
+  std::map<std::string, crypto::BoxPublicKey, std::less<>> recipients_;
+  uint32_t last_number_ = 0;
+};
+
+}  // namespace khipu::protect

@@ -1,0 +1,154 @@
+#include "engine/protect/key_ring.h"
+
+#include <algorithm>
+#include <map>
+
+namespace khipu::protect {
+namespace {
+
+using crypto::Key;
+using crypto::KeyKind;
+
+bool of_role(KeyKind kind, std::initializer_list<KeyKind> role) {
+  return std::find(role.begin(), role.end(), kind) != role.end();
+}
+
+// The kind a file name stands for; nullopt for the names of other rooms ("state", "signing.key", "tokens").
+std::optional<KeyKind> kind_of_file(std::string_view file_name) {
+  if (file_name == kTokenDayFileName) return KeyKind::kTokenDay;
+  if (file_name == kFingerprintFileName) return KeyKind::kFingerprint;
+  for (const KeyKind kind : {KeyKind::kRecipient, KeyKind::kDecrypt, KeyKind::kTokenRoot, KeyKind::kDigest}) {
+    const std::string prefix = std::string(crypto::key_kind_name(kind)) + "-";
+    const std::string_view suffix = crypto::is_secret(kind) ? ".key" : ".pub";
+    if (file_name.starts_with(prefix) && file_name.ends_with(suffix)) return kind;
+  }
+  return std::nullopt;
+}
+
+Result<void> ascending(std::vector<Key>& keys, const std::string& where) {
+  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.version < b.version; });
+  for (size_t i = 1; i < keys.size(); ++i) {
+    if (keys[i].version == keys[i - 1].version) {
+      return Error{Code::kInvalid, where + ": two " + std::string(crypto::key_kind_name(keys[i].kind)) +
+                                       " keys of version " + std::to_string(keys[i].version)};
+    }
+  }
+  return {};
+}
+
+// Every key of these kinds in the directory, under the file name it must have.
+Result<std::vector<Key>> load(os::Directory& directory, std::initializer_list<KeyKind> role) {
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, directory.list());
+  std::vector<Key> keys;
+  for (const os::Entry& entry : entries) {
+    const std::optional<KeyKind> kind = kind_of_file(entry.name);
+    if (!kind || !of_role(*kind, role)) continue;
+    KHIPU_TRY_ASSIGN(Key key, crypto::open_key_file(directory, entry.name, *kind));
+    if (key_file_name(*kind, key.name, key.version) != entry.name) {
+      return Error{Code::kInvalid, directory.path() + "/" + entry.name + ": the key in it belongs into " +
+                                       key_file_name(*kind, key.name, key.version)};
+    }
+    if (key.version > UINT16_MAX) {
+      return Error{Code::kUnsupported, directory.path() + "/" + entry.name + ": versions end at 65535"};
+    }
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+std::vector<Key> take(std::vector<Key>& keys, KeyKind kind) {
+  std::vector<Key> taken;
+  for (Key& key : keys) {
+    if (key.kind == kind && !key.bytes.empty()) taken.push_back(std::move(key));
+  }
+  return taken;
+}
+
+std::vector<Key> newest_of_each_name(std::vector<Key> keys) {
+  std::map<std::string, Key> newest;
+  for (Key& key : keys) {
+    const auto found = newest.find(key.name);
+    if (found == newest.end()) {
+      newest.emplace(key.name, std::move(key));
+    } else if (found->second.version < key.version) {
+      found->second = std::move(key);
+    }
+  }
+  std::vector<Key> list;
+  for (auto& [name, key] : newest) list.push_back(std::move(key));
+  return list;
+}
+
+Result<SearchRing> search_ring(std::vector<Key>& keys, const std::string& where) {
+  SearchRing ring;
+  ring.token_roots = take(keys, KeyKind::kTokenRoot);
+  ring.digests = take(keys, KeyKind::kDigest);
+  KHIPU_TRY(ascending(ring.token_roots, where));
+  KHIPU_TRY(ascending(ring.digests, where));
+  return ring;
+}
+
+}  // namespace
+
+std::string key_file_name(KeyKind kind, std::string_view name, uint32_t version) {
+  const std::string kind_name(crypto::key_kind_name(kind));
+  switch (kind) {
+    case KeyKind::kTokenDay: return std::string(kTokenDayFileName);
+    case KeyKind::kFingerprint: return std::string(kFingerprintFileName);
+    case KeyKind::kTokenRoot:
+    case KeyKind::kDigest: return kind_name + "-" + std::to_string(version) + ".key";
+    case KeyKind::kRecipient: return kind_name + "-" + std::string(name) + "-" + std::to_string(version) + ".pub";
+    case KeyKind::kDecrypt: return kind_name + "-" + std::string(name) + "-" + std::to_string(version) + ".key";
+    case KeyKind::kSigning: return std::string(crypto::kSigningKeyFileName);
+    case KeyKind::kIndex: return std::string(crypto::kIndexKeyFileName);
+    case KeyKind::kVerifier: return std::string(crypto::kVerifierKeyFileName);
+  }
+  return kind_name;
+}
+
+Result<WriterRing> load_writer_ring(os::Directory& directory) {
+  KHIPU_TRY_ASSIGN(std::vector<Key> keys,
+                   load(directory, {KeyKind::kRecipient, KeyKind::kTokenDay, KeyKind::kFingerprint, KeyKind::kDigest}));
+  WriterRing ring;
+  ring.recipients = newest_of_each_name(take(keys, KeyKind::kRecipient));
+  for (Key& key : take(keys, KeyKind::kTokenDay)) ring.token_day = std::move(key);
+  for (Key& key : take(keys, KeyKind::kFingerprint)) ring.fingerprint = std::move(key);
+  ring.digests = take(keys, KeyKind::kDigest);
+  KHIPU_TRY(ascending(ring.digests, directory.path()));
+  return ring;
+}
+
+Result<SearchRing> load_search_ring(os::Directory& directory) {
+  KHIPU_TRY_ASSIGN(std::vector<Key> keys, load(directory, {KeyKind::kTokenRoot, KeyKind::kDigest}));
+  return search_ring(keys, directory.path());
+}
+
+Result<DecryptRing> load_decrypt_ring(os::Directory& directory) {
+  KHIPU_TRY_ASSIGN(std::vector<Key> keys, load(directory, {KeyKind::kDecrypt}));
+  return DecryptRing{std::move(keys)};
+}
+
+Result<ReaderRings> parse_reader_rings(Bytes text) {
+  std::vector<Key> keys;
+  constexpr size_t kLines = 7;  // of one key file
+  while (!text.empty()) {
+    size_t size = 0;
+    for (size_t line = 0; line < kLines && size < text.size(); ++line) {
+      while (size < text.size() && text[size] != '\n') ++size;
+      if (size < text.size()) ++size;
+    }
+    KHIPU_TRY_ASSIGN(Key key, at("key " + std::to_string(keys.size() + 1), crypto::parse_key(text.first(size))));
+    if (!of_role(key.kind, {KeyKind::kTokenRoot, KeyKind::kDigest, KeyKind::kDecrypt})) {
+      return Error{Code::kForbidden, "a " + std::string(crypto::key_kind_name(key.kind)) +
+                                         " key is none that a reader may hold: token-root, digest and decrypt are"};
+    }
+    keys.push_back(std::move(key));
+    text = text.subspan(size);
+  }
+  ReaderRings rings;
+  KHIPU_TRY_ASSIGN(rings.search, search_ring(keys, "the keys handed in"));
+  rings.decrypt.keys = take(keys, KeyKind::kDecrypt);
+  return rings;
+}
+
+}  // namespace khipu::protect

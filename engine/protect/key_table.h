@@ -1,0 +1,33 @@
+// Derived 32-byte keys by name, in locked memory that many of them share (an allocation of their own would cost each
+// 16 us and four pages). Internal to this room.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/crypto/secret.h"
+
+namespace khipu::protect {
+
+// Owner: one thread. Keys stay where they are until clear().
+class KeyTable {
+ public:
+  static constexpr size_t kKeySize = 32;
+
+  size_t size() const { return places_.size(); }
+  // Empty when there is none of that name.
+  Bytes find(const std::string& name) const;
+  // Copies the key and wipes the original.
+  Bytes put(const std::string& name, std::span<uint8_t> key);
+  void erase(const std::string& name);  // wipes it; its room is not used again before clear()
+  void clear();                         // wipes all
+
+ private:
+  static constexpr size_t kKeysPerSlab = 256;
+  std::vector<crypto::SecretBytes> slabs_;
+  size_t used_ = 0;
+  std::unordered_map<std::string, size_t> places_;
+};
+
+}  // namespace khipu::protect
