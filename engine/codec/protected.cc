@@ -1,6 +1,8 @@
 #include "engine/codec/protected.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "engine/codec/record_raw.h"
 
@@ -8,6 +10,7 @@ namespace khipu::codec {
 namespace {
 
 constexpr size_t kTokenSize = sizeof(Token);
+constexpr double kExactDouble = 9007199254740992.0;  // 2^53
 
 Token token_at(Bytes tokens, size_t index) {
   Token token;
@@ -69,6 +72,42 @@ Buffer token_bytes(std::vector<Token> tokens) {
   Buffer bytes;
   for (const Token& token : tokens) append(bytes, token);
   return bytes;
+}
+
+std::string_view plaintext_of(const Value& value, std::string& digits) {
+  std::array<char, 32> to{};
+  const auto print = [&](auto number) {
+    digits.assign(to.data(), std::to_chars(to.data(), to.data() + to.size(), number).ptr);
+    return std::string_view(digits);
+  };
+  switch (value.kind) {
+    case Value::Kind::kInteger: return print(value.integer);
+    case Value::Kind::kUnsigned: return print(value.unsigned_integer);
+    case Value::Kind::kReal:
+      // An integer that a double holds exactly is that integer, however it was written.
+      if (std::abs(value.real) <= kExactDouble && value.real == std::floor(value.real)) {
+        return print(static_cast<int64_t>(value.real));
+      }
+      return print(value.real);
+    case Value::Kind::kText:
+    case Value::Kind::kJson:
+    case Value::Kind::kProtected: break;
+  }
+  return value.text;
+}
+
+Result<Value> value_of_plaintext(ValueKind kind, std::string_view plaintext) {
+  if (kind == ValueKind::kText) return Value::of_text(plaintext);
+  if (kind == ValueKind::kJson) return Value::of_json(plaintext);
+  const char* const end = plaintext.data() + plaintext.size();
+  const auto read = [&](auto number) {
+    const auto [at, error] = std::from_chars(plaintext.data(), end, number);
+    return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+  };
+  if (const auto integer = read(int64_t{})) return Value::of_integer(*integer);
+  if (const auto large = read(uint64_t{})) return Value::of_unsigned(*large);
+  if (const auto real = read(double{}); real && std::isfinite(*real)) return Value::of_real(*real);
+  return Error{Code::kCorrupt, "a protected number that is none"};
 }
 
 bool has_token(Bytes tokens, const Token& token) {

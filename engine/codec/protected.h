@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 
 #include "engine/codec/record.h"
 
@@ -31,6 +32,11 @@ void append_protected(Buffer& to, const ProtectedValue& value);
 Result<ProtectedValue> decode_protected(Bytes encoded);
 // Sorts, takes out doubles, and gives the bytes an index's tokens are written as.
 Buffer token_bytes(std::vector<Token> tokens);
+// What is protected of a value, and what is searched for: the text, the JSON text, or the number in decimal, the same
+// digits for equal numbers. `digits` holds a number's.
+std::string_view plaintext_of(const Value& value, std::string& digits);
+// The way back; kCorrupt for a number that is none. Borrows.
+Result<Value> value_of_plaintext(ValueKind kind, std::string_view plaintext);
 bool has_token(Bytes tokens, const Token& token);
 
 }  // namespace khipu::codec

@@ -46,6 +46,8 @@ Result<void> Writer::Impl::open(Options opened_with) {
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
   rules = sequencer->rules();
+  // Key files that were shredded go now, also when no protected value ever comes again.
+  if (!key_log.files().empty()) KHIPU_TRY(open_sealer());
   KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
   return first_commit(state, rolled_back);
 }
@@ -101,6 +103,8 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
+    if (const auto* key = std::get_if<codec::KeyStatement>(&record.body)) return key_log.apply(*key);
+    if (const auto* shred = std::get_if<codec::Shred>(&record.body)) return key_log.apply(*shred);
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
       const std::optional<SegmentNumber> number = index::parse_index_name(stated->file);
       if (number && stated->table == TableId::kLogs) indexes[number->value] = *stated;

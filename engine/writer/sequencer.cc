@@ -7,6 +7,7 @@
 
 #include "engine/codec/cbor.h"
 #include "engine/codec/frame.h"
+#include "engine/codec/protected.h"
 #include "engine/codec/statement.h"
 #include "engine/crypto/hash.h"
 #include "engine/ingest/near_name.h"
@@ -34,6 +35,19 @@ void close_frame(Rows& rows, size_t start, codec::RecordKind kind, TimeUs time, 
   codec::seal_frame(frame, static_cast<uint8_t>(kind), time);
   rows.add_times(time, recorded);
   rows.starts.push_back(start);
+}
+
+Error in_the_clear(const std::string& where) {
+  return {Code::kConflict, where +
+                               ": its rule changed while the batch was on its way, or the batch was not prepared; "
+                               "nothing was written: send it again"};
+}
+
+// A field whose plaintext nobody here can read: the fingerprints tell.
+bool unchanged(const codec::Value& was, const codec::Value& is) {
+  if (!was.is_protected() || !is.is_protected()) return false;
+  const auto before = codec::decode_protected(as_bytes(was.text)), now = codec::decode_protected(as_bytes(is.text));
+  return before.ok() && now.ok() && before->kind == now->kind && before->fingerprint == now->fingerprint;
 }
 
 }  // namespace
@@ -92,10 +106,10 @@ void Sequencer::apply_rules(const codec::Statement& statement) {
 Result<void> Sequencer::replay_version(Row row, Bytes payload) {
   codec::VersionRecord record;
   KHIPU_TRY(codec::decode_version(payload, record));
-  encoded_fields_.clear();
-  codec::append_fields(encoded_fields_, record.fields);
+  fields_ = record.fields;
+  encode_state(row);
   registry::EntityState state{record.entity.value_or(row), row, record.version, record.deleted,
-                              std::string(as_text(encoded_fields_))};
+                              std::string(as_text(state_fields_))};
   if (const std::optional<size_t> known = entities_.find(record.type, record.id)) {
     entities_.state(*known) = std::move(state);
   } else {
@@ -136,6 +150,11 @@ Uid Sequencer::next_uid() {
 
 std::array<uint8_t, 16> Sequencer::keyed(std::string_view label, std::string_view scope, std::string_view key) const {
   return cut(crypto::blake2b_keyed(index_key_.bytes(), label, {as_bytes(scope), as_bytes(key)}));
+}
+
+// Bodies hold what records seal: the bare hash of one would confirm a guess at it.
+std::array<uint8_t, 16> Sequencer::keyed_body(const Hash& body) const {
+  return keyed("idempotency-body", {}, as_text(body));
 }
 
 Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
@@ -192,7 +211,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
   if (batch.key) {
     batch_mark.emplace();
     batch_mark->key = keyed("idempotency-batch", batch.key->scope, batch.key->key);
-    batch_mark->body = cut(batch.key->body);
+    batch_mark->body = keyed_body(batch.key->body);
     batch_mark->count = batch.events.size();
     if (const Answered* before = window_.find(batch_mark->key, now_)) {
       if (before->body != batch_mark->body) {
@@ -220,7 +239,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     if (i == 0 && batch_mark) event_mark = batch_mark;
     if (keyed_events) {
       const ingest::IdempotencyKey& key = batch.event_keys[i];
-      event_mark = codec::IdempotencyMark{keyed("idempotency-event", key.scope, key.key), cut(key.body), 1};
+      event_mark = codec::IdempotencyMark{keyed("idempotency-event", key.scope, key.key), keyed_body(key.body), 1};
       if (const Answered* before = window_.find(event_mark->key, now_)) {
         if (before->body != event_mark->body) {
           return Error{Code::kConflict,
@@ -284,7 +303,7 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
 Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional<codec::IdempotencyMark>& mark,
                                  Pending& pending, Undo& undo) {
   const Row seq{sizes_[index_of(TableId::kLogs)]};
-  event_.uid = next_uid();
+  event_.uid = input.uid != nullptr ? *input.uid : next_uid();
   event_.recorded_at = now_;
   event_.occurred_at = input.occurred_at.value_or(now_);
   KHIPU_TRY_ASSIGN(event_.actor, at("actor", pin(input.actor, event_.occurred_at, seq, pending, undo)));
@@ -308,10 +327,12 @@ Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional
   event_.session = input.session;
   event_.content_kind = input.content_kind;
   event_.content = input.content;
+  event_.sealed = input.sealed;
   event_.custom.clear();
   for (const ingest::ColumnInput& column : input.custom) {
     const codec::ColumnSchema* known = schema_->column(column.name);
     if (!known) return Error{Code::kInvalid, fmt::format("custom.{}: no such column", column.name)};
+    if (known->rule.none() == column.value.is_protected()) return in_the_clear("custom." + known->name);
     event_.custom.push_back({known->id, column.value});
   }
   std::sort(event_.custom.begin(), event_.custom.end(),
@@ -337,6 +358,7 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
   if (state && input.fields.empty() && (!input.deleted || state->deleted)) {
     return codec::Pin{state->entity, state->version};
   }
+  if (schema_->protects()) KHIPU_TRY(check_protected(input));
   if (input.deleted) {
     if (!state) {
       return Error{Code::kInvalid, fmt::format("{}: {} is not registered, so it cannot be deleted", input.type,
@@ -351,19 +373,22 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
     KHIPU_TRY(check_required(input));
   }
   const Row row{sizes_[index_of(TableId::kRegistry)]};
-  registry::EntityState next{row, row, 0, input.deleted, std::string(as_text(encoded_fields_))};
   codec::VersionRecord record;
+  if (input.uid != nullptr) record.uid = *input.uid;
   record.time = time;
   record.type = input.type;
   record.id = input.id;
   record.deleted = input.deleted;
   record.seq = seq;
   record.fields = fields_;
+  encode_state(row);
+  registry::EntityState next{row, row, 0, input.deleted, std::string(as_text(state_fields_))};
   if (state) {
     record.entity = next.entity = state->entity;
     record.version = next.version_number = state->version_number + 1;
     record.previous = state->version;
   }
+  if (input.uid == nullptr) record.uid = next_uid();
   append_version(record, pending);  // first: fields_ views into what the next lines replace
   const Row entity = next.entity;
   if (state) {
@@ -382,6 +407,11 @@ Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const reg
     KHIPU_TRY_ASSIGN(const uint64_t count, reader.map());
     for (uint64_t i = 0; i < count; ++i) {
       KHIPU_TRY_ASSIGN(const std::string_view name, reader.text());
+      if (reader.peek() == codec::CborKind::kMap) {
+        KHIPU_TRY_ASSIGN(const Bytes encoded, reader.skip());
+        fields_.push_back({name, codec::Value::of_protected(encoded)});
+        continue;
+      }
       KHIPU_TRY_ASSIGN(const codec::CborItem item, reader.next());
       codec::Value value;
       switch (item.kind) {
@@ -402,7 +432,7 @@ Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const reg
       if (!given.remove) fields_.push_back({given.name, given.value});
     } else if (given.remove) {
       fields_.erase(same);
-    } else {
+    } else if (!unchanged(same->value, given.value)) {
       same->value = given.value;
     }
   }
@@ -411,6 +441,42 @@ Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const reg
   });
   encoded_fields_.clear();
   codec::append_fields(encoded_fields_, fields_);
+  return {};
+}
+
+// The fields of fields_ as state, for the version of this row: a value that was sealed for it says so from here on,
+// because the versions that follow repeat it.
+void Sequencer::encode_state(Row row) {
+  state_fields_.clear();
+  const auto fresh = [](const codec::NamedValue& field) { return field.value.is_protected(); };
+  if (std::none_of(fields_.begin(), fields_.end(), fresh)) return codec::append_fields(state_fields_, fields_);
+  protected_.clear();
+  std::vector<std::pair<size_t, size_t>> spans(fields_.size());
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    if (!fields_[i].value.is_protected()) continue;
+    codec::ProtectedValue value = *codec::decode_protected(as_bytes(fields_[i].value.text));
+    if (!value.origin) value.origin = row;
+    spans[i].first = protected_.size();
+    codec::append_protected(protected_, value);
+    spans[i].second = protected_.size() - spans[i].first;
+  }
+  std::vector<codec::NamedValue> fields = fields_;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (spans[i].second == 0) continue;
+    fields[i].value = codec::Value::of_protected(Bytes(protected_).subspan(spans[i].first, spans[i].second));
+  }
+  codec::append_fields(state_fields_, fields);
+}
+
+// P7, once more: whoever prepared the batch knew the same schema, and nothing comes past here that did not.
+Result<void> Sequencer::check_protected(const ingest::EntityInput& input) const {
+  for (const ingest::FieldInput& given : input.fields) {
+    if (given.remove) continue;
+    const codec::FieldSchema* field = schema_->field(input.type, given.name);
+    if (field == nullptr || field->rule.none() == given.value.is_protected()) {
+      return in_the_clear(fmt::format("{}.{}", input.type, given.name));
+    }
+  }
   return {};
 }
 
@@ -439,7 +505,6 @@ void Sequencer::append_access(codec::AccessRecord record, Pending& pending) {
 }
 
 void Sequencer::append_version(codec::VersionRecord& record, Pending& pending) {
-  record.uid = next_uid();
   record.recorded_at = now_;
   Rows& rows = pending.rows[index_of(TableId::kRegistry)];
   const size_t start = open_frame(rows);
