@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/protect/derive.h"
+#include "engine/protect/searcher.h"
+
 namespace khipu::protect {
 namespace {
 
@@ -126,6 +129,20 @@ Result<SearchRing> load_search_ring(os::Directory& directory) {
 Result<DecryptRing> load_decrypt_ring(os::Directory& directory) {
   KHIPU_TRY_ASSIGN(std::vector<Key> keys, load(directory, {KeyKind::kDecrypt}));
   return DecryptRing{std::move(keys)};
+}
+
+Result<Key> first_token_day(const Key& token_root) {
+  if (token_root.kind != KeyKind::kTokenRoot) return Error{Code::kInvalid, "this key is not a token root"};
+  const uint32_t day = epoch_day_of(token_root.created);
+  Key key;
+  key.kind = KeyKind::kTokenDay;
+  key.name = token_root.name;
+  key.version = token_root.version;
+  key.created = static_cast<TimeUs>(day) * kDayUs;
+  Hash bytes = first_day_key(token_root.bytes.bytes(), day);
+  key.bytes = crypto::SecretBytes::copy_of(bytes);
+  crypto::wipe(bytes);
+  return key;
 }
 
 Result<ReaderRings> parse_reader_rings(Bytes text) {

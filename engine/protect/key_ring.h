@@ -44,6 +44,9 @@ Result<WriterRing> load_writer_ring(os::Directory& directory);
 Result<SearchRing> load_search_ring(os::Directory& directory);
 Result<DecryptRing> load_decrypt_ring(os::Directory& directory);
 
+// The writer's key of the root's first day: what a writer gets of a token root.
+Result<crypto::Key> first_token_day(const crypto::Key& token_root);
+
 // Keys that came as text, one key file behind the other (--key-fd), sorted into rings. A key of another role is
 // kForbidden: a reader is never given a writer's keys.
 struct ReaderRings {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/verify/index_check.h"
+#include "engine/verify/key_files.h"
 #include "engine/verify/published.h"
 #include "engine/verify/retained.h"
 #include "engine/verify/run.h"
@@ -353,6 +354,12 @@ Result<void> Full::finish_reading() {
     report.checked.quarantine_files = *quarantine;
   } else {
     run_.unreadable(quarantine.error());
+  }
+  const Result<uint64_t> keys = check_key_files(run_.root, statements_, committed, run_.findings);
+  if (keys.ok()) {
+    report.checked.key_files = *keys;
+  } else {
+    run_.unreadable(keys.error());
   }
   if (const Result<void> names = check_root_names(run_.root, run_.findings); !names.ok()) {
     run_.unreadable(names.error());

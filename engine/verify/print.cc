@@ -175,6 +175,7 @@ std::string to_json(const Report& report) {
   checked.number("references", report.checked.references);
   checked.number("statements", report.checked.statements);
   checked.number("quarantine_files", report.checked.quarantine_files);
+  checked.number("key_files", report.checked.key_files);
   checked.number("checkpoints", report.checked.checkpoints);
   checked.number("outside_heads", report.checked.outside_heads);
   checked.number("reread", report.checked.reread);

@@ -43,6 +43,8 @@ inline constexpr std::string_view kDeletionUnexplained = "deletion-unexplained";
 inline constexpr std::string_view kRetentionUnauthorised = "retention-unauthorised";
 inline constexpr std::string_view kIndexMissing = "index-missing";
 inline constexpr std::string_view kIndexMismatch = "index-mismatch";
+inline constexpr std::string_view kKeyMissing = "key-missing";
+inline constexpr std::string_view kKeyMismatch = "key-mismatch";
 inline constexpr std::string_view kReferenceMissing = "reference-missing";
 inline constexpr std::string_view kUnacknowledgedTail = "unacknowledged-tail";
 }  // namespace code
@@ -83,6 +85,7 @@ std::string_view name(Verdict verdict);
 struct Checked {
   uint64_t records = 0, segments = 0, commits = 0, signatures = 0, references = 0, bytes = 0, statements = 0;
   uint64_t quarantine_files = 0;
+  uint64_t key_files = 0;      // in keys/, against their statements
   uint64_t checkpoints = 0;    // published ones
   uint64_t outside_heads = 0;  // heads kept outside that the log was held against
   uint64_t reread = 0;         // old rows that an incremental run read again

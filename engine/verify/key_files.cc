@@ -1,0 +1,91 @@
+#include "engine/verify/key_files.h"
+
+#include <algorithm>
+
+#include "engine/crypto/hash.h"
+#include "engine/protect/key_log.h"
+
+namespace khipu::verify {
+namespace {
+
+constexpr std::string_view kFolder = "keys";
+using FileState = protect::KeyLog::State;
+
+Finding key_finding(std::string_view code, std::string_view name, std::string detail, bool information = false) {
+  Finding found;
+  found.code = code;
+  found.rank = Rank::kFiles;
+  found.file = std::string(kFolder) + "/" + clean(name);
+  found.detail = std::move(detail);
+  found.information = information;
+  return found;
+}
+
+void contradiction(uint64_t row, Findings& findings, const Place& where = KHIPU_HERE) {
+  Finding found;
+  found.code = code::kKeyMismatch;
+  found.table = TableId::kMeta;
+  found.row = Row{row};
+  found.detail = "a statement about keys contradicts those before it";
+  findings.add(std::move(found), where);
+}
+
+}  // namespace
+
+Result<uint64_t> check_key_files(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
+                                 uint64_t committed, Findings& findings) {
+  protect::KeyLog log;
+  for (uint64_t row = 0; row < std::min<uint64_t>(statements.size(), committed); ++row) {
+    Result<void> applied;
+    if (const auto* key = std::get_if<codec::KeyStatement>(&statements[row].body)) applied = log.apply(*key);
+    if (const auto* shred = std::get_if<codec::Shred>(&statements[row].body)) applied = log.apply(*shred);
+    if (!applied.ok()) contradiction(row, findings);
+  }
+
+  auto folder = root.open_directory(kFolder);
+  if (!folder.ok() && folder.error().code != Code::kNotFound) return std::move(folder).error();
+  std::vector<os::Entry> entries;
+  if (folder.ok()) {
+    KHIPU_TRY_ASSIGN(entries, folder.value()->list());
+  }
+  uint64_t compared = 0;
+  for (const os::Entry& entry : entries) {
+    const protect::KeyLog::File* stated = log.file(entry.name);
+    if (entry.kind != os::EntryKind::kFile || (stated == nullptr && !protect::WrappedName::parse(entry.name))) {
+      findings.add(key_finding(code::kFileUnaccounted, entry.name, "nothing accounts for it"));
+      continue;
+    }
+    if (stated == nullptr) {
+      // Made for a commit that never came, or by a re-wrap that is not adopted yet: opens nothing that is committed.
+      findings.add(key_finding(code::kFileUnaccounted, entry.name, "no KEY statement names it (yet)", true));
+      continue;
+    }
+    if (stated->state == FileState::kShredded) {
+      findings.add(key_finding(code::kFileUnaccounted, entry.name,
+                               "shredded, and still there: the writer's next start deletes it", true));
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.value()->open_file(entry.name, os::Mode::kRead));
+    const Result<Buffer> bytes = file->read_all(protect::kWrappedFileSizeBytesMax);
+    if (!bytes.ok() && bytes.error().code != Code::kLimit) return bytes.error();
+    ++compared;
+    if (amiss(!bytes.ok() || crypto::sha256(*bytes) != stated->sha256)) {
+      Finding found = key_finding(code::kKeyMismatch, entry.name, "not the file its KEY statement names");
+      found.expected = hex(stated->sha256);
+      if (bytes.ok()) found.actual = hex(crypto::sha256(*bytes));
+      findings.add(std::move(found));
+    }
+  }
+  for (const auto& [name, file] : log.files()) {
+    if (file.state != FileState::kCurrent) continue;
+    const bool there =
+        std::any_of(entries.begin(), entries.end(), [&](const os::Entry& entry) { return entry.name == name; });
+    if (there) continue;
+    findings.add(key_finding(code::kKeyMissing, name,
+                             "a KEY statement names it, no SHRED statement says it was destroyed, and it is gone"),
+                 KHIPU_HERE);
+  }
+  return compared;
+}
+
+}  // namespace khipu::verify

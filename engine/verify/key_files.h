@@ -1,0 +1,15 @@
+// The files in keys/ against the KEY and SHRED statements: what was committed is there unchanged, what is gone was
+// shredded by a statement. No key is needed for that and none is opened.
+#pragma once
+
+#include "engine/codec/statement.h"
+#include "engine/os/file.h"
+#include "engine/verify/report.h"
+
+namespace khipu::verify {
+
+// Of the statements below the line. Returns how many files were compared.
+Result<uint64_t> check_key_files(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
+                                 uint64_t committed, Findings& findings);
+
+}  // namespace khipu::verify
