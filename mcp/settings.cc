@@ -43,7 +43,7 @@ Result<void> check(const Settings& settings) {
 const char* const kHelp =
     "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
     "\n"
-    "usage: khipu-mcp [--key KEY] [--access-log MODE] [--exit-when-orphaned] ROOT\n"
+    "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--exit-when-orphaned] ROOT\n"
     "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F] [--host NAME]...\n"
     "                 [--origin URL]... ROOT\n"
     "\n"
@@ -65,6 +65,9 @@ const char* const kHelp =
     "everyone\n"
     "                    as soon as there is one of a reader, and without one nothing beyond loopback is served\n"
     "  --keys DIR        where the tokens file lies; default ROOT.keys. SIGHUP reads it again\n"
+    "  --role-keys DIR   folder with search keys (protected fields can be searched) or decrypt keys (audit_get_event "
+    "with reveal\n"
+    "                    shows them to callers with the grant reveal); several: all of them. Never the writer's\n"
     "  --print-port      print the port, alone on one line of stdout, once it listens\n"
     "  --tls-cert F, --tls-key F  HTTPS with this PEM chain and key; SIGHUP reads them again\n"
     "  --host NAME       take requests for this Host too (localhost and ADDR always are)\n"
@@ -102,9 +105,10 @@ Result<Settings> parse_settings(int count, char** words) {
                           : name == "--tls-cert" ? &settings.tls_certificate_path
                           : name == "--tls-key"  ? &settings.tls_key_path
                                                  : nullptr;
-    std::vector<std::string>* several = name == "--host"     ? &settings.hosts
-                                        : name == "--origin" ? &settings.origins
-                                                             : nullptr;
+    std::vector<std::string>* several = name == "--host"        ? &settings.hosts
+                                        : name == "--origin"    ? &settings.origins
+                                        : name == "--role-keys" ? &settings.role_keys
+                                                                : nullptr;
     if (single == nullptr && several == nullptr && name != "--http" && name != "--access-log") {
       return usage("unknown option " + word.substr(0, 40));
     }

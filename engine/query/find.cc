@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "engine/query/engine.h"
 #include "engine/base/fold.h"
+#include "engine/query/engine.h"
 #include "engine/query/pass.h"
 
 namespace khipu::query {

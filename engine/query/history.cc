@@ -116,7 +116,7 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   }
 
   Findings findings;
-  RecordReader reader(*snapshot, size, findings);
+  RecordReader reader(*snapshot, size, findings, request.opens ? fields_.get() : nullptr);
   const auto time_of = [&](const auto& version) {
     return request.axis == Axis::kOccurred ? version.time : version.recorded_at;
   };

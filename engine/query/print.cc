@@ -108,6 +108,19 @@ void members(std::string& to, const EventRow& event, bool canonical) {
     key(to, "content");
     splice(to, event.content);
   }
+  if (event.sealed_members != 0) {
+    key(to, "withheld");
+    to += "{\"members\":[";
+    const std::pair<uint8_t, const char*> names[] = {{codec::SealedContent::kSourceIp, "source_ip"},
+                                                     {codec::SealedContent::kText, "content"},
+                                                     {codec::SealedContent::kJson, "content"}};
+    for (const auto& [bit, word] : names) {
+      if ((event.sealed_members & bit) == 0) continue;
+      if (to.back() != '[') to += ',';
+      append_json_string(to, word);
+    }
+    to += "],\"size_class\":" + std::to_string(event.sealed_size_class) + '}';
+  }
   if (!event.custom.empty()) values(to, "custom", event.custom);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/codec/protected.h"
+#include "engine/protect/value.h"
 #include "engine/query/entities.h"
 #include "engine/query/near.h"
 
@@ -11,10 +12,9 @@ namespace {
 
 bool is_number(const codec::Value& value) { return value.schema_kind() == codec::ValueKind::kNumber; }
 
-// Of the padded plaintext: all that anybody sees of a sealed value.
 uint64_t sealed_size_class(Bytes value) {
-  constexpr size_t kOverhead = 47;
-  return value.size() < kOverhead ? 0 : value.size() - kOverhead;
+  const auto sealed = protect::parse_sealed(value);
+  return sealed.ok() ? sealed->size_class() : 0;
 }
 
 // An integer that a double holds exactly, compared with that double.
