@@ -21,6 +21,13 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_recover_command());
   commands.push_back(make_keys_list());
   commands.push_back(make_keys_export());
+  commands.push_back(make_keys_init());
+  commands.push_back(make_keys_check());
+  commands.push_back(make_keys_rotate());
+  commands.push_back(make_keys_rewrap());
+  commands.push_back(make_keys_adopt());
+  commands.push_back(make_keys_export_public());
+  commands.push_back(make_shred_command());
   commands.push_back(make_token_add());
   commands.push_back(make_token_list());
   commands.push_back(make_token_revoke());

@@ -1,6 +1,7 @@
 #include "engine/os/process.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,6 +20,10 @@ std::string host_name() {
   return name.data();
 }
 
-void disable_core_dumps() { KHIPU_ASSERT(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0); }
+void disable_core_dumps() {
+  KHIPU_ASSERT(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+  constexpr rlimit kNone{0, 0};
+  KHIPU_ASSERT(::setrlimit(RLIMIT_CORE, &kNone) == 0);
+}
 
 }  // namespace khipu::os

@@ -1,8 +1,10 @@
 #include "engine/protect/key_ring.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
+#include "engine/os/process.h"
 #include "engine/protect/derive.h"
 #include "engine/protect/searcher.h"
 
@@ -14,18 +16,6 @@ using crypto::KeyKind;
 
 bool of_role(KeyKind kind, std::initializer_list<KeyKind> role) {
   return std::find(role.begin(), role.end(), kind) != role.end();
-}
-
-// The kind a file name stands for; nullopt for the names of other rooms ("state", "signing.key", "tokens").
-std::optional<KeyKind> kind_of_file(std::string_view file_name) {
-  if (file_name == kTokenDayFileName) return KeyKind::kTokenDay;
-  if (file_name == kFingerprintFileName) return KeyKind::kFingerprint;
-  for (const KeyKind kind : {KeyKind::kRecipient, KeyKind::kDecrypt, KeyKind::kTokenRoot, KeyKind::kDigest}) {
-    const std::string prefix = std::string(crypto::key_kind_name(kind)) + "-";
-    const std::string_view suffix = crypto::is_secret(kind) ? ".key" : ".pub";
-    if (file_name.starts_with(prefix) && file_name.ends_with(suffix)) return kind;
-  }
-  return std::nullopt;
 }
 
 Result<void> ascending(std::vector<Key>& keys, const std::string& where) {
@@ -92,6 +82,17 @@ Result<SearchRing> search_ring(std::vector<Key>& keys, const std::string& where)
 }
 
 }  // namespace
+
+std::optional<KeyKind> kind_of_file(std::string_view file_name) {
+  if (file_name == kTokenDayFileName) return KeyKind::kTokenDay;
+  if (file_name == kFingerprintFileName) return KeyKind::kFingerprint;
+  for (const KeyKind kind : {KeyKind::kRecipient, KeyKind::kDecrypt, KeyKind::kTokenRoot, KeyKind::kDigest}) {
+    const std::string prefix = std::string(crypto::key_kind_name(kind)) + "-";
+    const std::string_view suffix = crypto::is_secret(kind) ? ".key" : ".pub";
+    if (file_name.starts_with(prefix) && file_name.ends_with(suffix)) return kind;
+  }
+  return std::nullopt;
+}
 
 std::string key_file_name(KeyKind kind, std::string_view name, uint32_t version) {
   const std::string kind_name(crypto::key_kind_name(kind));
@@ -166,6 +167,19 @@ Result<ReaderRings> parse_reader_rings(Bytes text) {
   KHIPU_TRY_ASSIGN(rings.search, search_ring(keys, "the keys handed in"));
   rings.decrypt.keys = take(keys, KeyKind::kDecrypt);
   return rings;
+}
+
+Result<crypto::SecretBytes> read_keys_from_descriptor(std::string_view number) {
+  int descriptor = 0;
+  const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), descriptor);
+  if (failure != std::errc() || end != number.data() + number.size()) {
+    return Error{Code::kInvalid, "a descriptor is a number, as in --key-fd 3 3<FILE"};
+  }
+  constexpr size_t kSizeMax = 64U << 10;
+  crypto::SecretBytes room(kSizeMax + 1);
+  KHIPU_TRY_ASSIGN(const size_t size, os::read_inherited(descriptor, room.writable()));
+  if (size > kSizeMax) return Error{Code::kLimit, "more than 65536 bytes of keys"};
+  return crypto::SecretBytes::copy_of(room.bytes().first(size));
 }
 
 }  // namespace khipu::protect

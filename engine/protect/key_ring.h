@@ -22,6 +22,9 @@ inline constexpr std::string_view kFingerprintFileName = "fingerprint.key";
 // "digest-1.key", "token-root-1.key", "recipient-auditors-1.pub", "decrypt-auditors-1.key"
 std::string key_file_name(crypto::KeyKind kind, std::string_view name, uint32_t version);
 
+// The kind such a name stands for; nullopt for the names of other rooms ("state", "signing.key").
+std::optional<crypto::KeyKind> kind_of_file(std::string_view file_name);
+
 struct WriterRing {
   std::vector<crypto::Key> recipients;  // the newest version of each name
   std::optional<crypto::Key> token_day;
@@ -54,5 +57,7 @@ struct ReaderRings {
   DecryptRing decrypt;
 };
 Result<ReaderRings> parse_reader_rings(Bytes text);
+// All of an inherited descriptor, whose number comes as text. At most 64 KiB.
+Result<crypto::SecretBytes> read_keys_from_descriptor(std::string_view number);
 
 }  // namespace khipu::protect

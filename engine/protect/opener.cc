@@ -160,6 +160,12 @@ Result<void> Opener::open(const FieldPlace& place, Bytes value, Plaintext& to) {
   return {};
 }
 
+Result<void> Opener::check_key(uint32_t number) {
+  const std::lock_guard guard(state_->mutex);
+  if (state_->taken.contains(number)) return {};
+  return state_->take_data_key(number);
+}
+
 Result<Plaintext> Opener::open(const FieldPlace& place, Bytes value) {
   Plaintext plaintext;
   KHIPU_TRY(open(place, value, plaintext));

@@ -52,6 +52,9 @@ class Opener {
   // Into memory that is used again from value to value: replaces what is in `to`.
   Result<void> open(const FieldPlace& place, Bytes value, Plaintext& to);
 
+  // Can this data key be opened, and is it what was committed? For `khipu keys check`.
+  Result<void> check_key(uint32_t number);
+
  private:
   struct State;
   explicit Opener(std::unique_ptr<State> state);

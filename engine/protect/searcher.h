@@ -13,7 +13,8 @@
 
 namespace khipu::protect {
 
-// Days since 1970-01-01, both included. Tokens are made under the day of `recorded_at`, or a later one when the
+// Days since 1970-01-01, both included. Tokens are made when a batch is prepared: under the day of `recorded_at`, the
+// day before when midnight came between (so ask from one day earlier), or a later one when the
 // writer's clock had gone back.
 struct EpochRange {
   uint32_t first = 0;

@@ -6,7 +6,7 @@ namespace khipu::writer {
 
 bool Rules::concern(const codec::Statement& statement) {
   return std::holds_alternative<codec::Retention>(statement) || std::holds_alternative<codec::Hold>(statement) ||
-         std::holds_alternative<codec::Clock>(statement);
+         std::holds_alternative<codec::Clock>(statement) || std::holds_alternative<codec::Shred>(statement);
 }
 
 Result<void> Rules::check(const codec::Statement& statement) const {
@@ -25,6 +25,9 @@ Result<void> Rules::check(const codec::Statement& statement) const {
                    fmt::format("retention of {} rows [{}, {}) does not go on at row {}, where the last one ended",
                                table, retention->from.value, retention->to.value, next.value)};
     }
+  }
+  if (std::holds_alternative<codec::Shred>(statement) && !holds.empty()) {
+    return Error{Code::kConflict, fmt::format("hold \"{}\" is set: it forbids shredding", *holds.begin())};
   }
   if (const auto* hold = std::get_if<codec::Hold>(&statement)) {
     const bool is_set = holds.contains(hold->name);

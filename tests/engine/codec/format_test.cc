@@ -124,6 +124,13 @@ TEST_CASE("FORMAT.md: the statements of the spine decode, mean what is said and 
   const auto key = body_of<KeyStatement>("key");
   CHECK(key.action == KeyAction::kAddVerifier);
   CHECK(key.name == "log.example/audit");
+  const auto rewrap = body_of<KeyStatement>("rewrap");
+  CHECK(rewrap.action == KeyAction::kRewrap);
+  CHECK(rewrap.name == "data-0000000012-2.key");
+  CHECK(rewrap.replaces == "data-0000000012-1.key");
+  CHECK(rewrap.key[0] == 0x44);
+  CHECK(rewrap.file_sha256[0] == 0x55);
+  CHECK(rewrap.recipients[0] == 0x66);
   const auto retention = body_of<Retention>("retention");
   CHECK(retention.from == Row{1});
   CHECK(retention.to == Row{7});
@@ -136,8 +143,9 @@ TEST_CASE("FORMAT.md: the statements of the spine decode, mean what is said and 
   CHECK(hold.name == "case-7");
   CHECK(hold.set);
   const auto shred = body_of<Shred>("shred");
-  CHECK(shred.scope == "user:u-7");
+  CHECK(shred.scope == "subject");
   CHECK(shred.rows == 12);
+  CHECK(shred.files == std::vector<std::string>{"subject-0000000013-1.key"});
   const auto rollback = body_of<Rollback>("rollback");
   CHECK(rollback.lost_commit == CommitNumber{12});
   CHECK(rollback.lost[index_of(TableId::kLogs)].size == 9);

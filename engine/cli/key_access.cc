@@ -1,0 +1,49 @@
+#include "engine/cli/key_access.h"
+
+#include "engine/cli/root.h"
+
+namespace khipu::cli {
+
+Result<RolePaths> open_roles(const std::string& writer, const std::string& out) {
+  if (out.empty()) return Error{Code::kInvalid, "--out DIR is wanted: where the readers' keys go"};
+  RolePaths paths;
+  KHIPU_TRY_ASSIGN(paths.writer, os::open_directory(writer));
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> parent, os::create_directory(out, 0700));
+  KHIPU_TRY_ASSIGN(paths.search, os::create_directory(out + "/search", 0700));
+  KHIPU_TRY_ASSIGN(paths.decrypt, os::create_directory(out + "/decrypt", 0700));
+  return paths;
+}
+
+Result<KeysOfRoot> keys_of_root(const std::string& root) {
+  KeysOfRoot keys;
+  KHIPU_TRY_ASSIGN(std::unique_ptr<os::Directory> directory, os::open_directory(root));
+  KHIPU_TRY_ASSIGN(keys.wrapped, directory->open_directory("keys"));
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<snapshot::Store> store, snapshot::Store::open(std::move(directory)));
+  KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> snapshot, store->snapshot());
+  const codec::Genesis* genesis = snapshot->meta().genesis();
+  if (genesis == nullptr) return Error{Code::kCorrupt, root + ": no GENESIS statement"};
+  keys.root = genesis->root_id;
+  for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
+    if (const auto* key = std::get_if<codec::KeyStatement>(&statement.body)) KHIPU_TRY(keys.log.apply(*key));
+    if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) KHIPU_TRY(keys.log.apply(*shred));
+  }
+  return keys;
+}
+
+Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor) {
+  if (folder.empty() == descriptor.empty()) {
+    return Error{Code::kInvalid, "the decrypt keys come from --decrypt DIR or from --key-fd N, one of the two"};
+  }
+  if (!folder.empty()) {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> directory, os::open_directory(folder));
+    KHIPU_TRY_ASSIGN(protect::DecryptRing ring, protect::load_decrypt_ring(*directory));
+    if (ring.empty()) return Error{Code::kNotFound, folder + ": holds no decrypt-NAME-VERSION.key"};
+    return ring;
+  }
+  KHIPU_TRY_ASSIGN(const crypto::SecretBytes text, protect::read_keys_from_descriptor(descriptor));
+  KHIPU_TRY_ASSIGN(protect::ReaderRings rings, protect::parse_reader_rings(text.bytes()));
+  if (rings.decrypt.empty()) return Error{Code::kNotFound, "no decrypt key came from --key-fd"};
+  return std::move(rings.decrypt);
+}
+
+}  // namespace khipu::cli

@@ -1,0 +1,34 @@
+// What the key commands share: role directories, a root's key statements, statements handed to the writer.
+// Not here: what happens to keys (engine/protect).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/cli/writer_access.h"
+#include "engine/protect/key_admin.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::cli {
+
+// DIR/search and DIR/decrypt, made 0700 when absent, and the writer's keys.
+struct RolePaths {
+  std::unique_ptr<os::Directory> writer, search, decrypt;
+  protect::RoleDirectories roles() const { return {writer.get(), search.get(), decrypt.get()}; }
+};
+Result<RolePaths> open_roles(const std::string& writer, const std::string& out);
+inline constexpr const char* kOutHelp =
+    "folder for the readers' keys, search/ and decrypt/ in it (0700, made when absent); move them off this host";
+
+// A root as a reader sees it: its keys/ and what meta/ says of that.
+struct KeysOfRoot {
+  std::unique_ptr<os::Directory> wrapped;
+  RootId root{};
+  protect::KeyLog log;
+};
+Result<KeysOfRoot> keys_of_root(const std::string& root);
+
+// Key files of one role folder, "-": from a descriptor (--key-fd).
+Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor);
+
+}  // namespace khipu::cli

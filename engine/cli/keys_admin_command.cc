@@ -1,0 +1,240 @@
+// `khipu keys init|rotate|check|export-public`: the key files of protected fields, by role. Nothing secret is shown.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/time.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/key_access.h"
+#include "engine/cli/output.h"
+#include "engine/cli/root.h"
+#include "engine/os/clock.h"
+#include "engine/os/process.h"
+#include "engine/protect/opener.h"
+
+namespace khipu::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void print_files(Output& output, const char* schema, const std::vector<std::string>& files) {
+  if (output.json()) {
+    output.document({{"schema", schema}, {"files", files}});
+  } else {
+    for (const std::string& file : files) output.line("made " + printable(file));
+  }
+}
+
+class KeysInit final : public Command {
+ public:
+  std::string name() const override { return "keys init"; }
+  std::string summary() const override { return "Make the keys of protected fields, for each role"; }
+  std::string details() const override {
+    return "The writer gets public keys, today's token key, a fingerprint and a digest key: it can write protected\n"
+           "fields and read none. The readers' keys go to --out: search/ finds values (token root, digest keys),\n"
+           "decrypt/ reads them. Move both off this host; without decrypt/ what is sealed can be read by nobody.\n"
+           "An interrupted run is taken up by the next one.\n\n"
+           "Examples:\n  khipu keys init /srv/audit --out /media/usb/audit-keys\n"
+           "  khipu keys init /srv/audit --out ./k --recipient auditors --recipient regulator\n\n"
+           "Exit codes: 0 made, 3 not made.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("ROOT", root_, "the log's directory");
+    arguments.text("--out", out_, "DIR", kOutHelp);
+    arguments.texts("--recipient", recipients_, "NAME",
+                    "who can read what is sealed; again for more; default auditors");
+    arguments.text("--keys", keys_, "DIR", kKeysHelp);
+  }
+  Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();
+    KHIPU_TRY_ASSIGN(const RolePaths paths, open_roles(keys_path(root_, keys_), out_));
+    KHIPU_TRY_ASSIGN(const crypto::Key verifier,
+                     crypto::open_key_file(*paths.writer, crypto::kVerifierKeyFileName, crypto::KeyKind::kVerifier));
+    if (recipients_.empty()) recipients_.push_back("auditors");
+    KHIPU_TRY(protect::make_rings(paths.roles(), verifier.name, recipients_, os::system_clock().now()));
+    if (output.json()) {
+      output.document({{"schema", "khipu.keys-init/v1"},
+                       {"writer", paths.writer->path()},
+                       {"search", paths.search->path()},
+                       {"decrypt", paths.decrypt->path()},
+                       {"recipients", recipients_}});
+      return Exit::kOk;
+    }
+    output.line("writer   " + printable(paths.writer->path()));
+    output.line("search   " + printable(paths.search->path()) + "  move it off this host");
+    output.line("decrypt  " + printable(paths.decrypt->path()) + "  move it off this host, and keep a copy");
+    return Exit::kOk;
+  }
+
+ private:
+  std::string root_, out_, keys_;
+  std::vector<std::string> recipients_;
+};
+
+class KeysRotate final : public Command {
+ public:
+  std::string name() const override { return "keys rotate"; }
+  std::string summary() const override { return "Make the next version of keys of protected fields"; }
+  std::string details() const override {
+    return "recipients: a new decrypt key for each name; new sessions are sealed to it, old values keep theirs until\n"
+           "`khipu keys rewrap`. digest, tokens: the same for searches, which probe every version held, so the search\n"
+           "role needs old and new files. The writer takes new keys up at its next start; that start says in meta/ "
+           "who\n"
+           "can read from then on.\n\n"
+           "Example:\n  khipu keys rotate /srv/audit recipients --out /media/usb/audit-keys\n\n"
+           "Exit codes: 0 made, 3 not made.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("ROOT", root_, "the log's directory");
+    arguments.required("KIND", kind_, "recipients, digest or tokens");
+    arguments.text("--out", out_, "DIR", kOutHelp);
+    arguments.text("--keys", keys_, "DIR", kKeysHelp);
+  }
+  Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();
+    const auto kind = kind_ == "recipients" ? protect::RotateKind::kRecipients
+                      : kind_ == "digest"   ? protect::RotateKind::kDigest
+                                            : protect::RotateKind::kTokens;
+    if (kind == protect::RotateKind::kTokens && kind_ != "tokens") {
+      return Error{Code::kInvalid, "KIND must be recipients, digest or tokens"};
+    }
+    KHIPU_TRY_ASSIGN(const RolePaths paths, open_roles(keys_path(root_, keys_), out_));
+    KHIPU_TRY_ASSIGN(const std::vector<std::string> made,
+                     protect::rotate(paths.roles(), kind, os::system_clock().now()));
+    print_files(output, "khipu.keys-rotate/v1", made);
+    return Exit::kOk;
+  }
+
+ private:
+  std::string root_, kind_, out_, keys_;
+};
+
+class KeysCheck final : public Command {
+ public:
+  std::string name() const override { return "keys check"; }
+  std::string summary() const override { return "Check a folder of key files, and what of a log they open"; }
+  std::string details() const override {
+    return "Every key file in DIR is checked as its user checks it: owner, rights, one link, form, check digits, "
+           "name.\n"
+           "With --root each data key of that log is opened with the decrypt keys in DIR and held against its KEY\n"
+           "statement: run it on a backup of decrypt/ before the original is lost.\n\n"
+           "Examples:\n  khipu keys check /media/usb/audit-keys/decrypt --root /srv/audit\n  khipu keys check "
+           "./k/search\n\n"
+           "Exit codes: 0 all sound (and all opened), 1 something is not, 3 no such folder.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("DIR", folder_, "a folder of key files");
+    arguments.text("--root", root_, "ROOT", "also open each of this log's data keys");
+  }
+  Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> directory, os::open_directory(folder_));
+    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, directory->list());
+    Json keys = Json::array();
+    bool sound = true;
+    for (const os::Entry& entry : entries) {
+      const std::optional<crypto::KeyKind> kind = protect::kind_of_file(entry.name);
+      if (!kind) continue;
+      const Result<crypto::Key> key = crypto::open_key_file(*directory, entry.name, *kind);
+      const bool fits = key.ok() && protect::key_file_name(*kind, key->name, key->version) == entry.name;
+      sound = sound && fits;
+      if (!fits) {
+        const std::string why = key.ok() ? "the name of another key" : key.error().message;
+        output.line(printable(entry.name) + "  REFUSED: " + printable(why));
+        keys.push_back({{"file", entry.name}, {"refused", why}});
+        continue;
+      }
+      output.line(printable(entry.name) + "  " + std::string(crypto::key_kind_name(*kind)) + "  version " +
+                  std::to_string(key->version) + "  made " + format_rfc3339(key->created));
+      keys.push_back({{"file", entry.name},
+                      {"kind", crypto::key_kind_name(*kind)},
+                      {"name", key->name},
+                      {"version", key->version},
+                      {"created", format_rfc3339(key->created)}});
+    }
+    if (keys.empty()) {
+      sound = false;
+      output.line("no key file of protected fields is here");
+    }
+    Json document = {{"schema", "khipu.keys-check/v1"}, {"keys", std::move(keys)}};
+    if (sound && !root_.empty()) {
+      KHIPU_TRY_ASSIGN(const bool all, open_data_keys(*directory, output, document));
+      sound = all;
+    }
+    if (output.json()) output.document(document);
+    return sound ? Exit::kOk : Exit::kFinding;
+  }
+
+ private:
+  Result<bool> open_data_keys(os::Directory& directory, Output& output, Json& document) const {
+    KHIPU_TRY_ASSIGN(protect::DecryptRing ring, protect::load_decrypt_ring(directory));
+    KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
+    const auto log = std::make_shared<const protect::KeyLog>(keys.log);
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<protect::Opener> opener,
+                     protect::Opener::open(std::move(ring), keys.root, std::move(keys.wrapped)));
+    opener->learn(log);
+    uint64_t opened = 0, shredded = 0;
+    Json failed = Json::array();
+    for (const auto& [name, file] : log->files()) {
+      if (file.name.kind != protect::WrappedKind::kData || log->current(file.name.number) != &file) continue;
+      const Result<void> done = opener->check_key(file.name.number);
+      if (done.ok()) {
+        ++opened;
+      } else if (done.error().code == Code::kPurged) {
+        ++shredded;
+      } else {
+        output.line(name + "  NOT OPENED: " + printable(done.error().message));
+        failed.push_back({{"file", name}, {"why", done.error().message}});
+      }
+    }
+    output.line("data keys: " + std::to_string(opened) + " opened, " + std::to_string(shredded) + " shredded, " +
+                std::to_string(failed.size()) + " not opened");
+    document["opened"] = opened;
+    document["shredded"] = shredded;
+    document["not_opened"] = failed;
+    return failed.empty();
+  }
+
+  std::string folder_, root_;
+};
+
+class KeysExportPublic final : public Command {
+ public:
+  std::string name() const override { return "keys export-public"; }
+  std::string summary() const override { return "Write the public halves of decrypt keys, for a writer"; }
+  std::string details() const override {
+    return "An auditor who makes the own keys hands a writer nothing else. Copy the files into the writer's keys.\n\n"
+           "Example:\n  khipu keys export-public ./k/decrypt ./public\n\n"
+           "Exit codes: 0 written, 3 not: no decrypt key there, a file in the way.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("DIR", from_, "a folder of decrypt-NAME-VERSION.key files");
+    arguments.required("OUT", to_, "where recipient-NAME-VERSION.pub go; made when absent");
+  }
+  Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();
+    KHIPU_TRY_ASSIGN(const protect::DecryptRing ring, decrypt_ring(from_, ""));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> out, os::create_directory(to_, 0755));
+    std::vector<std::string> made;
+    for (const crypto::Key& key : ring.keys) {
+      KHIPU_TRY_ASSIGN(const crypto::Key recipient, crypto::recipient_of(key));
+      const std::string file = protect::key_file_name(recipient.kind, recipient.name, recipient.version);
+      KHIPU_TRY(at(to_, crypto::create_key_file(*out, file, recipient)));
+      made.push_back(to_ + "/" + file);
+    }
+    print_files(output, "khipu.keys-export-public/v1", made);
+    return Exit::kOk;
+  }
+
+ private:
+  std::string from_, to_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_keys_init() { return std::make_unique<KeysInit>(); }
+std::unique_ptr<Command> make_keys_rotate() { return std::make_unique<KeysRotate>(); }
+std::unique_ptr<Command> make_keys_check() { return std::make_unique<KeysCheck>(); }
+std::unique_ptr<Command> make_keys_export_public() { return std::make_unique<KeysExportPublic>(); }
+
+}  // namespace khipu::cli

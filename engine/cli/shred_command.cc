@@ -1,0 +1,88 @@
+// `khipu shred`: destroys the keys of a session or of a person, and says so in meta/.
+#include <nlohmann/json.hpp>
+
+#include "engine/base/utf8.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/key_access.h"
+#include "engine/cli/output.h"
+#include "engine/cli/root.h"
+#include "engine/os/process.h"
+
+namespace khipu::cli {
+namespace {
+
+class ShredCommand final : public Command {
+ public:
+  std::string name() const override { return "shred"; }
+  std::string summary() const override { return "Destroy the keys of a session or a person, for ever"; }
+  std::string details() const override {
+    return "What was sealed under them can be read by nobody any more; the records, and what they prove, stay. A "
+           "SHRED\n"
+           "statement with the reference is committed first, then the key files are deleted. Not undone by anything\n"
+           "but a copy of ROOT/keys together with a decrypt key: backups of ROOT/keys must let go of them, too.\n"
+           "Tokens, digests and fingerprints stay: whoever holds a search key can still confirm a guess.\n"
+           "Stop `khipu serve` first: it holds the log. Refused while a hold is set.\n\n"
+           "Examples:\n  khipu shred /srv/audit --subject user:u-1001 --reference 'erasure request 2026/44'\n"
+           "  khipu shred /srv/audit --session 12 --reference 'order of 2026-06-01'\n\n"
+           "Exit codes: 0 done, 3 refused or not there.";
+  }
+  void declare(Arguments& arguments) override {
+    arguments.required("ROOT", root_, "the log's directory");
+    arguments.text("--subject", subject_, "TYPE:ID", "the person whose fields have keys of their own");
+    arguments.text("--session", session_, "N", "number of a data key, as in the name of its file in ROOT/keys");
+    arguments.text("--reference", reference_, "TEXT", "why, 1 to 1,024 bytes; wanted");
+    arguments.text("--keys", keys_, "DIR", kKeysHelp);
+    arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
+  }
+  Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();
+    if (subject_.empty() == session_.empty()) {
+      return Error{Code::kInvalid, "one of --subject TYPE:ID and --session N is wanted"};
+    }
+    if (reference_.empty() || reference_.size() > 1024 || !valid_utf8(as_bytes(reference_))) {
+      return Error{Code::kInvalid, "--reference TEXT is wanted: why, 1 to 1,024 bytes of UTF-8"};
+    }
+    KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
+    codec::Shred shred;
+    shred.reference = reference_;
+    shred.by = WriterAccess::scope();
+    KHIPU_TRY_ASSIGN(shred.files, files(keys));
+    shred.scope = session_.empty() ? "subject" : "session " + session_;
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
+                     WriterAccess::open(root_, keys_path(root_, keys_), "shred", network_));
+    if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
+    KHIPU_TRY_ASSIGN(const CommitNumber commit, access->writer()->append_and_publish(shred));
+    KHIPU_TRY(keys.log.apply(shred));
+    KHIPU_TRY(access->close());
+    KHIPU_TRY_ASSIGN(const uint64_t gone, protect::sweep(*keys.wrapped, keys.log));
+    if (output.json()) {
+      output.document(
+          {{"schema", "khipu.shred/v1"}, {"commit", commit.value}, {"files", shred.files}, {"deleted", gone}});
+    } else {
+      output.line("shredded in commit " + std::to_string(commit.value) + ": " + std::to_string(shred.files.size()) +
+                  " keys, " + std::to_string(gone) + " files deleted");
+    }
+    return Exit::kOk;
+  }
+
+ private:
+  Result<std::vector<std::string>> files(const KeysOfRoot& keys) const {
+    if (!session_.empty()) {
+      KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(session_));
+      return protect::files_of_session(keys.log, number);
+    }
+    const size_t colon = subject_.find(':');
+    if (colon == std::string::npos) return Error{Code::kInvalid, "--subject is TYPE:ID, as in user:u-1001"};
+    const protect::SubjectName name{subject_.substr(0, colon), subject_.substr(colon + 1)};
+    KHIPU_TRY(protect::check_subject(name));
+    return protect::files_of_subject(*keys.wrapped, keys.root, keys.log, name);
+  }
+
+  std::string root_, subject_, session_, reference_, keys_, network_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_shred_command() { return std::make_unique<ShredCommand>(); }
+
+}  // namespace khipu::cli

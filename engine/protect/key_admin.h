@@ -1,0 +1,64 @@
+// What an operator does with keys: makes the roles' key files, rotates them, seals data keys to new recipients,
+// destroys them. Each step leaves something sound when it is the last one that happens. Not here: arguments and
+// printing (engine/cli), the statements' way into meta/ (engine/writer).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/codec/statement.h"
+#include "engine/protect/key_log.h"
+#include "engine/protect/key_ring.h"
+
+namespace khipu::protect {
+
+// Where each role's files go. The writer's last, so that nothing is ever sealed or searched for with a key whose other
+// half was not safe on a disk before.
+struct RoleDirectories {
+  os::Directory* writer = nullptr;
+  os::Directory* search = nullptr;
+  os::Directory* decrypt = nullptr;
+};
+
+// First keys: of each recipient a decrypt key and its public half; token root and today's key; fingerprint and digest
+// key. What an interrupted run left is taken up; kConflict when the writer has them all. `origin` names keys of no
+// recipient.
+Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
+                        const std::vector<std::string>& recipients, TimeUs now);
+
+enum class RotateKind : uint8_t { kRecipients, kDigest, kTokens };
+// The next version, which the writer uses from its next start on; old versions stay. kRecipients: of each name that the
+// writer has. kTokens: the chain goes on from a new root; the search role needs both.
+Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now);
+
+// A recipient's name: [a-z][a-z0-9_.]{0,31}.
+Result<void> check_recipient_name(std::string_view name);
+
+// Seals every current key in ROOT/keys that is not sealed to exactly these recipients to them, as the next generation
+// of its file. Nothing is committed and nothing deleted: that is adopt()'s. Data keys of subjects are sealed to the
+// subject's pair and stay as they are. Gives the names of the files it made.
+struct Rewrapped {
+  std::vector<std::string> files;
+  uint64_t as_wanted = 0;  // that were sealed to them already
+};
+Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLog& log, const DecryptRing& ring,
+                         const std::vector<Recipient>& recipients);
+
+// KEY statements for the files that a re-wrap made and that nobody committed yet: same key, later generation. Once they
+// are committed, the files they replace may go (sweep()).
+Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log);
+
+// Unlinks what was shredded or replaced, and what overtaken re-wraps left, and syncs the directory. Gives how many went.
+Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log);
+
+// Files whose loss makes all values of a session, or of a person, unreadable. kNotFound when nothing is there.
+Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t number);
+Result<std::vector<std::string>> files_of_subject(os::Directory& wrapped, const RootId& root, const KeyLog& log,
+                                                  const SubjectName& subject);
+
+// "12" and nothing else.
+Result<uint32_t> session_number(std::string_view text);
+// The newest recipient key of each name in a directory; kNotFound when there is none.
+Result<std::vector<Recipient>> load_recipients(os::Directory& directory);
+
+}  // namespace khipu::protect
