@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/cli/commands.h"
+#include "engine/cli/definitions.h"
 #include "engine/cli/line_input.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"

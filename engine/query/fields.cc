@@ -161,7 +161,7 @@ Result<Uid> uid_of_value(const snapshot::Snapshot& snapshot, const codec::Versio
                          const codec::ProtectedValue& value) {
   if (!value.origin) return version.uid;
   const Error moved{Code::kCorrupt, "a protected value that is not the one of the version it names"};
-  if (version.previous && *value.origin > *version.previous) return moved;
+  if (!version.previous || *value.origin > *version.previous) return moved;
   KHIPU_TRY_ASSIGN(const snapshot::CheckedRecord record, snapshot.record(TableId::kRegistry, *value.origin));
   if (!record.intact)
     return Error{Code::kCorrupt, "registry row " + std::to_string(value.origin->value) + ": " + record.finding};
