@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/crypto/wipe_freed.h"
 #include "engine/daemon/http.h"
 #include "engine/daemon/httplib.h"
 
@@ -82,6 +83,23 @@ class LibraryRequest final : public HttpRequest {
 };
 
 // Sees each connection before and after httplib does.
+// What a connection's requests left on its thread's stack goes with it, where protected values pass through.
+class WipingPool final : public httplib::TaskQueue {
+ public:
+  WipingPool(size_t threads, size_t threads_max, size_t queued_max) : pool_(threads, threads_max, queued_max) {}
+  bool enqueue(std::function<void()> work) override {
+    return pool_.enqueue([work = std::move(work)] {
+      work();
+      crypto::wipe_stack();
+    });
+  }
+  void shutdown() override { pool_.shutdown(); }
+  void on_idle() override { pool_.on_idle(); }
+
+ private:
+  httplib::ThreadPool pool_;
+};
+
 class PeerServer final : public httplib::Server {
  public:
   PeerServer(bool local, HttpLimits limits) : local_(local), limits_(limits) {}
@@ -176,9 +194,7 @@ class Listener final : public HttpListener {
     using httplib::Server;
     const size_t threads = limits.connections_max;
     // A connection has its thread until it closes; some more threads say 503 to those beyond the cap.
-    server_.new_task_queue = [threads] {
-      return new httplib::ThreadPool(std::min<size_t>(threads, 8), threads + 8, 1024);
-    };
+    server_.new_task_queue = [threads] { return new WipingPool(std::min<size_t>(threads, 8), threads + 8, 1024); };
     server_.set_payload_max_length(limits.body_size_bytes_max);
     server_.set_keep_alive_max_count(1U << 30);
     server_.set_keep_alive_timeout(std::max<time_t>(1, limits.idle_time_ms / 1000));

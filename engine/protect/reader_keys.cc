@@ -1,9 +1,12 @@
 #include "engine/protect/reader_keys.h"
 
+#include "engine/crypto/wipe_freed.h"
+
 namespace khipu::protect {
 
 Result<ReaderKeys> open_reader_keys(const std::vector<std::string>& folders, const RootId& root,
                                     std::unique_ptr<os::Directory> wrapped) {
+  crypto::wipe_freed_memory();  // from now on plaintext passes through this process
   SearchRing search;
   DecryptRing decrypt;
   for (const std::string& folder : folders) {

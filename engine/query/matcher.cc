@@ -213,6 +213,9 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
   KHIPU_TRY_ASSIGN(matcher.where_, (Compiler{snapshot, entities, registry_size, notes, ""}.compile(applied.where)));
   KHIPU_TRY_ASSIGN(matcher.where_not_,
                    (Compiler{snapshot, entities, registry_size, notes, "not."}.compile(applied.where_not)));
+  if ((!applied.where.text.empty() || !applied.where_not.text.empty()) && snapshot.schema().protects()) {
+    notes.push_back({"SEALED_CONTENT", "Content that is sealed is not searched for text.", ""});
+  }
   const auto nobody = [](const Entity& entity) { return entity.empty(); };
   matcher.never_ = std::any_of(matcher.where_.actors.begin(), matcher.where_.actors.end(), nobody) ||
                    std::any_of(matcher.where_.targets.begin(), matcher.where_.targets.end(), nobody);

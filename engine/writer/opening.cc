@@ -1,4 +1,5 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
+#include "engine/crypto/wipe_freed.h"
 #include "engine/index/format.h"
 #include "engine/writer/writer_impl.h"
 
@@ -45,6 +46,7 @@ Result<void> Writer::Impl::open(Options opened_with) {
   epoch = recovered.head.epoch;
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
+  if (schema->protects()) crypto::wipe_freed_memory();  // plaintext passes through on its way to be sealed
   rules = sequencer->rules();
   // Key files that were shredded go now, also when no protected value ever comes again.
   if (!key_log.files().empty()) KHIPU_TRY(open_sealer());

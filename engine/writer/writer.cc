@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/crypto/wipe_freed.h"
 #include "engine/ingest/validate.h"
 #include "engine/writer/writer_impl.h"
 
@@ -58,6 +59,7 @@ Result<void> Writer::prepare(ingest::Batch& batch) {
   }
   KHIPU_TRY(ingest::validate(batch, *schema, limits, impl.environment.clock.now()));
   if (!schema->protects() && !batch.seal_content) return {};
+  crypto::wipe_freed_memory();
   return protect(batch, *schema);
 }
 

@@ -190,7 +190,9 @@ TEST_CASE("fields: what a search finds in sealed fields is what the plaintext ho
     const std::string some = world.versions[pick(world.versions.size())].email;
     expect("email", some, Match::kExact);
     expect("email", fold(some), Match::kExactCi);
-    expect("email", some.substr(0, 1 + pick(3)), Match::kPrefix);
+    std::string start = some.substr(0, 1 + pick(3));
+    if (static_cast<uint8_t>(start.back()) >= 0xC0) start = some.substr(0, start.size() + 1);  // characters, not bytes
+    expect("email", start, Match::kPrefix);
     expect("email", "e" + std::to_string(pick(9)) + "@", Match::kContains);
     expect("ssn", "ssn-" + std::to_string(pick(25)), Match::kExact);
     expect("age", std::to_string(pick(15)), Match::kExact);
