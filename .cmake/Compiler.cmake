@@ -19,6 +19,7 @@ if(KHIPU_SANITIZE)
 endif()
 if(KHIPU_UNITY)
   set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 endif()
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -fstack-protector-strong

@@ -79,3 +79,8 @@ pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 # Its -pthread would define _REENTRANT for some targets only, and a precompiled header is then refused.
 set_target_properties(PkgConfig::re2 PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 khipu_package(re2 PkgConfig::re2)
+
+# Signed tokens (JWS) and keys (JWK) of authorization servers. Not libjwt: what Debian 12 has of it refuses the type
+# at+jwt, which RFC 9068 demands of access tokens, and knows no EdDSA.
+pkg_check_modules(rhonabwy REQUIRED IMPORTED_TARGET librhonabwy>=1.1.7)
+khipu_package(rhonabwy PkgConfig::rhonabwy)

@@ -130,11 +130,14 @@ function(khipu_program)
 endfunction()
 
 # PROGRAMS: the programs the test runs; it finds them in the folder the environment variable KHIPU_BIN names.
+# APART: sources that a unity build compiles by themselves, for they name things as a neighbour does.
 # LABEL: one ctest label. The test program gets KHIPU_SOURCE, KHIPU_SHARED and KHIPU_BIN from tests/support/main.cc.
 function(khipu_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "LABEL;TIMEOUT" "SOURCES;USES;LINKS;PROGRAMS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "LABEL;TIMEOUT" "SOURCES;APART;USES;LINKS;PROGRAMS")
   khipu_check_arguments()
+  list(APPEND arg_SOURCES ${arg_APART})
   khipu_existing_sources(arg_SOURCES ${arg_SOURCES})
+  set_source_files_properties(${arg_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   if(NOT arg_SOURCES OR NOT KHIPU_TESTS)  # tests/support is wanted by fuzz targets and benchmarks too
     return()
   endif()

@@ -15,7 +15,7 @@ version_wanted=0.41
 target=${KHIPU_HTTPLIB_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/khipu/cpp-httplib}
 packages=(g++ cmake ninja-build pkg-config git ca-certificates ccache dpkg-dev python3
   nlohmann-json3-dev libsodium-dev libssl-dev zlib1g-dev libsimdjson-dev libre2-dev libxxhash-dev libcli11-dev libfmt-dev libtomlplusplus-dev
-  libhowardhinnant-date-dev tzdata catch2 jq curl)
+  libhowardhinnant-date-dev librhonabwy-dev tzdata catch2 jq curl)
 
 # Hashes many records at once; there is none for other processors, and khipu does without it.
 [[ $(dpkg --print-architecture 2>/dev/null) != amd64 ]] || packages+=(libipsec-mb-dev)

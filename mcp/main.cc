@@ -13,11 +13,13 @@
 #include "engine/protect/reader_keys.h"
 #include "engine/tree/note.h"
 #include "mcp/auth/bearer.h"
+#include "mcp/auth/oauth.h"
 #include "mcp/serve.h"
 #include "mcp/settings.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/prompts.h"
 #include "mcp/tools/resources.h"
+#include "mcp/transport/fetch.h"
 
 #ifndef KHIPU_VERSION
 #define KHIPU_VERSION "0.1.0"
@@ -65,22 +67,58 @@ Result<std::shared_ptr<const auth::Tokens>> load_tokens(const mcp::Settings& set
   return std::make_shared<const auth::Tokens>(std::move(tokens));
 }
 
-// Everyone must show a token as soon as one was made for a reader; without any, only loopback is served, and whoever
-// can connect there counts as the user who started us.
+// The key set of the authorization server, from a file or from where it is published.
+Result<std::string> read_oauth_keys(const std::string& place) {
+  if (place.find("://") != std::string::npos) return mcp::transport::fetch(place);
+  const size_t slash = place.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : place.substr(0, slash + 1);
+  KHIPU_TRY_ASSIGN(auto directory, os::open_directory(folder));
+  KHIPU_TRY_ASSIGN(auto file, directory->open_file(place.substr(slash + 1), os::Mode::kRead));
+  KHIPU_TRY_ASSIGN(const Buffer bytes, file->read_all(mcp::transport::FetchLimits{}.size_bytes_max));
+  return std::string(bytes.begin(), bytes.end());
+}
+
+Result<std::unique_ptr<mcp::auth::OAuthAuthenticator>> open_oauth(const mcp::Settings& settings,
+                                                                  mcp::auth::BearerAuthenticator& bearer) {
+  mcp::auth::OAuthOptions options;
+  KHIPU_TRY_ASSIGN(options.expected.resource,
+                   at("--oauth-resource", mcp::auth::canonical_uri(settings.oauth_resource)));
+  KHIPU_TRY(at("--oauth-issuer", mcp::auth::canonical_uri(settings.oauth_issuer)));
+  options.expected.issuer = settings.oauth_issuer;
+  options.read_keys = [place = settings.oauth_keys] { return read_oauth_keys(place); };
+  options.is_remote = settings.oauth_keys.find("://") != std::string::npos;
+  options.now = [] { return os::system_clock().now(); };
+  options.log = mcp::log_line;
+  return mcp::auth::OAuthAuthenticator::open(std::move(options), bearer);
+}
+
+// Everyone must show a token as soon as one was made for a reader, or an authorization server is named; without any,
+// only loopback is served, and whoever can connect there counts as the user who started us.
 Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server) {
   KHIPU_TRY_ASSIGN(const auto tokens, load_tokens(settings));
   const bool has_readers = std::any_of(tokens->list().begin(), tokens->list().end(), [](const auth::Token& token) {
     return !mcp::auth::caller_of(token).grants.empty();
   });
-  mcp::auth::BearerAuthenticator authenticator(tokens, [] { return os::system_clock().now(); });
+  mcp::auth::BearerAuthenticator bearer(tokens, [] { return os::system_clock().now(); });
+  std::unique_ptr<mcp::auth::OAuthAuthenticator> oauth;
+  if (!settings.oauth_issuer.empty()) {
+    KHIPU_TRY_ASSIGN(oauth, open_oauth(settings, bearer));
+  }
   const auto reload = [&] {
+    if (oauth != nullptr) {
+      const auto read = oauth->reload();
+      mcp::log_line(read.ok() ? "the OAuth keys were read again" : "the old keys stay: " + read.error().message);
+    }
     const auto loaded = load_tokens(settings);
     if (!loaded.ok()) return mcp::log_line("the old tokens stay: " + loaded.error().message);
-    authenticator.set_tokens(*loaded);
+    bearer.set_tokens(*loaded);
     mcp::log_line("tokens: " + std::to_string((*loaded)->list().size()) +
-                  (has_readers ? "" : "; they are asked for from the next start on"));
+                  (has_readers || oauth != nullptr ? "" : "; they are asked for from the next start on"));
   };
-  return mcp::serve_http(settings, signals, server, has_readers ? &authenticator : nullptr, {}, reload);
+  mcp::transport::Authenticator* authenticator = has_readers ? &bearer : nullptr;
+  if (oauth != nullptr) authenticator = oauth.get();
+  return mcp::serve_http(settings, signals, server, authenticator,
+                         oauth != nullptr ? oauth->routes() : std::vector<mcp::transport::GetRoute>{}, reload);
 }
 
 Result<int> serve(const mcp::Settings& settings) {
@@ -127,7 +165,8 @@ Result<int> serve(const mcp::Settings& settings) {
   mcp::tools::AccessObserver observer(settings.access_log,
                                       [&](codec::AccessRecord record) { return reporter.report(std::move(record)); });
   options.observer = &observer;
-  mcp::server::Changes changes;
+  // Tools, prompts and resources are the same for as long as we run; what they say is not.
+  mcp::server::Changes changes(mcp::server::Changes::Scope::kContents);
   options.changes = &changes;
   os::system_random().fill(options.state_key);
   KHIPU_TRY_ASSIGN(auto server, mcp::server::Server::create(

@@ -30,10 +30,17 @@ Result<void> check(const Settings& settings) {
   if (settings.tls_certificate_path.empty() != settings.tls_key_path.empty()) {
     return usage("--tls-cert and --tls-key belong together");
   }
+  const bool has_oauth_words =
+      !settings.oauth_issuer.empty() || !settings.oauth_resource.empty() || !settings.oauth_keys.empty();
+  if (has_oauth_words &&
+      (settings.oauth_issuer.empty() || settings.oauth_resource.empty() || settings.oauth_keys.empty())) {
+    return usage("--oauth-issuer, --oauth-resource and --oauth-keys belong together");
+  }
   const bool has_http_words = settings.print_port || !settings.tls_certificate_path.empty() ||
-                              !settings.hosts.empty() || !settings.origins.empty() || !settings.keys.empty();
+                              !settings.hosts.empty() || !settings.origins.empty() || !settings.keys.empty() ||
+                              has_oauth_words;
   if (has_http_words && !settings.is_http)
-    return usage("--print-port, --tls-*, --keys, --host and --origin belong to --http");
+    return usage("--print-port, --tls-*, --keys, --oauth-*, --host and --origin belong to --http");
   if (settings.exit_when_orphaned && settings.is_http) return usage("--exit-when-orphaned belongs to stdio");
   return {};
 }
@@ -45,7 +52,7 @@ const char* const kHelp =
     "\n"
     "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--exit-when-orphaned] ROOT\n"
     "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F] [--host NAME]...\n"
-    "                 [--origin URL]... ROOT\n"
+    "                 [--origin URL]... [--oauth-issuer URL --oauth-resource URL --oauth-keys FILE|URL] ROOT\n"
     "\n"
     "  ROOT              directory of the log (made by `khipu init`)\n"
     "  --key KEY         the verifier key you were handed: a vkey, or a file (ROOT.keys/verifier.pub): every answer is "
@@ -68,6 +75,15 @@ const char* const kHelp =
     "  --role-keys DIR   folder with search keys (protected fields can be searched) or decrypt keys (audit_get_event "
     "with reveal\n"
     "                    shows them to callers with the grant reveal); several: all of them. Never the writer's\n"
+    "  --oauth-issuer URL, --oauth-resource URL, --oauth-keys FILE|URL\n"
+    "                    also take access tokens (JWT) of this issuer for this audience, which is our own address as "
+    "clients\n"
+    "                    know it (https://audit.example.org/mcp), signed by a key of this JWKS. The scopes "
+    "khipu:query, "
+    "khipu:reveal,\n"
+    "                    khipu:prove, khipu:verify and khipu:access_log are the grants; the claims khipu_types and "
+    "khipu_sources limit\n"
+    "                    what is seen. SIGHUP reads the keys again; an address is also asked when a key is unknown\n"
     "  --print-port      print the port, alone on one line of stdout, once it listens\n"
     "  --tls-cert F, --tls-key F  HTTPS with this PEM chain and key; SIGHUP reads them again\n"
     "  --host NAME       take requests for this Host too (localhost and ADDR always are)\n"
@@ -100,11 +116,14 @@ Result<Settings> parse_settings(int count, char** words) {
     // --name VALUE or --name=VALUE
     const size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
-    std::string* single = name == "--key"        ? &settings.key
-                          : name == "--keys"     ? &settings.keys
-                          : name == "--tls-cert" ? &settings.tls_certificate_path
-                          : name == "--tls-key"  ? &settings.tls_key_path
-                                                 : nullptr;
+    std::string* single = name == "--key"              ? &settings.key
+                          : name == "--keys"           ? &settings.keys
+                          : name == "--tls-cert"       ? &settings.tls_certificate_path
+                          : name == "--tls-key"        ? &settings.tls_key_path
+                          : name == "--oauth-issuer"   ? &settings.oauth_issuer
+                          : name == "--oauth-resource" ? &settings.oauth_resource
+                          : name == "--oauth-keys"     ? &settings.oauth_keys
+                                                       : nullptr;
     std::vector<std::string>* several = name == "--host"        ? &settings.hosts
                                         : name == "--origin"    ? &settings.origins
                                         : name == "--role-keys" ? &settings.role_keys

@@ -22,8 +22,9 @@ struct Settings {
   bool print_port = false;
   std::string tls_certificate_path, tls_key_path;
   std::vector<std::string> hosts, origins;
-  std::string keys;                    // folder of the tokens file; empty: ROOT.keys
-  std::vector<std::string> role_keys;  // folders with search or decrypt keys of protected fields
+  std::string keys;                                      // folder of the tokens file; empty: ROOT.keys
+  std::string oauth_issuer, oauth_resource, oauth_keys;  // all or none; keys: a file, or an address
+  std::vector<std::string> role_keys;                    // folders with search or decrypt keys of protected fields
 };
 
 extern const char* const kHelp;

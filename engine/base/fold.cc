@@ -45,7 +45,7 @@ size_t sequence(std::string_view text, uint32_t& point) {
   return size;
 }
 
-void put(std::string& to, uint32_t point) {
+void put_code_point(std::string& to, uint32_t point) {
   if (point < 0x80) {
     to += static_cast<char>(point);
   } else if (point < 0x800) {
@@ -82,7 +82,7 @@ std::string fold(std::string_view text) {
       size = 1;
       out += text[0];
     } else if (const uint32_t lowered = lower(point); lowered != point) {
-      put(out, lowered);
+      put_code_point(out, lowered);
     } else {
       out += text.substr(0, size);
     }

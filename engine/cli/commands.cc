@@ -27,6 +27,8 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_keys_rewrap());
   commands.push_back(make_keys_adopt());
   commands.push_back(make_keys_export_public());
+  commands.push_back(make_keys_lock());
+  commands.push_back(make_keys_unlock());
   commands.push_back(make_shred_command());
   commands.push_back(make_token_add());
   commands.push_back(make_token_list());

@@ -31,6 +31,8 @@ std::unique_ptr<Command> make_keys_rotate();
 std::unique_ptr<Command> make_keys_rewrap();
 std::unique_ptr<Command> make_keys_adopt();
 std::unique_ptr<Command> make_keys_export_public();
+std::unique_ptr<Command> make_keys_lock();
+std::unique_ptr<Command> make_keys_unlock();
 std::unique_ptr<Command> make_shred_command();
 std::unique_ptr<Command> make_token_add();
 std::unique_ptr<Command> make_token_list();

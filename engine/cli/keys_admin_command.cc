@@ -25,6 +25,10 @@ void print_files(Output& output, const char* schema, const std::vector<std::stri
   }
 }
 
+void say(Output& output, const std::string& text) {
+  if (!output.json()) output.line(text);
+}
+
 class KeysInit final : public Command {
  public:
   std::string name() const override { return "keys init"; }
@@ -140,12 +144,12 @@ class KeysCheck final : public Command {
       sound = sound && fits;
       if (!fits) {
         const std::string why = key.ok() ? "the name of another key" : key.error().message;
-        output.line(printable(entry.name) + "  REFUSED: " + printable(why));
+        say(output, printable(entry.name) + "  REFUSED: " + printable(why));
         keys.push_back({{"file", entry.name}, {"refused", why}});
         continue;
       }
-      output.line(printable(entry.name) + "  " + std::string(crypto::key_kind_name(*kind)) + "  version " +
-                  std::to_string(key->version) + "  made " + format_rfc3339(key->created));
+      say(output, printable(entry.name) + "  " + std::string(crypto::key_kind_name(*kind)) + "  version " +
+                      std::to_string(key->version) + "  made " + format_rfc3339(key->created));
       keys.push_back({{"file", entry.name},
                       {"kind", crypto::key_kind_name(*kind)},
                       {"name", key->name},
@@ -154,7 +158,7 @@ class KeysCheck final : public Command {
     }
     if (keys.empty()) {
       sound = false;
-      output.line("no key file of protected fields is here");
+      say(output, "no key file of protected fields is here");
     }
     Json document = {{"schema", "khipu.keys-check/v1"}, {"keys", std::move(keys)}};
     if (sound && !root_.empty()) {
@@ -183,12 +187,12 @@ class KeysCheck final : public Command {
       } else if (done.error().code == Code::kPurged) {
         ++shredded;
       } else {
-        output.line(name + "  NOT OPENED: " + printable(done.error().message));
+        say(output, name + "  NOT OPENED: " + printable(done.error().message));
         failed.push_back({{"file", name}, {"why", done.error().message}});
       }
     }
-    output.line("data keys: " + std::to_string(opened) + " opened, " + std::to_string(shredded) + " shredded, " +
-                std::to_string(failed.size()) + " not opened");
+    say(output, "data keys: " + std::to_string(opened) + " opened, " + std::to_string(shredded) + " shredded, " +
+                    std::to_string(failed.size()) + " not opened");
     document["opened"] = opened;
     document["shredded"] = shredded;
     document["not_opened"] = failed;

@@ -48,7 +48,7 @@ class KeysList final : public Command {
       const Result<crypto::Key> key = crypto::open_key_file(*keys, file.file, file.kind);
       if (!key.ok()) {
         sound = false;
-        output.line(std::string(file.file) + "  REFUSED: " + printable(key.error().message));
+        if (!output.json()) output.line(std::string(file.file) + "  REFUSED: " + printable(key.error().message));
         list.push_back({{"file", file.file}, {"kind", file.kind_name}, {"refused", key.error().message}});
         continue;
       }
@@ -69,7 +69,7 @@ class KeysList final : public Command {
         entry["vkey"] = vkey.text();
         line += "  vkey " + vkey.text();
       }
-      output.line(line);
+      if (!output.json()) output.line(line);
       list.push_back(std::move(entry));
     }
     if (output.json()) output.document({{"schema", "khipu.keys/v1"}, {"keys", std::move(list)}});

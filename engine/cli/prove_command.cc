@@ -6,6 +6,7 @@
 #include "engine/cli/query_access.h"
 #include "engine/cli/root.h"
 #include "engine/query/prove.h"
+#include "engine/tree/note.h"
 
 namespace khipu::cli {
 namespace {
@@ -28,6 +29,30 @@ Result<std::pair<uint64_t, uint64_t>> two_numbers(const std::string& flag, const
   return Error{Code::kInvalid, flag + ": expected A:B, two whole numbers, such as 1000:2000"};
 }
 
+// "50000", "checkpoint:912", "note:FILE"; "": the newest.
+Result<query::ProofPoint> point_of(const std::string& text) {
+  constexpr std::string_view kCheckpoint = "checkpoint:", kNote = "note:";
+  query::ProofPoint point;
+  if (text.empty()) return point;
+  if (text.starts_with(kNote)) {
+    KHIPU_TRY_ASSIGN(const std::string kept, read_input_file(text.substr(kNote.size()), tree::kNoteSizeMax));
+    const Result<tree::Note> note = tree::parse_note(kept);
+    const auto checkpoint = note.ok() ? tree::parse_checkpoint(note->text) : Result<tree::Checkpoint>(note.error());
+    if (!checkpoint.ok()) return Error{Code::kInvalid, "--at: the file is not a checkpoint: a signed note, whole"};
+    point.kept = *checkpoint;
+    return point;
+  }
+  const bool numbered = text.starts_with(kCheckpoint);
+  const auto number = whole_number(std::string_view(text).substr(numbered ? kCheckpoint.size() : 0));
+  if (!number) {
+    return Error{Code::kInvalid,
+                 "--at: expected N, a number of events, or checkpoint:N, the number of a checkpoint, or note:FILE, one "
+                 "kept from earlier"};
+  }
+  (numbered ? point.checkpoint : point.size) = number;
+  return point;
+}
+
 class ProveCommand final : public Command {
  public:
   std::string name() const override { return "prove"; }
@@ -42,7 +67,10 @@ class ProveCommand final : public Command {
            "full content. An event is provable once a checkpoint covers it: a second after it was written.\n\n"
            "Examples:\n"
            "  khipu prove /srv/audit 41207 -o event-41207.json\n"
-           "  khipu prove /srv/audit 41207 --size 50000        against the checkpoint of 50,000 events\n"
+           "  khipu prove /srv/audit 41207 --at 50000             against the checkpoint of 50,000 events\n"
+           "  khipu prove /srv/audit 41207 --at checkpoint:912    against the 912th that was published\n"
+           "  khipu prove /srv/audit 41207 --at note:kept.note    against one kept from earlier, of the log or of its "
+           "events\n"
            "  khipu prove /srv/audit --rows 100:200 -o run.json   complete and in order\n"
            "  khipu prove /srv/audit --consistency 50000:90000    nothing before 50,000 was changed\n\n"
            "Exit codes: 0 proven and checked, 1 the log does not hold what was signed, 3 not provable (no such event, "
@@ -56,8 +84,10 @@ class ProveCommand final : public Command {
     arguments.text("--consistency", consistency_, "A:B", "that the checkpoint of size B extends the one of size A");
     arguments.choice("--table", table_, {"logs", "registry", "access", "meta"},
                      "whose checkpoints --consistency compares; default logs");
-    arguments.text("--checkpoint", checkpoint_, "N", "against checkpoint number N; default the newest");
-    arguments.text("--size", size_, "N", "against the checkpoint that covers N events; default the newest");
+    arguments.text(
+        "--at", at_, "POINT",
+        "which published checkpoint: N, the one that covers N events; checkpoint:N, number N; note:FILE, the "
+        "one in a file; default the newest");
     arguments.text("-o,--output", output_, "FILE", "where to write; default standard output");
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
   }
@@ -85,18 +115,9 @@ class ProveCommand final : public Command {
     if (int{!seq_.empty()} + int{!rows_.empty()} + int{!consistency_.empty()} != 1) {
       return Error{Code::kInvalid, "give one of SEQ, --rows and --consistency"};
     }
-    query::ProofPoint point;
-    if (!checkpoint_.empty() && !size_.empty()) return Error{Code::kInvalid, "--checkpoint or --size, not both"};
-    if (!checkpoint_.empty() && !(point.checkpoint = whole_number(checkpoint_))) {
-      return Error{Code::kInvalid, "--checkpoint: expected a whole number"};
-    }
-    if (!size_.empty() && !(point.size = whole_number(size_))) {
-      return Error{Code::kInvalid, "--size: expected a whole number"};
-    }
+    KHIPU_TRY_ASSIGN(const query::ProofPoint point, point_of(at_));
     if (!consistency_.empty()) {
-      if (point.checkpoint || point.size) {
-        return Error{Code::kInvalid, "--consistency names both sizes: no --checkpoint or --size"};
-      }
+      if (!at_.empty()) return Error{Code::kInvalid, "--consistency names both sizes: no --at"};
       KHIPU_TRY_ASSIGN(const auto sizes, two_numbers("--consistency", consistency_));
       const TableId table = *std::find_if(kTables.begin(), kTables.end(),
                                           [&](TableId candidate) { return table_ == table_name(candidate); });
@@ -114,7 +135,7 @@ class ProveCommand final : public Command {
     return proof::Document(std::move(bundle));
   }
 
-  std::string root_, seq_, rows_, consistency_, table_ = "logs", checkpoint_, size_, output_, key_;
+  std::string root_, seq_, rows_, consistency_, table_ = "logs", at_, output_, key_;
 };
 
 }  // namespace

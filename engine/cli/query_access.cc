@@ -138,6 +138,8 @@ void FilterArguments::declare(Arguments& arguments) {
                    "order of rows: as recorded, or by time with ties by seq; default seq");
   arguments.flag("--asc", ascending_, "oldest first");
   arguments.flag("--desc", descending_, "newest first");
+  arguments.text("--outside-hours", hours_, "HOURS", "only what lies outside these hours of --tz: 08:00-18:00");
+  arguments.text("--days", days_, "DAYS", "days that --outside-hours are worked on: mon-fri; default every day");
   arguments.texts("--actor", is_.actor, "WHO", "TYPE:ID, an id or a name; several: any of them");
   arguments.texts("--actor-match", actor_match_, "MATCH", "actors by a field: TYPE.FIELD=VALUE; once");
   arguments.texts("--target", is_.target, "WHAT", "TYPE:ID, an id or a name; several: all of them");
@@ -198,6 +200,11 @@ query::Answer<query::Filter> FilterArguments::filter(TimeUs now) const {
   filter.from = window.from;
   filter.to = window.to;
   filter.axis = axis_ == "recorded" ? query::Axis::kRecorded : query::Axis::kOccurred;
+  if (!hours_.empty()) {
+    KHIPU_TRY_ASSIGN(filter.outside_hours, query::parse_office_hours(hours_, days_, tz_));
+  } else if (!days_.empty()) {
+    return wrong("--days", days_, "It goes with --outside-hours.");
+  }
   KHIPU_TRY_ASSIGN(filter.where, conditions(is_));
   KHIPU_TRY_ASSIGN(filter.where_not, conditions(is_not_));
   for (const std::string& text : actor_match_) {
@@ -222,7 +229,7 @@ std::string FilterArguments::given() const {
     given += ':';
     given += text;
   };
-  for (const std::string* text : {&from_, &to_, &tz_, &axis_, &order_}) add(*text);
+  for (const std::string* text : {&from_, &to_, &tz_, &axis_, &order_, &hours_, &days_}) add(*text);
   for (const bool flag : {ascending_, descending_, current_}) add(flag ? "1" : "");
   const auto add_list = [&](const std::vector<std::string>& list) {
     for (const std::string& text : list) add(text);

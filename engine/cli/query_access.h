@@ -48,7 +48,7 @@ class FilterArguments {
     std::string url_prefix, text;
   };
   static query::Answer<query::Conditions> conditions(const Words& words);
-  std::string from_, to_, tz_, axis_ = "occurred", order_ = "seq";
+  std::string from_, to_, tz_, axis_ = "occurred", order_ = "seq", hours_, days_;
   bool ascending_ = false, descending_ = false, current_ = false;
   std::vector<std::string> actor_match_, target_match_;
   Words is_, is_not_;

@@ -9,6 +9,7 @@
 #include "engine/crypto/wipe_freed.h"
 #include "engine/daemon/http.h"
 #include "engine/daemon/httplib.h"
+#include "engine/os/task_threads.h"
 
 namespace khipu::daemon {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 thread_local const HttpPeer* current_peer = nullptr;
 // What the request this thread serves was answered with: after an error httplib announces that it closes, and does not.
 thread_local int current_status = 0;
+
+constexpr size_t kDoorkeepers = 8;
 
 std::string refusal_at_the_door() {
   const std::string body = R"({"schema":"khipu.error/v1","error":{"code":"busy","message":"too many connections"}})";
@@ -82,24 +85,25 @@ class LibraryRequest final : public HttpRequest {
   std::vector<std::pair<std::string, std::string>> query_;
 };
 
-// Sees each connection before and after httplib does.
-// What a connection's requests left on its thread's stack goes with it, where protected values pass through.
-class WipingPool final : public httplib::TaskQueue {
+// A thread for each connection. The library's own pool grows only when no thread is idle at the moment a connection
+// comes: of a burst, some are queued behind connections that stay open, and wait until one of them ends.
+class ConnectionThreads final : public httplib::TaskQueue {
  public:
-  WipingPool(size_t threads, size_t threads_max, size_t queued_max) : pool_(threads, threads_max, queued_max) {}
-  bool enqueue(std::function<void()> work) override {
-    return pool_.enqueue([work = std::move(work)] {
-      work();
+  explicit ConnectionThreads(size_t threads_max) : threads_(threads_max) {}
+  // What a connection's requests left on its thread's stack goes with it, where protected values pass through.
+  bool enqueue(std::function<void()> serve) override {
+    return threads_.run([serve = std::move(serve)] {
+      serve();
       crypto::wipe_stack();
     });
   }
-  void shutdown() override { pool_.shutdown(); }
-  void on_idle() override { pool_.on_idle(); }
+  void shutdown() override { threads_.wait(); }
 
  private:
-  httplib::ThreadPool pool_;
+  os::TaskThreads threads_;
 };
 
+// Sees each connection before and after httplib does.
 class PeerServer final : public httplib::Server {
  public:
   PeerServer(bool local, HttpLimits limits) : local_(local), limits_(limits) {}
@@ -192,9 +196,9 @@ class Listener final : public HttpListener {
   Listener(bool local, HttpLimits limits, HttpHandler handler)
       : limits_(limits), handler_(std::move(handler)), server_(local, limits) {
     using httplib::Server;
-    const size_t threads = limits.connections_max;
-    // A connection has its thread until it closes; some more threads say 503 to those beyond the cap.
-    server_.new_task_queue = [threads] { return new WipingPool(std::min<size_t>(threads, 8), threads + 8, 1024); };
+    // Some threads more say 503 to those beyond the cap.
+    const size_t threads_max = limits.connections_max + kDoorkeepers;
+    server_.new_task_queue = [threads_max] { return new ConnectionThreads(threads_max); };
     server_.set_payload_max_length(limits.body_size_bytes_max);
     server_.set_keep_alive_max_count(1U << 30);
     server_.set_keep_alive_timeout(std::max<time_t>(1, limits.idle_time_ms / 1000));

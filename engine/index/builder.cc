@@ -16,7 +16,7 @@ void append_varint(Buffer& to, uint32_t value) {
   to.push_back(static_cast<uint8_t>(value));
 }
 
-void append_deltas(Buffer& to, const std::vector<uint32_t>& list) {
+void append_deltas(Buffer& to, std::span<const uint32_t> list) {
   uint32_t before = 0;
   for (size_t i = 0; i < list.size(); ++i) {
     append_varint(to, i == 0 ? list[0] : list[i] - before - 1);
@@ -25,7 +25,7 @@ void append_deltas(Buffer& to, const std::vector<uint32_t>& list) {
 }
 
 // Every row has the term: nothing is said. One row in eight or more: bits. Fewer: differences.
-void append_list(Buffer& to, const std::vector<uint32_t>& list, uint32_t rows) {
+void append_list(Buffer& to, std::span<const uint32_t> list, uint32_t rows) {
   if (list.size() == rows) return;
   if (uint64_t{8} * list.size() < rows) return append_deltas(to, list);
   const size_t from = to.size();
@@ -41,7 +41,7 @@ struct Dictionary {
   size_t page_start = 0;
   bool open = false;
 
-  void add(std::string_view term, const std::vector<uint32_t>& list, uint32_t rows) {
+  void add(std::string_view term, std::span<const uint32_t> list, uint32_t rows) {
     if (open && pages.size() - page_start >= kPageSize) open = false;
     size_t shared = 0;
     if (!open) {
@@ -101,11 +101,11 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   times_.push_back(event.occurred_at);
   recorded_.push_back(event.recorded_at);
   offsets_.push_back(static_cast<int64_t>(frame_offset));
-  terms_.add(entity_term(Field::kActor, event.actor.entity).view(), row);
-  for (const codec::Pin& target : event.targets) terms_.add(entity_term(Field::kTarget, target.entity).view(), row);
+  add_entity(Field::kActor, event.actor.entity, row);
+  for (const codec::Pin& target : event.targets) add_entity(Field::kTarget, target.entity, row);
   terms_.add(word_term(Field::kAction, event.action).view(), row);
-  terms_.add(code_term(Field::kActionClass, static_cast<uint8_t>(event.action_class)).view(), row);
-  terms_.add(code_term(Field::kOutcome, static_cast<uint8_t>(event.outcome)).view(), row);
+  add_code(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
+  add_code(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
   terms_.add(word_term(Field::kSource, event.source).view(), row);
   if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
   for (const codec::ColumnValue& value : event.custom) {
@@ -133,13 +133,19 @@ Result<void> Builder::add_protected(const codec::ColumnValue& column, uint32_t r
   return {};
 }
 
+void Builder::add_entity(Field field, Row entity, uint32_t row) {
+  terms_.add_number(static_cast<uint8_t>(field), entity.value, entity_term(field, entity).view(), row);
+}
+
+void Builder::add_code(Field field, uint8_t code, uint32_t row) {
+  terms_.add_code(static_cast<uint8_t>(field), code, code_term(field, code).view(), row);
+}
+
 Result<Buffer> Builder::body() {
+  KHIPU_TRY(terms_.check_bounds());
   Dictionary dictionary;
-  std::vector<uint32_t> rows;
-  for (const uint32_t number : terms_.ordered()) {
-    terms_.rows(number, rows);
-    dictionary.add(terms_.term(number), rows, header_.rows);
-  }
+  const TermLists::Ordered lists(terms_);
+  for (size_t i = 0; i < lists.size(); ++i) dictionary.add(lists.term(i), lists.rows(i), header_.rows);
   header_.terms = terms_.count();
   header_.pages = dictionary.count;
 

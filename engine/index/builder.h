@@ -25,9 +25,12 @@ class Builder {
   };
   // kLimit when an index would not fit 4 GiB. The builder is spent.
   Result<File> finish();
+  // The same without the hashes, for who keeps it in memory.
+  Result<Buffer> body();
 
  private:
-  Result<Buffer> body();
+  void add_entity(Field field, Row entity, uint32_t row);
+  void add_code(Field field, uint8_t code, uint32_t row);
 
   Result<void> add_protected(const codec::ColumnValue& column, uint32_t row);
 

@@ -125,16 +125,23 @@ Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
   if (recipients.empty()) return Error{Code::kInvalid, "at least one recipient is wanted: nobody could read otherwise"};
   for (const std::string& name : recipients) KHIPU_TRY(check_recipient_name(name));
   KHIPU_TRY_ASSIGN(const WriterRing there, load_writer_ring(*roles.writer));
-  if (there.token_day && there.fingerprint && !there.digests.empty() && !there.recipients.empty()) {
+  const auto has = [&](const std::string& name) {
+    return std::any_of(there.recipients.begin(), there.recipients.end(),
+                       [&](const Key& key) { return key.name == name; });
+  };
+  if (there.token_day && there.fingerprint && !there.digests.empty() &&
+      std::all_of(recipients.begin(), recipients.end(), has)) {
     return Error{Code::kConflict, roles.writer->path() +
                                       ": has keys for protected fields already; `khipu keys rotate` "
                                       "makes the next version"};
   }
   std::vector<std::string> made;
-  KHIPU_TRY(add_tokens(roles, origin, 1, now));
-  KHIPU_TRY(add_digest(roles, origin, 1, now));
+  if (!there.token_day) KHIPU_TRY(add_tokens(roles, origin, 1, now));
+  if (there.digests.empty()) KHIPU_TRY(add_digest(roles, origin, 1, now));
   KHIPU_TRY(writers_half(*roles.writer, fresh(KeyKind::kFingerprint, origin, 1, now), made));
-  for (const std::string& name : recipients) KHIPU_TRY(add_recipient(roles, name, 1, now));
+  for (const std::string& name : recipients) {
+    if (!has(name)) KHIPU_TRY(add_recipient(roles, name, 1, now));
+  }
   return {};
 }
 

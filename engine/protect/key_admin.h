@@ -21,8 +21,8 @@ struct RoleDirectories {
 };
 
 // First keys: of each recipient a decrypt key and its public half; token root and today's key; fingerprint and digest
-// key. What an interrupted run left is taken up; kConflict when the writer has them all. `origin` names keys of no
-// recipient.
+// key. What is there already (an interrupted run's, or to add a recipient) stays; kConflict when all is. `origin` names
+// keys of no recipient.
 Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
                         const std::vector<std::string>& recipients, TimeUs now);
 
@@ -48,7 +48,8 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
 // are committed, the files they replace may go (sweep()).
 Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log);
 
-// Unlinks what was shredded or replaced, and what overtaken re-wraps left, and syncs the directory. Gives how many went.
+// Unlinks what was shredded or replaced, and what overtaken re-wraps left, and syncs the directory. Gives how many
+// went.
 Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log);
 
 // Files whose loss makes all values of a session, or of a person, unreadable. kNotFound when nothing is there.

@@ -21,8 +21,9 @@ bool has_outcome(const std::vector<std::string>& words, codec::Outcome outcome) 
 
 Answer<void> check_conditions(const Conditions& where) {
   const auto unknown = [](const char* field) {
-    return QueryError("INVALID_ARGUMENT", field, "",
-                      "The access log is searched by from, to, actor (the caller), action (the tool) and outcome.");
+    return QueryError(
+        "INVALID_ARGUMENT", field, "",
+        "The access log is searched by from, to, hours, actor (the caller), action (the tool) and outcome.");
   };
   if (where.actor_match) return unknown("actor_match");
   if (!where.targets.empty()) return unknown("target");
@@ -41,9 +42,10 @@ Answer<void> check_conditions(const Conditions& where) {
   return {};
 }
 
-bool matches(const Filter& filter, const codec::AccessRecord& access) {
+bool matches(const Filter& filter, const std::optional<HoursTest>& hours, const codec::AccessRecord& access) {
   const TimeUs time = filter.axis == Axis::kRecorded ? access.recorded_at : access.time;
   if ((filter.from && time < *filter.from) || (filter.to && time >= *filter.to)) return false;
+  if (hours && !hours->outside(time)) return false;
   const Conditions& where = filter.where;
   if (!where.actors.empty() && !holds(where.actors, access.caller)) return false;
   if (!where.actions.empty() && !holds(where.actions, access.tool)) return false;
@@ -77,6 +79,11 @@ Answer<AccessPage> Engine::accesses(const EventRequest& request, const std::func
     return QueryError("INVALID_ARGUMENT", "order_by", "time", "The access log is read in the order of its rows: seq.");
   }
 
+  std::optional<HoursTest> hours;
+  if (filter.outside_hours) {
+    KHIPU_TRY_ASSIGN(hours, HoursTest::compile(*filter.outside_hours));
+  }
+
   AccessPage page;
   page.server_time = now_();
   page.as_of = place.as_of;
@@ -98,7 +105,7 @@ Answer<AccessPage> Engine::accesses(const EventRequest& request, const std::func
       findings.add({"frame-corrupt", TableId::kAccess, row.row, std::max<uint64_t>(1, row.lost), place_of(row.row)});
       return true;
     }
-    if (!matches(filter, *record)) return true;
+    if (!matches(filter, hours, *record)) return true;
     ++matched;
     if (places.size() <= request.limit) places.push_back(row.row);
     return !(question.goes_on && places.size() > request.limit);

@@ -13,13 +13,6 @@ namespace {
 
 constexpr size_t kRefsMax = 20;  // candidates an error lists
 
-std::string make_key(std::string_view type, std::string_view id) {
-  std::string key;
-  key.reserve(type.size() + 1 + id.size());
-  key.append(type).append(1, '\0').append(id);
-  return key;
-}
-
 std::string ref_of(std::string_view type, std::string_view id) { return std::string(type).append(1, ':').append(id); }
 
 // Type names are words of this form; a text whose part before the colon is none cannot be meant as a ref.
@@ -85,14 +78,12 @@ Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
       damaged(scanned.row, 1);
       return true;
     }
-    std::string key = make_key(version.type, version.id);
-    const auto found = by_key_.find(key);
-    if (found != by_key_.end()) {
-      entries_[found->second].rows.push_back(scanned.row);
-      return true;
+    const NameTable::Found name = names_.find_or_add(version.type, version.id);
+    if (name.added) {
+      entries_.push_back({version.entity.value_or(scanned.row), scanned.row, {}});
+    } else {
+      entries_[name.number].later.push_back(scanned.row);
     }
-    entries_.push_back({std::move(key), version.entity.value_or(scanned.row), {scanned.row}});
-    by_key_.emplace(entries_.back().key, entries_.size() - 1);
     return true;
   };
   // A failed scan may have added rows: they would come again, so the size moves with every row.
@@ -106,53 +97,57 @@ Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
   return scanned;
 }
 
+uint64_t Entities::Entry::below(uint64_t size) const {
+  if (first.value >= size) return 0;
+  return 1 + static_cast<uint64_t>(std::lower_bound(later.begin(), later.end(), Row{size}) - later.begin());
+}
+
 VersionRows Entities::versions(std::string_view type, std::string_view id, uint64_t size) const {
   const std::shared_lock lock(mutex_);
-  const auto found = by_key_.find(make_key(type, id));
-  if (found == by_key_.end()) return {};
-  return visible(entries_[found->second], size);
+  const std::optional<uint32_t> found = names_.find(type, id);
+  return found ? visible(entries_[*found], size) : VersionRows();
 }
 
 VersionRows Entities::visible(const Entry& entry, uint64_t size) const {
-  VersionRows rows(entry.rows.begin(), std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size}));
+  VersionRows rows;
+  for (uint64_t i = 0; i < entry.below(size); ++i) rows.push_back(entry.version(i));
   if (scope_ != nullptr) std::erase_if(rows, [&](Row row) { return !scope_->shows(row); });
   return rows;
 }
 
 std::optional<Entities::Known> Entities::known(std::string_view type, std::string_view id, uint64_t size) const {
   const std::shared_lock lock(mutex_);
-  const auto found = by_key_.find(make_key(type, id));
-  if (found == by_key_.end()) return std::nullopt;
-  const Entry& entry = entries_[found->second];
+  const std::optional<uint32_t> found = names_.find(type, id);
+  if (!found) return std::nullopt;
+  const Entry& entry = entries_[*found];
   if (scope_ != nullptr) {
     const VersionRows rows = visible(entry, size);
     return rows.empty() ? std::nullopt : std::optional(Known{entry.entity, rows.back(), rows.size()});
   }
-  const auto end = std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size});
-  if (end == entry.rows.begin()) return std::nullopt;
-  return Known{entry.entity, *(end - 1), static_cast<uint64_t>(end - entry.rows.begin())};
+  const uint64_t versions = entry.below(size);
+  if (versions == 0) return std::nullopt;
+  return Known{entry.entity, entry.version(versions - 1), versions};
 }
 
 std::string Entities::type_of(Row entity) const {
   const std::shared_lock lock(mutex_);
-  const auto front = [](const Entry& entry, Row row) { return entry.rows.front() < row; };
+  const auto front = [](const Entry& entry, Row row) { return entry.first < row; };
   auto found = std::lower_bound(entries_.begin(), entries_.end(), entity, front);
   if (found == entries_.end() || found->entity != entity) {  // its first version is damaged, or it is not there
     found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.entity == entity; });
   }
-  return found == entries_.end() ? std::string() : found->key.substr(0, found->key.find('\0'));
+  if (found == entries_.end()) return {};
+  return std::string(names_.type(static_cast<uint32_t>(found - entries_.begin())));
 }
 
 std::vector<TypeFacts> Entities::counts(uint64_t size) const {
   const std::shared_lock lock(mutex_);
   std::vector<TypeFacts> types;
-  for (const Entry& entry : entries_) {
-    const uint64_t versions =
-        scope_ != nullptr ? visible(entry, size).size()
-                          : static_cast<uint64_t>(std::lower_bound(entry.rows.begin(), entry.rows.end(), Row{size}) -
-                                                  entry.rows.begin());
+  for (uint32_t number = 0; number < entries_.size(); ++number) {
+    const Entry& entry = entries_[number];
+    const uint64_t versions = scope_ != nullptr ? visible(entry, size).size() : entry.below(size);
     if (versions == 0) continue;
-    const std::string_view type = std::string_view(entry.key).substr(0, entry.key.find('\0'));
+    const std::string_view type = names_.type(number);
     auto facts = std::find_if(types.begin(), types.end(), [&](const TypeFacts& known) { return known.type == type; });
     if (facts == types.end()) facts = types.insert(types.end(), {std::string(type), 0, 0});
     ++facts->entities;

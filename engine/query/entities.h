@@ -3,16 +3,15 @@
 // this class.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <shared_mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/query/answer.h"
 #include "engine/query/filter.h"
+#include "engine/query/name_table.h"
 #include "engine/query/rows.h"
 #include "engine/query/scope.h"
 #include "engine/snapshot/store.h"
@@ -61,9 +60,11 @@ class Entities {
 
  private:
   struct Entry {
-    std::string key;  // type | NUL | id
     Row entity;
-    VersionRows rows;
+    Row first;                            // row of its first version that can be read
+    VersionRows later;                    // of the others, ascending
+    uint64_t below(uint64_t size) const;  // versions in rows below `size`
+    Row version(uint64_t i) const { return i == 0 ? first : later[i - 1]; }
   };
   struct Known {
     Row entity;
@@ -86,8 +87,8 @@ class Entities {
   const FieldReader* const fields_;
   mutable std::shared_mutex mutex_;  // guards the members below
   uint64_t size_ = 0;                // registry rows read
-  std::deque<Entry> entries_;        // by first version; a deque, because by_key_ views into it
-  std::unordered_map<std::string_view, size_t> by_key_;
+  NameTable names_;
+  std::vector<Entry> entries_;  // by the number of their names, which is by first version
   std::vector<Finding> damaged_;
 };
 

@@ -12,12 +12,14 @@ using codec::CborKind;
 using codec::CborReader;
 using codec::CborWriter;
 
-// question   = [ 1, log, from int / null, to int / null, axis, conditions, conditions, order by, descending bool ]
+// question   = [ 2, log, from int / null, to int / null, axis, conditions, conditions, hours / null, order by,
+//                descending bool ]
+// hours      = [ from_minute, to_minute, days, tz ]
 // conditions = [ actors, matcher / null, targets, [* matcher], actions, action_classes, outcomes, sources, url_prefix,
 //                [* [ name, kind, text, integer, unsigned, real ]], text bstr ]
 // matcher    = [ type, field, value bstr, match, current_only ]
 // Texts that a caller typed are byte strings: they need not be UTF-8.
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 constexpr uint64_t kListMax = 10000;
 
 void put_texts(CborWriter& out, const std::vector<std::string>& texts) {
@@ -58,6 +60,14 @@ void put_conditions(CborWriter& out, const Conditions& c) {
     out.real(column.value.real);
   }
   out.bytes(as_bytes(c.text));
+}
+
+void put_hours(CborWriter& out, const OfficeHours& hours) {
+  out.array(4);
+  for (const uint64_t number : {uint64_t{hours.from_minute}, uint64_t{hours.to_minute}, uint64_t{hours.days}}) {
+    out.unsigned_integer(number);
+  }
+  out.bytes(as_bytes(hours.tz));
 }
 
 // Opens an array that must hold exactly `count` items.
@@ -148,6 +158,19 @@ Result<Conditions> take_conditions(CborReader& in) {
   return c;
 }
 
+Result<OfficeHours> take_hours(CborReader& in) {
+  KHIPU_TRY(open(in, 4));
+  OfficeHours hours;
+  KHIPU_TRY_ASSIGN(const uint64_t from, take_enum(in, 24 * 60 - 1));
+  KHIPU_TRY_ASSIGN(const uint64_t to, take_enum(in, 24 * 60 - 1));
+  KHIPU_TRY_ASSIGN(const uint64_t days, take_enum(in, 0x7F));
+  KHIPU_TRY_ASSIGN(hours.tz, take_text(in));
+  hours.from_minute = static_cast<uint16_t>(from);
+  hours.to_minute = static_cast<uint16_t>(to);
+  hours.days = static_cast<uint8_t>(days);
+  return hours;
+}
+
 Result<std::optional<TimeUs>> take_time(CborReader& in) {
   if (in.peek() == CborKind::kNull) {
     KHIPU_TRY(in.skip());
@@ -215,7 +238,7 @@ bool Conditions::empty() const { return *this == Conditions{}; }
 
 void encode_filter(Buffer& to, const Filter& filter, const Order& order) {
   CborWriter out(to);
-  out.array(9);
+  out.array(10);
   out.unsigned_integer(kVersion);
   out.unsigned_integer(static_cast<uint64_t>(filter.log));
   for (const std::optional<TimeUs>& time : {filter.from, filter.to}) {
@@ -225,13 +248,15 @@ void encode_filter(Buffer& to, const Filter& filter, const Order& order) {
   out.unsigned_integer(static_cast<uint64_t>(filter.axis));
   put_conditions(out, filter.where);
   put_conditions(out, filter.where_not);
+  if (filter.outside_hours) put_hours(out, *filter.outside_hours);
+  if (!filter.outside_hours) out.null();
   out.unsigned_integer(static_cast<uint64_t>(order.by));
   out.boolean(order.descending);
 }
 
 Result<DecodedFilter> decode_filter(Bytes bytes) {
   CborReader in(bytes);
-  KHIPU_TRY(open(in, 9));
+  KHIPU_TRY(open(in, 10));
   KHIPU_TRY_ASSIGN(const uint64_t version, in.unsigned_integer());
   if (version != kVersion) return in.fail("unknown version of a filter");
   DecodedFilter decoded;
@@ -243,6 +268,11 @@ Result<DecodedFilter> decode_filter(Bytes bytes) {
   decoded.filter.axis = static_cast<Axis>(axis);
   KHIPU_TRY_ASSIGN(decoded.filter.where, take_conditions(in));
   KHIPU_TRY_ASSIGN(decoded.filter.where_not, take_conditions(in));
+  if (in.peek() == CborKind::kNull) {
+    KHIPU_TRY(in.skip());
+  } else {
+    KHIPU_TRY_ASSIGN(decoded.filter.outside_hours, take_hours(in));
+  }
   KHIPU_TRY_ASSIGN(const uint64_t by, take_enum(in, 1));
   decoded.order.by = static_cast<OrderBy>(by);
   KHIPU_TRY_ASSIGN(decoded.order.descending, in.boolean());

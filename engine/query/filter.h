@@ -14,6 +14,7 @@
 #include "engine/base/ids.h"
 #include "engine/codec/record.h"
 #include "engine/query/answer.h"
+#include "engine/query/hours.h"
 
 namespace khipu::query {
 
@@ -85,7 +86,8 @@ struct Filter {
   std::optional<TimeUs> from, to;  // [from, to)
   Axis axis = Axis::kOccurred;
   Conditions where;
-  Conditions where_not;  // each value by itself excludes: `targets` too
+  Conditions where_not;                      // each value by itself excludes: `targets` too
+  std::optional<OfficeHours> outside_hours;  // only rows outside these, on the filter's axis
   bool operator==(const Filter&) const = default;
 };
 

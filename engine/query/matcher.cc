@@ -210,6 +210,9 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
   matcher.from_ = filter.from;
   matcher.to_ = filter.to;
   matcher.on_occurred_ = filter.axis == Axis::kOccurred;
+  if (filter.outside_hours) {
+    KHIPU_TRY_ASSIGN(matcher.hours_, HoursTest::compile(*filter.outside_hours));
+  }
   KHIPU_TRY_ASSIGN(matcher.where_, (Compiler{snapshot, entities, registry_size, notes, ""}.compile(applied.where)));
   KHIPU_TRY_ASSIGN(matcher.where_not_,
                    (Compiler{snapshot, entities, registry_size, notes, "not."}.compile(applied.where_not)));
@@ -246,6 +249,7 @@ bool Matcher::meets(const codec::EventRecord& event) const {
   for (const Column& column : c.custom) {
     if (!equal_column(event, column)) return false;
   }
+  if (hours_ && !hours_->outside(on_occurred_ ? event.occurred_at : event.recorded_at)) return false;
   return c.text.empty() || contains_folded(as_text(event.content), c.text);
 }
 

@@ -60,6 +60,7 @@ class Matcher {
 
   std::optional<TimeUs> from_, to_;
   bool on_occurred_ = true;
+  std::optional<HoursTest> hours_;
   bool never_ = false;
   const ScopeView* scope_ = nullptr;  // of whoever asks; nullptr: everything
   Compiled where_, where_not_;

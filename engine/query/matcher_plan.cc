@@ -48,7 +48,7 @@ Result<void> Matcher::narrow(Plan& plan) const {
     if (column.indexed) KHIPU_TRY(plan.keep_any(terms_of(column)));
     if (!index_decides(column)) plan.inexact();
   }
-  if (!c.text.empty() || !where_not_.text.empty()) plan.inexact();
+  if (!c.text.empty() || !where_not_.text.empty() || hours_) plan.inexact();
 
   const Compiled& n = where_not_;
   for (const Entity& actor : n.actors) KHIPU_TRY(plan.drop_entities(Field::kActor, actor));

@@ -76,11 +76,11 @@ Result<Pass::Chosen> Pass::choose(const index::Reader& index, uint32_t from_row,
   return chosen;
 }
 
-Result<bool> Pass::tell_places(const snapshot::SegmentInfo& segment, const Chosen& chosen, Sink& sink) {
+Result<bool> Pass::tell_places(Row first_row, const Chosen& chosen, Sink& sink) {
   if (chosen.rows) {
     chosen.rows->each(descending_, [&](uint32_t row) {
       ++scanned;
-      sink.telling = (*sink.places)({segment.first_row.value + row}, (*chosen.column)[row]);
+      sink.telling = (*sink.places)({first_row.value + row}, (*chosen.column)[row]);
       return sink.telling;
     });
   }
@@ -88,32 +88,47 @@ Result<bool> Pass::tell_places(const snapshot::SegmentInfo& segment, const Chose
   return sink.goes_on();
 }
 
-Result<std::optional<bool>> Pass::run_indexed(const snapshot::SegmentInfo& segment, Row first, Row last, Sink& sink) {
+void Pass::distrust_index(const snapshot::SegmentInfo& segment, const Error& error) {
+  findings_.add({"index-mismatch", TableId::kLogs, segment.first_row, segment.rows,
+                 "the index of segment " + std::to_string(segment.number.value) + ": " + error.message});
+}
+
+Result<std::optional<bool>> Pass::run_indexed(const snapshot::SegmentInfo& segment, const snapshot::Part& part,
+                                              Row first, Row last, Sink& sink) {
   std::optional<bool> going_on;
-  auto opened = snapshot_.segment_index(segment);
-  Result<Chosen> chosen = Chosen();
-  if (opened.ok()) {
-    if (!opened.value()) return going_on;
-    chosen = choose(*opened.value(), static_cast<uint32_t>(first.value - segment.first_row.value),
-                    static_cast<uint32_t>(last.value - segment.first_row.value), sink);
-  }
-  if (!opened.ok() || !chosen.ok()) {  // the records themselves are asked instead
-    const Error& error = opened.ok() ? chosen.error() : opened.error();
-    findings_.add({"index-mismatch", TableId::kLogs, segment.first_row, segment.rows,
-                   "the index of segment " + std::to_string(segment.number.value) + ": " + error.message});
+  if (!part.index) return going_on;
+  const Result<Chosen> chosen = choose(*part.index, static_cast<uint32_t>(first.value - part.first_row.value),
+                                       static_cast<uint32_t>(last.value - part.first_row.value), sink);
+  if (!chosen.ok()) {  // the records themselves are asked instead
+    distrust_index(segment, chosen.error());
     return going_on;
   }
   if (chosen->exact) {
-    KHIPU_TRY_ASSIGN(going_on, tell_places(segment, *chosen, sink));
+    KHIPU_TRY_ASSIGN(going_on, tell_places(part.first_row, *chosen, sink));
     return going_on;
   }
   going_on = true;
   if (!chosen->rows) return going_on;
   const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
-  KHIPU_TRY(snapshot_.scan_rows(segment, *chosen->rows, *chosen->column, order, [&](const snapshot::ScannedRow& row) {
-    going_on = take(segment, row, sink);
-    return *going_on;
-  }));
+  KHIPU_TRY(snapshot_.scan_rows(segment, part.first_row, *chosen->rows, *chosen->column, order,
+                                [&](const snapshot::ScannedRow& row) {
+                                  going_on = take(segment, row, sink);
+                                  return *going_on;
+                                }));
+  return going_on;
+}
+
+Result<bool> Pass::run_part(const snapshot::SegmentInfo& segment, const snapshot::Part& part, Row first, Row last,
+                            Sink& sink) {
+  first = std::max(first, part.first_row);
+  last = std::min(last, Row{part.first_row.value + part.rows});
+  if (first >= last) return true;
+  KHIPU_TRY_ASSIGN(const std::optional<bool> indexed, run_indexed(segment, part, first, last, sink));
+  if (indexed) return *indexed;
+  bool going_on = true;
+  const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
+  KHIPU_TRY(snapshot_.scan(TableId::kLogs, first, last, order,
+                           [&](const snapshot::ScannedRow& row) { return going_on = take(segment, row, sink); }));
   return going_on;
 }
 
@@ -122,13 +137,17 @@ Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, Sink& sink)
   const Row last{std::min(to.value, segment.first_row.value + segment.rows)};
   if (first >= last || !matcher_.may_hold(segment) || (wanted && !wanted(segment))) return true;
   sink.tell_segment = !only_count || !only_count(segment);
-  KHIPU_TRY_ASSIGN(const std::optional<bool> indexed, run_indexed(segment, first, last, sink));
-  if (indexed) return *indexed;
-  bool going_on = true;
-  const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
-  KHIPU_TRY(snapshot_.scan(TableId::kLogs, first, last, order,
-                           [&](const snapshot::ScannedRow& row) { return going_on = take(segment, row, sink); }));
-  return going_on;
+  auto parts = snapshot_.parts(segment);
+  if (!parts.ok()) {
+    distrust_index(segment, parts.error());
+    parts = std::vector<snapshot::Part>{{segment.first_row, segment.rows, nullptr}};
+  }
+  for (size_t i = 0; i < parts->size() && !stopped_; ++i) {
+    const snapshot::Part& part = (*parts)[descending_ ? parts->size() - 1 - i : i];
+    KHIPU_TRY_ASSIGN(const bool going_on, run_part(segment, part, first, last, sink));
+    if (!going_on) return false;
+  }
+  return true;
 }
 
 Result<void> Pass::run_all(Sink& sink) {

@@ -49,10 +49,15 @@ class Pass {
   struct Chosen;
   Result<void> run_all(Sink& sink);
   Result<bool> run_segment(const snapshot::SegmentInfo& segment, Sink& sink);
-  // nullopt: the segment has no index to use, and must be scanned.
-  Result<std::optional<bool>> run_indexed(const snapshot::SegmentInfo& segment, Row first, Row last, Sink& sink);
+  // Rows [first, last) of the segment, within the part. False when no more is wanted.
+  Result<bool> run_part(const snapshot::SegmentInfo& segment, const snapshot::Part& part, Row first, Row last,
+                        Sink& sink);
+  // nullopt: the part has no index to use, and must be scanned.
+  Result<std::optional<bool>> run_indexed(const snapshot::SegmentInfo& segment, const snapshot::Part& part, Row first,
+                                          Row last, Sink& sink);
+  void distrust_index(const snapshot::SegmentInfo& segment, const Error& error);
   Result<Chosen> choose(const index::Reader& index, uint32_t from, uint32_t to, const Sink& sink) const;
-  Result<bool> tell_places(const snapshot::SegmentInfo& segment, const Chosen& chosen, Sink& sink);
+  Result<bool> tell_places(Row first_row, const Chosen& chosen, Sink& sink);
   // A row met: false when no more is wanted.
   bool take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow& row, Sink& sink);
 

@@ -46,6 +46,7 @@ class Prover {
       }
       return *point.checkpoint - 1;
     }
+    if (point.kept) return where(*point.kept, table);
     if (!point.size) return publications() - 1;
     for (size_t i = publications(); i-- > 0;) {
       const tree::PublishedNote* note = note_in(i, table);
@@ -102,6 +103,18 @@ class Prover {
   }
 
  private:
+  Result<size_t> where(const tree::Checkpoint& kept, TableId table) const {
+    for (size_t i = publications(); i-- > 0;) {
+      for (const TableId of : {table, TableId::kMeta}) {
+        const tree::PublishedNote* note = note_in(i, of);
+        if (note != nullptr && note->checkpoint == kept) return i;
+      }
+    }
+    return Error{Code::kNotFound,
+                 fmt::format("the checkpoint that was kept is not among those of meta and {} that this log has "
+                             "published; `khipu verify --against` says whether the log extends it",
+                             table_name(table))};
+  }
   const tree::PublishedNote* note_in(size_t publication, TableId table) const {
     const std::string_view name = table == TableId::kMeta ? "" : table_name(table);
     for (const tree::PublishedNote& note : log_.publications[publication].notes) {
@@ -115,30 +128,36 @@ class Prover {
   tree::VerifierKey key_;
 };
 
-// What the newest publications do not hold may be in older ones: asks again with the whole log.
+// What the newest publications do not hold may be in older ones: asks again with the whole log. Only there do
+// checkpoints have numbers.
 template <typename Make>
 auto with_prover(snapshot::Store& store, const ProofPoint& point, Make make)
     -> decltype(make(std::declval<Prover&>())) {
-  const bool old = point.checkpoint || point.size;
-  KHIPU_TRY_ASSIGN(Prover prover, Prover::open(store, old ? CheckpointLogPart::kAll : CheckpointLogPart::kTail));
+  const bool whole = point.checkpoint.has_value();
+  KHIPU_TRY_ASSIGN(Prover prover, Prover::open(store, whole ? CheckpointLogPart::kAll : CheckpointLogPart::kTail));
   auto made = make(prover);
-  if (old || made.ok() || made.error().code != Code::kNotFound) return made;
+  if (whole || made.ok() || made.error().code != Code::kNotFound) return made;
   KHIPU_TRY_ASSIGN(prover, Prover::open(store, CheckpointLogPart::kAll));
   return make(prover);
 }
 
+// Before anything is searched for: an event that is not there is in no checkpoint.
+Result<void> written(snapshot::Store& store, uint64_t end) {
+  KHIPU_TRY_ASSIGN(const auto snapshot, store.snapshot());
+  const uint64_t size = snapshot->size(TableId::kLogs);
+  if (end <= size && end > 0) return {};
+  if (size == 0) return Error{Code::kNotFound, "the log has no events"};
+  return Error{Code::kNotFound, fmt::format("the log has events 0 to {}, not {}", size - 1, end - 1)};
+}
+
 // The checkpoint of logs/ that rows up to `end` are proven against.
 Result<Prover::Found> covering(const Prover& prover, size_t at, uint64_t end, const ProofPoint& point) {
-  if (end > prover.snapshot().size(TableId::kLogs)) {
-    return Error{Code::kNotFound,
-                 fmt::format("the log has events 0 to {}, not {}", prover.snapshot().size(TableId::kLogs), end - 1)};
-  }
   const std::optional<Prover::Found> found = prover.newest(TableId::kLogs, at);
   if (!found) return Error{Code::kNotFound, "no checkpoint of logs is published up to there"};
   if (found->note->checkpoint.size >= end) return *found;
   const std::string covers =
       fmt::format("that checkpoint covers {} events, not event {}", found->note->checkpoint.size, end - 1);
-  if (point.checkpoint || point.size) return Error{Code::kNotFound, covers};
+  if (!point.is_newest()) return Error{Code::kNotFound, covers};
   return Error{Code::kBusy, covers + "; a running writer publishes the next one within a second"};
 }
 
@@ -185,21 +204,30 @@ Result<proof::EventBundle> make_event(const Prover& prover, Row seq, const Proof
 }  // namespace
 
 Result<proof::EventBundle> prove_event(snapshot::Store& store, Row seq, const ProofPoint& point) {
+  KHIPU_TRY(written(store, seq.value + 1));
   return with_prover(store, point, [&](const Prover& prover) { return make_event(prover, seq, point); });
 }
 
-Result<proof::RangeBundle> prove_range(snapshot::Store& store, Row from, Row to, const ProofPoint& point) {
+Result<proof::RangeBundle> prove_range(snapshot::Store& store, Row from, Row to, const ProofPoint& point,
+                                       uint64_t bytes_max) {
   if (from >= to) return Error{Code::kInvalid, "an empty range: rows A up to but not including B, A < B"};
   if (to.value - from.value > kProvenRowsMax) {
     return Error{Code::kLimit, fmt::format("at most {} rows are proven together", kProvenRowsMax)};
   }
+  KHIPU_TRY(written(store, to.value));
   return with_prover(store, point, [&](const Prover& prover) -> Result<proof::RangeBundle> {
     KHIPU_TRY_ASSIGN(const size_t at, prover.choose(point, TableId::kLogs));
     KHIPU_TRY_ASSIGN(const Prover::Found found, covering(prover, at, to.value, point));
     proof::RangeBundle bundle;
     bundle.from = from;
+    uint64_t bytes = 0;
     for (uint64_t row = from.value; row < to.value; ++row) {
       KHIPU_TRY_ASSIGN(Buffer record, prover.record(TableId::kLogs, row));
+      bytes += record.size();
+      if (bytes > bytes_max) {
+        return Error{Code::kLimit,
+                     fmt::format("the records have over {} bytes: prove fewer events at once", bytes_max)};
+      }
       bundle.records.push_back(std::move(record));
     }
     KHIPU_TRY_ASSIGN(const auto hashes, prover.snapshot().hashes(TableId::kLogs));

@@ -7,11 +7,11 @@
 namespace khipu::query {
 namespace {
 
-constexpr int64_t kDayUs = 86400 * kMicrosPerSecond;
+constexpr int64_t kMicrosPerDay = 86400 * kMicrosPerSecond;
 using Micros = std::chrono::microseconds;
 using Local = date::local_time<Micros>;
 
-TimeUs micros(const LocalTime& local) { return days_from_civil(local.date) * kDayUs + local.time_of_day_us; }
+TimeUs micros(const LocalTime& local) { return days_from_civil(local.date) * kMicrosPerDay + local.time_of_day_us; }
 const date::time_zone& zone_of(const void* zone) { return *static_cast<const date::time_zone*>(zone); }
 
 // local_info counts seconds; a time within a second lies where its second does.
@@ -81,10 +81,10 @@ Zone::Offset Zone::offset(TimeUs time) const {
 
 LocalTime Zone::local(TimeUs time) const {
   time += offset(time).ahead_us;
-  int64_t days = time / kDayUs;
-  int64_t rest = time % kDayUs;
+  int64_t days = time / kMicrosPerDay;
+  int64_t rest = time % kMicrosPerDay;
   if (rest < 0) {
-    rest += kDayUs;
+    rest += kMicrosPerDay;
     --days;
   }
   return {civil_from_days(days), rest};

@@ -3,6 +3,7 @@
 #include "engine/snapshot/index_cache.h"
 #include "engine/snapshot/segment_cache.h"
 #include "engine/snapshot/store.h"
+#include "engine/snapshot/tail_index.h"
 
 namespace khipu::snapshot {
 
@@ -15,13 +16,19 @@ Result<std::shared_ptr<const index::Reader>> Snapshot::segment_index(const Segme
   return store_->indexes_->open(*statement, segment.number);
 }
 
-Result<void> Snapshot::scan_rows(const SegmentInfo& segment, const index::RowSet& rows, const index::Column& offsets,
-                                 Order order, const Visit& visit) const {
+Result<std::vector<Part>> Snapshot::parts(const SegmentInfo& segment) const {
+  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> index, segment_index(segment));
+  if (index) return std::vector<Part>{{segment.first_row, segment.rows, std::move(index)}};
+  return store_->tail_->parts(*this, segment);
+}
+
+Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,
+                                 const index::Column& offsets, Order order, const Visit& visit) const {
   const std::string place = std::string("logs/") + segment::segment_name(segment.number);
   KHIPU_TRY_ASSIGN(const auto view, this->view(TableId::kLogs, segment));
   if (!view) {  // gone without a RETENTION
     rows.each(false, [&](uint32_t row) {
-      visit({{segment.first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true});
+      visit({{first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true});
       return false;
     });
     return {};
@@ -32,7 +39,7 @@ Result<void> Snapshot::scan_rows(const SegmentInfo& segment, const index::RowSet
     const auto offset = static_cast<uint64_t>(offsets[row]);
     const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan(std::min<uint64_t>(offset, bytes.size())));
     const bool sound = parsed.fault == codec::FrameFault::kNone;
-    return visit({{segment.first_row.value + row}, parsed.fault, sound ? 0U : 1U, parsed.frame, false});
+    return visit({{first_row.value + row}, parsed.fault, sound ? 0U : 1U, parsed.frame, false, offset});
   });
   return {};
 }

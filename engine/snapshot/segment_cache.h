@@ -1,5 +1,6 @@
 // Open segment files with their maps and row offsets, bounded, shared by the snapshots of one Store. Sealed segments
-// never change (I9); an active one only grows, so what was learnt of its front stays true.
+// never change (I9); an active one only grows, so what was learnt of its front stays true. With them goes what was
+// checked of the trees they belong to.
 #pragma once
 
 #include <list>
@@ -11,6 +12,7 @@
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
 #include "engine/os/file.h"
+#include "engine/snapshot/checker_cache.h"
 
 namespace khipu::snapshot {
 
@@ -42,6 +44,7 @@ class SegmentCache {
   Result<std::shared_ptr<SegmentView>> open(TableId table, SegmentNumber number);
   // Segments up to `last` are purged: an open descriptor would keep their blocks.
   void forget(TableId table, SegmentNumber last);
+  CheckerCache& checkers() { return checkers_; }
 
  private:
   struct Slot {
@@ -49,6 +52,7 @@ class SegmentCache {
     std::list<std::pair<TableId, SegmentNumber>>::iterator place;
   };
   os::Directory& root_;
+  CheckerCache checkers_;
   size_t open_files_max_;
   std::mutex mutex_;
   std::list<std::pair<TableId, SegmentNumber>> order_;  // most recently used first

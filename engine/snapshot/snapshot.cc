@@ -83,7 +83,8 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
     const auto one = [&](uint64_t index) {
       const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan((*offsets)[index]));
       const bool sound = parsed.fault == codec::FrameFault::kNone;
-      return visit({{info.first_row.value + index}, parsed.fault, sound ? 0U : 1U, parsed.frame, false});
+      return visit(
+          {{info.first_row.value + index}, parsed.fault, sound ? 0U : 1U, parsed.frame, false, (*offsets)[index]});
     };
     if (ascending) {
       for (uint64_t index = begin; index < found; ++index) {

@@ -9,6 +9,7 @@
 #include "engine/segment/reader.h"
 #include "engine/snapshot/index_cache.h"
 #include "engine/snapshot/segment_cache.h"
+#include "engine/snapshot/tail_index.h"
 
 namespace khipu::snapshot {
 namespace {
@@ -20,12 +21,14 @@ Error corrupt(std::string message) { return {Code::kCorrupt, std::move(message)}
 }  // namespace
 
 struct Snapshot::Checkers {
-  struct One {
-    std::unique_ptr<tree::HashSource> source;
-    std::optional<tree::Checker> checker;
-  };
-  std::mutex mutex;
-  std::array<One, kTableCount> tables;
+  std::mutex mutex;  // guards the member below
+  std::array<std::shared_ptr<SharedChecker>, kTableCount> tables;
+  std::shared_ptr<SharedChecker> of(const Snapshot& snapshot, CheckerCache& cache, TableId table) {
+    const std::lock_guard hold(mutex);
+    std::shared_ptr<SharedChecker>& one = tables[index_of(table)];
+    if (!one) one = cache.of(table, snapshot.size(table), snapshot.root(table));
+    return one;
+  }
 };
 
 Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<os::Directory> root, StoreOptions options) {
@@ -35,6 +38,7 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<os::Directory> root, 
   store->cache_ = std::make_unique<SegmentCache>(*store->root_, store->options_.open_files_max);
   store->indexes_ =
       std::make_unique<IndexCache>(*store->root_, store->options_.index_bytes_max, store->options_.index_files_max);
+  store->tail_ = std::make_unique<TailIndex>(store->options_.tail_piece_rows, store->options_.tail_run_rows);
   return store;
 }
 
@@ -227,11 +231,13 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
     checked.finding = "frame-corrupt";
     return checked;
   }
-  const std::lock_guard hold(checkers_->mutex);
-  Checkers::One& one = checkers_->tables[index_of(table)];
+  const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
+  SharedChecker& one = *shared;
+  const std::lock_guard hold(one.mutex);
   if (!one.source) {
-    KHIPU_TRY_ASSIGN(one.source, hashes(table));
-    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *one.source));
+    KHIPU_TRY_ASSIGN(auto source, hashes(table));
+    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
+    if (one.checker) one.source = std::move(source);
   }
   if (!one.checker) {
     checked.finding = "tile-mismatch";

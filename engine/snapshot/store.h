@@ -28,6 +28,7 @@ class Snapshot;
 class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
 class SegmentView;
 class IndexCache;  // open indexes of sealed segments
+class TailIndex;   // indexes in memory of the newest rows
 
 struct StoreOptions {
   // The pinned verifier key. Without it the key GENESIS names is used and answers can only claim `self_consistent`.
@@ -35,6 +36,7 @@ struct StoreOptions {
   size_t open_files_max = 64;              // FD cache bound
   uint64_t index_bytes_max = 96ULL << 20;  // of checked index blocks kept in memory
   size_t index_files_max = 512;
+  uint32_t tail_piece_rows = 1024, tail_run_rows = 8192;  // tail_index.h
 };
 
 // A root opened for reading. Any thread; outlives its snapshots.
@@ -58,6 +60,7 @@ class Store {
   StoreOptions options_;
   std::unique_ptr<SegmentCache> cache_;
   std::unique_ptr<IndexCache> indexes_;
+  std::unique_ptr<TailIndex> tail_;
   std::mutex mutex_;                       // guards the members below
   std::weak_ptr<const Snapshot> newest_;   // handed out again while HEAD does not move
   std::shared_ptr<const MetaState> meta_;  // of the newest snapshot: the next one reads only what came since
@@ -87,6 +90,13 @@ struct ScannedRow {
   uint64_t lost = 0;
   codec::Frame frame;            // valid during the callback
   bool segment_missing = false;  // the fault is that the file is gone, and no RETENTION says so
+  uint64_t offset = 0;           // of the frame in its segment, when it is sound
+};
+// Some rows of a segment of logs/ and their index; nullptr: there is none to use, and they are scanned.
+struct Part {
+  Row first_row;
+  uint64_t rows = 0;
+  std::shared_ptr<const index::Reader> index;
 };
 enum class Order { kAscending, kDescending };
 
@@ -134,10 +144,13 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   // The index of a sealed segment of logs/, or nullptr when there is none to use: then the segment is scanned.
   // kCorrupt: its file is not what the INDEX statement says.
   Result<std::shared_ptr<const index::Reader>> segment_index(const SegmentInfo& segment) const;
-  // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from the
-  // segment's first one.
-  Result<void> scan_rows(const SegmentInfo& segment, const index::RowSet& rows, const index::Column& offsets,
-                         Order order, const Visit& visit) const;
+  // All rows of a segment of logs/, in order: one part with its index, or, of the newest rows, parts that were indexed
+  // in memory and a rest. kCorrupt as segment_index().
+  Result<std::vector<Part>> parts(const SegmentInfo& segment) const;
+  // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from
+  // `first_row`.
+  Result<void> scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,
+                         const index::Column& offsets, Order order, const Visit& visit) const;
 
   // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;

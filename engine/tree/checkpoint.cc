@@ -8,7 +8,7 @@
 
 namespace khipu::tree {
 
-static Error malformed(const char* what) { return {Code::kCorrupt, std::string("checkpoint: ") + what}; }
+static Error bad_checkpoint(const char* what) { return {Code::kCorrupt, std::string("checkpoint: ") + what}; }
 
 // The next line without its newline, or nullopt when there is no whole one.
 static std::optional<std::string_view> next_line(std::string_view& rest) {
@@ -30,19 +30,19 @@ static std::optional<uint64_t> parse_size(std::string_view text) {
 Result<Checkpoint> parse_checkpoint(std::string_view text) {
   Checkpoint checkpoint;
   const auto origin = next_line(text);
-  if (!origin || origin->empty()) return malformed("no origin");
+  if (!origin || origin->empty()) return bad_checkpoint("no origin");
   checkpoint.origin = *origin;
   const auto size_line = next_line(text);
   const auto size = size_line ? parse_size(*size_line) : std::nullopt;
-  if (!size) return malformed("the size is not a decimal number from 0 to 2^63-1");
+  if (!size) return bad_checkpoint("the size is not a decimal number from 0 to 2^63-1");
   checkpoint.size = *size;
   const auto root_line = next_line(text);
   const auto root = root_line ? from_base64(*root_line) : std::nullopt;
-  if (!root || root->size() != checkpoint.root.size()) return malformed("the root is not 32 bytes in base64");
+  if (!root || root->size() != checkpoint.root.size()) return bad_checkpoint("the root is not 32 bytes in base64");
   std::copy(root->begin(), root->end(), checkpoint.root.begin());
   while (!text.empty()) {
     const auto line = next_line(text);
-    if (!line || line->empty()) return malformed("an extension line that is empty or does not end");
+    if (!line || line->empty()) return bad_checkpoint("an extension line that is empty or does not end");
     checkpoint.extensions.emplace_back(*line);
   }
   return checkpoint;

@@ -9,7 +9,7 @@ namespace khipu::tree {
 
 static constexpr std::string_view kSignatureStart = "\xe2\x80\x94 ";  // em dash, space
 
-static Error malformed(const char* what) { return {Code::kCorrupt, std::string("note: ") + what}; }
+static Error bad_note(const char* what) { return {Code::kCorrupt, std::string("note: ") + what}; }
 
 // A length of 0 to 3: how many bytes of the front are one Unicode space beyond ASCII (property White_Space).
 static size_t wide_space(std::string_view text) {
@@ -73,16 +73,16 @@ std::string VerifierKey::text() const {
 
 static Result<NoteSignature> parse_signature(std::string_view line) {
   if (!line.starts_with(kSignatureStart))
-    return malformed("a signature line does not start with an em dash and a space");
+    return bad_note("a signature line does not start with an em dash and a space");
   line.remove_prefix(kSignatureStart.size());
   const size_t space = line.find(' ');
-  if (space == line.npos) return malformed("a signature line without a signature");
+  if (space == line.npos) return bad_note("a signature line without a signature");
   NoteSignature signature;
   signature.name = line.substr(0, space);
-  if (!valid_key_name(signature.name)) return malformed("a signature line with a malformed key name");
+  if (!valid_key_name(signature.name)) return bad_note("a signature line with a malformed key name");
   const std::optional<Buffer> bytes = from_base64(line.substr(space + 1));
-  if (!bytes) return malformed("a signature that is not base64");
-  if (bytes->size() <= signature.id.size()) return malformed("a signature with nothing after the key id");
+  if (!bytes) return bad_note("a signature that is not base64");
+  if (bytes->size() <= signature.id.size()) return bad_note("a signature with nothing after the key id");
   const auto id_end = bytes->begin() + static_cast<ptrdiff_t>(signature.id.size());
   std::copy(bytes->begin(), id_end, signature.id.begin());
   signature.signature.assign(id_end, bytes->end());
@@ -90,16 +90,16 @@ static Result<NoteSignature> parse_signature(std::string_view line) {
 }
 
 Result<Note> parse_note(std::string_view note) {
-  if (note.size() > kNoteSizeMax) return malformed("over 1 MiB");
+  if (note.size() > kNoteSizeMax) return bad_note("over 1 MiB");
   const size_t empty_line = note.rfind("\n\n");
-  if (empty_line == note.npos) return malformed("no empty line between text and signatures");
+  if (empty_line == note.npos) return bad_note("no empty line between text and signatures");
   Note parsed;
   parsed.text = note.substr(0, empty_line + 1);
-  if (!valid_text(parsed.text)) return malformed("the text is not UTF-8 or has control characters");
+  if (!valid_text(parsed.text)) return bad_note("the text is not UTF-8 or has control characters");
   std::string_view rest = note.substr(empty_line + 2);
-  if (rest.empty() || rest.back() != '\n') return malformed("no signature, or the last line does not end");
+  if (rest.empty() || rest.back() != '\n') return bad_note("no signature, or the last line does not end");
   while (!rest.empty()) {
-    if (parsed.signatures.size() == kNoteSignatureCountMax) return malformed("over 100 signatures");
+    if (parsed.signatures.size() == kNoteSignatureCountMax) return bad_note("over 100 signatures");
     const size_t end = rest.find('\n');
     KHIPU_TRY_ASSIGN(NoteSignature signature, parse_signature(rest.substr(0, end)));
     parsed.signatures.push_back(std::move(signature));

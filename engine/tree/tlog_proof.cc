@@ -9,7 +9,7 @@ namespace khipu::tree {
 static constexpr std::string_view kFirstLine = "c2sp.org/tlog-proof@v1";
 static constexpr size_t kPathCountMax = 63;  // of a tree of 2^63-1 leaves
 
-static Error malformed(const char* what) { return {Code::kCorrupt, std::string("proof: ") + what}; }
+static Error bad_proof(const char* what) { return {Code::kCorrupt, std::string("proof: ") + what}; }
 
 // The line at the front without its newline; nullopt when none ends.
 static std::optional<std::string_view> take_line(std::string_view& text) {
@@ -29,26 +29,26 @@ static std::optional<uint64_t> plain_decimal(std::string_view digits) {
 }
 
 Result<TlogProof> parse_tlog_proof(std::string_view text) {
-  if (text.size() > kNoteSizeMax + (64U << 10)) return malformed("over 1 MiB");
-  if (take_line(text) != kFirstLine) return malformed("the first line is not c2sp.org/tlog-proof@v1");
+  if (text.size() > kNoteSizeMax + (64U << 10)) return bad_proof("over 1 MiB");
+  if (take_line(text) != kFirstLine) return bad_proof("the first line is not c2sp.org/tlog-proof@v1");
   TlogProof proof;
   std::optional<std::string_view> line = take_line(text);
   if (line && line->starts_with("extra ")) {
     proof.extra = from_base64(line->substr(6));
-    if (!proof.extra) return malformed("the extra data is not base64");
+    if (!proof.extra) return bad_proof("the extra data is not base64");
     line = take_line(text);
   }
-  if (!line || !line->starts_with("index ")) return malformed("expected an index line");
+  if (!line || !line->starts_with("index ")) return bad_proof("expected an index line");
   const std::optional<uint64_t> index = plain_decimal(line->substr(6));
-  if (!index) return malformed("the index is not a plain decimal number");
+  if (!index) return bad_proof("the index is not a plain decimal number");
   proof.index = *index;
   while ((line = take_line(text)) && !line->empty()) {
     const std::optional<Buffer> bytes = from_base64(*line);
-    if (!bytes || bytes->size() != sizeof(Hash)) return malformed("a line of the path is not the base64 of 32 bytes");
-    if (proof.path.size() == kPathCountMax) return malformed("over 63 hashes");
+    if (!bytes || bytes->size() != sizeof(Hash)) return bad_proof("a line of the path is not the base64 of 32 bytes");
+    if (proof.path.size() == kPathCountMax) return bad_proof("over 63 hashes");
     std::copy(bytes->begin(), bytes->end(), proof.path.emplace_back().begin());
   }
-  if (!line) return malformed("no empty line in front of the checkpoint");
+  if (!line) return bad_proof("no empty line in front of the checkpoint");
   proof.checkpoint = text;
   return proof;
 }

@@ -55,6 +55,8 @@ class Full {
   std::optional<Retained> retained_;
   Published published_;
   std::vector<std::string> types_;
+  IndexPlan index_plan_;
+  std::map<uint64_t, BuiltIndex> indexes_;  // by segment of logs/
   std::vector<Finding> pending_;
   struct Active {
     SegmentNumber number;
@@ -180,6 +182,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   }
   run_.report.checked.references += facts.references;
   positions_.see(id, facts, job);
+  if (facts.index) indexes_[facts.number.value] = *std::move(facts.index);
   for (const OldPin& old : facts.old_pins) {
     const uint64_t seq = facts.first_row.value + old.row, first = entities_.first_row();
     const auto need = [&](Row row) {
@@ -214,9 +217,12 @@ Result<void> Full::read_table(TableId id) {
   const std::vector<SegmentJob>& jobs = jobs_[index_of(id)];
   if (!plan.directory || run_.control.stopped()) return {};
   const SegmentContext context{
-      *plan.directory, run_.key,
+      *plan.directory,
+      run_.key,
       id == TableId::kLogs && !unreadable_[index_of(TableId::kRegistry)] ? &entities_ : nullptr,
-      id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr, run_.control};
+      id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr,
+      id == TableId::kLogs ? &index_plan_ : nullptr,
+      run_.control};
   Result<void> failed;
   in_order<Result<SegmentFacts>>(
       threads(), jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
@@ -288,6 +294,7 @@ Result<bool> Full::read_meta() {
     KHIPU_TRY(trail(TableId::kMeta).accept(std::move(attempt), {at.size, at.root}, since_->commit));
   }
   types_ = defined_types(statements_);
+  index_plan_ = plan_indexes(statements_);
   want_table_heads(statements_, trails_);
   retained_.emplace(statements_, plans_, run_.findings);
   for (const TableId id : kTables) {
@@ -336,6 +343,7 @@ Result<void> Full::finish_reading() {
     check_spine(statements_, plans_, trails_, since_, run_.findings);
     IndexScope scope;
     scope.threads = threads();
+    scope.built = std::move(indexes_);
     if (since_ != nullptr) {
       scope.anew = since_->tables[index_of(TableId::kLogs)].segment;
       scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;

@@ -11,7 +11,7 @@
 namespace khipu::verify {
 namespace {
 
-constexpr uint64_t kIndexSizeBytesMax = 1ULL << 32;
+constexpr uint64_t kCompareSize = 256 << 10;
 
 // nullopt: the segment itself is damaged, and other findings say so.
 Result<std::optional<index::Builder::File>> rebuild(os::Directory& logs, const segment::ManifestEntry& entry,
@@ -49,54 +49,70 @@ Finding about(std::string_view code, const segment::ManifestEntry& entry, const 
   return found;
 }
 
-// Where two runs of bytes part.
-uint64_t first_difference(Bytes a, Bytes b) {
-  const size_t size = std::min(a.size(), b.size());
-  return static_cast<uint64_t>(std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(size), b.begin()).first -
-                               a.begin());
-}
-
 // What is wrong with the file itself, before what it ought to be is known.
-Result<std::optional<Finding>> check_file(const segment::ManifestEntry& entry, const codec::IndexStatement& statement,
-                                          const os::File* file) {
+std::optional<Finding> check_file(const segment::ManifestEntry& entry, const codec::IndexStatement& statement,
+                                  std::optional<uint64_t> size) {
   std::optional<Finding> found;
-  if (file == nullptr) {
+  if (!size) {
     found = about(code::kIndexMissing, entry, statement);
     found->information = true;
     found->detail = "the segment's index is not there: readers scan, the writer's next start builds it again";
     return found;
   }
-  KHIPU_TRY_ASSIGN(const uint64_t size, file->size());
-  if (size == statement.size) return found;
+  if (*size == statement.size) return found;
   found = about(code::kIndexMismatch, entry, statement);
-  found->offset = std::min(size, statement.size);
+  found->offset = std::min(*size, statement.size);
   found->expected = fmt::format("{} bytes", statement.size);
-  found->actual = fmt::format("{} bytes", size);
+  found->actual = fmt::format("{} bytes", *size);
   found->detail = "the index has another size than its INDEX statement says";
   return found;
 }
 
+// Built anew from the segment, where the scan of its rows did not: nullopt when the segment is damaged.
+Result<std::optional<BuiltIndex>> build(os::Directory& logs, const segment::ManifestEntry& entry, const os::File* file,
+                                        std::optional<uint64_t> size, const std::vector<uint32_t>& columns) {
+  std::optional<BuiltIndex> none;
+  KHIPU_TRY_ASSIGN(const std::optional<index::Builder::File> built, rebuild(logs, entry, columns));
+  if (!built) return none;
+  BuiltIndex index;
+  index.root = built->root;
+  index.size = built->bytes.size();
+  index.there = size;
+  if (file != nullptr) {
+    KHIPU_TRY_ASSIGN(index.difference, first_difference(*file, built->bytes));
+  }
+  return std::optional(std::move(index));
+}
+
 Result<Findings> check(os::Directory& logs, const segment::ManifestEntry& entry, const codec::IndexStatement& statement,
-                       const std::vector<uint32_t>& columns, bool anew) {
+                       const std::vector<uint32_t>& columns, bool anew, const BuiltIndex* scanned) {
   Findings findings;
   std::unique_ptr<os::File> file;
-  if (auto opened = logs.open_file(statement.file, os::Mode::kRead); opened.ok()) {
+  std::optional<uint64_t> size;
+  if (scanned != nullptr) {
+    size = scanned->there;
+  } else if (auto opened = logs.open_file(statement.file, os::Mode::kRead); opened.ok()) {
     file = std::move(opened).value();
+    KHIPU_TRY_ASSIGN(size, file->size());
   } else if (opened.error().code != Code::kNotFound) {
     return std::move(opened).error();
   }
-  KHIPU_TRY_ASSIGN(std::optional<Finding> wrong, check_file(entry, statement, file.get()));
+  std::optional<Finding> wrong = check_file(entry, statement, size);
   if (!anew) {
     KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, logs.stat(segment::segment_name(entry.number)));
     if (wrong && segment) findings.add(*std::move(wrong));
     return findings;
   }
-  KHIPU_TRY_ASSIGN(const std::optional<index::Builder::File> built, rebuild(logs, entry, columns));
-  if (!built) return findings;
-  if (built->root != statement.root || built->bytes.size() != statement.size ||
-      statement.first_row != entry.footer.first_row || statement.rows != entry.footer.rows) {
+  std::optional<BuiltIndex> built;
+  if (scanned == nullptr) {
+    KHIPU_TRY_ASSIGN(built, build(logs, entry, file.get(), size, columns));
+    if (!built) return findings;
+  }
+  const BuiltIndex& index = scanned != nullptr ? *scanned : *built;
+  if (index.root != statement.root || index.size != statement.size || statement.first_row != entry.footer.first_row ||
+      statement.rows != entry.footer.rows) {
     Finding found = about(code::kIndexMismatch, entry, statement);
-    found.expected = hex(built->root);
+    found.expected = hex(index.root);
     found.actual = hex(statement.root);
     found.detail = "the INDEX statement is not about the index these rows make";
     found.likely = "rewriting";
@@ -107,18 +123,58 @@ Result<Findings> check(os::Directory& logs, const segment::ManifestEntry& entry,
     findings.add(*std::move(wrong));
     return findings;
   }
-  KHIPU_TRY_ASSIGN(const Buffer have, file->read_all(kIndexSizeBytesMax));
-  if (have == built->bytes) return findings;
+  if (!index.difference) return findings;
   Finding found = about(code::kIndexMismatch, entry, statement);
-  found.offset = first_difference(have, built->bytes);
-  found.expected = fmt::format("{} bytes that make {}", built->bytes.size(), hex(built->root));
-  found.actual = fmt::format("{} bytes", have.size());
+  found.offset = index.difference;
+  found.expected = fmt::format("{} bytes that make {}", index.size, hex(index.root));
+  found.actual = fmt::format("{} bytes", *index.there);
   found.detail = "the index differs from the one its segment's rows make";
   findings.add(std::move(found));
   return findings;
 }
 
+std::vector<uint32_t> indexed_columns(const std::vector<codec::StatementRecord>& statements) {
+  std::vector<uint32_t> columns;
+  for (const codec::StatementRecord& statement : statements) {
+    const auto* column = std::get_if<codec::ColumnStatement>(&statement.body);
+    if (column != nullptr && column->column.indexed) columns.push_back(column->column.id);
+  }
+  std::sort(columns.begin(), columns.end());
+  columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
+  return columns;
+}
+
+// The segment of logs/ that a statement is about.
+std::optional<SegmentNumber> segment_of(const codec::IndexStatement& statement) {
+  return statement.table == TableId::kLogs ? index::parse_index_name(statement.file) : std::nullopt;
+}
+
 }  // namespace
+
+IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements) {
+  IndexPlan plan;
+  plan.columns = indexed_columns(statements);
+  for (const codec::StatementRecord& statement : statements) {
+    const auto* const index = std::get_if<codec::IndexStatement>(&statement.body);
+    if (index == nullptr) continue;
+    if (const std::optional<SegmentNumber> number = segment_of(*index)) plan.segments.insert(number->value);
+  }
+  return plan;
+}
+
+Result<std::optional<uint64_t>> first_difference(const os::File& file, Bytes bytes) {
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.size());
+  Buffer block(std::min<uint64_t>(bytes.size(), kCompareSize));
+  for (uint64_t at = 0; at < bytes.size(); at += kCompareSize) {
+    const Bytes want = bytes.subspan(at, std::min(kCompareSize, bytes.size() - at));
+    KHIPU_TRY_ASSIGN(const size_t got, file.read_at(at, std::span(block).first(want.size())));
+    const Bytes have = Bytes(block).first(got);
+    if (std::memcmp(have.data(), want.data(), got) == 0 && got == want.size()) continue;
+    return std::optional<uint64_t>(
+        at + static_cast<uint64_t>(std::mismatch(have.begin(), have.end(), want.begin()).first - have.begin()));
+  }
+  return size > bytes.size() ? std::optional<uint64_t>(bytes.size()) : std::nullopt;
+}
 
 Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::StatementRecord>& statements,
                            const IndexScope& scope, Findings& findings, const Control& control) {
@@ -127,17 +183,12 @@ Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::State
     const codec::IndexStatement* statement = nullptr;
   };
   std::map<uint64_t, Stated> newest;
-  std::vector<uint32_t> columns;
+  const std::vector<uint32_t> columns = indexed_columns(statements);
   for (uint64_t row = 0; row < statements.size(); ++row) {
-    if (const auto* index = std::get_if<codec::IndexStatement>(&statements[row].body)) {
-      const std::optional<SegmentNumber> number = index::parse_index_name(index->file);
-      if (number && index->table == TableId::kLogs) newest[number->value] = {row, index};
-    } else if (const auto* column = std::get_if<codec::ColumnStatement>(&statements[row].body)) {
-      if (column->column.indexed) columns.push_back(column->column.id);
-    }
+    const auto* const index = std::get_if<codec::IndexStatement>(&statements[row].body);
+    if (index == nullptr) continue;
+    if (const std::optional<SegmentNumber> number = segment_of(*index)) newest[number->value] = {row, index};
   }
-  std::sort(columns.begin(), columns.end());
-  columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
   if (!logs.directory) return {};
   std::vector<const segment::ManifestEntry*> entries;
   for (const segment::ManifestEntry& entry : logs.manifest) {
@@ -150,7 +201,9 @@ Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::State
         if (control.stopped()) return Findings();
         const Stated& stated = newest.at(entries[i]->number.value);
         const bool anew = entries[i]->number >= scope.anew || stated.row >= scope.stated_from;
-        return check(*logs.directory, *entries[i], *stated.statement, columns, anew);
+        const auto built = scope.built.find(entries[i]->number.value);
+        const bool usable = built != scope.built.end() && built->second.columns == columns;
+        return check(*logs.directory, *entries[i], *stated.statement, columns, anew, usable ? &built->second : nullptr);
       },
       [&](size_t, Result<Findings> one) {
         if (!one.ok()) {

@@ -3,12 +3,15 @@
 // (segment_check.h).
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "engine/codec/statement.h"
+#include "engine/os/file.h"
 #include "engine/verify/control.h"
 #include "engine/verify/files.h"
 #include "engine/verify/report.h"
+#include "engine/verify/segment_check.h"
 
 namespace khipu::verify {
 
@@ -19,8 +22,14 @@ struct IndexScope {
   SegmentNumber anew;
   uint64_t stated_from = 0;
   size_t threads = 1;
+  std::map<uint64_t, BuiltIndex> built;  // by the scan that read the rows anyway; others are built from their segments
 };
 Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::StatementRecord>& statements,
                            const IndexScope& scope, Findings& findings, const Control& control);
+
+// What of that is to be built while the rows are read.
+IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements);
+// The first byte in which a file is not `bytes`.
+Result<std::optional<uint64_t>> first_difference(const os::File& file, Bytes bytes);
 
 }  // namespace khipu::verify

@@ -78,7 +78,7 @@ class Range {
       run_.findings.add(std::move(found));
       return {};
     }
-    const SegmentContext context{*plan_.directory, run_.key, nullptr, nullptr, run_.control};
+    const SegmentContext context{*plan_.directory, run_.key, nullptr, nullptr, nullptr, run_.control};
     for (const SegmentJob& job : plan_.jobs) {
       const uint64_t first = job.first_row.value_or(Row{}).value;
       const uint64_t rows = job.sealed ? (job.entry ? job.entry->footer.rows : UINT64_MAX - first) : UINT64_MAX - first;

@@ -6,6 +6,7 @@
 
 #include "engine/segment/level_files.h"
 #include "engine/tree/tree.h"
+#include "engine/verify/index_check.h"
 #include "engine/verify/segment_align.h"
 #include "engine/verify/segment_scan.h"
 
@@ -27,6 +28,7 @@ class Check {
   void report_lost(const Scanned& scanned, const Alignment::Lost& lost, const Alignment& where);
   void report_faults(const Scanned& scanned, const Alignment* where);
   void hash_tiles();
+  void compare_index(index::Builder& builder);
   uint64_t rows_expected(const Scanned* scanned) const;
   Finding finding(std::string_view code, std::string detail) const {
     Finding found;
@@ -374,6 +376,28 @@ void Check::hash_tiles() {
   }
 }
 
+// What cannot be built or read here is built again when its statement is looked at, which then says why.
+void Check::compare_index(index::Builder& builder) {
+  const Result<index::Builder::File> built = builder.finish();
+  if (!built.ok()) return;
+  BuiltIndex index;
+  index.root = built->root;
+  index.size = built->bytes.size();
+  index.columns = context_.indexes->columns;
+  const auto file = context_.table.open_file(index::index_name(job_.number), os::Mode::kRead);
+  if (file.ok()) {
+    const Result<uint64_t> size = file.value()->size();
+    if (!size.ok()) return;
+    index.there = *size;
+    const auto difference = first_difference(**file, built->bytes);
+    if (!difference.ok()) return;
+    index.difference = *difference;
+  } else if (file.error().code != Code::kNotFound) {
+    return;
+  }
+  out_.index = std::move(index);
+}
+
 Result<SegmentFacts> Check::run() {
   out_.number = job_.number;
   out_.sealed = job_.sealed;
@@ -405,6 +429,7 @@ Result<SegmentFacts> Check::run() {
                             ? std::max<uint64_t>(expected, job_.sealed ? 0 : scanned.leaves.size())
                             : std::max<uint64_t>(expected, scanned.leaves.size()) + 64;
   KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(want));
+  if (scanned.index) compare_index(*scanned.index);
   assemble(std::move(scanned), std::move(stored));
   return std::move(out_);
 }

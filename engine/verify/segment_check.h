@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -62,6 +63,15 @@ struct OldPin {
   uint64_t row = 0;  // of the first event that has it, in this segment
 };
 
+// The index that a sealed segment's rows make, and the file in its place.
+struct BuiltIndex {
+  Hash root{};
+  uint64_t size = 0;                   // of the file it makes
+  std::vector<uint32_t> columns;       // those indexed
+  std::optional<uint64_t> there;       // size of the file that stands there; nullopt: none
+  std::optional<uint64_t> difference;  // the first byte in which that one differs; nullopt: none does
+};
+
 enum class RowState : uint8_t {
   kGood,     // the record's leaf is the one in tree/0
   kDiffers,  // it is not: record or tree/0 is wrong, the signed root will tell
@@ -95,7 +105,8 @@ struct SegmentFacts {
   std::vector<CommitAt> tail_commits;  // signed commits found behind a torn place of the tail
   std::optional<TimeUs> recorded_first, recorded_last;
   TimeUs time_min = 0, time_max = 0;
-  std::vector<OldPin> old_pins;  // logs/, incremental: pins of registry rows that were read earlier
+  std::optional<BuiltIndex> index;  // logs/, when it was asked for and every row could be read
+  std::vector<OldPin> old_pins;     // logs/, incremental: pins of registry rows that were read earlier
   uint64_t references = 0;
   Findings findings;
   std::vector<Finding> pending;  // active segment: findings that count if their row is below the line
@@ -103,11 +114,18 @@ struct SegmentFacts {
 };
 inline constexpr uint64_t kNoOffset = UINT64_MAX;
 
+// Indexes that statements speak of.
+struct IndexPlan {
+  std::vector<uint32_t> columns;  // indexed, ascending
+  std::set<uint64_t> segments;    // by number
+};
+
 struct SegmentContext {
   os::Directory& table;
   const CommitKey& key;
   const Entities* entities = nullptr;               // logs/: what pins are checked against
   const std::vector<std::string>* types = nullptr;  // registry/: sorted names of the types that TYPE statements define
+  const IndexPlan* indexes = nullptr;               // logs/: which segments' indexes are built
   Control& control;
 };
 // An Error: the file cannot be read, and says nothing about it.

@@ -24,7 +24,13 @@ bool known_kind(uint8_t kind) {
 class Scan {
  public:
   Scan(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end)
-      : context_(context), job_(job), file_(file), end_(end), reader_(file, start(job), end) {}
+      : context_(context), job_(job), file_(file), end_(end), reader_(file, start(job), end) {
+    const IndexPlan* const indexes = context.indexes;
+    if (indexes == nullptr || !job.entry || job.resume != nullptr || !indexes->segments.contains(job.number.value)) {
+      return;
+    }
+    out_.index.emplace(job.number, job.entry->footer.first_row, indexes->columns);
+  }
   Result<Scanned> run();
 
  private:
@@ -32,8 +38,8 @@ class Scan {
     return job.resume == nullptr ? segment::kHeaderSize : job.resume->offset;
   }
   void row(uint64_t offset, const codec::Frame& frame);
-  Result<codec::FrameFacts> decode(const codec::Frame& frame);
-  bool event(Bytes payload);
+  Result<codec::FrameFacts> decode(uint64_t offset, const codec::Frame& frame);
+  bool event(uint64_t offset, Bytes payload);
   bool version(Bytes payload);
   void statement(Bytes payload);
   void pin(const codec::Pin& pin);
@@ -80,11 +86,13 @@ void Scan::pin(const codec::Pin& pin) {
   }
 }
 
-bool Scan::event(Bytes payload) {
+bool Scan::event(uint64_t offset, Bytes payload) {
   if (const Result<void> decoded = codec::decode_event(payload, event_); !decoded.ok()) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+    out_.index.reset();
     return false;
   }
+  if (out_.index && !out_.index->add(offset, event_).ok()) out_.index.reset();
   pin(event_.actor);
   for (const codec::Pin& target : event_.targets) pin(target);
   if (event_.on_behalf_of) pin(*event_.on_behalf_of);
@@ -116,13 +124,14 @@ void Scan::statement(Bytes payload) {
 
 // Decodes the record, and returns what its frame's header must say. A record that decodes has been asked already: the
 // payload is not parsed twice.
-Result<codec::FrameFacts> Scan::decode(const codec::Frame& frame) {
+Result<codec::FrameFacts> Scan::decode(uint64_t offset, const codec::Frame& frame) {
   const auto kind = static_cast<uint8_t>(codec::row_kind(job_.table));
   if (frame.kind != kind) {
     add_fault(code::kFrameCorrupt, "a record of another table's kind", fmt::format("kind {}", kind),
               fmt::format("kind {}", frame.kind));
+    out_.index.reset();
   } else if (job_.table == TableId::kLogs) {
-    if (event(frame.payload)) return codec::FrameFacts{kind, event_.occurred_at, event_.recorded_at};
+    if (event(offset, frame.payload)) return codec::FrameFacts{kind, event_.occurred_at, event_.recorded_at};
   } else if (job_.table == TableId::kRegistry) {
     if (version(frame.payload)) return codec::FrameFacts{kind, version_.time, version_.recorded_at};
   } else if (job_.table == TableId::kMeta) {
@@ -132,7 +141,7 @@ Result<codec::FrameFacts> Scan::decode(const codec::Frame& frame) {
 }
 
 void Scan::row(uint64_t offset, const codec::Frame& frame) {
-  const Result<codec::FrameFacts> facts = decode(frame);
+  const Result<codec::FrameFacts> facts = decode(offset, frame);
   if (!facts.ok()) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + facts.error().message);
   } else if (amiss(facts->kind != frame.kind) || amiss(facts->time_us != frame.time_us)) {
@@ -269,6 +278,7 @@ Result<Scanned> Scan::run() {
   }
   if (!out_.stopped && reader_.offset() > told) context_.control.advance(reader_.offset() - told);
   leaves_.finish();
+  if (!out_.holes.empty()) out_.index.reset();
   return std::move(out_);
 }
 

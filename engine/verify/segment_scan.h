@@ -2,6 +2,7 @@
 // is. Internal to this room.
 #pragma once
 
+#include "engine/index/builder.h"
 #include "engine/segment/reader.h"
 #include "engine/verify/segment_check.h"
 
@@ -39,7 +40,8 @@ struct Scanned {
   std::optional<TimeUs> recorded_first, recorded_last;
   TimeUs time_min = 0, time_max = 0;
   uint64_t references = 0;
-  std::vector<OldPin> old_pins;  // row: entry number
+  std::optional<index::Builder> index;  // of all rows, if the context asks for it and none failed
+  std::vector<OldPin> old_pins;         // row: entry number
   bool stopped = false;
 };
 

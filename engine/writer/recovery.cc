@@ -14,8 +14,6 @@ namespace {
 
 constexpr size_t kLogs = index_of(TableId::kLogs);
 
-Error evidence(std::string message) { return {Code::kCorrupt, std::move(message)}; }
-
 struct Line {
   codec::CommitRecord commit;  // number 0: nothing committed
   Hash hash{};

@@ -5,11 +5,6 @@
 #include "engine/codec/record.h"
 
 namespace khipu::writer {
-namespace {
-
-Error evidence(std::string message) { return {Code::kCorrupt, std::move(message)}; }
-
-}  // namespace
 
 Result<std::unique_ptr<TableScan>> TableScan::open(os::Directory& root, TableId id, const RootId& root_id) {
   std::unique_ptr<TableScan> scan(new TableScan());

@@ -20,6 +20,9 @@ struct TableMark {
   segment::Footer times;  // of the rows in `segment` before `offset`
 };
 
+// What no crash leaves behind: bytes below the line were changed or taken away.
+inline Error evidence(std::string message) { return {Code::kCorrupt, std::move(message)}; }
+
 // Owner: recovery.
 class TableScan {
  public:

@@ -42,7 +42,7 @@ OrderedJson capabilities_json(const Offer& offer, Revision revision) {
     json["resources"] = changing(offer.resources_change);
     if (offer.resources_subscribe) json["resources"]["subscribe"] = true;
   }
-  if (offer.completions && has_completions(revision)) json["completions"] = OrderedJson::object();
+  if (offer.completions && declares_completions(revision)) json["completions"] = OrderedJson::object();
   if (offer.logging) json["logging"] = OrderedJson::object();
   return json;
 }

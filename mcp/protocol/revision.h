@@ -31,7 +31,7 @@ inline bool has_batches(Revision revision) { return revision == Revision::k2025_
 inline bool has_annotations(Revision revision) { return revision >= Revision::k2025_03_26; }
 inline bool has_progress_message(Revision revision) { return revision >= Revision::k2025_03_26; }
 inline bool has_audio(Revision revision) { return revision >= Revision::k2025_03_26; }
-inline bool has_completions(Revision revision) { return revision >= Revision::k2025_03_26; }
+inline bool declares_completions(Revision revision) { return revision >= Revision::k2025_03_26; }
 inline bool has_elicitation(Revision revision) { return revision >= Revision::k2025_06_18; }
 inline bool has_url_elicitation(Revision revision) { return revision >= Revision::k2025_11_25; }
 inline bool has_last_modified(Revision revision) { return revision >= Revision::k2025_06_18; }

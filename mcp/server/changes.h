@@ -22,6 +22,12 @@ class ChangeListener {
 // Thread-safe; outlives the server it is given to. Announcing costs a queue entry for each listener, never a write.
 class Changes {
  public:
+  // kContents: lists stay as they are for the life of the server, and only resources are updated; no listChanged is
+  // declared then.
+  enum class Scope { kContents, kLists };
+  explicit Changes(Scope scope = Scope::kLists) : scope_(scope) {}
+  bool lists_change() const { return scope_ == Scope::kLists; }
+
   void tools_changed() { announce({Change::Kind::kTools, ""}); }
   void prompts_changed() { announce({Change::Kind::kPrompts, ""}); }
   void resources_changed() { announce({Change::Kind::kResources, ""}); }
@@ -32,6 +38,7 @@ class Changes {
 
  private:
   void announce(const Change& change);
+  const Scope scope_;
   std::mutex mutex_;
   std::set<ChangeListener*> listeners_;  // guarded by mutex_
 };

@@ -178,9 +178,8 @@ struct Method {
 bool has_tools(const Server& server, protocol::Revision) { return server.offer().tools; }
 bool has_prompts(const Server& server, protocol::Revision) { return server.offer().prompts; }
 bool has_resources(const Server& server, protocol::Revision) { return server.offer().resources; }
-bool has_completions(const Server& server, protocol::Revision revision) {
-  return server.offer().completions && protocol::has_completions(revision);
-}
+// In 2024-11-05 too: that revision has the method, and no capability to declare it by.
+bool has_completions(const Server& server, protocol::Revision) { return server.offer().completions; }
 
 template <auto function>
 Reply adapt(const Server& server, const Json& params, CallContext& context) {

@@ -72,14 +72,15 @@ Result<void> find_header_params(const OrderedJson& schema, std::vector<std::stri
 protocol::Offer make_offer(const Options& options, const std::vector<RegisteredTool>& tools,
                            const std::vector<std::unique_ptr<Prompt>>& prompts, const ResourceProvider* resources) {
   const bool changes = options.changes != nullptr;
+  const bool lists_change = changes && options.changes->lists_change();
   const auto completes = [](const auto& prompt) { return prompt->completes(); };
   protocol::Offer offer;
   offer.tools = !tools.empty();
-  offer.tools_change = changes && offer.tools;
+  offer.tools_change = lists_change && offer.tools;
   offer.prompts = !prompts.empty();
-  offer.prompts_change = changes && offer.prompts;
+  offer.prompts_change = lists_change && offer.prompts;
   offer.resources = resources != nullptr;
-  offer.resources_change = changes && offer.resources;
+  offer.resources_change = lists_change && offer.resources;
   offer.resources_subscribe = changes && offer.resources && resources->can_subscribe();
   offer.completions =
       (offer.resources && resources->completes()) || std::any_of(prompts.begin(), prompts.end(), completes);

@@ -36,7 +36,7 @@ std::vector<std::string> shape_of(const Json& arguments) {
 std::optional<uint64_t> count_of(const OrderedJson& structured) {
   if (const auto returned = structured.find("returned"); returned != structured.end() && returned->is_number_unsigned())
     return returned->get<uint64_t>();
-  for (const char* list : {"events", "versions", "entities", "groups", "seqs", "sources", "types"}) {
+  for (const char* list : {"events", "versions", "entities", "groups", "seqs", "sources", "types", "proofs"}) {
     if (const auto found = structured.find(list); found != structured.end() && found->is_array()) return found->size();
   }
   return std::nullopt;

@@ -6,8 +6,8 @@
 namespace khipu::mcp::tools {
 namespace {
 
-constexpr size_t kEnvelopeBytes = 1500;
-constexpr size_t kSlackBytes = 32;
+constexpr size_t kAccessEnvelopeBytes = 1500;
+constexpr size_t kAccessSlackBytes = 32;
 
 const std::vector<std::string> kColumns = {"seq",  "time",      "caller",  "tool",      "outcome",
                                            "code", "arguments", "results", "tree_size", "client"};
@@ -98,7 +98,7 @@ server::ToolResult present(const query::AccessPage& page, const AccessAsk& ask, 
 
 server::ToolResult answer_accesses(query::Engine& engine, const AccessAsk& ask, const std::string& mark_tag) {
   // As the events: one that came out too large is made again with that much less for rows.
-  for (size_t around = kEnvelopeBytes;;) {
+  for (size_t around = kAccessEnvelopeBytes;;) {
     Renderer renderer(mark_tag);
     size_t size = around;
     const auto fits = [&](const query::AccessRow& row) {
@@ -110,7 +110,7 @@ server::ToolResult answer_accesses(query::Engine& engine, const AccessAsk& ask, 
     server::ToolResult result = present(*page, ask, renderer);
     const size_t actual = size_bytes_of(result);
     if (actual <= ask.budget_bytes || page->rows.size() <= 1) return result;
-    around += actual - ask.budget_bytes + kSlackBytes;
+    around += actual - ask.budget_bytes + kAccessSlackBytes;
   }
 }
 

@@ -14,7 +14,10 @@ namespace {
 constexpr size_t kScopedEnginesMax = 16;  // each keeps tables of its own
 
 // Which grant a call needs beside those its arguments ask for.
-std::string_view grant_of(std::string_view tool) { return tool == "audit_verify" ? "verify" : "query"; }
+std::string_view grant_of(std::string_view tool) {
+  if (tool == "audit_verify") return "verify";
+  return tool == "audit_prove" ? "prove" : "query";
+}
 
 }  // namespace
 

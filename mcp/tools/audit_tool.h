@@ -62,6 +62,7 @@ std::unique_ptr<server::Tool> make_find_entity_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_coverage_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_sample_tool(AuditContext& audit);
 std::unique_ptr<server::Tool> make_verify_tool(AuditContext& audit);
+std::unique_ptr<server::Tool> make_prove_tool(AuditContext& audit);
 
 // Under 2 KB: what a host puts in front of the model.
 std::string_view server_instructions();

@@ -69,9 +69,10 @@ Answer<Conditions> conditions(const Json& from) {
   return out;
 }
 
-constexpr std::string_view kFilterNames[] = {
-    "from",         "to",      "tz",     "axis", "actor",      "actor_match", "target", "target_match", "action",
-    "action_class", "outcome", "source", "not",  "url_prefix", "custom",      "text",   "order",        "order_by"};
+constexpr std::string_view kFilterNames[] = {"from",        "to",     "tz",           "axis",       "actor",
+                                             "actor_match", "target", "target_match", "action",     "action_class",
+                                             "outcome",     "source", "not",          "url_prefix", "custom",
+                                             "text",        "order",  "order_by",     "hours"};
 
 OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
   OrderedJson out = OrderedJson::object();
@@ -113,6 +114,11 @@ Answer<FilterArguments> filter_arguments(const Json& arguments, TimeUs now) {
   out.filter.from = window.from;
   out.filter.to = window.to;
   out.filter.axis = arguments.value("axis", "occurred") == "recorded" ? query::Axis::kRecorded : query::Axis::kOccurred;
+  if (arguments.contains("hours")) {
+    const Json& hours = arguments["hours"];
+    KHIPU_TRY_ASSIGN(out.filter.outside_hours,
+                     query::parse_office_hours(hours.value("outside", ""), hours.value("days", ""), out.tz));
+  }
   if (!from.empty()) out.given_window["from"] = render_got(from);
   if (!to.empty()) out.given_window["to"] = render_got(to);
   KHIPU_TRY_ASSIGN(out.filter.where, conditions(arguments));
@@ -132,6 +138,11 @@ Answer<FilterArguments> filter_arguments(const Json& arguments, TimeUs now) {
 OrderedJson applied_json(const query::Filter& filter, Renderer& renderer) {
   OrderedJson out = {{"log", filter.log == query::Log::kAccess ? "access" : "events"}};
   out.update(conditions_json(filter.where, renderer));
+  if (filter.outside_hours) {
+    out["hours"] = {{"outside", query::hours_text(*filter.outside_hours)},
+                    {"days", query::days_text(*filter.outside_hours)},
+                    {"tz", filter.outside_hours->tz.empty() ? "UTC" : filter.outside_hours->tz}};
+  }
   if (!filter.where_not.empty()) out["not"] = conditions_json(filter.where_not, renderer);
   return out;
 }

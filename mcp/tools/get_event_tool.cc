@@ -9,8 +9,8 @@
 namespace khipu::mcp::tools {
 namespace {
 
-constexpr size_t kEnvelopeBytes = 1200;  // header lines and envelope members around the events
-constexpr size_t kSlackBytes = 32;       // so that no second answer misses by a digit
+constexpr size_t kEventsEnvelopeBytes = 1200;  // header lines and envelope members around the events
+constexpr size_t kEventsSlackBytes = 32;       // so that no second answer misses by a digit
 
 struct Asked {
   uint64_t seq = 0;
@@ -50,7 +50,7 @@ class GetEventTool final : public AuditTool {
     // too large is made again with that much less for events, and an event that is too large alone is cut.
     const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;
     style.text_chars_max = std::clamp<size_t>(budget_bytes / (4 * seqs.size()), kTextCharsMax, kRevealCharsMax);
-    size_t envelope = kEnvelopeBytes;
+    size_t envelope = kEventsEnvelopeBytes;
     for (auto cut = std::begin(kCuts);;) {
       size_t rows = 0;
       server::ToolResult result = present(asked, style, budget_bytes > envelope ? budget_bytes - envelope : 0,
@@ -58,7 +58,7 @@ class GetEventTool final : public AuditTool {
       const size_t actual = size_bytes_of(result);
       if (actual <= budget_bytes) return result;
       if (rows > 1) {
-        envelope += actual - budget_bytes + kSlackBytes;
+        envelope += actual - budget_bytes + kEventsSlackBytes;
         continue;
       }
       if (cut == std::end(kCuts)) return result;

@@ -11,9 +11,9 @@
 namespace khipu::mcp::tools {
 namespace {
 
-constexpr size_t kEnvelopeBytes = 1500;  // header lines and envelope members around the rows
+constexpr size_t kQueryEnvelopeBytes = 1500;  // header lines and envelope members around the rows
 
-constexpr size_t kSlackBytes = 32;  // so that no second answer misses by a digit
+constexpr size_t kQuerySlackBytes = 32;  // so that no second answer misses by a digit
 
 // How one row that exceeds the budget alone is cut, step by step.
 struct Trim {
@@ -128,7 +128,7 @@ class QueryTool final : public AuditTool {
   server::ToolResult within_budget(query::EventRequest& request, Presentation presentation,
                                    const std::vector<std::string>& coercions, const std::string& tag,
                                    size_t budget_bytes, size_t echo_bytes, query::Engine& engine) {
-    size_t around = kEnvelopeBytes + echo_bytes;
+    size_t around = kQueryEnvelopeBytes + echo_bytes;
     for (size_t trims = 0;;) {
       Renderer renderer(tag);
       std::vector<EventView> views;
@@ -147,7 +147,7 @@ class QueryTool final : public AuditTool {
       const size_t actual = size_bytes_of(result);
       if (actual <= budget_bytes || rows == 0) return result;
       if (rows > 1) {
-        around += actual - budget_bytes + kSlackBytes;
+        around += actual - budget_bytes + kQuerySlackBytes;
         continue;
       }
       if (trims == std::size(kTrims)) return result;

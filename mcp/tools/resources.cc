@@ -3,9 +3,9 @@
 #include <charconv>
 #include <optional>
 
-#include "engine/query/prove.h"
 #include "engine/verify/verify.h"
 #include "mcp/tools/prompts.h"
+#include "mcp/tools/proof_document.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -100,13 +100,21 @@ class AuditResources final : public server::ResourceProvider {
     add("event/{seq}/raw", "event-raw", "The exact bytes of one record, for verifiers (grant reveal)",
         "application/cbor");
     add("entity/{type}/{id}", "entity", "How an entity changed, and who changed it", "text/plain");
-    add("proof/{seq}", "proof", "A proof document that can be checked offline (grant prove)", "application/json");
+    add("proof/{seq}{?at,size}", "proof",
+        "Proof that an event is in the log, to be checked offline (grant prove). at: number of a published checkpoint; "
+        "size: the events it covers",
+        "application/json");
+    add("proof/range/{from}/{to}{?at,size}", "proof-range", "Proof that events [from, to) are complete and in order",
+        "application/json");
+    add("proof/consistency/{from}/{to}", "proof-consistency",
+        "Proof that the published checkpoint of `to` events extends the one of `from`", "application/json");
     return all;
   }
 
   Result<ReadResult> read(const std::string& uri, server::CallContext& context) override {
     if (!uri.starts_with(kScheme)) return missing();
     const std::string_view path = std::string_view(uri).substr(kScheme.size());
+    if (path.starts_with("proof/")) return proof(uri, context);
     if (path == "schema") return from_tool(uri, *describe_, Json::object(), context, {kMinuteMs, false});
     if (path == "coverage") return from_tool(uri, *coverage_, Json::object(), context, {kMinuteMs, false});
     if (path == "guide/query" || path == "guide/verification") {
@@ -123,7 +131,6 @@ class AuditResources final : public server::ResourceProvider {
     if (!seq) return missing();
     if (raw) return record(uri, *seq, context);
     if (kind == "event") return from_tool(uri, *get_event_, {{"seq", {*seq}}}, context, {kDayMs, false});
-    if (kind == "proof") return proof(uri, *seq, context);
     return missing();
   }
 
@@ -189,11 +196,12 @@ class AuditResources final : public server::ResourceProvider {
     return result;
   }
 
-  Result<ReadResult> proof(const std::string& uri, uint64_t seq, server::CallContext& context) {
-    KHIPU_TRY(need(context, "prove"));
-    KHIPU_TRY(need_event(seq, context));
-    KHIPU_TRY_ASSIGN(proof::EventBundle bundle, query::prove_event(audit_.store, {seq}, {}));
-    return text_result(uri, "application/json", proof::format_document(bundle), {0, false});
+  Result<ReadResult> proof(const std::string& uri, server::CallContext& context) {
+    const std::optional<ProofName> name = parse_proof_uri(uri);
+    if (!name) return missing();
+    KHIPU_TRY_ASSIGN(const proof::Document document, make_proof(audit_, context.caller(), *name));
+    const bool lasts = name->kind == ProofKind::kConsistency || name->checkpoint || name->size;
+    return text_result(uri, kProofMimeType.data(), proof::format_document(document), {lasts ? kDayMs : 0, false});
   }
 
   AuditContext& audit_;

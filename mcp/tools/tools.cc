@@ -14,6 +14,7 @@ std::vector<std::unique_ptr<server::Tool>> make_tools(AuditContext& audit) {
   tools.push_back(make_coverage_tool(audit));
   tools.push_back(make_sample_tool(audit));
   tools.push_back(make_verify_tool(audit));
+  tools.push_back(make_prove_tool(audit));
   return tools;
 }
 

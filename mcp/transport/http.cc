@@ -88,8 +88,14 @@ class Listener final : public Http {
     if (!thread_.joinable()) return;
     server_.begin_stop();
     handler_.end_streams();
+    // The library drops what a stream has left to say once it stops: the last words go out first.
+    const auto begun = std::chrono::steady_clock::now();
+    server_.wait_until_answered(grace);
     server_.stop();
-    if (!server_.wait_until_idle(grace)) server_.cut_connections();
+    const auto spent = std::chrono::steady_clock::now() - begun;
+    if (!server_.wait_until_idle(std::max(grace / 10, grace - std::chrono::ceil<std::chrono::milliseconds>(spent)))) {
+      server_.cut_connections();
+    }
     thread_.join();
   }
 

@@ -33,7 +33,7 @@ struct HttpOptions {
   std::vector<std::string> origins;
   size_t body_size_bytes_max = size_t{4} << 20;
   size_t connections_max = 512;                                         // a thread each; one more is closed at once
-  size_t streams_max = 256;                                             // of them, long ones: one more is 503
+  size_t streams_max = 384;                                             // of them, long ones: one more is 503
   size_t stream_queue_bytes_max = size_t{8} << 20;                      // unread; beyond it the client is given up
   std::chrono::milliseconds request_time_max{10'000};                   // from the first byte of a request to its last
   std::chrono::milliseconds keep_alive{15'000};                         // a comment on a silent stream

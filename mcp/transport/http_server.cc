@@ -2,9 +2,8 @@
 
 #include <array>
 #include <functional>
-#include <map>
-#include <thread>
-#include <vector>
+
+#include "engine/os/task_threads.h"
 
 namespace khipu::mcp::transport {
 namespace {
@@ -17,46 +16,17 @@ constexpr size_t kDoorkeepers = 8;
 constexpr std::string_view kRefusalAtTheDoor =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-// A thread for each connection, as it comes, up to a cap. The library's own pool grows only when no thread is idle at
-// the moment a connection comes: of a burst, some are queued behind threads that serve streams, and wait for ever.
+// A thread for each connection. The library's own pool grows only when no thread is idle at the moment a connection
+// comes: of a burst, some are queued behind threads that serve streams, and wait for ever.
 class ConnectionThreads final : public httplib::TaskQueue {
  public:
-  explicit ConnectionThreads(size_t threads_max) : threads_max_(threads_max) {}
-
+  explicit ConnectionThreads(size_t threads_max) : threads_(threads_max) {}
   // False: too many; the connection is closed.
-  bool enqueue(std::function<void()> serve) override {
-    const std::lock_guard lock(mutex_);
-    join_finished();
-    if (running_.size() >= threads_max_) return false;
-    const uint64_t number = ++last_;
-    running_.emplace(number, std::thread([this, number, serve = std::move(serve)] {
-                       serve();
-                       const std::lock_guard ended(mutex_);
-                       const auto self = running_.find(number);
-                       finished_.push_back(std::move(self->second));
-                       running_.erase(self);
-                       changed_.notify_all();
-                     }));
-    return true;
-  }
-  void shutdown() override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return running_.empty(); });
-    join_finished();
-  }
+  bool enqueue(std::function<void()> serve) override { return threads_.run(std::move(serve)); }
+  void shutdown() override { threads_.wait(); }
 
  private:
-  void join_finished() {
-    for (std::thread& thread : finished_) thread.join();  // each has nothing left to do but to leave the lock
-    finished_.clear();
-  }
-
-  const size_t threads_max_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<uint64_t, std::thread> running_;  // guarded by mutex_, as are the next two
-  std::vector<std::thread> finished_;
-  uint64_t last_ = 0;
+  os::TaskThreads threads_;
 };
 
 // A request without a length has no body (RFC 9112, 6.3). The library would read one until the connection ends: a
@@ -113,11 +83,22 @@ bool HttpServer::wait_until_idle(std::chrono::milliseconds wait_max) {
   return idle_.wait_for(lock, wait_max, [this] { return open_.empty(); });
 }
 
+void HttpServer::count_request(int change) {
+  const std::lock_guard lock(mutex_);
+  requests_ += static_cast<size_t>(change);
+  if (requests_ == 0) idle_.notify_all();
+}
+
+bool HttpServer::wait_until_answered(std::chrono::milliseconds wait_max) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, wait_max, [this] { return requests_ == 0; });
+}
+
 bool HttpServer::process_and_close_socket(socket_t socket) {
   bool is_admitted = false;
   {
     const std::lock_guard lock(mutex_);
-    is_admitted = !cutting_ && open_.size() < limits_.connections_max;
+    is_admitted = !stopping_ && !cutting_ && open_.size() < limits_.connections_max;
     if (is_admitted) open_.insert(socket);
   }
   bool is_served = false;
@@ -149,8 +130,10 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
         // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
         const auto stream = make_stream();
         current_status = 0;
+        count_request(1);
         const bool served = process_request(*stream, address, port, {}, 0, close_connection || stopping_,
                                             connection_closed, frame_body);
+        count_request(-1);
         if (current_status >= 400 || stopping_) connection_closed = true;
         return served;
       });

@@ -43,13 +43,15 @@ class HttpServer final : public httplib::Server {
   // The status of the answer this thread is about to send: after an error the connection ends.
   static void note_status(int status);
 
-  void begin_stop() { stopping_ = true; }  // a connection ends with the request it is at
+  void begin_stop() { stopping_ = true; }  // a connection ends with the request it is at, a new one is refused
   bool is_stopping() const { return stopping_; }
   void cut_connections();
-  bool wait_until_idle(std::chrono::milliseconds wait_max);  // false: connections are still open
+  bool wait_until_answered(std::chrono::milliseconds wait_max);  // false: requests are still at work
+  bool wait_until_idle(std::chrono::milliseconds wait_max);      // false: connections are still open
 
  private:
   bool process_and_close_socket(socket_t socket) override;
+  void count_request(int change);
   bool serve(socket_t socket);
   bool serve_tls(socket_t socket, TlsContext& context);
   template <typename MakeStream>
@@ -60,8 +62,9 @@ class HttpServer final : public httplib::Server {
   std::atomic<bool> stopping_ = false;
   std::mutex tls_mutex_;
   std::shared_ptr<TlsContext> tls_;  // guarded by tls_mutex_
-  std::mutex mutex_;                 // guards the next two
+  std::mutex mutex_;                 // guards the next three
   std::set<socket_t> open_;
+  size_t requests_ = 0;  // at work, from their first byte to the last of their answer
   bool cutting_ = false;
   std::condition_variable idle_;
 };

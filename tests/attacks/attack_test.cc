@@ -302,10 +302,15 @@ TEST_CASE("real attack: files that nothing accounts for, and symbolic links") {
   }
 }
 
-TEST_CASE("real attack: an index of a sealed segment edited") {
+TEST_CASE("real attack: an index of a sealed segment edited, and the one of another segment in its place") {
   const std::string index = "logs/seg-0000000000.idx";
+  {
+    Victim victim;
+    edit(victim.file(index), [](Buffer& bytes) { bytes[bytes.size() / 2] ^= 0x10; });
+    victim.found({"index-mismatch", "logs", index, std::nullopt, ""});
+  }
   Victim victim;
-  edit(victim.file(index), [](Buffer& bytes) { bytes[bytes.size() / 2] ^= 0x10; });
+  fs::copy_file(victim.file("logs/seg-0000000001.idx"), victim.file(index), fs::copy_options::overwrite_existing);
   victim.found({"index-mismatch", "logs", index, std::nullopt, ""});
 }
 

@@ -37,8 +37,10 @@ std::string explained(const std::string& file, uint64_t offset) {
 
 TEST_CASE("sweep: a flipped bit anywhere is found, or on the list of what need not be") {
   CrashRig rig;
+  rig.index_segments();
   REQUIRE(rig.life(5, 1500).ok());
   REQUIRE(rig.life(2, 1500).ok());
+  REQUIRE(rig.disk().exists("root/logs/seg-0000000000.idx"));
   REQUIRE(rig.judge() == "");
   const uint64_t step = stride();
   const bool all_bits = std::getenv("KHIPU_SOAK") != nullptr;

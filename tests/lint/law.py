@@ -59,6 +59,7 @@ ONLY_IN = [
      "the engine never sees JSON; a proof is a JSON document that leaves it"),
     (r"simdjson", {"engine/ingest", "engine/import"}, "JSON is parsed where it comes in"),
     (r"httplib", {"engine/daemon", "mcp/transport"}, "HTTP is behind one facade in each program"),
+    (r"rhonabwy", {"mcp/auth"}, "signed tokens of others are taken in one place"),
     (r"CLI/", {"engine/cli", "mcp"}, "arguments are parsed in engine/cli and in the MCP program"),
     (r"toml", {"engine/daemon", "engine/cli", "engine/import", "mcp"}, "configuration is read by the programs"),
 ]

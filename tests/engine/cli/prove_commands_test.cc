@@ -55,11 +55,11 @@ Log& log() {
 
 TEST_CASE("cli: what prove writes, verify-proof takes, against the newest, a numbered and a sized checkpoint") {
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"4"},
-                                                                                     {"4", "--size", "5"},
-                                                                                     {"1", "--checkpoint", "2"},
+                                                                                     {"4", "--at", "5"},
+                                                                                     {"1", "--at", "checkpoint:2"},
                                                                                      {"--rows", "1:4"},
                                                                                      {"--rows", "0:9"},
-                                                                                     {"--rows", "2:5", "--size", "5"},
+                                                                                     {"--rows", "2:5", "--at", "5"},
                                                                                      {"--consistency", "2:9"},
                                                                                      {"--consistency", "5:5"}}) {
     const tests::Ran proven = log().prove(words);
@@ -70,12 +70,37 @@ TEST_CASE("cli: what prove writes, verify-proof takes, against the newest, a num
     CHECK(checked.exit == 0);
     CHECK(checked.out.starts_with("RIGHT: "));
   }
-  const Json checked = Json::parse(log().check(log().prove({"4", "--size", "5"}).out, {"--json"}).out);
+  const Json checked = Json::parse(log().check(log().prove({"4", "--at", "5"}).out, {"--json"}).out);
   CHECK(checked["right"] == true);
   CHECK(checked["seq"] == 4);
   CHECK(checked["actor"] == "user:u-4");
   CHECK(checked["checkpoint"]["size"] == 5);
   CHECK(checked["checkpoint"]["origin"] == "example.org/proofs/logs");
+}
+
+TEST_CASE("cli: a proof against a checkpoint that somebody kept, of the log or of its events, and of no other log") {
+  const Json document = Json::parse(log().prove({"1", "--at", "5"}).out);
+  const auto note_of = [&](const char* proof) {  // from its checkpoint line to the end
+    const std::string text = document[proof];
+    return text.substr(text.find("example.org/"));
+  };
+  const std::string file = log().folder / "kept.note";
+  const auto at = [&](const std::string& note) {
+    std::ofstream(file) << note;
+    return log().prove({"1", "--at", "note:" + file});
+  };
+  for (const char* proof : {"table_proof", "meta_proof"}) {
+    const tests::Ran kept = at(note_of(proof));
+    INFO(kept.err);
+    REQUIRE(kept.exit == 0);
+    CHECK(Json::parse(kept.out) == document);
+  }
+  std::string other = note_of("meta_proof");
+  other[other.find('\n', other.find('\n') + 1) + 1] ^= 1;  // another root: the first digit of its base64
+  const tests::Ran unknown = at(other);
+  CHECK(unknown.exit == 3);
+  CHECK_THAT(unknown.err, ContainsSubstring("is not among those"));
+  CHECK_THAT(at("no note\n").err, ContainsSubstring("not a checkpoint"));
 }
 
 TEST_CASE("cli: a proof goes to a file, and comes from one") {
@@ -127,17 +152,20 @@ TEST_CASE("cli: prove refuses what cannot be proven, and says why") {
   refused({"9"}, "the log has events 0 to 9, not 9");
   refused({"x"}, "whole number");
   refused({"-1"}, "whole number");
-  refused({"4", "--size", "2"}, "covers 2 events");
-  refused({"4", "--size", "3"}, "no checkpoint of logs of size 3");
-  refused({"4", "--checkpoint", "99"}, "not 99");
-  refused({"4", "--checkpoint", "0"}, "not 0");
-  refused({"4", "--checkpoint", "1", "--size", "2"}, "not both");
+  refused({"4", "--at", "2"}, "covers 2 events");
+  refused({"4", "--at", "3"}, "no checkpoint of logs of size 3");
+  refused({"4", "--at", "checkpoint:99"}, "not 99");
+  refused({"4", "--at", "checkpoint:0"}, "not 0");
+  for (const char* at : {"x", "checkpoint:", "checkpoint:x", "5 ", "-5", "note", "size:5"}) {
+    refused({"4", "--at", at}, "expected N, a number of events, or checkpoint:N");
+  }
+  refused({"4", "--at", "note:" + log().folder / "none"}, "none");
   refused({"--rows", "4:4"}, "empty range");
   refused({"--rows", "4"}, "A:B");
   refused({"--rows", "4:12"}, "the log has events");
   refused({"--consistency", "9:2"}, "greater");
   refused({"--consistency", "3:9"}, "size 3");
-  refused({"--consistency", "2:9", "--size", "9"}, "--consistency names both sizes");
+  refused({"--consistency", "2:9", "--at", "9"}, "--consistency names both sizes");
   refused({"4", "--depth", "3"}, "--depth");
   CHECK(Log::khipu({"prove", log().folder / "nothing", "4"}).exit == 3);
 }

@@ -73,6 +73,10 @@ TEST_CASE("cli: query filters by name, time, words and their negation") {
   CHECK(log.ask({"query", "--not-action", "GET"})["total"] == 1);
   CHECK(log.ask({"query", "--text", "BELL"})["total"] == 1);
   CHECK(log.ask({"query", "--outcome", "not_success"})["total"] == 2);
+  CHECK(log.ask({"query", "--outside-hours", "00:00-24:00"})["total"] == 0);
+  CHECK(log.ask({"query", "--outside-hours", "00:00-24:00", "--days", "sat-sun", "--from", "2026-06-15", "--to",
+                 "2026-06-20", "--tz", "Europe/London"})["total"] ==
+        log.ask({"query", "--from", "2026-06-15", "--to", "2026-06-20", "--tz", "Europe/London"})["total"]);
 }
 
 TEST_CASE("cli: a wrong question ends with 3 and says what would be right") {
@@ -88,6 +92,8 @@ TEST_CASE("cli: a wrong question ends with 3 and says what would be right") {
   CHECK_THAT(wrong({"query", "--target", "resorce:acct-9"}), ContainsSubstring("did you mean 'resource'"));
   CHECK_THAT(wrong({"query", "--cursor", "a2.AAAA"}), ContainsSubstring("CURSOR_INVALID"));
   CHECK_THAT(wrong({"history", "nobody"}), ContainsSubstring("NOT_FOUND"));
+  CHECK_THAT(wrong({"query", "--outside-hours", "8-18"}), ContainsSubstring("08:00-18:00"));
+  CHECK_THAT(wrong({"query", "--days", "mon-fri"}), ContainsSubstring("--outside-hours"));
   CHECK_THAT(wrong({"query", "--no-such-flag"}), ContainsSubstring("--no-such-flag"));
 }
 

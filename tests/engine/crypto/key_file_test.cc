@@ -85,7 +85,7 @@ TEST_CASE("key text: each line says what would be right, and no error quotes the
   check_refused(with("khipu-key/v1", "khipu-key/v2"), Code::kUnsupported, "khipu-key/v1");
   check_refused(with("khipu-key/v1\n", "khipu-key/v10\n"), Code::kUnsupported, "khipu-key/v1");
   check_refused(with("khipu-key/v1", "-----BEGIN KEY"), Code::kCorrupt, "first line");
-  check_refused(with("signing", "decrypt"), Code::kCorrupt, "signing, index or verifier");
+  check_refused(with("signing", "sealing"), Code::kCorrupt, "signing, index, verifier, recipient");
   check_refused(with("kind: signing", "kind:signing"), Code::kCorrupt, "line 'kind'");
   for (const char* name : {"", "two words", "plus+", "t\xc3\xa4g"}) {
     check_refused(with("example.org/audit", name), Code::kCorrupt, "line 'name'");

@@ -56,7 +56,7 @@ TEST_CASE("aead: Wycheproof's XChaCha20-Poly1305 vectors, sealed and opened") {
   CHECK(valid + invalid + other_sizes == 315);
 }
 
-TEST_CASE("box: Wycheproof's X25519 vectors; a point that gives zeroes is refused") {
+TEST_CASE("box: Wycheproof's X25519 vectors, where a point that gives zeroes is refused") {
   const auto all = groups("x25519_test.json");
   if (all.empty()) {
     WARN("no vectors here");

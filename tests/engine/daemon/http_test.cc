@@ -11,6 +11,7 @@
 #include <atomic>
 #include <future>
 #include <thread>
+#include <vector>
 
 #include "engine/os/process.h"
 #include "tests/support/catch.h"
@@ -46,6 +47,10 @@ class RawClient {
       all.append(buffer, static_cast<size_t>(size));
     }
     return all;
+  }
+  void give_up_after(int seconds) {
+    const timeval time{seconds, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
   }
   void end_sending() { ::shutdown(socket_, SHUT_WR); }
 
@@ -170,6 +175,25 @@ TEST_CASE("http: connections beyond the cap are answered 503 at once") {
   const std::string answer = second.receive();
   REQUIRE_THAT(answer, ContainsSubstring("HTTP/1.1 503"));
   REQUIRE_THAT(answer, ContainsSubstring("Retry-After: 1"));
+}
+
+// httplib's own pool queued some of a burst behind connections that stay open.
+TEST_CASE("http: of a burst of connections that all stay open, every one is answered") {
+  daemon::HttpLimits limits = Server::small();
+  limits.connections_max = 200;
+  limits.idle_time_ms = 60'000;
+  Server server(limits);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 150; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server.listener->port()));
+    REQUIRE(clients.back()->send("GET /x HTTP/1.1\r\nHost: k\r\n\r\n"));
+  }
+  for (const auto& client : clients) {
+    client->give_up_after(10);
+    REQUIRE_THAT(client->receive("size 0"), ContainsSubstring("HTTP/1.1 200"));
+  }
+  clients.clear();
+  REQUIRE_THAT(server.ask("GET /x HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n"), ContainsSubstring("200"));
 }
 
 TEST_CASE("http: stop lets a request that has begun finish, and takes no other") {

@@ -87,7 +87,16 @@ void TestLog::open() {
   INFO((writer.ok() ? "" : writer.error().message));
   REQUIRE(writer.ok());
   writer_ = std::move(writer).value();
-  store_ = snapshot::Store::open(disk_.directory("root")).value();
+  open_readers();
+}
+
+// Indexes in memory begin with as few rows as these logs have.
+void TestLog::open_readers() {
+  engine_.reset();
+  snapshot::StoreOptions options;
+  options.tail_piece_rows = 4;
+  options.tail_run_rows = 16;
+  store_ = snapshot::Store::open(disk_.directory("root"), options).value();
   engine_ = other_engine(7);
 }
 
@@ -120,9 +129,7 @@ uint64_t TestLog::spoil_indexes(bool damage) {
     bytes[bytes.size() / 2] ^= 4;
     REQUIRE(file->write_at(0, bytes).ok());
   }
-  engine_.reset();
-  store_ = snapshot::Store::open(disk_.directory("root")).value();  // nothing remembered
-  engine_ = other_engine(7);
+  open_readers();  // nothing remembered
   return spoiled;
 }
 

@@ -69,6 +69,7 @@ class TestLog {
 
  private:
   void open();
+  void open_readers();
   Result<writer::Receipt> submit(const std::vector<Spec>& specs);
   khipu::tests::FakeDisk disk_;
   khipu::tests::FakeClock clock_;

@@ -1,36 +1,12 @@
-// What somebody who holds the signing key might sign, and what only one check stands against: each lie alone, found by
-// the words of that check. tests/attacks/sabotage.py counts on it.
-#include "engine/segment/reader.h"
-#include "tests/engine/verify/sign.h"
-#include "tests/support/catch.h"
+// What somebody who holds the signing key might sign in records and statements: what only one check stands against,
+// each lie alone, found by the words of that check. Lies in files: liar_files_test.cc. tests/attacks/sabotage.py counts
+// on both.
+#include "tests/engine/verify/liar.h"
 
 namespace khipu::tests {
 namespace {
 
-constexpr uint64_t kSegment = 3000;
-
-// A log with one segment a table, so that a lie may go anywhere.
-struct Log {
-  explicit Log(size_t events = 30, uint64_t segment_size = 1 << 20) { REQUIRE(rig.life(events, segment_size).ok()); }
-  // Fails, with this sentence among the findings, of this code.
-  void told(std::string_view code, std::string_view sentence, verify::Options options = {}) {
-    const verify::Report report = rig.verify(std::move(options));
-    INFO(describe(report));
-    CHECK(report.verdict == verify::Verdict::kFail);
-    CHECK(std::any_of(report.findings.begin(), report.findings.end(), [&](const verify::Finding& finding) {
-      return finding.code == code && !finding.information && finding.detail.find(sentence) != std::string::npos;
-    }));
-  }
-  verify::Options since() {
-    verify::Options options;
-    options.since = rig.verify().state;
-    REQUIRE(options.since.has_value());
-    options.seed = 1;
-    return options;
-  }
-  segment::Head head() { return *segment::newest(segment::read_head(*rig.disk().directory("root")).value()); }
-  CrashRig rig;
-};
+using Log = LiarLog;
 
 // The entities of a log, to tell lies about. A: an entity with several versions; B: another.
 struct Registry {
@@ -259,208 +235,6 @@ TEST_CASE("liar: a table's checkpoint published in front of the TABLE_HEAD that 
   log.told("head-inconsistent", "no TABLE_HEAD below the checkpoint of meta names");
 }
 
-TEST_CASE("liar: HEAD that differs from its commit in one place") {
-  Log original(30, kSegment);
-  const auto lie = [&](std::string_view sentence, const std::function<void(segment::Head&)>& change) {
-    Log log(30, kSegment);
-    segment::Head head = log.head();
-    change(head);
-    put_head(log.rig.disk(), head);
-    log.told("head-inconsistent", sentence);
-  };
-  const size_t logs = index_of(TableId::kLogs), registry = index_of(TableId::kRegistry);
-  lie("the commit's hash", [](auto& head) { head.commit_hash[0] ^= 1; });
-  lie("the commit's time", [](auto& head) { head.commit_time += 1; });
-  lie("where the commit's frame stands", [](auto& head) { head.commit_offset += 1; });
-  lie("the size of the commit's frame", [](auto& head) { head.commit_frame_size += 1; });
-  lie("the size of a table", [&](auto& head) { head.tables[registry].size += 1; });
-  lie("the root of a table", [&](auto& head) { head.tables[registry].root[0] ^= 1; });
-  lie("tree_synced", [&](auto& head) { head.tables[registry].tree_synced = head.tables[registry].size + 1; });
-  lie("the first row of a segment",
-      [&](auto& head) { head.tables[registry].segment_first_row = Row{head.tables[registry].size + 1}; });
-  lie("the number of manifest entries",
-      [&](auto& head) { head.tables[logs].manifest_entries = head.tables[logs].segment.value + 1; });
-  lie("where logs/ ends", [&](auto& head) { head.tables[logs].end_offset -= 1; });
-}
-
-TEST_CASE("liar: headers, footers and manifests that differ in one place") {
-  const std::string path = segment_file(TableId::kLogs, 1);
-  const auto entry_of = [](Log& log) {
-    const Buffer bytes = log.rig.disk().read("root/logs/manifest");
-    return segment::parse_manifest_entry(Bytes(bytes).subspan(segment::kManifestEntrySize, segment::kManifestEntrySize))
-        .value();
-  };
-  const auto put_entry = [](Log& log, const segment::ManifestEntry& entry) {
-    log.rig.disk().edit("root/logs/manifest", [&](Buffer& bytes) {
-      const auto now = segment::encode_manifest_entry(entry);
-      std::copy(now.begin(), now.end(), bytes.begin() + segment::kManifestEntrySize);
-    });
-  };
-  const auto header = [&](const std::function<void(segment::Header&)>& change) {
-    Log log(30, kSegment);
-    log.rig.disk().edit(path, [&](Buffer& bytes) {
-      segment::Header now = segment::parse_header(Bytes(bytes).first(segment::kHeaderSize)).value();
-      change(now);
-      const auto encoded = segment::encode_header(now);
-      std::copy(encoded.begin(), encoded.end(), bytes.begin());
-    });
-    log.told("frame-corrupt", "the segment header is another segment's");
-  };
-  header([](segment::Header& now) { now.table = TableId::kAccess; });
-  header([](segment::Header& now) { now.number.value += 1; });
-  header([](segment::Header& now) { now.root_id[0] ^= 1; });
-  header([](segment::Header& now) { now.first_row.value += 1; });
-  const auto footer = [&](std::string_view sentence, const std::function<void(segment::Footer&)>& change,
-                          int64_t header_time_wrong = 0) {
-    Log log(30, kSegment);
-    auto frames = frames_of(log.rig.disk(), path);
-    segment::Footer now = segment::parse_footer(frames.back().payload).value();
-    change(now);
-    frames.back().payload.clear();
-    segment::encode_footer(frames.back().payload, now);
-    frames.back().time += header_time_wrong;
-    write_frames(log.rig.disk(), path, frames);
-    segment::ManifestEntry entry = entry_of(log);
-    entry.footer = now;
-    put_entry(log, entry);
-    log.told("footer-mismatch", sentence);
-  };
-  const std::string_view behind = "the footer's commit is not the one behind which the segment ends";
-  footer(behind, [](segment::Footer& now) { now.root[0] ^= 1; });
-  footer(behind, [](segment::Footer& now) { now.commit_hash[0] ^= 1; });
-  footer(behind, [](segment::Footer& now) { now.commit_offset += 1; });
-  footer("which is not there", [](segment::Footer& now) { now.commit.value += 1000; });
-  const std::string_view facts = "the footer's facts are not those of the records";
-  footer(facts, [](segment::Footer& now) { now.time_min += 1; });
-  footer(facts, [](segment::Footer& now) { now.recorded_first += 1; });
-  footer(
-      "the time in its frame header", [](segment::Footer&) {}, 1);
-  {
-    Log log(30, kSegment);
-    segment::ManifestEntry entry = entry_of(log);
-    entry.file_size += 1;
-    put_entry(log, entry);
-    log.told("head-inconsistent", "names segment 1 other than the manifest");
-    log.told("segment-truncated", "shorter than its manifest entry");
-  }
-  {
-    Log log(30, kSegment);
-    log.rig.disk().edit("root/logs/manifest", [](Buffer& bytes) { bytes.resize(bytes.size() + 30); });
-    const verify::Report report = log.rig.verify();
-    CHECK(report.verdict == verify::Verdict::kPass);
-    CHECK(report.counts.contains("unacknowledged-tail"));
-  }
-}
-
-TEST_CASE("liar: nothing that was ever signed, and commits behind a damaged one, with no HEAD") {
-  {
-    Log log;
-    log.rig.disk().edit(segment_file(TableId::kLogs, 0), [](Buffer& bytes) { bytes.resize(segment::kHeaderSize); });
-    log.rig.disk().edit("root/HEAD", [](Buffer& bytes) { std::fill(bytes.begin(), bytes.end(), 0); });
-    log.told("commit-broken", "no valid commit");
-  }
-  {
-    Log log;
-    std::vector<uint64_t> commits;
-    for (const ForgedFrame& frame : frames_of(log.rig.disk(), segment_file(TableId::kLogs, 0))) {
-      if (frame.kind == static_cast<uint8_t>(codec::RecordKind::kCommit)) commits.push_back(frame.offset);
-    }
-    log.rig.disk().flip_bit(segment_file(TableId::kLogs, 0), commits[commits.size() - 4] + 40);
-    log.rig.disk().edit("root/HEAD", [](Buffer& bytes) { std::fill(bytes.begin(), bytes.end(), 0); });
-    log.told("commit-broken", "was durable; it is damaged or gone");
-  }
-}
-
-TEST_CASE("liar: a range or a sample of a log that is damaged there") {
-  const auto range = [](uint64_t from, uint64_t to) {
-    verify::Options options;
-    options.from_row = Row{from};
-    options.to_row = Row{to};
-    return options;
-  };
-  verify::Options sample;
-  sample.sample = 1000;
-  sample.seed = 1;
-  const std::string file = segment_file(TableId::kLogs, 0);
-  {
-    Log log;  // the right edge, which is not a row asked for
-    log.rig.disk().flip_bit("root/logs/tree/0", 32 * 29 + 3);
-    log.told("tile-mismatch", "do not add up to the signed root", range(2, 4));
-    log.told("tile-mismatch", "do not add up to the signed root", sample);
-  }
-  {
-    Log log;
-    rewrite_row(log.rig.disk(), TableId::kLogs, 0, 3);
-    log.told("leaf-mismatch", "not the one that the signed root stands for", range(2, 4));
-    log.told("leaf-mismatch", "is not what the signed root stands for", sample);
-  }
-  {
-    Log log;
-    log.rig.disk().flip_bit(file, rows_of(log.rig.disk(), file)[3].offset + 40);
-    log.told("frame-corrupt", "no whole frame of this row", sample);
-  }
-  {
-    Log log;
-    const ForgedFrame row = rows_of(log.rig.disk(), file)[3];
-    Buffer frame;
-    codec::append_frame(frame, row.kind, row.time + 1, row.payload);
-    log.rig.disk().edit(file, [&](Buffer& bytes) {
-      std::copy(frame.begin(), frame.end(), bytes.begin() + static_cast<ptrdiff_t>(row.offset));
-    });
-    log.told("frame-corrupt", "kind or time in the frame header", sample);
-  }
-  {
-    Log log;  // the commit that HEAD names
-    segment::Head head = log.head();
-    head.commit_offset += 1;
-    put_head(log.rig.disk(), head);
-    log.told("head-inconsistent", "HEAD names a commit that is not there", range(2, 4));
-  }
-}
-
-TEST_CASE("liar: a checkpoint kept from earlier, and tree files that do not lead to it") {
-  Log log;
-  const verify::Report before = log.rig.verify();
-  const std::string note = signed_note(log.rig, TableId::kLogs, before.sizes[2] - 3, Hash{});
-  verify::Options options;
-  options.against = {note};
-  options.from_row = Row{0};
-  options.to_row = Row{1};
-  log.told("fork", "has another past", options);
-  log.rig.disk().flip_bit("root/logs/tree/0", 32 * 26 + 3);
-  log.told("tile-mismatch", "do not lead from an older size to the signed root", options);
-}
-
-TEST_CASE("liar: what does not go on from the kept state is read in full") {
-  const auto in_full = [](const std::function<void(Log&)>& change) {
-    Log log(30, kSegment);
-    const verify::Options options = log.since();
-    CHECK(log.rig.verify(options).scope == "since");
-    change(log);
-    const verify::Report report = log.rig.verify(options);
-    INFO(describe(report));
-    CHECK(report.scope == "full");
-  };
-  in_full([](Log& log) {
-    log.rig.disk().edit("root/logs/manifest",
-                        [](Buffer& bytes) { bytes.resize(bytes.size() - segment::kManifestEntrySize); });
-  });
-  in_full([](Log& log) {
-    segment::Head head = log.head();
-    head.commit.value -= 1;
-    put_head(log.rig.disk(), head);
-  });
-  in_full([](Log& log) {
-    segment::Head head = log.head();
-    head.tables[index_of(TableId::kRegistry)].segment_first_row.value += 1;
-    put_head(log.rig.disk(), head);
-  });
-  in_full([](Log& log) {
-    const std::string path = segment_file(TableId::kRegistry, log.head().tables[1].segment.value);
-    log.rig.disk().edit(path, [](Buffer& bytes) { bytes.resize(bytes.size() - 1); });
-  });
-}
-
 TEST_CASE("liar: an event that pins a version which its commit does not cover (I7)") {
   Log log;
   const Registry registry(log.rig);
@@ -472,6 +246,23 @@ TEST_CASE("liar: an event that pins a version which its commit does not cover (I
   sign_rows(log.rig, {signed_row(registry.next()), signed_row(event)},
             [&](codec::CommitRecord& commit) { commit.tables[index_of(TableId::kRegistry)] = before; });
   log.told("reference-missing", "an event pins a row that its commit does not cover");
+}
+
+TEST_CASE("liar: a record of the access log that is none") {
+  Log log;
+  sign_rows(log.rig, {{TableId::kAccess, static_cast<uint8_t>(codec::row_kind(TableId::kAccess)), 0, {0x01}}});
+  log.told("frame-corrupt", "the record does not decode");
+}
+
+TEST_CASE("liar: a TABLE_HEAD that names a segment out of turn, and one that was never sealed") {
+  for (const uint64_t skip : {uint64_t{0}, uint64_t{1}}) {
+    Log log(30, kSegment);
+    codec::TableHead head = head_of(log.rig, TableId::kLogs);
+    const uint64_t next = log.rig.disk().read("root/logs/manifest").size() / segment::kManifestEntrySize;
+    head.sealed = {{{next + skip}, {0}, 1, 1}};
+    sign_statements(log.rig, {head});
+    log.told("head-inconsistent", skip == 0 ? "which the manifest does not have" : "comes next");
+  }
 }
 
 TEST_CASE("liar: a RETENTION that begins elsewhere, and one with another digest of the hashes") {

@@ -4,8 +4,7 @@
 # Exit 4: skipped, and why: no node or npm, or the packages are not to be had. They are installed once, into CACHE_DIR.
 set -euo pipefail
 gate=$1 source=$2/tests/mcp/conformance bin=$3 cache=$4
-skip() { printf 'SKIPPED: %s\n' "$1"; exit 4; }
-fail() { printf 'FAILED: %s\n' "$1"; exit 1; }
+source "$source/servers.sh"
 
 command -v node >/dev/null && command -v npm >/dev/null || skip "there is no node or no npm on this machine"
 major=$(node -p 'process.versions.node.split(".")[0]')
@@ -21,36 +20,7 @@ if [[ $(cat "$cache/installed" 2>/dev/null) != "$want" ]]; then
   echo "$want" >"$cache/installed"
 fi
 flock -u 9
-
-folder=$(mktemp -d)
-server=
-stop() { [[ -z $server ]] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }; }
-trap 'stop; rm -rf "$folder"' EXIT
-export HOME=$folder/home XDG_STATE_HOME=$folder/state
-mkdir -p "$HOME"
-
-# start PROGRAM ARGUMENTS...: over HTTP on a free port, which is then in $port.
-start() {
-  : >"$folder/port"
-  "$@" --http 127.0.0.1:0 --print-port >"$folder/port" 2>"$folder/log" &
-  server=$!
-  for _ in $(seq 100); do
-    port=$(cat "$folder/port")
-    [[ -n $port ]] && return
-    kill -0 "$server" 2>/dev/null || fail "the server did not start: $(cat "$folder/log")"
-    sleep 0.1
-  done
-  fail "the server does not listen"
-}
-
-# A log of three hundred events by seven people, for the product.
-make_root() {
-  "$bin/khipu" init "$folder/root" --origin example.test/audit >"$folder/init"
-  for i in $(seq 300); do
-    printf '{"occurred_at":"2026-06-15T05:07:07Z","actor":{"type":"user","id":"u-%d","fields":{"name":"n%d"}},"action":"PUT","targets":[{"type":"resource","id":"r-%d","fields":{}}]}\n' $((i % 7)) $((i % 7)) "$i"
-  done >"$folder/events"
-  "$bin/khipu" append "$folder/root" <"$folder/events" >"$folder/out" 2>&1 || fail "append: $(tail -1 "$folder/out")"
-}
+leave_home
 
 # suite NAME FLAG REVISION [gate arguments...]
 suite() {
@@ -97,10 +67,17 @@ case $gate in
       ask $era 0 --method tools/call --tool-name audit_query --tool-args-json '{"limit":5}'
       ask $era 5 --method tools/call --tool-name audit_query --tool-args-json '{"nonsense":true}'
       ask $era 5 --method tools/call --tool-name no_such_tool
+      ask $era 0 --method resources/list
+      ask $era 0 --method resources/templates/list
+      for uri in audit://schema audit://coverage audit://checkpoint/latest audit://guide/query audit://event/1 \
+        audit://event/1/raw audit://entity/user/u-1 audit://proof/1; do
+        ask $era 0 --method resources/read --uri "$uri"
+      done
+      ask $era 0 --method prompts/list
+      ask $era 0 --method prompts/get --prompt-name investigate_actor --prompt-args actor=user:u-1
     done
     ;;
   *) fail "which gate?" ;;
 esac
 stop
-server=
 echo "passed: $gate"

@@ -159,7 +159,7 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
   Host host(root.path());
   host.initialize("2025-11-25");
   const Json list = host.ask(1, "tools/list").at("result").at("tools");
-  CHECK(list.size() == 9);
+  CHECK(list.size() == 10);
   CHECK((list.dump().size() + 2) / 3 < 8000);
   int id = 2;
   for (const auto& [name, arguments] :
@@ -171,7 +171,8 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
                                                  {"audit_aggregate", {{"group_by", "actor"}}},
                                                  {"audit_coverage", Json::object()},
                                                  {"audit_sample", {{"n", 1}}},
-                                                 {"audit_verify", Json::object()}}) {
+                                                 {"audit_verify", Json::object()},
+                                                 {"audit_prove", {{"kind", "inclusion"}, {"seq", 0}}}}) {
     const Json result = host.ask(id++, "tools/call", {{"name", name}, {"arguments", arguments}}).at("result");
     INFO(result.dump(1));
     CHECK_FALSE(result.value("isError", false));
@@ -204,7 +205,7 @@ TEST_CASE("khipu-mcp: speaks the modern revision to a host that begins with it")
                           {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
                            {"io.modelcontextprotocol/clientCapabilities", Json::object()}}}};
   CHECK(host.ask(1, "server/discover", envelope).at("result").at("supportedVersions") == Json::array({"2026-07-28"}));
-  CHECK(host.ask(2, "tools/list", envelope).at("result").at("tools").size() == 9);
+  CHECK(host.ask(2, "tools/list", envelope).at("result").at("tools").size() == 10);
   Json call = envelope;
   call["name"] = "audit_query";
   const Json result = host.ask(3, "tools/call", call).at("result");
@@ -259,4 +260,59 @@ TEST_CASE("khipu-mcp: without a root it says so on stderr and leaves stdout empt
   CHECK(none.err.find("ROOT") != std::string::npos);
   CHECK(run({program("khipu-mcp"), "/nonexistent/root"}).exit == 3);
   CHECK(run({program("khipu-mcp"), "--help"}).exit == 0);
+}
+
+namespace {
+
+// The first place in a message that is null; "" when there is none.
+std::string find_null(const Json& value, const std::string& path = "") {
+  if (value.is_null()) return path.empty() ? "/" : path;
+  if (!value.is_structured()) return "";
+  for (const auto& [name, member] : value.items()) {
+    if (std::string found = find_null(member, path + "/" + name); !found.empty()) return found;
+  }
+  return "";
+}
+
+}  // namespace
+
+// Wazuh-MCP-Server#75, Codewhale#5335: a nextCursor of null made hosts drop every tool.
+TEST_CASE("khipu-mcp: nothing it says holds a null, in either era") {
+  const Root root;
+  const Json modern = {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
+                       {"io.modelcontextprotocol/clientCapabilities", Json::object()}};
+  for (const bool is_modern : {false, true}) {
+    Host host(root.path());
+    if (!is_modern) CHECK(find_null(host.initialize("2025-11-25")).empty());
+    int id = 1;
+    const auto ask = [&](const std::string& method, Json params = Json::object()) {
+      if (is_modern) params["_meta"] = modern;
+      const Json answer = host.ask(id++, method, params);
+      INFO(method << " " << params.dump());
+      CHECK(find_null(answer) == "");
+      return answer;
+    };
+    const Json listed = ask("tools/list");
+    for (const Json& tool : listed["result"]["tools"]) {
+      ask("tools/call", {{"name", tool["name"]}, {"arguments", Json::object()}});
+    }
+    const Json resources = ask("resources/list");
+    for (const Json& resource : resources["result"]["resources"]) ask("resources/read", {{"uri", resource["uri"]}});
+    for (const char* method : {"resources/templates/list", "prompts/list", "no/such"}) ask(method);
+    CHECK(host.end() == 0);
+  }
+}
+
+// readwise-mcp#31, claude-code#11778: a second instance failed, for a port or a lock was taken.
+TEST_CASE("khipu-mcp: two hosts start one each on the same log, and both are served") {
+  const Root root;
+  Host first(root.path()), second(root.path());
+  first.initialize("2025-11-25");
+  second.initialize("2025-06-18");
+  for (Host* host : {&first, &second}) {
+    const Json answer = host->ask(1, "tools/call", {{"name", "audit_get_event"}, {"arguments", {{"seq", {1}}}}});
+    CHECK_FALSE(answer["result"].value("isError", false));
+  }
+  CHECK(first.end() == 0);
+  CHECK(second.end() == 0);
 }

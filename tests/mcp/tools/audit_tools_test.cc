@@ -72,6 +72,26 @@ TEST_CASE("query: text form and structured form agree, pages cover every row onc
   CHECK(returned == 23);
 }
 
+TEST_CASE("query: hours leave office hours of the zone out, show in applied, and wrong ones are refused") {
+  Desk desk;
+  for (int hour = 0; hour < 24; ++hour) {  // recorded on one monday in summer
+    desk.log.add({.time = query::tests::kStart - (5 * 3600 + 427) * 1'000'000LL + hour * 3'600'000'000LL});
+  }
+  const Json hours = {{"outside", "09:00-17:00"}, {"days", "fri,mon"}};
+  const OrderedJson page = desk.good("audit_query", {{"hours", hours}, {"tz", "Europe/Paris"}, {"limit", 200}});
+  CHECK(page.at("total") == 16);
+  for (const OrderedJson& event : page.at("events")) {
+    const std::string time = event.at("time");
+    CHECK((time.substr(11, 2) < "07" || time.substr(11, 2) >= "15"));  // two hours behind Paris
+  }
+  CHECK(page.at("applied").at("hours") ==
+        OrderedJson({{"outside", "09:00-17:00"}, {"days", "mon,fri"}, {"tz", "Europe/Paris"}}));
+  CHECK(desk.good("audit_aggregate", {{"hours", hours}, {"group_by", {"actor"}}}).at("total") == 16);
+  CHECK(desk.bad("audit_query", {{"hours", {{"outside", "9-17"}}}}).at("field") == "hours.outside");
+  CHECK(desk.bad("audit_query", {{"hours", {{"outside", "09:00-17:00"}, {"days", "weekdays"}}}}).at("field") ==
+        "hours.days");
+}
+
 TEST_CASE("query: a cursor is good for its own question only") {
   Desk desk;
   add_many(desk, 5);

@@ -32,7 +32,7 @@ class FakeContext final : public server::CallContext {
   void cancel() { stop_.request_stop(); }
 
   int64_t remaining = 50'000;
-  server::Caller caller_{"uid:1", {"query", "reveal", "verify"}, ""};
+  server::Caller caller_{"uid:1", {"query", "reveal", "prove", "verify"}, ""};
 
  private:
   std::stop_source stop_;

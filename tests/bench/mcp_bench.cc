@@ -1,0 +1,331 @@
+// Round trips of one small tools/call to khipu-mcp, over stdio and over HTTP keep-alive, beside the same call to a
+// server of the official TypeScript SDK in the same run; the time from start to the first answer; the memory of an idle
+// server. Not here: the SDK's installation and the log (mcp.sh).
+//
+//   bench_mcp [BIN_DIR ROOT [SECONDS [PEER_DIR]]]    PEER_DIR: where mcp_peer.mjs can be run; without it khipu alone
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Words = std::vector<std::string>;
+
+// A call that is all protocol, answered by the library alone, and one that reads and checks a record.
+struct Question {
+  const char* tool;
+  const char* call;
+};
+constexpr Question kEcho{"test_simple_text",
+                         R"("method":"tools/call","params":{"name":"test_simple_text","arguments":{}}})"};
+constexpr Question kEvent{"audit_get_event",
+                          R"("method":"tools/call","params":{"name":"audit_get_event","arguments":{"seq":[1]}}})"};
+constexpr const char* kInitialize =
+    R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},)"
+    R"("clientInfo":{"name":"bench","version":"1"}}})";
+constexpr const char* kInitialized = R"({"jsonrpc":"2.0","method":"notifications/initialized"})";
+constexpr int kWarmUp = 300;
+constexpr int kRounds = 3;
+constexpr int kStarts = 7;
+
+[[noreturn]] void die(const std::string& why) {
+  std::fprintf(stderr, "bench_mcp: %s\n", why.c_str());
+  std::exit(1);
+}
+
+// A program with its stdin and stdout in our hands; killed at the end.
+class Process {
+ public:
+  explicit Process(const Words& words, const std::string& folder = "") {
+    int in[2], out[2];
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) die("pipe");
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    if (!folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    if (posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0)
+      die("cannot start " + words[0]);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    to = in[1];
+    from = out[0];
+  }
+  ~Process() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    close(to);
+    close(from);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  long memory_kib(const char* name) const {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.rfind(name, 0) == 0) return std::atol(line.c_str() + std::strlen(name) + 1);
+    }
+    return 0;
+  }
+  int to = -1, from = -1;
+
+ private:
+  pid_t pid_ = -1;
+};
+
+void write_all(int descriptor, const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t size = write(descriptor, text.data() + done, text.size() - done);
+    if (size <= 0) die("the server is gone");
+    done += static_cast<size_t>(size);
+  }
+}
+
+class Channel {
+ public:
+  virtual ~Channel() = default;
+  virtual std::string ask(const std::string& message) = 0;  // the answer's JSON
+  virtual void tell(const std::string& message) = 0;
+
+ protected:
+  // Reads until `mark` is in rest_; its offset.
+  size_t read_until(int descriptor, const char* mark, size_t begin = 0) {
+    for (size_t at = rest_.find(mark, begin);; at = rest_.find(mark, begin)) {
+      if (at != std::string::npos) return at;
+      read_more(descriptor);
+    }
+  }
+  void read_more(int descriptor) {
+    char buffer[16384];
+    const ssize_t size = read(descriptor, buffer, sizeof buffer);
+    if (size <= 0) die("the server is gone: " + rest_);
+    rest_.append(buffer, static_cast<size_t>(size));
+  }
+  std::string rest_;
+};
+
+class StdioChannel final : public Channel {
+ public:
+  explicit StdioChannel(const Process& process) : process_(process) {}
+  std::string ask(const std::string& message) override {
+    write_all(process_.to, message + "\n");
+    const size_t end = read_until(process_.from, "\n");
+    std::string line = rest_.substr(0, end);
+    rest_.erase(0, end + 1);
+    return line;
+  }
+  void tell(const std::string& message) override { write_all(process_.to, message + "\n"); }
+
+ private:
+  const Process& process_;
+};
+
+class HttpChannel final : public Channel {
+ public:
+  explicit HttpChannel(const Process& process) {
+    char line[32] = {};
+    for (size_t i = 0; i + 1 < sizeof line && (i == 0 || line[i - 1] != '\n'); ++i) {
+      if (read(process.from, line + i, 1) != 1) die("the server printed no port");
+    }
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(std::atoi(line)));
+    port_ = std::to_string(std::atoi(line));
+    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int yes = 1;
+    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) die("cannot connect");
+  }
+  ~HttpChannel() override { close(socket_); }
+
+  std::string ask(const std::string& message) override {
+    write_all(socket_, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:" + port_ +
+                           "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n" +
+                           session_ + "Content-Length: " + std::to_string(message.size()) + "\r\n\r\n" + message);
+    const size_t head_end = read_until(socket_, "\r\n\r\n") + 4;
+    std::string head = rest_.substr(0, head_end);
+    for (char& c : head) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (const size_t at = head.find("mcp-session-id: "); at != std::string::npos && session_.empty()) {
+      session_ = "Mcp-Session-Id: " + rest_.substr(at + 16, rest_.find('\r', at) - at - 16) + "\r\n";
+    }
+    rest_.erase(0, head_end);
+    std::string body;
+    if (const size_t at = head.find("content-length: "); at != std::string::npos) {
+      const size_t size = std::strtoul(head.c_str() + at + 16, nullptr, 10);
+      while (rest_.size() < size) read_more(socket_);
+      body = rest_.substr(0, size);
+      rest_.erase(0, size);
+    } else if (head.find("chunked") != std::string::npos) {
+      for (size_t size = 1; size != 0;) {
+        const size_t line_end = read_until(socket_, "\r\n") + 2;
+        size = std::strtoul(rest_.c_str(), nullptr, 16);
+        while (rest_.size() < line_end + size + 2) read_more(socket_);
+        body += rest_.substr(line_end, size);
+        rest_.erase(0, line_end + size + 2);
+      }
+    }
+    return body;
+  }
+  void tell(const std::string& message) override { ask(message); }
+
+ private:
+  int socket_ = -1;
+  std::string port_, session_;
+};
+
+struct Server {
+  const char* name;
+  Question question;
+  Words words;
+  std::string folder;
+};
+
+std::unique_ptr<Channel> open(const Process& process, bool is_http) {
+  if (is_http) return std::make_unique<HttpChannel>(process);
+  return std::make_unique<StdioChannel>(process);
+}
+
+std::string call(const Question& question, int id) {
+  return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + "," + question.call;
+}
+
+struct Round {
+  double rate = 0;
+  double p50_us = 0, p99_us = 0;
+};
+
+Round measure(const Server& server, bool is_http, double seconds) {
+  const Process process(server.words, server.folder);
+  const auto channel = open(process, is_http);
+  channel->ask(kInitialize);
+  channel->tell(kInitialized);
+  int id = 1;
+  for (; id <= kWarmUp; ++id) {
+    const std::string answer = channel->ask(call(server.question, id));
+    if (answer.find("\"result\"") == std::string::npos || answer.find("\"isError\":true") != std::string::npos) {
+      die(std::string(server.name) + ": " + answer.substr(0, 300));
+    }
+  }
+  std::vector<double> times;
+  const auto begin = Clock::now();
+  for (auto now = begin; std::chrono::duration<double>(now - begin).count() < seconds; ++id) {
+    channel->ask(call(server.question, id));
+    const auto end = Clock::now();
+    times.push_back(std::chrono::duration<double, std::micro>(end - now).count());
+    now = end;
+  }
+  std::sort(times.begin(), times.end());
+  double total = 0;
+  for (const double time : times) total += time;
+  return {static_cast<double>(times.size()) / total * 1e6, times[times.size() / 2], times[times.size() * 99 / 100]};
+}
+
+double start_ms(const Server& server, bool is_http) {
+  std::vector<double> times;
+  for (int i = 0; i < kStarts; ++i) {
+    const auto begin = Clock::now();
+    const Process process(server.words, server.folder);
+    open(process, is_http)->ask(kInitialize);
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  }
+  std::sort(times.begin(), times.end());
+  return times[kStarts / 2];
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void compare(bool is_http, const std::vector<Server>& servers, double seconds) {
+  std::vector<std::vector<Round>> rounds(servers.size());
+  for (int round = 0; round < kRounds; ++round) {  // by turns: what else the machine does falls on all
+    for (size_t i = 0; i < servers.size(); ++i) rounds[i].push_back(measure(servers[i], is_http, seconds));
+  }
+  const auto of = [&](size_t server, double Round::*member) {
+    std::vector<double> values;
+    for (const Round& round : rounds[server]) values.push_back(round.*member);
+    return median(values);
+  };
+  for (size_t i = 0; i < servers.size(); ++i) {
+    const double rate = of(i, &Round::rate);
+    std::printf("%-6s %-20s %8.0f calls/s  p50 %7.0f us  p99 %7.0f us  start to first answer %5.1f ms",
+                is_http ? "http" : "stdio", servers[i].name, rate, of(i, &Round::p50_us), of(i, &Round::p99_us),
+                start_ms(servers[i], is_http));
+    if (i > 0) std::printf("  ours is %.1f times as fast", of(0, &Round::rate) / rate);
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+}
+
+// The peer's words; before, its file is given our own answer to repeat.
+Words peer_words(const Server& ours, bool is_http, const std::string& folder) {
+  const Process process(ours.words);
+  const auto channel = open(process, is_http);
+  channel->ask(kInitialize);
+  channel->tell(kInitialized);
+  const std::string answer = channel->ask(call(ours.question, 1));
+  const size_t at = answer.find("\"result\":") + 9;
+  std::ofstream(folder + "/result.json") << answer.substr(at, answer.rfind('}') - at);
+  return {"node", "mcp_peer.mjs", is_http ? "http" : "stdio", "result.json", ours.question.tool};
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count < 3) {
+    std::printf("bench_mcp wants a log: run tests/bench/mcp.sh\n");
+    return 0;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  const std::string bin = words[1], root = words[2];
+  const double seconds = count > 3 ? std::atof(words[3]) : 2;
+  const std::string peer = count > 4 ? words[4] : "";
+  for (const bool is_http : {false, true}) {
+    const Words http = is_http ? Words{"--http", "127.0.0.1:0", "--print-port"} : Words{};
+    std::vector<Server> ours{{"echo", kEcho, {bin + "/khipu-mcp-fixture"}, ""},
+                             {"get_event", kEvent, {bin + "/khipu-mcp", "--access-log", "off", root}, ""}};
+    for (Server& server : ours) {
+      server.words.insert(server.words.begin() + 1, http.begin(), http.end());
+      std::vector<Server> servers{server};
+      if (!peer.empty()) {
+        servers.push_back({"TypeScript SDK", server.question, peer_words(server, is_http, peer), peer});
+      }
+      compare(is_http, servers, seconds);
+    }
+    const Process idle(ours[1].words);
+    open(idle, is_http)->ask(kInitialize);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    std::printf("%-6s khipu-mcp idle: %.1f MiB resident, %.1f of them its own\n", is_http ? "http" : "stdio",
+                static_cast<double>(idle.memory_kib("VmRSS")) / 1024,
+                static_cast<double>(idle.memory_kib("RssAnon")) / 1024);
+  }
+  // With a writer beside it that records every call before its answer leaves.
+  const Process writer({bin + "/khipu", "serve", root});
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  compare(false, {{"get_event, recorded", kEvent, {bin + "/khipu-mcp", "--access-log", "required", root}, ""}},
+          seconds);
+}
