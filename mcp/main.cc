@@ -10,6 +10,7 @@
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
 #include "engine/os/service.h"
+#include "engine/protect/reader_keys.h"
 #include "engine/tree/note.h"
 #include "mcp/auth/bearer.h"
 #include "mcp/auth/oauth.h"
@@ -133,8 +134,17 @@ Result<int> serve(const mcp::Settings& settings) {
   // A cursor lives as long as this process: one host, one conversation.
   std::array<uint8_t, 32> cursor_key;
   os::system_random().fill(cursor_key);
+  std::shared_ptr<const query::FieldReader> fields;
+  if (!settings.role_keys.empty()) {
+    KHIPU_TRY_ASSIGN(const auto snapshot, store->snapshot());
+    KHIPU_TRY_ASSIGN(auto wrapped, os::open_directory(settings.root + "/keys"));
+    KHIPU_TRY_ASSIGN(protect::ReaderKeys held,
+                     at("--role-keys", protect::open_reader_keys(settings.role_keys, snapshot->genesis().root_id,
+                                                                 std::move(wrapped))));
+    fields = std::make_shared<const query::FieldReader>(std::move(held.searcher), std::move(held.opener));
+  }
   query::Engine engine(
-      *store, [] { return os::system_clock().now(); }, cursor_key);
+      *store, [] { return os::system_clock().now(); }, cursor_key, query::Scope{}, fields);
   mcp::tools::AuditContext audit{engine, *store, verifier_key, settings.root};
 
   mcp::server::Options options;

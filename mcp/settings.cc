@@ -50,7 +50,7 @@ Result<void> check(const Settings& settings) {
 const char* const kHelp =
     "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
     "\n"
-    "usage: khipu-mcp [--key KEY] [--access-log MODE] [--exit-when-orphaned] ROOT\n"
+    "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--exit-when-orphaned] ROOT\n"
     "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F] [--host NAME]...\n"
     "                 [--origin URL]... [--oauth-issuer URL --oauth-resource URL --oauth-keys FILE|URL] ROOT\n"
     "\n"
@@ -72,6 +72,9 @@ const char* const kHelp =
     "everyone\n"
     "                    as soon as there is one of a reader, and without one nothing beyond loopback is served\n"
     "  --keys DIR        where the tokens file lies; default ROOT.keys. SIGHUP reads it again\n"
+    "  --role-keys DIR   folder with search keys (protected fields can be searched) or decrypt keys (audit_get_event "
+    "with reveal\n"
+    "                    shows them to callers with the grant reveal); several: all of them. Never the writer's\n"
     "  --oauth-issuer URL, --oauth-resource URL, --oauth-keys FILE|URL\n"
     "                    also take access tokens (JWT) of this issuer for this audience, which is our own address as "
     "clients\n"
@@ -121,9 +124,10 @@ Result<Settings> parse_settings(int count, char** words) {
                           : name == "--oauth-resource" ? &settings.oauth_resource
                           : name == "--oauth-keys"     ? &settings.oauth_keys
                                                        : nullptr;
-    std::vector<std::string>* several = name == "--host"     ? &settings.hosts
-                                        : name == "--origin" ? &settings.origins
-                                                             : nullptr;
+    std::vector<std::string>* several = name == "--host"        ? &settings.hosts
+                                        : name == "--origin"    ? &settings.origins
+                                        : name == "--role-keys" ? &settings.role_keys
+                                                                : nullptr;
     if (single == nullptr && several == nullptr && name != "--http" && name != "--access-log") {
       return usage("unknown option " + word.substr(0, 40));
     }

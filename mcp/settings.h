@@ -24,6 +24,7 @@ struct Settings {
   std::vector<std::string> hosts, origins;
   std::string keys;                                      // folder of the tokens file; empty: ROOT.keys
   std::string oauth_issuer, oauth_resource, oauth_keys;  // all or none; keys: a file, or an address
+  std::vector<std::string> role_keys;                    // folders with search or decrypt keys of protected fields
 };
 
 extern const char* const kHelp;

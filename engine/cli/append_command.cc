@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/cli/commands.h"
+#include "engine/cli/definitions.h"
 #include "engine/cli/line_input.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
@@ -10,6 +11,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/import/canonical_json.h"
 #include "engine/import/parking.h"
+#include "engine/import/protecting.h"
 
 namespace khipu::cli {
 namespace {
@@ -58,6 +60,8 @@ class AppendCommand final : public Command {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                      WriterAccess::open(root_, keys_path(root_, keys_), "append", network_));
     import::DlqFile parking(writer->root());
+    KHIPU_TRY_ASSIGN(const registry::Schema schema, current_schema(root_));
+    protects_ = schema.protects();
     writer_ = writer.get();
     parking_ = &parking;
     LineInput input(stdin, writer->limits().event_size_bytes_max + (1U << 20));
@@ -85,8 +89,10 @@ class AppendCommand final : public Command {
 
  private:
   Result<void> park(const InputLine& line, const std::string& reason, Output& output) {
-    output.note("line " + std::to_string(line.number) + ": parked: " + printable(reason));
-    KHIPU_TRY(parking_->park({"-", "canonical", line.number, line.offset, reason, as_bytes(line.text)}));
+    // What a bad line holds may be what the schema protects (P7): then only its place and the reason are kept.
+    const std::string told = protects_ ? import::reason_without_values(reason) : reason;
+    output.note("line " + std::to_string(line.number) + ": parked: " + printable(told));
+    KHIPU_TRY(parking_->park({"-", "canonical", line.number, line.offset, told, as_bytes(line.text), protects_}));
     ++parked_;
     return {};
   }
@@ -154,7 +160,7 @@ class AppendCommand final : public Command {
 
   std::string root_, keys_, key_, network_;
   uint64_t batch_lines_ = 1000;
-  bool park_ = false;
+  bool park_ = false, protects_ = false;
   WriterAccess* writer_ = nullptr;         // during run()
   import::ParkingLot* parking_ = nullptr;  // during run()
   uint64_t added_ = 0, duplicates_ = 0, parked_ = 0, batches_ = 0;

@@ -26,6 +26,7 @@ class ColumnsList final : public Command {
     for (const codec::ColumnSchema& column : schema.columns()) {
       if (!output.json()) {
         output.line(column.name + "  " + std::string(codec::name(column.kind)) + (column.indexed ? "  indexed" : "") +
+                    (column.rule.none() ? "" : "  " + text_of(column.rule)) +
                     (column.required ? "  required since " + format_rfc3339(column.required_since_us) : ""));
       }
       list.push_back(daemon::column_json(column));
@@ -55,6 +56,7 @@ class ColumnsAdd final : public Command {
     arguments.required("NAME", column_.name, "the column's name: [a-z][a-z0-9_]{0,62}");
     arguments.choice("--kind", kind_, {"text", "number", "json"}, "what it holds; default text, or what it already is");
     arguments.flag("--indexed", column_.indexed, "keep an index of its values; default no");
+    arguments.text("--protect", rule_, "RULE", "how values are kept: sealed,exact or digest; default none");
     arguments.flag("--required", column_.required, "refuse events without it from now on; default no");
     arguments.text("--required-since", since_, "TIME", "RFC 3339 moment from which it is required; default now");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
@@ -67,6 +69,13 @@ class ColumnsAdd final : public Command {
       column_.kind = *codec::value_kind(kind_);
     } else if (was != nullptr) {
       column_.kind = was->kind;
+    }
+    if (!rule_.empty()) {
+      const std::optional<codec::Rule> rule = codec::rule(rule_);
+      if (!rule) return Error{Code::kInvalid, std::string("--protect: ") + codec::kRuleWords};
+      column_.rule = *rule;
+    } else if (was != nullptr) {
+      column_.rule = was->rule;
     }
     if (!since_.empty()) {
       if (!column_.required) return Error{Code::kInvalid, "--required-since goes with --required"};
@@ -96,7 +105,7 @@ class ColumnsAdd final : public Command {
   }
 
  private:
-  std::string root_, kind_, since_, keys_, network_;
+  std::string root_, kind_, rule_, since_, keys_, network_;
   codec::ColumnSchema column_;
 };
 

@@ -38,10 +38,11 @@ class HistoryCommand final : public Command {
     arguments.number("--limit", limit_, 1, 100000, "versions of a page; default 50");
     arguments.text("--cursor", cursor_, "CURSOR", "the next page, as the page before it printed");
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
+    arguments.texts("--keys", role_keys_, "DIR", kRoleKeysHelp);
   }
 
   Result<Exit> run(Output& output) override {
-    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_));
+    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_, role_keys_));
     query::HistoryRequest request;
     request.entity = entity_;
     request.axis = axis_ == "recorded" ? query::Axis::kRecorded : query::Axis::kOccurred;
@@ -49,6 +50,7 @@ class HistoryCommand final : public Command {
     request.limit = static_cast<uint32_t>(limit_);
     request.cursor = cursor_;
     request.caller = access.caller;
+    request.opens = access.engine->can_open();
     const TimeUs now = os::system_clock().now();
     const auto window = query::resolve_window(from_, to_, tz_, now);
     if (!window.ok()) return to_error(window.error());
@@ -117,7 +119,7 @@ class HistoryCommand final : public Command {
   }
 
   std::string root_, entity_, at_, from_, to_, tz_, axis_ = "occurred", cursor_, key_;
-  std::vector<std::string> fields_;
+  std::vector<std::string> fields_, role_keys_;
   uint64_t limit_ = 50;
 };
 

@@ -6,6 +6,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/cli/writer_access.h"
+#include "engine/import/protecting.h"
 #include "engine/import/runner.h"
 #include "engine/os/clock.h"
 #include "engine/os/service.h"
@@ -32,6 +33,9 @@ class ImportCommand final : public Command {
            "with\n"
            "file, line and reason, and counted. A receipt with counts and the input's SHA-256 goes into the log.\n"
            "The same bytes again add nothing; a file that has grown continues where it stopped.\n"
+           "With --protect the named fields are kept protected, and so is the verbatim content of every record: "
+           "parked\n"
+           "ones then leave only their place and reason in ROOT/dlq, and a dry run shows no samples.\n"
            "Goes through a running `khipu serve`, else takes the lock itself.\n\n"
            "Formats: cloudtrail (trail files, LookupEvents, JSON lines, arrays), kubernetes, journald, jsonl (any "
            "JSON\n"
@@ -47,6 +51,9 @@ class ImportCommand final : public Command {
     arguments.rest("FILE", files_, "what to import; \"-\" is standard input", 0);
     arguments.choice("--format", format_, {"cloudtrail", "kubernetes", "journald", "jsonl"}, "what the files hold");
     arguments.text("--mapping", mapping_, "FILE", "mapping of --format jsonl; default none");
+    arguments.texts("--protect", protect_, "WHERE=RULE",
+                    "keep a field protected, such as actor.email=sealed,exact; WHERE is TYPE.FIELD, actor.FIELD, "
+                    "target.FIELD or custom.COLUMN; several. Needs the writer's keys (khipu keys init)");
     arguments.flag("--journal", journal_, "import this machine's journal (journalctl -o json --all) instead of files");
     arguments.flag("--dry-run", dry_run_, "add nothing: show fill rates, ten mapped samples and the rejects");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
@@ -127,7 +134,10 @@ class ImportCommand final : public Command {
     } else {
       KHIPU_TRY_ASSIGN(opened, open_input_file(file));
     }
-    KHIPU_TRY_ASSIGN(const std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
+    KHIPU_TRY_ASSIGN(std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
+    if (!protect_.empty()) {
+      KHIPU_TRY_ASSIGN(mapper, import::make_protecting_mapper(std::move(mapper), protect_));
+    }
     KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> snapshot, store.snapshot());
     std::vector<codec::Import> earlier;
     for (const codec::StatementRecord& statement : snapshot->statements()) {
@@ -212,7 +222,7 @@ class ImportCommand final : public Command {
   }
 
   std::string root_, format_, mapping_, keys_, network_;
-  std::vector<std::string> files_;
+  std::vector<std::string> files_, protect_;
   bool journal_ = false, dry_run_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
+#include "engine/protect/reader_keys.h"
 #include "engine/query/time_text.h"
 
 namespace khipu::cli {
@@ -84,7 +85,8 @@ query::Answer<query::EntityMatcher> matcher(const std::string& text, const char*
 
 }  // namespace
 
-Result<QueryAccess> open_query_access(const std::string& root, const std::string& key) {
+Result<QueryAccess> open_query_access(const std::string& root, const std::string& key,
+                                      const std::vector<std::string>& role_keys) {
   QueryAccess access;
   snapshot::StoreOptions options;
   if (!key.empty()) {
@@ -92,8 +94,17 @@ Result<QueryAccess> open_query_access(const std::string& root, const std::string
   }
   KHIPU_TRY_ASSIGN(std::unique_ptr<os::Directory> directory, os::open_directory(root));
   KHIPU_TRY_ASSIGN(access.store, snapshot::Store::open(std::move(directory), options));
+  std::shared_ptr<const query::FieldReader> fields;
+  if (!role_keys.empty()) {
+    os::disable_core_dumps();
+    KHIPU_TRY_ASSIGN(const auto snapshot, access.store->snapshot());
+    KHIPU_TRY_ASSIGN(auto wrapped, os::open_directory(root + "/keys"));
+    KHIPU_TRY_ASSIGN(protect::ReaderKeys keys,
+                     protect::open_reader_keys(role_keys, snapshot->genesis().root_id, std::move(wrapped)));
+    fields = std::make_shared<const query::FieldReader>(std::move(keys.searcher), std::move(keys.opener));
+  }
   access.engine = std::make_unique<query::Engine>(
-      *access.store, [] { return os::system_clock().now(); }, cursor_key());
+      *access.store, [] { return os::system_clock().now(); }, cursor_key(), query::Scope{}, std::move(fields));
   access.caller = "uid:" + std::to_string(os::effective_user_id());
   return access;
 }

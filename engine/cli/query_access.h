@@ -19,7 +19,11 @@ struct QueryAccess {
 };
 // `key`: --key as given. The key of cursors is this user's own: cursor.key in $XDG_STATE_HOME/khipu (default
 // ~/.local/state/khipu), made when first needed; without such a folder cursors last as long as the process.
-Result<QueryAccess> open_query_access(const std::string& root, const std::string& key);
+// `role_keys`: --keys as given, folders with search or decrypt keys of protected fields.
+Result<QueryAccess> open_query_access(const std::string& root, const std::string& key,
+                                      const std::vector<std::string>& role_keys = {});
+inline constexpr const char* kRoleKeysHelp =
+    "folder with search keys (protected fields can be searched) or decrypt keys (they are shown); several: all of them";
 
 // "actor: AMBIGUOUS_ENTITY: ... (got 'alice'; one of: user:u-1, user:u-2; did you mean ...)"
 Error to_error(const query::QueryError& error);

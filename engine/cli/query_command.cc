@@ -32,14 +32,16 @@ class QueryCommand final : public Command {
     arguments.number("--limit", limit_, 0, 100000, "rows of a page; default 25; 0: the total alone");
     arguments.text("--cursor", cursor_, "CURSOR", "the next page, as the page before it printed");
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
+    arguments.texts("--keys", role_keys_, "DIR", kRoleKeysHelp);
   }
 
   Result<Exit> run(Output& output) override {
-    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_));
+    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_, role_keys_));
     query::EventRequest request;
     request.limit = static_cast<uint32_t>(limit_);
     request.cursor = cursor_;
     request.caller = access.caller;
+    request.opens = access.engine->can_open();
     if (cursor_.empty() || filter_.any()) {
       auto filter = filter_.filter(os::system_clock().now());
       if (!filter.ok()) return to_error(filter.error());
@@ -145,6 +147,7 @@ class QueryCommand final : public Command {
   }
 
   std::string root_, cursor_, key_, log_ = "events";
+  std::vector<std::string> role_keys_;
   uint64_t limit_ = 25;
   FilterArguments filter_;
 };

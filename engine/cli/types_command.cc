@@ -16,10 +16,9 @@ using Json = nlohmann::ordered_json;
 
 std::string field_text(const codec::FieldSchema& field) {
   std::string text = field.name + ":" + std::string(codec::name(field.kind));
-  if (field.protection != codec::Protection::kNone) text += ":" + std::string(codec::name(field.protection));
-  if (field.index != codec::BlindIndex::kNone) text += ":" + std::string(codec::name(field.index));
-  if (field.index_size > 0) text += "=" + std::to_string(field.index_size);
-  return text + (field.required ? ":required" : "");
+  if (field.required) text += ":required";
+  if (!field.rule.none()) text += ":" + text_of(field.rule);
+  return text;
 }
 
 std::string type_text(const codec::TypeSchema& type) {
@@ -85,11 +84,14 @@ class TypesAdd final : public Command {
   std::string summary() const override { return "Define an entity type, or add fields to one"; }
   std::string details() const override {
     return "Definitions only grow: a field keeps its kind for ever, and a new field of an existing type is optional.\n"
-           "FIELD is NAME[:KIND][:required], KIND text, number or json (default text).\n"
+           "FIELD is NAME[:KIND][:required][:RULE], KIND text, number or json (default text).\n"
+           "RULE says how values are kept: none (default), digest or sealed, then its blind indexes and flags, as in\n"
+           "sealed,exact,prefix(4),accept_leak. Which searches each allows and what it leaks: engine/README.md.\n"
            "--file takes JSON: {\"name\":\"account\",\"fields\":[{\"name\":\"iban\",\"kind\":\"text\"}]} or an array "
            "of those,\n"
            "as `khipu types infer` prints it.\n\n"
            "Examples:\n  khipu types add /srv/audit account iban balance:number\n"
+           "  khipu types add /srv/audit user 'email:sealed,exact' 'phone:digest'\n"
            "  khipu types infer events.jsonl | khipu types add /srv/audit --file -\n\n"
            "Exit codes: 0 defined (also when nothing was new), 3 refused.";
   }
@@ -120,7 +122,6 @@ class TypesAdd final : public Command {
     for (const codec::TypeSchema& type : wanted) {
       KHIPU_TRY_ASSIGN(codec::TypeSchema merged, merge(schema.type(type.name), type));
       if (schema.type(type.name) != nullptr && *schema.type(type.name) == merged) continue;
-      KHIPU_TRY(daemon::check_supported(merged));
       KHIPU_TRY(registry::check_type(schema, merged));
       statements.emplace_back(codec::TypeStatement{std::move(merged)});
     }
@@ -148,8 +149,11 @@ class TypesAdd final : public Command {
         field.kind = *kind;
       } else if (part == "required") {
         field.required = true;
+      } else if (const std::optional<codec::Rule> rule = codec::rule(part)) {
+        field.rule = *rule;
       } else {
-        return Error{Code::kInvalid, word + ": a field is NAME[:text|number|json][:required]"};
+        return Error{Code::kInvalid,
+                     word + ": a field is NAME[:text|number|json][:required][:RULE]; " + codec::kRuleWords};
       }
     }
     return field;

@@ -40,7 +40,7 @@ static uint8_t* put_event(uint8_t* at, const EventRecord& event, bool has_conten
                            !event.targets.empty() + !event.url.empty() + !event.source.empty() +
                            !event.source_ip.empty() + !event.event_id.empty() + !event.session.empty() +
                            event.on_behalf_of.has_value() + has_content + !event.custom.empty() +
-                           event.idempotency.has_value();
+                           event.idempotency.has_value() + (event.sealed.members != 0);
   at = raw::put_row_prefix(at, members, RecordKind::kEvent, event.uid, event.recorded_at);
   *at++ = 3;
   at = raw::put_integer(at, event.occurred_at);
@@ -93,16 +93,31 @@ static uint8_t* put_event(uint8_t* at, const EventRecord& event, bool has_conten
     at = raw::put_bytes(at, event.idempotency->body);
     at = raw::put_unsigned(at, event.idempotency->count);
   }
+  if (event.sealed.members != 0) {
+    *at++ = 19;
+    at = raw::put_head(at, raw::kArray, 2);
+    at = raw::put_unsigned(at, event.sealed.members);
+    at = raw::put_bytes(at, event.sealed.value);
+  }
   return at;
+}
+
+// Something is in it, and content is text or JSON.
+static bool fits(const SealedContent& sealed) {
+  const uint8_t both = SealedContent::kText | SealedContent::kJson;
+  return sealed.members >= SealedContent::kSourceIp && sealed.members < 7 && (sealed.members & both) != both &&
+         !sealed.value.empty();
 }
 
 void encode_event(Buffer& to, const EventRecord& event) {
   KHIPU_ASSERT(!event.action.empty());
   const bool has_content = event.content_kind != ContentKind::kNone && !event.content.empty();
-  // Prefix, 17 keys with a head each, two pins, the mark's strings; then what varies.
-  size_t size_max = raw::kRowPrefixSizeMax + 17 * (1 + raw::kHeadSizeMax) + (2 + event.targets.size()) * kPinSizeMax +
+  KHIPU_ASSERT(event.sealed.members == 0 || (fits(event.sealed) && !has_content && event.source_ip.empty()));
+  // Prefix, 18 keys with a head each, two pins, the mark's strings; then what varies.
+  size_t size_max = raw::kRowPrefixSizeMax + 18 * (1 + raw::kHeadSizeMax) + (2 + event.targets.size()) * kPinSizeMax +
                     2 * 17 + event.action.size() + event.url.size() + event.source.size() + event.source_ip.size() +
-                    event.event_id.size() + event.session.size() + (has_content ? event.content.size() : 0);
+                    event.event_id.size() + event.session.size() + (has_content ? event.content.size() : 0) +
+                    event.sealed.value.size();
   for (const ColumnValue& column : event.custom) size_max += raw::kHeadSizeMax + raw::value_size_max(column.value);
   raw::append_with(to, size_max, [&](uint8_t* at) { return put_event(at, event, has_content); });
 }
@@ -123,6 +138,12 @@ KHIPU_HOT static void read_targets(Scan& in, std::vector<Pin>& targets) {
   for (; count > 0 && in.ok(); --count) targets.push_back(read_pin(in));
 }
 
+// An event never changes and stands for itself.
+static bool is_of_event(const Value& value) {
+  const Result<ProtectedValue> decoded = decode_protected(as_bytes(value.text));
+  return decoded.ok() && !decoded->fingerprint && !decoded->origin;
+}
+
 // Takes and gives back its own Scan: see KHIPU_HOT.
 static Scan read_custom(Scan in, std::vector<ColumnValue>& custom) {
   const size_t from = in.offset();
@@ -135,7 +156,11 @@ static Scan read_custom(Scan in, std::vector<ColumnValue>& custom) {
     if (column <= last || column > UINT32_MAX)
       in.fail_at(key_from, "column ids repeated, out of order or out of range");
     last = column;
+    const size_t value_from = in.offset();
     const Value value = raw::read_value(in);
+    if (value.is_protected() && !is_of_event(value)) {
+      in.fail_at(value_from, "a protected column with what only a version has");
+    }
     custom.push_back({static_cast<uint32_t>(column), value});
   }
   return in;
@@ -157,6 +182,17 @@ KHIPU_HOT static Bytes read_content(Scan& in) {
   const Bytes content = in.bytes();
   if (content.empty()) in.fail_at(from, "empty content");
   return content;
+}
+
+static Scan read_sealed(Scan in, EventRecord& event) {
+  const size_t from = in.offset();
+  const uint64_t count = in.array();
+  const uint64_t members = in.unsigned_integer();
+  event.sealed.value = in.bytes();
+  event.sealed.members = members < 7 ? static_cast<uint8_t>(members) : 0;
+  const bool alone = event.content_kind == ContentKind::kNone && event.source_ip.empty();
+  if (count != 2 || !fits(event.sealed) || !alone) in.fail_at(from, "malformed sealed content");
+  return in;
 }
 
 KHIPU_HOT static std::string_view optional_text(Scan& in, uint8_t key) {
@@ -196,6 +232,8 @@ Result<void> decode_event(Bytes payload, EventRecord& event) {
   if (in.take_key(17)) in = read_custom(in, event.custom);
   event.idempotency.reset();
   if (in.take_key(18)) event.idempotency = read_mark(in);
+  event.sealed = {};
+  if (in.take_key(19)) in = read_sealed(in, event);
   in.close_map();
   return in.finish("event");
 }

@@ -68,6 +68,7 @@ uint8_t* put_value(uint8_t* at, const Value& value) {
     case Value::Kind::kInteger: return put_integer(at, value.integer);
     case Value::Kind::kUnsigned: return put_unsigned(at, value.unsigned_integer);
     case Value::Kind::kReal: return put_real(at, value.real);
+    case Value::Kind::kProtected: std::memcpy(at, value.text.data(), value.text.size()); return at + value.text.size();
   }
   KHIPU_ASSERT(false);
   return at;
@@ -85,7 +86,12 @@ Value read_value(Scan& in) {
     }
     case kText: return Value::of_text(in.text());
     case kSimple: return Value::of_real(in.real());
-    default: in.fail("expected a text, a number or JSON"); return {};
+    case kMap: {
+      const uint8_t* const from = in.at();
+      read_protected(in);
+      return in.ok() ? Value::of_protected({from, in.at()}) : Value();
+    }
+    default: in.fail("expected a text, a number, JSON or a protected value"); return {};
   }
 }
 

@@ -51,11 +51,19 @@ std::optional<ActionClass> action_class(std::string_view name);
 std::string_view name(Outcome value);  // "unknown" "success" "failure" "denied"
 std::optional<Outcome> outcome(std::string_view name);
 
-// A field's or column's value. Text borrows. Integers stay exact over the whole of int64 and uint64.
+// A field's or column's value. Text borrows. A protected one is carried as its encoding (protected.h). Integers stay
+// exact over the whole of int64 and uint64.
 struct Value {
-  enum class Kind : uint8_t { kText, kJson, kInteger, kUnsigned, kReal };  // kUnsigned: above INT64_MAX only
+  enum class Kind : uint8_t {
+    kText,
+    kJson,
+    kInteger,
+    kUnsigned,
+    kReal,
+    kProtected
+  };  // kUnsigned: above INT64_MAX only
   Kind kind = Kind::kText;
-  std::string_view text;  // kText (UTF-8), kJson (verbatim JSON text)
+  std::string_view text;  // kText (UTF-8), kJson (verbatim JSON text), kProtected (one CBOR item)
   int64_t integer = 0;
   uint64_t unsigned_integer = 0;
   double real = 0;
@@ -67,12 +75,15 @@ struct Value {
     return {Kind::kUnsigned, {}, 0, value, 0};
   }
   static Value of_real(double value) { return {Kind::kReal, {}, 0, 0, value}; }
+  static Value of_protected(Bytes encoded) { return {Kind::kProtected, as_text(encoded), 0, 0, 0}; }
+  bool is_protected() const { return kind == Kind::kProtected; }
+  // Not of a protected value: what it was is the schema's to say.
   ValueKind schema_kind() const {
     return kind == Kind::kText ? ValueKind::kText : kind == Kind::kJson ? ValueKind::kJson : ValueKind::kNumber;
   }
   bool operator==(const Value&) const = default;
 };
-// CBOR: text string, byte string (json), integer, float.
+// CBOR: text string, byte string (json), integer, float, map (protected).
 void append_value(Buffer& to, const Value& value);
 
 struct NamedValue {
@@ -99,6 +110,13 @@ struct IdempotencyMark {
   bool operator==(const IdempotencyMark&) const = default;
 };
 
+// `content` and `source_ip` of an event, sealed as one: what is in it, and the sealed value. members 0: not sealed.
+struct SealedContent {
+  static constexpr uint8_t kSourceIp = 1, kText = 2, kJson = 4;
+  uint8_t members = 0;
+  Bytes value;
+};
+
 struct EventRecord {
   Uid uid{};
   TimeUs recorded_at = 0;
@@ -118,6 +136,7 @@ struct EventRecord {
   Bytes content;                    // verbatim, as it came
   std::vector<ColumnValue> custom;  // ascending column ids
   std::optional<IdempotencyMark> idempotency;
+  SealedContent sealed;  // then content and source_ip are empty
 };
 // Empty views mean "absent" and are not written; decode refuses an empty optional member (one event, one encoding).
 void encode_event(Buffer& to, const EventRecord& event);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/codec/cbor_raw.h"
-#include "engine/codec/record.h"
+#include "engine/codec/protected.h"
 
 namespace khipu::codec::raw {
 
@@ -10,6 +10,8 @@ namespace khipu::codec::raw {
 inline size_t value_size_max(const Value& value) { return kHeadSizeMax + value.text.size(); }
 uint8_t* put_value(uint8_t* at, const Value& value);
 Value read_value(Scan& in);
+// One whole protected value: a map in a map.
+ProtectedValue read_protected(Scan& in);
 
 // Grows `to` by `size_max` bytes, lets `put` write there, and cuts what was not used.
 template <typename Put>

@@ -51,30 +51,47 @@ static void put_body(CborWriter& out, const Genesis& body) {
   out.unsigned_integer(body.format);
 }
 
+static uint64_t members(const Rule& rule) {
+  return 0U + !rule.none() + !rule.indexes.empty() + rule.low_entropy + rule.accept_leak + rule.subject;
+}
+
+static void put_indexes(CborWriter& out, uint64_t key, const Rule& rule) {
+  out.unsigned_integer(key);
+  out.array(rule.indexes.size());
+  for (const IndexRule& index : rule.indexes) {
+    out.array(1U + (index.size != 0));
+    out.unsigned_integer(static_cast<uint64_t>(index.kind));
+    if (index.size != 0) out.unsigned_integer(index.size);
+  }
+}
+
+static void put_flags(CborWriter& out, uint64_t key, const Rule& rule) {
+  for (const bool flag : {rule.low_entropy, rule.accept_leak, rule.subject}) {
+    if (flag) {
+      out.unsigned_integer(key);
+      out.boolean(true);
+    }
+    ++key;
+  }
+}
+
 static void put_field(CborWriter& out, const FieldSchema& field) {
   KHIPU_ASSERT(!field.name.empty());
-  out.map(2U + (field.protection != Protection::kNone) + (field.index != BlindIndex::kNone) + (field.index_size != 0) +
-          field.required);
+  out.map(2U + members(field.rule) + field.required);
   out.unsigned_integer(0);
   out.text(field.name);
   out.unsigned_integer(1);
   out.unsigned_integer(static_cast<uint64_t>(field.kind));
-  if (field.protection != Protection::kNone) {
+  if (!field.rule.none()) {
     out.unsigned_integer(2);
-    out.unsigned_integer(static_cast<uint64_t>(field.protection));
+    out.unsigned_integer(static_cast<uint64_t>(field.rule.protection));
   }
-  if (field.index != BlindIndex::kNone) {
-    out.unsigned_integer(3);
-    out.unsigned_integer(static_cast<uint64_t>(field.index));
-  }
-  if (field.index_size != 0) {
-    out.unsigned_integer(4);
-    out.unsigned_integer(field.index_size);
-  }
+  if (!field.rule.indexes.empty()) put_indexes(out, 3, field.rule);
   if (field.required) {
     out.unsigned_integer(5);
     out.boolean(true);
   }
+  put_flags(out, 6, field.rule);
 }
 
 static void put_body(CborWriter& out, const TypeStatement& body) {
@@ -92,7 +109,8 @@ static void put_body(CborWriter& out, const ColumnStatement& body) {
   const ColumnSchema& column = body.column;
   KHIPU_ASSERT(column.id > 0 && !column.name.empty());
   KHIPU_ASSERT(column.required || column.required_since_us == 0);
-  out.map(3U + column.indexed + column.required);
+  KHIPU_ASSERT(!column.rule.subject);
+  out.map(3U + column.indexed + column.required + members(column.rule));
   out.unsigned_integer(0);
   out.unsigned_integer(column.id);
   out.unsigned_integer(1);
@@ -107,6 +125,12 @@ static void put_body(CborWriter& out, const ColumnStatement& body) {
     out.unsigned_integer(4);
     out.integer(column.required_since_us);
   }
+  if (!column.rule.none()) {
+    out.unsigned_integer(5);
+    out.unsigned_integer(static_cast<uint64_t>(column.rule.protection));
+  }
+  if (!column.rule.indexes.empty()) put_indexes(out, 6, column.rule);
+  put_flags(out, 7, column.rule);
 }
 
 static constexpr Hash kNoHash{};
@@ -203,16 +227,34 @@ static Genesis read_genesis(Scan& in) {
   return body;
 }
 
+static std::vector<IndexRule> read_indexes(Scan& in) {
+  std::vector<IndexRule> indexes;
+  const size_t from = in.offset();
+  uint64_t count = in.array();
+  if (count == 0 || count > kIndexesMax) in.fail_at(from, "a number of blind indexes that is out of range");
+  for (; count > 0 && in.ok(); --count) {
+    const size_t index_from = in.offset();
+    const uint64_t members = in.array();
+    IndexRule& index = indexes.emplace_back();
+    index.kind = enumerator(in, BlindIndex::kExact, BlindIndex::kNgram);
+    if (members == 2) index.size = positive_u32(in);
+    if (members != 1 && members != 2) in.fail_at(index_from, "a blind index that is not [kind] or [kind, n]");
+  }
+  return indexes;
+}
+
 static FieldSchema read_field(Scan& in) {
   in.open_map();
   FieldSchema field;
   field.name = required_text(in, 0, "expected key 0, the field's name");
   in.need_key(1, "expected key 1, the field's kind");
   field.kind = enumerator(in, ValueKind::kText, ValueKind::kJson);
-  if (in.take_key(2)) field.protection = enumerator(in, Protection::kDigest, Protection::kSealed);
-  if (in.take_key(3)) field.index = enumerator(in, BlindIndex::kExact, BlindIndex::kNgram);
-  if (in.take_key(4)) field.index_size = positive_u32(in);
+  if (in.take_key(2)) field.rule.protection = enumerator(in, Protection::kDigest, Protection::kSealed);
+  if (in.take_key(3)) field.rule.indexes = read_indexes(in);
   field.required = flag(in, 5);
+  field.rule.low_entropy = flag(in, 6);
+  field.rule.accept_leak = flag(in, 7);
+  field.rule.subject = flag(in, 8);
   in.close_map();
   return field;
 }
@@ -241,6 +283,10 @@ static ColumnStatement read_column(Scan& in) {
   column.indexed = flag(in, 3);
   column.required = in.take_key(4);
   if (column.required) column.required_since_us = in.integer();
+  if (in.take_key(5)) column.rule.protection = enumerator(in, Protection::kDigest, Protection::kSealed);
+  if (in.take_key(6)) column.rule.indexes = read_indexes(in);
+  column.rule.low_entropy = flag(in, 7);
+  column.rule.accept_leak = flag(in, 8);
   return body;
 }
 

@@ -90,7 +90,11 @@ static void read_fields(Scan& in, std::vector<NamedValue>& fields) {
     if (!fields.empty() && !field_name_less(fields.back().name, name)) {
       in.fail_at(key_from, "field names repeated or out of order");
     }
+    const size_t value_from = in.offset();
     fields.push_back({name, raw::read_value(in)});
+    if (fields.back().value.is_protected() && !decode_protected(as_bytes(fields.back().value.text))->fingerprint) {
+      in.fail_at(value_from, "a protected field without a fingerprint");
+    }
   }
 }
 

@@ -111,10 +111,7 @@ HttpResponse Api::post_types(HttpRequest& request, const Caller&) {
     KHIPU_TRY_ASSIGN(const std::string body, request.body());
     KHIPU_TRY_ASSIGN(const std::vector<codec::TypeSchema> types, parse_types(body));
     ingest::Batch batch;
-    for (const codec::TypeSchema& type : types) {
-      KHIPU_TRY(check_supported(type));
-      batch.statements.emplace_back(codec::TypeStatement{type});
-    }
+    for (const codec::TypeSchema& type : types) batch.statements.emplace_back(codec::TypeStatement{type});
     return sink_.submit(std::move(batch));
   };
   const Result<writer::Receipt> receipt = submit();

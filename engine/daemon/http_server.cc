@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/crypto/wipe_freed.h"
 #include "engine/daemon/http.h"
 #include "engine/daemon/httplib.h"
 #include "engine/os/task_threads.h"
@@ -89,7 +90,13 @@ class LibraryRequest final : public HttpRequest {
 class ConnectionThreads final : public httplib::TaskQueue {
  public:
   explicit ConnectionThreads(size_t threads_max) : threads_(threads_max) {}
-  bool enqueue(std::function<void()> serve) override { return threads_.run(std::move(serve)); }
+  // What a connection's requests left on its thread's stack goes with it, where protected values pass through.
+  bool enqueue(std::function<void()> serve) override {
+    return threads_.run([serve = std::move(serve)] {
+      serve();
+      crypto::wipe_stack();
+    });
+  }
   void shutdown() override { threads_.wait(); }
 
  private:

@@ -66,20 +66,38 @@ class Members {
   std::optional<Error> error_;
 };
 
+void parse_rule(Members& members, const Json& json, codec::Rule& rule) {
+  members.word<codec::Protection>("protection", rule.protection, codec::protection, "none, digest, sealed");
+  if (members.has("indexes")) {
+    if (!json["indexes"].is_array()) return members.fail("indexes", "must be an array");
+    for (const Json& one : json["indexes"]) {
+      const auto index = one.is_string() ? codec::index_rule(one.get<std::string>()) : std::nullopt;
+      if (!index) return members.fail("indexes", "holds exact, prefix(N) and ngram(N) only");
+      rule.indexes.push_back(*index);
+    }
+  }
+  members.boolean("low_entropy", rule.low_entropy);
+  members.boolean("accept_leak", rule.accept_leak);
+  members.boolean("subject", rule.subject);
+}
+
+void add_rule(Json& to, const codec::Rule& rule) {
+  to["protection"] = codec::name(rule.protection);
+  if (rule.none()) return;
+  Json indexes = Json::array();
+  for (const codec::IndexRule& index : rule.indexes) indexes.push_back(text_of(index));
+  to["indexes"] = std::move(indexes);
+  if (rule.low_entropy) to["low_entropy"] = true;
+  if (rule.accept_leak) to["accept_leak"] = true;
+  if (rule.subject) to["subject"] = true;
+}
+
 Result<codec::FieldSchema> parse_field(const Json& json, const std::string& where) {
   codec::FieldSchema field;
   Members members(json, where);
   members.text("name", field.name, true);
   members.word<codec::ValueKind>("kind", field.kind, codec::value_kind, "text, number, json");
-  members.word<codec::Protection>("protection", field.protection, codec::protection, "none, digest, sealed");
-  members.word<codec::BlindIndex>("index", field.index, codec::blind_index, "none, exact, prefix, ngram");
-  if (members.has("index_size")) {
-    if (!json["index_size"].is_number_unsigned() || json["index_size"].get<uint64_t>() > 64) {
-      members.fail("index_size", "must be a whole number up to 64");
-    } else {
-      field.index_size = json["index_size"].get<uint32_t>();
-    }
-  }
+  parse_rule(members, json, field.rule);
   members.boolean("required", field.required);
   KHIPU_TRY(members.done());
   return field;
@@ -111,6 +129,7 @@ Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& wh
   members.word<codec::ValueKind>("kind", column.kind, codec::value_kind, "text, number, json");
   members.boolean("indexed", column.indexed);
   members.boolean("required", column.required);
+  parse_rule(members, json, column.rule);
   std::string since;
   members.text("required_since", since);
   if (!since.empty()) {
@@ -152,24 +171,11 @@ Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json) {
   return parse_all<codec::ColumnSchema>(json, parse_column);
 }
 
-Result<void> check_supported(const codec::TypeSchema& type) {
-  for (const codec::FieldSchema& field : type.fields) {
-    if (field.protection == codec::Protection::kNone) continue;
-    return Error{Code::kUnsupported, type.name + "." + field.name + ": protection " +
-                                         std::string(codec::name(field.protection)) +
-                                         " is not in this version, and the value would be stored in the clear"};
-  }
-  return {};
-}
-
 Json type_json(const codec::TypeSchema& type) {
   Json fields = Json::array();
   for (const codec::FieldSchema& field : type.fields) {
-    Json one = {{"name", field.name},
-                {"kind", codec::name(field.kind)},
-                {"protection", codec::name(field.protection)},
-                {"index", codec::name(field.index)}};
-    if (field.index_size > 0) one["index_size"] = field.index_size;
+    Json one = {{"name", field.name}, {"kind", codec::name(field.kind)}};
+    add_rule(one, field.rule);
     one["required"] = field.required;
     fields.push_back(std::move(one));
   }
@@ -182,6 +188,7 @@ Json column_json(const codec::ColumnSchema& column) {
                {"indexed", column.indexed},
                {"required", column.required}};
   if (column.required) json["required_since"] = format_rfc3339(column.required_since_us);
+  if (!column.rule.none()) add_rule(json, column.rule);
   return json;
 }
 

@@ -1,11 +1,12 @@
 // Entity types and custom columns as JSON: the bodies of POST /v1/types and /v1/columns, `khipu types add --file`, and
 // what `types show` and `columns list` print.
 //
-//   {"name":"account","fields":[{"name":"iban","kind":"text","protection":"none","index":"none","required":false}]}
+//   {"name":"account","fields":[{"name":"iban","kind":"text","protection":"none","required":false},
+//     {"name":"email","kind":"text","protection":"sealed","indexes":["exact","ngram(3)"],"accept_leak":true}]}
 //   {"name":"tenant","kind":"text","indexed":true,"required":true,"required_since":"2026-11-21T00:00:00Z"}
 //
-// Strict: unknown members are errors. In a field all but `name` may be left out (kind text, unprotected, not indexed,
-// optional); `index` "prefix" and "ngram" want `index_size`.
+// Strict: unknown members are errors. In a field all but `name` may be left out (kind text, unprotected, optional).
+// What the members of a protected field mean: engine/codec/schema.h Rule.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -20,9 +21,6 @@ namespace khipu::daemon {
 // One definition, or an array of them.
 Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json);
 Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json);
-
-// kUnsupported for protected fields: until engine/protect exists their values would be stored in the clear (P7).
-Result<void> check_supported(const codec::TypeSchema& type);
 
 nlohmann::ordered_json type_json(const codec::TypeSchema& type);
 nlohmann::ordered_json column_json(const codec::ColumnSchema& column);

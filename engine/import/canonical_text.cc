@@ -31,6 +31,7 @@ void value(std::string& to, const codec::Value& value) {
     case codec::Value::Kind::kInteger: return number(value.integer);
     case codec::Value::Kind::kUnsigned: return number(value.unsigned_integer);
     case codec::Value::Kind::kReal: return number(value.real);
+    case codec::Value::Kind::kProtected: to += "null"; return;  // made by the writer, so never in a producer's event
   }
 }
 

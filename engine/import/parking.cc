@@ -22,6 +22,7 @@ std::string parked_line(const Parked& record) {
   line.append(",\"offset\":").append(std::to_string(record.offset));
   line.append(",\"size\":").append(std::to_string(record.raw.size())).append(",\"reason\":");
   text(record.reason);
+  if (record.withhold) return line + ",\"withheld\":true}";
   if (codec::valid_utf8(record.raw)) {
     line += ",\"raw\":";
     append_json_string(line, as_text(record.raw));

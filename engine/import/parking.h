@@ -2,7 +2,8 @@
 // the root, where sha8 is the first eight hex digits of the SHA-256 of the input's name. One JSON object a line:
 //
 //   {"schema":"khipu.dlq-import/v1","file":"a.log","format":"jsonl","line":3,"offset":120,"size":17,
-//    "reason":"...","raw":"..."}          or "raw_base64" where the bytes are not UTF-8
+//    "reason":"...","raw":"..."}          or "raw_base64" where the bytes are not UTF-8; or "withheld":true in place
+//                                        of both, when the import protects fields (P7)
 //
 // A line that is already there is not written again: a crash before the receipt parks the same records twice.
 #pragma once
@@ -24,6 +25,7 @@ struct Parked {
   uint64_t offset = 0;  // bytes from the start of the (unpacked) input
   std::string_view reason;
   Bytes raw;
+  bool withhold = false;  // its bytes hold values that are protected: they stay in the input, found by offset and size
 };
 
 class ParkingLot {

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "engine/import/canonical_text.h"
+#include "engine/import/protecting.h"
 #include "engine/import/resume.h"
 #include "engine/import/splitter.h"
 #include "engine/ingest/validate.h"
@@ -61,6 +62,7 @@ class Run {
       if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) schema_.apply(type->type);
       if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) schema_.apply(column->column);
     }
+    find_protected();
     if (missing.empty() || options_.dry_run) return {};
     // A commit of their own: the writer validates events against the definitions in force when they are handed in.
     ingest::Batch batch;
@@ -69,6 +71,21 @@ class Run {
       return std::move(result).error().at("defining types and columns");
     }
     return {};
+  }
+
+  // Records that fill a protected field hold its values in their own bytes as well.
+  void find_protected() {
+    for (const codec::TypeSchema& type : importer_.mapper.types()) {
+      for (const codec::FieldSchema& field : type.fields) {
+        const codec::FieldSchema* known = schema_.field(type.name, field.name);
+        protects_ |= known != nullptr && !known->rule.none();
+      }
+    }
+    for (const codec::ColumnSchema& column : importer_.mapper.columns()) {
+      const codec::ColumnSchema* known = schema_.column(std::string_view(column.name));
+      protects_ |= known != nullptr && !known->rule.none();
+    }
+    batch_.seal_content = protects_;
   }
 
   Result<void> read_all(Splitter& splitter) {
@@ -112,14 +129,15 @@ class Run {
     return {};
   }
 
-  Result<void> park(const Item& item, std::string_view reason) {
+  Result<void> park(const Item& item, std::string_view why) {
     ++chunk_.parked;
+    const std::string reason = protects_ ? reason_without_values(why) : std::string(why);
     if (report_.rejects.size() < kRejectsMax) {
       report_.rejects.push_back({item.line, item.offset, std::string(reason)});
     }
     if (options_.dry_run) return {};
     return importer_.parking.park(
-        {options_.source, importer_.mapper.format(), item.line, item.offset, reason, item.raw});
+        {options_.source, importer_.mapper.format(), item.line, item.offset, reason, item.raw, protects_});
   }
 
   void count(const ingest::Event& event) {
@@ -141,7 +159,7 @@ class Run {
         if (std::string_view(report_.fills[i].member).substr(7) == column.name) ++report_.fills[i].count;
       }
     }
-    if (report_.samples.size() < kSamplesMax) report_.samples.push_back(event_text(event));
+    if (report_.samples.size() < kSamplesMax && !protects_) report_.samples.push_back(event_text(event));
     if (event.occurred_at) {
       const TimeUs time = *event.occurred_at;
       if (previous_ && time < *previous_) ++report_.out_of_order;
@@ -191,6 +209,7 @@ class Run {
     chunk_ = {};
     chunk_size_ = 0;
     batch_ = ingest::Batch();
+    batch_.seal_content = protects_;
     if (options_.progress) tell();
     return {};
   }
@@ -207,6 +226,7 @@ class Run {
   Resume resume_;
   Report report_;
   size_t builtin_ = 0;
+  bool protects_ = false;
   ingest::Batch batch_;
   codec::Import chunk_;  // the receipt in the making
   size_t chunk_size_ = 0;
@@ -237,6 +257,13 @@ Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, 
                                             std::string(mapper.format()) + " needs " + std::string(name(field.kind))};
         }
       }
+      for (const codec::FieldSchema& field : type.fields) {
+        const codec::FieldSchema* same = schema.field(type.name, field.name);
+        if (same == nullptr || field.rule.none() || field.rule == same->rule) continue;
+        return Error{Code::kConflict, "type '" + type.name + "': field '" + field.name + "' was defined as " +
+                                          text_of(same->rule) + " in this root and stays so; it was to be " +
+                                          text_of(field.rule)};
+      }
       if (merged == *known) continue;
       type = std::move(merged);
     }
@@ -245,7 +272,8 @@ Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, 
   }
   for (const codec::ColumnSchema& column : mapper.columns()) {
     const codec::ColumnSchema* known = schema.column(column.name);
-    if (known != nullptr && known->kind == column.kind) continue;
+    const bool same_rule = known != nullptr && (column.rule.none() || column.rule == known->rule);
+    if (known != nullptr && known->kind == column.kind && same_rule) continue;
     KHIPU_TRY(registry::check_column(schema, column));
     missing.push_back(codec::ColumnStatement{column});
   }

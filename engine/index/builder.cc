@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/base/assert.h"
+#include "engine/codec/protected.h"
 #include "engine/index/columns.h"
 #include "engine/tree/tree.h"
 
@@ -108,8 +109,25 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   terms_.add(word_term(Field::kSource, event.source).view(), row);
   if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
   for (const codec::ColumnValue& value : event.custom) {
-    if (std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) {
+    if (!std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) continue;
+    if (value.value.is_protected()) {
+      KHIPU_TRY(add_protected(value, row));
+    } else {
       terms_.add(column_term(value.column, value.value).view(), row);
+    }
+  }
+  return {};
+}
+
+// Tokens and digests are in the record, so no key is needed to build an index, now or again.
+Result<void> Builder::add_protected(const codec::ColumnValue& column, uint32_t row) {
+  KHIPU_TRY_ASSIGN(const codec::ProtectedValue value, codec::decode_protected(as_bytes(column.value.text)));
+  if (value.kind == codec::Protection::kDigest) terms_.add(digest_term(column.column, value.value).view(), row);
+  for (size_t i = 0; i < value.indexes; ++i) {
+    codec::Token token;
+    for (size_t at = 0; at < value.tokens[i].size(); at += token.size()) {
+      std::memcpy(token.data(), value.tokens[i].data() + at, token.size());
+      terms_.add(token_term(column.column, static_cast<uint8_t>(i), token).view(), row);
     }
   }
   return {};

@@ -32,6 +32,8 @@ class Builder {
   void add_entity(Field field, Row entity, uint32_t row);
   void add_code(Field field, uint8_t code, uint32_t row);
 
+  Result<void> add_protected(const codec::ColumnValue& column, uint32_t row);
+
   Header header_;
   std::vector<uint32_t> indexed_columns_;
   std::vector<int64_t> times_, recorded_, offsets_;

@@ -80,6 +80,25 @@ Term column_term(uint32_t column, const codec::Value& value) {
   return term;
 }
 
+Term digest_term(uint32_t column, Bytes digest) {
+  Term term;
+  put(term, static_cast<uint8_t>(Field::kColumn));
+  put_be(term, column);
+  put(term, 'd');
+  put_text(term, as_text(digest), kTextKeySizeMax);
+  return term;
+}
+
+Term token_term(uint32_t column, uint8_t index, const codec::Token& token) {
+  Term term;
+  put(term, static_cast<uint8_t>(Field::kColumn));
+  put_be(term, column);
+  put(term, 'x');
+  put(term, index);
+  put_text(term, as_text(token), token.size());
+  return term;
+}
+
 std::array<uint8_t, kHeaderSize> encode_header(const Header& header) {
   std::array<uint8_t, kHeaderSize> bytes{};
   std::copy(kMagic.begin(), kMagic.end(), bytes.begin());

@@ -12,7 +12,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
-#include "engine/codec/record.h"
+#include "engine/codec/protected.h"
 
 namespace khipu::index {
 
@@ -38,6 +38,7 @@ enum class Field : uint8_t {
   kSource = 6,       // text, also the empty one
   kUrl = 7,          // the beginning of a url that is not empty
   kColumn = 8,       // column id, big-endian u32; 't' text | 'j' json | 'n' number as a double's bits, big-endian
+                     // | 'd' digest | 'x' number of the blind index, one byte, and one of its tokens
 };
 
 struct Term {
@@ -47,9 +48,11 @@ struct Term {
   Bytes view() const { return {bytes.data(), size}; }
 };
 Term entity_term(Field field, Row entity);
-Term word_term(Field field, std::string_view word);  // kAction, kSource, kUrl
-Term code_term(Field field, uint8_t code);           // kActionClass, kOutcome
-Term column_term(uint32_t column, const codec::Value& value);
+Term word_term(Field field, std::string_view word);            // kAction, kSource, kUrl
+Term code_term(Field field, uint8_t code);                     // kActionClass, kOutcome
+Term column_term(uint32_t column, const codec::Value& value);  // not of a protected value
+Term digest_term(uint32_t column, Bytes digest);
+Term token_term(uint32_t column, uint8_t index, const codec::Token& token);
 
 // Where the parts of a file begin; each ends where the next one begins.
 enum Section : size_t {

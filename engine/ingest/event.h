@@ -35,6 +35,7 @@ struct EntityInput {
   std::string_view id;
   std::span<const FieldInput> fields;
   bool deleted = false;
+  const Uid* uid = nullptr;  // from protect.h: a version made of these fields bears it, for they were sealed for it
 };
 
 struct ColumnInput {
@@ -67,6 +68,8 @@ struct Event {
   codec::ContentKind content_kind = codec::ContentKind::kNone;
   Bytes content;  // verbatim; JSON content is one valid JSON text
   std::span<const ColumnInput> custom;
+  const Uid* uid = nullptr;     // from protect.h, as with entities
+  codec::SealedContent sealed;  // from protect.h: content and source_ip, which are empty then
 };
 
 // Events that are committed together: all or none, with consecutive seqs. Owns every byte its events view.
@@ -101,6 +104,7 @@ class Batch {
   std::vector<IdempotencyKey> event_keys;     // one an event, or empty
   std::vector<codec::Statement> statements;   // TYPE, COLUMN, IMPORT: committed in the same commit, before events
   std::vector<codec::AccessRecord> accesses;  // reads to record; uid and recorded_at are the writer's to give
+  bool seal_content = false;                  // what was made of the events' content is protected, so the content is
 
  private:
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;

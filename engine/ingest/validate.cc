@@ -131,11 +131,6 @@ class Checker {
     if (known == type.fields.end()) return unknown_field(type, field);
     if (repeated(fields, index)) return invalid("named twice");
     if (field.remove) return {};
-    if (known->protection != codec::Protection::kNone) {
-      // P7: a field that is to be protected is never stored in the clear instead.
-      return Error{Code::kUnsupported, "the field is protected (" + std::string(name(known->protection)) +
-                                           ") and this build cannot protect it; it is not stored in the clear"};
-    }
     return value(field.value, known->kind);
   }
 
@@ -148,6 +143,7 @@ class Checker {
   }
 
   Result<void> value(const Value& value, codec::ValueKind kind) {
+    if (value.is_protected()) return invalid("values come in the clear: the writer protects them");
     size_ += value.text.size();
     if (value.schema_kind() != kind) {
       return invalid("expected " + std::string(name(kind)) + ", got " + std::string(name(value.schema_kind())));

@@ -23,7 +23,9 @@ void put_value(CborWriter& to, const Value& value) {
     case Value::Kind::kInteger: return to.integer(value.integer);
     case Value::Kind::kUnsigned: return to.unsigned_integer(value.unsigned_integer);
     case Value::Kind::kReal: return to.real(value.real);
+    case Value::Kind::kProtected: break;  // the writer's to make, never a producer's
   }
+  KHIPU_ASSERT(false);
 }
 
 void put_entity(CborWriter& to, const EntityInput& entity) {
@@ -126,12 +128,13 @@ void put_statements(CborWriter& to, const std::vector<codec::Statement>& stateme
   for (const codec::Statement& statement : statements) {
     const codec::ColumnSchema* column = unnumbered(statement);
     if (column == nullptr) continue;
-    to.array(5);
+    to.array(column->rule == codec::Rule{} ? 5 : 6);
     to.text(column->name);
     to.unsigned_integer(static_cast<uint64_t>(column->kind));
     to.boolean(column->indexed);
     to.boolean(column->required);
     to.integer(column->required_since_us);
+    if (column->rule != codec::Rule{}) to.text(codec::text_of(column->rule));
   }
 }
 
@@ -167,6 +170,11 @@ class Decoder {
         case 3: KHIPU_TRY(read_keys()); break;
         case 4: KHIPU_TRY(read_statements()); break;
         case 5: KHIPU_TRY(read_columns()); break;
+        case 6: {
+          KHIPU_TRY_ASSIGN(batch_.seal_content, from_.boolean());
+          if (!batch_.seal_content) return from_.fail("a flag that is false is left out");
+          break;
+        }
         default: return from_.fail("unknown member of a batch");
       }
     }
@@ -363,7 +371,10 @@ class Decoder {
     if (count == 0) return from_.fail("an empty member is left out");
     for (uint64_t i = 0; i < count; ++i) {
       codec::ColumnSchema column;
-      KHIPU_TRY(exactly(5, "a column is [name, kind, indexed, required, required_since]"));
+      KHIPU_TRY_ASSIGN(const uint64_t parts, from_.array());
+      if (parts != 5 && parts != 6) {
+        return from_.fail("a column is [name, kind, indexed, required, required_since] or these and its rule");
+      }
       KHIPU_TRY_ASSIGN(const std::string_view name, from_.text());
       column.name = name;
       KHIPU_TRY_ASSIGN(const uint64_t kind, from_.unsigned_integer());
@@ -373,6 +384,12 @@ class Decoder {
       KHIPU_TRY_ASSIGN(column.indexed, from_.boolean());
       KHIPU_TRY_ASSIGN(column.required, from_.boolean());
       KHIPU_TRY_ASSIGN(column.required_since_us, from_.integer());
+      if (parts == 6) {
+        KHIPU_TRY_ASSIGN(const std::string_view words, from_.text());
+        const std::optional<codec::Rule> rule = codec::rule(words);
+        if (!rule || *rule == codec::Rule{}) return from_.fail(codec::kRuleWords);
+        column.rule = *rule;
+      }
       batch_.statements.push_back(codec::ColumnStatement{std::move(column)});
     }
     return {};
@@ -392,7 +409,7 @@ Buffer encode_batch(const Batch& batch) {
   const auto columns = static_cast<size_t>(std::count_if(batch.statements.begin(), batch.statements.end(),
                                                          [](const auto& one) { return unnumbered(one) != nullptr; }));
   to.map(2 + uint64_t{batch.key.has_value()} + uint64_t{!batch.event_keys.empty()} +
-         uint64_t{batch.statements.size() > columns} + uint64_t{columns > 0});
+         uint64_t{batch.statements.size() > columns} + uint64_t{columns > 0} + uint64_t{batch.seal_content});
   to.unsigned_integer(0);
   to.unsigned_integer(kVersion);
   to.unsigned_integer(1);
@@ -408,6 +425,10 @@ Buffer encode_batch(const Batch& batch) {
     for (const IdempotencyKey& key : batch.event_keys) put_key(to, key);
   }
   put_statements(to, batch.statements, columns);
+  if (batch.seal_content) {
+    to.unsigned_integer(6);
+    to.boolean(true);
+  }
   return bytes;
 }
 

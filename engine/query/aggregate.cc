@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/query/engine.h"
+#include "engine/query/fields.h"
 #include "engine/query/pass.h"
 #include "engine/query/tally.h"
 
@@ -345,6 +346,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
   EventPage page;
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, filter, out.as_of, page));
   out.applied = std::move(page.applied);
+  redact(out.applied, snapshot->schema());
   out.applied.from = request.filter.from;
   out.coverage = page.coverage;
   out.notes = std::move(page.notes);

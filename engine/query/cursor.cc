@@ -1,6 +1,9 @@
 #include "engine/query/cursor.h"
 
+#include <algorithm>
+
 #include "engine/codec/cbor.h"
+#include "engine/crypto/aead.h"
 #include "engine/crypto/hash.h"
 
 namespace khipu::query {
@@ -9,8 +12,8 @@ namespace {
 using codec::CborReader;
 using codec::CborWriter;
 
-constexpr std::string_view kPrefix = "a1.";
-constexpr size_t kTagSize = 16;
+constexpr std::string_view kPrefix = "a2.";
+constexpr size_t kOverhead = crypto::kAeadNonceSize + crypto::kAeadTagSize;
 constexpr size_t kTextSizeMax = 128 << 10;
 constexpr uint64_t kEventKind = 1;
 constexpr uint64_t kHistoryKind = 2;
@@ -109,22 +112,31 @@ Hash CursorSealer::digest(std::string_view label, Bytes bytes) const {
   return crypto::blake2b_keyed(key_, label, {bytes});
 }
 
+// Encrypted, because a filter may hold what was searched for in a protected field. The nonce is a keyed hash of the
+// payload: equal cursors are equal texts, and no two payloads share one.
 std::string CursorSealer::seal_payload(Bytes payload) const {
-  Buffer sealed(payload.begin(), payload.end());
-  const Hash tag = digest("khipu-cursor-v1", payload);
-  append(sealed, Bytes(tag).first(kTagSize));
+  const Hash key = digest("khipu-cursor-v2-key", {}), hash = digest("khipu-cursor-v2-nonce", payload);
+  const Bytes nonce = Bytes(hash).first(crypto::kAeadNonceSize);
+  Buffer sealed(nonce.begin(), nonce.end());
+  sealed.resize(payload.size() + kOverhead);
+  crypto::aead_seal(key, nonce, as_bytes(kPrefix), payload, std::span(sealed).subspan(crypto::kAeadNonceSize));
   return std::string(kPrefix) + to_url_text(sealed);
 }
 
 Answer<Buffer> CursorSealer::open_payload(std::string_view text) const {
   if (!text.starts_with(kPrefix) || text.size() > kTextSizeMax) return invalid();
   std::optional<Buffer> sealed = from_url_text(text.substr(kPrefix.size()));
-  if (!sealed || sealed->size() <= kTagSize) return invalid();
-  const Bytes payload = Bytes(*sealed).first(sealed->size() - kTagSize);
-  const Hash tag = digest("khipu-cursor-v1", payload);
-  if (!crypto::equal_constant_time(Bytes(tag).first(kTagSize), Bytes(*sealed).last(kTagSize))) return invalid();
-  sealed->resize(payload.size());
-  return std::move(*sealed);
+  if (!sealed || sealed->size() <= kOverhead) return invalid();
+  const Hash key = digest("khipu-cursor-v2-key", {});
+  Buffer payload(sealed->size() - kOverhead);
+  const Bytes nonce = Bytes(*sealed).first(crypto::kAeadNonceSize);
+  if (!crypto::aead_open(key, nonce, as_bytes(kPrefix), Bytes(*sealed).subspan(crypto::kAeadNonceSize), payload)) {
+    return invalid();
+  }
+  // One cursor, one text.
+  const Hash hash = digest("khipu-cursor-v2-nonce", payload);
+  if (!std::equal(nonce.begin(), nonce.end(), hash.begin())) return invalid();
+  return payload;
 }
 
 std::string CursorSealer::seal(const EventCursor& cursor) const {

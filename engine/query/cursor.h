@@ -1,6 +1,6 @@
-// A place in an answer as opaque text that only its maker can make: "a1." base64url(payload | tag). The tag is 16 bytes
-// of BLAKE2b keyed with the cursor key; the payload is a CBOR array, never on disk. Not secret: it repeats the
-// question.
+// A place in an answer as opaque text that only its maker can make: "a2." base64url(nonce | ciphertext | tag),
+// XChaCha20-Poly1305 under a key made from the cursor key, the prefix as associated data; the payload is a CBOR array,
+// never on disk. It repeats the question, and so what was searched for in a protected field: nobody else reads it.
 //
 // Bound to the question, the order, the caller and the size of the log, so that holding a cursor is no right in itself
 // and a later page is cut at the same size as the first.

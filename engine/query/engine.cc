@@ -4,6 +4,7 @@
 
 #include "engine/base/time.h"
 #include "engine/query/facts_cache.h"
+#include "engine/query/fields.h"
 #include "engine/query/record_reader.h"
 
 namespace khipu::query {
@@ -13,19 +14,23 @@ constexpr uint32_t kAroundMax = 100;
 
 }  // namespace
 
-Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope)
+Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope,
+               std::shared_ptr<const FieldReader> fields)
     : store_(store),
       now_(std::move(now)),
       cursor_key_(cursor_key),
       cursors_(cursor_key),
       scope_(scope.is_everything() ? nullptr : std::make_unique<ScopeView>(std::move(scope))),
-      entities_(scope_.get()),
+      fields_(std::move(fields)),
+      entities_(scope_.get(), fields_.get()),
       facts_(std::make_unique<FactsCache>()) {}
 Engine::~Engine() = default;
 
 std::unique_ptr<Engine> Engine::scoped(Scope scope) const {
-  return std::make_unique<Engine>(store_, now_, cursor_key_, std::move(scope));
+  return std::make_unique<Engine>(store_, now_, cursor_key_, std::move(scope), fields_);
 }
+
+bool Engine::can_open() const { return fields_ != nullptr && fields_->can_open(); }
 
 // Out of scope, or unreadable for one whose scope cannot be told: as if it were not there.
 Result<bool> Engine::may_see(const snapshot::Snapshot& snapshot, Row seq) const {
@@ -35,7 +40,7 @@ Result<bool> Engine::may_see(const snapshot::Snapshot& snapshot, Row seq) const 
   return record.intact && codec::decode_event(record.payload, event).ok() && scope_->holds(event);
 }
 
-Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
+Answer<EventDetail> Engine::event(Row seq, uint32_t around, Opens opens) {
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
   EventDetail detail;
   detail.server_time = now_();
@@ -62,8 +67,9 @@ Answer<EventDetail> Engine::event(Row seq, uint32_t around) {
     return QueryError("NOT_FOUND", "seq", digits, "No event of this seq lies within what this caller may see.");
   around = std::min(around, kAroundMax);
   Findings findings;
+  RecordReader opener(*snapshot, detail.as_of.registry_size, findings, fields_.get(), opens);
+  KHIPU_TRY_ASSIGN(detail.event, opener.event(seq));
   RecordReader reader(*snapshot, detail.as_of.registry_size, findings);
-  KHIPU_TRY_ASSIGN(detail.event, reader.event(seq));
   const uint64_t from = std::max(first.value, seq.value - std::min<uint64_t>(seq.value, around));
   const uint64_t to = std::min(detail.as_of.tree_size, seq.value + 1 + around);
   for (uint64_t row = from; row < to; ++row) {

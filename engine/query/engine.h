@@ -15,6 +15,7 @@
 #include "engine/query/coverage.h"
 #include "engine/query/cursor.h"
 #include "engine/query/entities.h"
+#include "engine/query/fields.h"
 #include "engine/query/filter.h"
 #include "engine/query/find.h"
 #include "engine/query/log_coverage.h"
@@ -37,6 +38,7 @@ struct EventRequest {
   std::string caller;   // who asks; a cursor is good for nobody else
   std::string context;  // kept in the cursor and handed back (tz, detail, ...); at most 1,024 bytes
   uint32_t limit = 25;  // rows of a page; 0: only the total
+  bool opens = false;   // sealed values are shown in the clear where a key that is held opens them
   // Called with each row in order before it goes on the page; false ends the page before it. The first row always goes.
   std::function<bool(const EventRow&)> fits;
   std::stop_token stop;  // looked at now and then: CANCELLED
@@ -49,6 +51,7 @@ struct HistoryRequest {
   Axis axis = Axis::kOccurred;      // what from, to and at count on
   std::vector<std::string> fields;  // only changes of these, and versions that change one; empty: all
   uint32_t limit = 50;
+  bool opens = false;  // as of events
   std::string cursor, caller;
   std::stop_token stop;
 };
@@ -59,7 +62,9 @@ class Engine {
   using Now = std::function<TimeUs()>;
   // `store` is borrowed and outlives the engine. `now`: the wall clock, for server_time. `cursor_key`: who has it can
   // make cursors.
-  Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope = {});
+  // `fields`: the keys of protected fields that this process holds.
+  Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope = {},
+         std::shared_ptr<const FieldReader> fields = nullptr);
   ~Engine();
   // The same log for a caller who may see a part of it: every answer is as if the rest were not there (scope.h).
   std::unique_ptr<Engine> scoped(Scope scope) const;
@@ -72,9 +77,12 @@ class Engine {
   Answer<std::string> context_of(const EventRequest& request);
   // All that match, in order, without a page's bounds; `visit` returns false to stop. rows of the page stay empty.
   Answer<EventPage> each_event(const Filter& filter, const Order& order,
-                               const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop = {});
-  // NOT_YET, PURGED. `around`: neighbours on each side.
-  Answer<EventDetail> event(Row seq, uint32_t around = 0);
+                               const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop = {},
+                               bool opens = false);
+  // Does it hold a key that opens sealed values? What the calls below show of them in the clear is up to the caller.
+  bool can_open() const;
+  // NOT_YET, PURGED. `around`: neighbours on each side. `opens`: sealed values of the event itself are opened.
+  Answer<EventDetail> event(Row seq, uint32_t around = 0, Opens opens = {});
   Answer<History> history(const HistoryRequest& request);
   Answer<Facts> describe(const std::stop_token& stop = {});
   // INVALID_ARGUMENT, UNKNOWN_FIELD, TOO_MANY_GROUPS besides what a filter may get wrong.
@@ -107,6 +115,7 @@ class Engine {
   std::array<uint8_t, 32> cursor_key_;
   CursorSealer cursors_;
   std::unique_ptr<ScopeView> scope_;  // nullptr: everything
+  std::shared_ptr<const FieldReader> fields_;
   Entities entities_;
   CoverageKeeper coverage_;
   std::unique_ptr<FactsCache> facts_;

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "engine/base/fold.h"
+#include "engine/query/fields.h"
 #include "engine/query/near.h"
 
 namespace khipu::query {
@@ -43,10 +44,7 @@ Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& 
     return error;
   }
   QueryError unsupported("UNSUPPORTED_MATCH", argument + ".match", name(matcher.match), "");
-  if (field->protection != codec::Protection::kNone) {
-    unsupported.hint = "That field is protected: this reader holds no key to search it with.";
-    return unsupported;
-  }
+  if (!field->rule.none()) return {};  // FieldReader judges
   if (field->kind == codec::ValueKind::kNumber && matcher.match != Match::kExact) {
     unsupported.hint = "That field is a number: exact only.";
     unsupported.allowed = {"exact"};
@@ -234,8 +232,13 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
 }
 
 Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uint64_t size,
-                                         const EntityMatcher& matcher, std::string_view argument) const {
+                                         const EntityMatcher& matcher, std::string_view argument,
+                                         bool& candidates) const {
   KHIPU_TRY(check_matcher(snapshot.schema(), matcher, std::string(argument)));
+  const codec::FieldSchema* schema = snapshot.schema().field(matcher.type, matcher.field);
+  if (matcher.field != "id" && schema != nullptr && !schema->rule.none()) {
+    return match_protected(snapshot, size, matcher, *schema, std::string(argument), candidates);
+  }
   const std::string folded = fold(matcher.value);
   const std::optional<codec::Value> number = number_from_text(matcher.value);
   const auto fits = [&](const codec::VersionRecord& version) {
@@ -254,6 +257,55 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
     if (fits(version)) found.push_back(entity.entity);
   };
   KHIPU_TRY(each_version(snapshot, size, look));
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+// By tokens and digests, then by plaintext where a key opens it.
+Answer<std::vector<Row>> Entities::match_protected(const snapshot::Snapshot& snapshot, uint64_t size,
+                                                   const EntityMatcher& matcher, const codec::FieldSchema& field,
+                                                   const std::string& argument, bool& candidates) const {
+  static const FieldReader kNobody(std::nullopt, nullptr);
+  const FieldReader& reader = fields_ != nullptr ? *fields_ : kNobody;
+  const protect::FieldName name{snapshot.schema().type(matcher.type)->name, field.name};
+  KHIPU_TRY_ASSIGN(const FieldProbe probe, reader.probe(snapshot, name, field.kind, field.rule, matcher.match,
+                                                        matcher.value, argument + ".match"));
+  struct Hit {
+    Row entity, row;
+  };
+  std::vector<Hit> hits;
+  const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
+    if (version.type != matcher.type) return;
+    if (matcher.current_only && (row != entity.newest || version.deleted)) return;
+    for (const codec::NamedValue& have : version.fields) {
+      if (have.name != matcher.field || !have.value.is_protected()) continue;
+      const auto value = codec::decode_protected(as_bytes(have.value.text));
+      if (value.ok() && probe.found_in(*value)) hits.push_back({entity.entity, row});
+    }
+  };
+  KHIPU_TRY(each_version(snapshot, size, look));
+  std::vector<Row> found;
+  for (const Hit& hit : hits) {
+    std::optional<bool> is_it = probe.decides ? std::optional(true) : std::nullopt;
+    const auto record = probe.decides ? Result<snapshot::CheckedRecord>(Error{Code::kNotFound, ""})
+                                      : snapshot.record(TableId::kRegistry, hit.row);
+    codec::VersionRecord version;
+    if (record.ok() && record->intact && codec::decode_version(record->payload, version).ok()) {
+      for (const codec::NamedValue& have : version.fields) {
+        if (have.name != matcher.field || !have.value.is_protected()) continue;
+        const auto value = codec::decode_protected(as_bytes(have.value.text));
+        if (!value.ok()) continue;
+        const Result<Uid> uid = uid_of_value(snapshot, version, *value);
+        if (!uid.ok()) continue;
+        const protect::FieldPlace place{snapshot.genesis().root_id, name, version.id, field.kind, *uid};
+        is_it = reader.confirm(snapshot, probe, place, value->value);
+      }
+    }
+    if (is_it == false) continue;
+    candidates |= !is_it;
+    found.push_back(hit.entity);
+  }
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

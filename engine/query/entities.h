@@ -18,6 +18,8 @@
 
 namespace khipu::query {
 
+class FieldReader;
+
 // Registry rows of one entity's versions, ascending: the first names the entity.
 using VersionRows = std::vector<Row>;
 
@@ -32,8 +34,10 @@ struct ResolvedEntity {
 class Entities {
  public:
   // `scope`: only the versions it shows are known to look-ups; borrowed, nullptr: all.
-  explicit Entities(ScopeView* scope = nullptr) : scope_(scope) {}
+  // `fields`: who can search and open protected fields; borrowed, nullptr: nobody.
+  explicit Entities(ScopeView* scope = nullptr, const FieldReader* fields = nullptr) : scope_(scope), fields_(fields) {}
   ScopeView* scope() const { return scope_; }
+  const FieldReader* fields() const { return fields_; }
   // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
   Result<void> extend(const snapshot::Snapshot& snapshot);
 
@@ -47,9 +51,10 @@ class Entities {
   // nullopt: nobody. AMBIGUOUS_ENTITY lists refs, UNKNOWN_TYPE when it looks like a ref of a type that is not there.
   Answer<std::optional<ResolvedEntity>> resolve(const snapshot::Snapshot& snapshot, uint64_t size,
                                                 std::string_view text, std::string_view argument) const;
-  // Entities a matcher meets, ascending. UNKNOWN_TYPE, UNKNOWN_FIELD, UNSUPPORTED_MATCH.
+  // Entities a matcher meets, ascending. UNKNOWN_TYPE, UNKNOWN_FIELD, UNSUPPORTED_MATCH. `candidates`: some of them by
+  // a blind index alone, which no key here could confirm.
   Answer<std::vector<Row>> match(const snapshot::Snapshot& snapshot, uint64_t size, const EntityMatcher& matcher,
-                                 std::string_view argument) const;
+                                 std::string_view argument, bool& candidates) const;
   Result<std::vector<FoundEntity>> find(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
                                         bool prefix, uint32_t limit) const;
 
@@ -74,7 +79,12 @@ class Entities {
   // The entry's rows below `size` that may be seen.
   VersionRows visible(const Entry& entry, uint64_t size) const;
 
+  Answer<std::vector<Row>> match_protected(const snapshot::Snapshot& snapshot, uint64_t size,
+                                           const EntityMatcher& matcher, const codec::FieldSchema& field,
+                                           const std::string& argument, bool& candidates) const;
+
   ScopeView* const scope_;
+  const FieldReader* const fields_;
   mutable std::shared_mutex mutex_;  // guards the members below
   uint64_t size_ = 0;                // registry rows read
   NameTable names_;

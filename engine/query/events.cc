@@ -182,7 +182,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   page.total_is_lower_bound = place.total_is_lower_bound;
   page.scanned = pass.scanned;
 
-  RecordReader reader(*snapshot, place.as_of.registry_size, findings);
+  RecordReader reader(*snapshot, place.as_of.registry_size, findings, request.opens ? fields_.get() : nullptr);
   const std::vector<Place> places = first.take();
   size_t done = 0;
   for (; done < places.size() && done < request.limit; ++done) {
@@ -202,6 +202,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
     place.question.filter = page.applied;
     page.cursor = cursors_.seal(place);
   }
+  redact(page.applied, snapshot->schema());  // behind the cursor, which is encrypted
   if (order.by == OrderBy::kSeq && !time_ordered(page.rows, order.descending)) {
     page.notes.push_back(
         {"NOT_TIME_ORDERED", "Rows are in the order they were recorded, which is not that of their times.", ""});
@@ -227,7 +228,8 @@ Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter
 }
 
 Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
-                                     const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop) {
+                                     const std::function<bool(const EventRow&)>& visit, const std::stop_token& stop,
+                                     bool opens) {
   KHIPU_TRY(check_filter(filter));
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
   EventPage page;
@@ -237,7 +239,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, filter, page.as_of, page));
 
   Findings findings;
-  RecordReader reader(*snapshot, page.as_of.registry_size, findings);
+  RecordReader reader(*snapshot, page.as_of.registry_size, findings, opens ? fields_.get() : nullptr);
   Pass pass(*snapshot, matcher, page.as_of.tree_size, order.descending, stop, findings);
   Result<void> failed;
   const auto show = [&](Row seq) {
@@ -269,6 +271,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
   page.coverage.complete = page.coverage.complete && !pass.damage && page.unshown == 0;
   page.findings = findings.list();
   page.findings_total = findings.total();
+  redact(page.applied, snapshot->schema());
   return page;
 }
 

@@ -203,6 +203,12 @@ std::string OwnedValue::as_text() const {
       }
       return buffer;
     }
+    case codec::Value::Kind::kProtected: {
+      const Withheld told = withheld(*this);
+      std::string words = "(" + std::string(codec::name(told.protection));
+      if (told.size_class > 0) words += ", up to " + std::to_string(told.size_class) + " bytes";
+      return words + ")";
+    }
     case codec::Value::Kind::kText:
     case codec::Value::Kind::kJson: break;
   }

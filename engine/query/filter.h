@@ -29,9 +29,18 @@ struct OwnedValue {
   explicit OwnedValue(const codec::Value& value);
   codec::Value view() const { return {kind, text, integer, unsigned_integer, real}; }  // borrows from this
   // The text itself, verbatim JSON, or the number in decimal.
+  // Of a protected one: "(sealed, up to 32 bytes)".
   std::string as_text() const;
   bool operator==(const OwnedValue&) const = default;
 };
+// What may be told of a protected value without its key: how it is protected, and its size to the next class.
+struct Withheld {
+  codec::Protection protection = codec::Protection::kNone;
+  uint64_t size_class = 0;  // bytes of the padded plaintext; 0 for a digest, which has no size
+};
+Withheld withheld(const OwnedValue& value);
+// The same value as far as can be seen: of protected ones, the fingerprints.
+bool same_value(const OwnedValue& a, const OwnedValue& b);
 struct NamedOwnedValue {
   std::string name;
   OwnedValue value;

@@ -25,7 +25,7 @@ std::vector<FieldChange> differences(const std::vector<NamedOwnedValue>& before,
   std::vector<FieldChange> changes;
   for (const NamedOwnedValue& field : after) {
     const OwnedValue* old = find(before, field.name);
-    if (!asked(fields, field.name) || (old != nullptr && *old == field.value)) continue;
+    if (!asked(fields, field.name) || (old != nullptr && same_value(*old, field.value))) continue;
     changes.push_back({field.name, old == nullptr ? std::nullopt : std::optional(*old), field.value});
   }
   for (const NamedOwnedValue& field : before) {
@@ -116,7 +116,7 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   }
 
   Findings findings;
-  RecordReader reader(*snapshot, size, findings);
+  RecordReader reader(*snapshot, size, findings, request.opens ? fields_.get() : nullptr);
   const auto time_of = [&](const auto& version) {
     return request.axis == Axis::kOccurred ? version.time : version.recorded_at;
   };

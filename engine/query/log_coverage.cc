@@ -6,6 +6,7 @@
 
 #include "engine/query/buckets.h"
 #include "engine/query/engine.h"
+#include "engine/query/fields.h"
 #include "engine/query/pass.h"
 #include "engine/query/source_tally.h"
 
@@ -67,6 +68,7 @@ Answer<LogCoverage> Engine::log_coverage(const LogCoverageRequest& request) {
   EventPage page;
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, filter, out.as_of, page));
   out.applied = std::move(page.applied);
+  redact(out.applied, snapshot->schema());
   out.coverage = page.coverage;
   out.notes = std::move(page.notes);
   read_statements(*snapshot, out);

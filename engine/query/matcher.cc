@@ -20,10 +20,12 @@ bool any_target(const std::vector<Row>& entity, const codec::EventRecord& event)
 bool listed(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
-bool equal_column(const codec::EventRecord& event, uint32_t column, const OwnedValue& value) {
-  return std::any_of(event.custom.begin(), event.custom.end(), [&](const codec::ColumnValue& have) {
-    return have.column == column && equal_values(have.value, value.view());
-  });
+
+Note candidates_note(const std::string& argument) {
+  return {"CANDIDATES",
+          "Matched by blind index alone: this reader holds no decrypt key to confirm " + argument +
+              ", so some of these may only look alike.",
+          ""};
 }
 
 QueryError unknown_word(std::string_view argument, std::string_view word, std::vector<std::string> allowed) {
@@ -58,8 +60,14 @@ struct Matcher::Compiler {
   }
 
   Answer<Entity> match(const EntityMatcher& matcher, const std::string& argument) {
-    KHIPU_TRY_ASSIGN(Entity found, entities.match(snapshot, size, matcher, argument));
-    if (found.empty()) notes.push_back({"UNKNOWN_ENTITY", "No entity meets " + argument + ".", matcher.value});
+    bool candidates = false;
+    KHIPU_TRY_ASSIGN(Entity found, entities.match(snapshot, size, matcher, argument, candidates));
+    const codec::FieldSchema* field = snapshot.schema().field(matcher.type, matcher.field);
+    const bool secret = field != nullptr && !field->rule.none();
+    if (found.empty()) {
+      notes.push_back({"UNKNOWN_ENTITY", "No entity meets " + argument + ".", secret ? "" : matcher.value});
+    }
+    if (candidates) notes.push_back(candidates_note(argument));
     return found;
   }
 
@@ -130,6 +138,21 @@ struct Matcher::Compiler {
     return bits;
   }
 
+  // Equal to the value, as far as the column's indexes and the keys held can tell.
+  Answer<Column> protected_column(const codec::ColumnSchema& schema, const NamedOwnedValue& value,
+                                  const std::string& argument) const {
+    static const FieldReader kNobody(std::nullopt, nullptr);
+    const FieldReader* reader = entities.fields() != nullptr ? entities.fields() : &kNobody;
+    KHIPU_TRY_ASSIGN(FieldProbe probe, reader->probe(snapshot, {protect::kColumnType, schema.name}, schema.kind,
+                                                     schema.rule, Match::kExact, value.value.as_text(), argument));
+    if (!probe.decides && !reader->can_open()) notes.push_back(candidates_note(argument));
+    Column column{schema.id, {}, schema.indexed};
+    column.probe = std::make_shared<const FieldProbe>(std::move(probe));
+    column.reader = reader;
+    column.snapshot = &snapshot;
+    return column;
+  }
+
   Answer<Column> custom(NamedOwnedValue& value) const {
     const std::string argument = prefix + "custom." + value.name.substr(0, 64);
     const codec::ColumnSchema* column = snapshot.schema().column(value.name);
@@ -139,6 +162,7 @@ struct Matcher::Compiler {
       error.did_you_mean = nearest(value.name, error.allowed);
       return error;
     }
+    if (!column->rule.none()) return protected_column(*column, value, argument);
     if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value, column->indexed};
     // Hosts and shells give everything as text.
     if (column->kind == codec::ValueKind::kNumber && value.value.kind == codec::Value::Kind::kText) {
@@ -155,6 +179,20 @@ struct Matcher::Compiler {
     return QueryError("UNKNOWN_VALUE", argument, value.value.as_text(), "That column is a number: give it in decimal.");
   }
 };
+
+bool Matcher::equal_column(const codec::EventRecord& event, const Column& column) {
+  for (const codec::ColumnValue& have : event.custom) {
+    if (have.column != column.id) continue;
+    if (!column.probe) return equal_values(have.value, column.value.view());
+    if (!have.value.is_protected()) return false;
+    const auto value = codec::decode_protected(as_bytes(have.value.text));
+    if (!value.ok() || !column.probe->found_in(*value)) return false;
+    const protect::FieldPlace place{
+        column.snapshot->genesis().root_id, column.probe->name, {}, column.probe->kind, event.uid};
+    return column.reader->confirm(*column.snapshot, *column.probe, place, value->value).value_or(true);
+  }
+  return false;
+}
 
 bool Matcher::needs_entities(const Filter& filter) {
   const auto named = [](const Conditions& c) {
@@ -178,6 +216,9 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
   KHIPU_TRY_ASSIGN(matcher.where_, (Compiler{snapshot, entities, registry_size, notes, ""}.compile(applied.where)));
   KHIPU_TRY_ASSIGN(matcher.where_not_,
                    (Compiler{snapshot, entities, registry_size, notes, "not."}.compile(applied.where_not)));
+  if ((!applied.where.text.empty() || !applied.where_not.text.empty()) && snapshot.schema().protects()) {
+    notes.push_back({"SEALED_CONTENT", "Content that is sealed is not searched for text.", ""});
+  }
   const auto nobody = [](const Entity& entity) { return entity.empty(); };
   matcher.never_ = std::any_of(matcher.where_.actors.begin(), matcher.where_.actors.end(), nobody) ||
                    std::any_of(matcher.where_.targets.begin(), matcher.where_.targets.end(), nobody);
@@ -206,7 +247,7 @@ bool Matcher::meets(const codec::EventRecord& event) const {
     if (!any_target(target, event)) return false;
   }
   for (const Column& column : c.custom) {
-    if (!equal_column(event, column.id, column.value)) return false;
+    if (!equal_column(event, column)) return false;
   }
   if (hours_ && !hours_->outside(on_occurred_ ? event.occurred_at : event.recorded_at)) return false;
   return c.text.empty() || contains_folded(as_text(event.content), c.text);
@@ -225,7 +266,7 @@ bool Matcher::excluded(const codec::EventRecord& event) const {
     if (any_target(target, event)) return true;
   }
   for (const Column& column : c.custom) {
-    if (equal_column(event, column.id, column.value)) return true;
+    if (equal_column(event, column)) return true;
   }
   return !c.text.empty() && contains_folded(as_text(event.content), c.text);
 }

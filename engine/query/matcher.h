@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/query/entities.h"
+#include "engine/query/fields.h"
 #include "engine/query/filter.h"
 #include "engine/query/plan.h"
 #include "engine/query/rows.h"
@@ -36,6 +37,10 @@ class Matcher {
     uint32_t id = 0;
     OwnedValue value;
     bool indexed = false;
+    // Of a protected column, instead of the value; what is borrowed outlives the matcher.
+    std::shared_ptr<const FieldProbe> probe = nullptr;
+    const FieldReader* reader = nullptr;
+    const snapshot::Snapshot* snapshot = nullptr;
   };
   struct Compiled {
     std::vector<Entity> actors;   // `where`: the actor is in each of them; `where_not`: in none
@@ -47,6 +52,9 @@ class Matcher {
     std::string text;  // folded
   };
   struct Compiler;
+  static bool equal_column(const codec::EventRecord& event, const Column& column);
+  static std::vector<index::Term> terms_of(const Column& column);
+  static bool index_decides(const Column& column) { return column.indexed && (!column.probe || column.probe->decides); }
   bool meets(const codec::EventRecord& event) const;
   bool excluded(const codec::EventRecord& event) const;
 

@@ -19,6 +19,18 @@ std::vector<index::Term> codes(index::Field field, uint32_t bits) {
 
 }  // namespace
 
+std::vector<index::Term> Matcher::terms_of(const Column& column) {
+  if (!column.probe) return {index::column_term(column.id, column.value.view())};
+  std::vector<index::Term> terms;
+  for (const auto& digest : column.probe->digests) terms.push_back(index::digest_term(column.id, digest));
+  if (!terms.empty()) return terms;
+  // The first list alone, where there are more: the others only narrow it further, which the records do.
+  for (const protect::Token& token : column.probe->all_of.front()) {
+    terms.push_back(index::token_term(column.id, static_cast<uint8_t>(column.probe->index), token));
+  }
+  return terms;
+}
+
 Result<void> Matcher::narrow(Plan& plan) const {
   using index::Field;
   const Compiled& c = where_;
@@ -32,11 +44,9 @@ Result<void> Matcher::narrow(Plan& plan) const {
   if (c.outcomes != 0) KHIPU_TRY(plan.keep_any(codes(Field::kOutcome, c.outcomes)));
   if (!c.url_prefix.empty()) KHIPU_TRY(plan.keep_url(c.url_prefix));
   for (const Column& column : c.custom) {
-    if (column.indexed) {
-      KHIPU_TRY(plan.keep_any({index::column_term(column.id, column.value.view())}));
-    } else {
-      plan.inexact();
-    }
+    // Of each term of an n-gram, any day's token; what is left are candidates until the record is opened.
+    if (column.indexed) KHIPU_TRY(plan.keep_any(terms_of(column)));
+    if (!index_decides(column)) plan.inexact();
   }
   if (!c.text.empty() || !where_not_.text.empty() || hours_) plan.inexact();
 
@@ -49,8 +59,8 @@ Result<void> Matcher::narrow(Plan& plan) const {
   KHIPU_TRY(plan.drop_any(codes(Field::kOutcome, n.outcomes)));
   if (!n.url_prefix.empty()) KHIPU_TRY(plan.drop_url(n.url_prefix));
   for (const Column& column : n.custom) {
-    if (column.indexed) {
-      KHIPU_TRY(plan.drop_any({index::column_term(column.id, column.value.view())}));
+    if (index_decides(column)) {
+      KHIPU_TRY(plan.drop_any(terms_of(column)));
     } else {
       plan.inexact();
     }

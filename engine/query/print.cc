@@ -108,6 +108,19 @@ void members(std::string& to, const EventRow& event, bool canonical) {
     key(to, "content");
     splice(to, event.content);
   }
+  if (event.sealed_members != 0) {
+    key(to, "withheld");
+    to += "{\"members\":[";
+    const std::pair<uint8_t, const char*> names[] = {{codec::SealedContent::kSourceIp, "source_ip"},
+                                                     {codec::SealedContent::kText, "content"},
+                                                     {codec::SealedContent::kJson, "content"}};
+    for (const auto& [bit, word] : names) {
+      if ((event.sealed_members & bit) == 0) continue;
+      if (to.back() != '[') to += ',';
+      append_json_string(to, word);
+    }
+    to += "],\"size_class\":" + std::to_string(event.sealed_size_class) + '}';
+  }
   if (!event.custom.empty()) values(to, "custom", event.custom);
 }
 
@@ -151,6 +164,13 @@ void append_json_string(std::string& to, std::string_view text) {
   to += '"';
 }
 
+// {"withheld":"sealed","size_class":32}
+static void append_withheld(std::string& to, const Withheld& told) {
+  to += "{\"withheld\":\"" + std::string(codec::name(told.protection)) + '"';
+  if (told.size_class > 0) to += ",\"size_class\":" + std::to_string(told.size_class);
+  to += '}';
+}
+
 void append_value(std::string& to, const OwnedValue& value) {
   switch (value.kind) {
     case codec::Value::Kind::kText: append_json_string(to, value.text); return;
@@ -164,6 +184,7 @@ void append_value(std::string& to, const OwnedValue& value) {
       [[fallthrough]];
     case codec::Value::Kind::kInteger:
     case codec::Value::Kind::kUnsigned: to += value.as_text(); return;
+    case codec::Value::Kind::kProtected: append_withheld(to, withheld(value)); return;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "engine/query/record_reader.h"
 
+#include "engine/codec/cbor.h"
+#include "engine/protect/value.h"
 #include "engine/query/entities.h"
 
 namespace khipu::query {
@@ -44,7 +46,21 @@ std::optional<CheckedVersion> RecordReader::version(Row row) {
   view.version = decoded.version;
   view.deleted = decoded.deleted;
   for (const codec::NamedValue& field : decoded.fields) {
-    view.fields.push_back({std::string(field.name), OwnedValue(field.value)});
+    if (!field.value.is_protected()) {
+      view.fields.push_back({std::string(field.name), OwnedValue(field.value)});
+      continue;
+    }
+    const codec::FieldSchema* schema = snapshot_.schema().field(decoded.type, field.name);
+    const auto value = codec::decode_protected(as_bytes(field.value.text));
+    const Result<Uid> uid = opens_ != nullptr && value.ok() ? uid_of_value(snapshot_, decoded, *value) : decoded.uid;
+    if (!uid.ok()) findings_.add({"field-moved", TableId::kRegistry, row, 1, uid.error().message});
+    const protect::FieldPlace place{snapshot_.genesis().root_id,
+                                    {decoded.type, field.name},
+                                    decoded.id,
+                                    schema != nullptr ? schema->kind : codec::ValueKind::kText,
+                                    uid.ok() ? *uid : Uid{}};
+    view.fields.push_back({std::string(field.name),
+                           uid.ok() ? shown(field.value, place, TableId::kRegistry, row) : OwnedValue(field.value)});
   }
   return version;
 }
@@ -56,6 +72,63 @@ const CheckedVersion* RecordReader::cached(Row row) {
     found = versions_.emplace(row.value, version(row)).first;
   }
   return found->second ? &*found->second : nullptr;
+}
+
+// nullopt: no key of ours, or it does not open; a finding says so when that is not as it should be.
+std::optional<protect::Plaintext> RecordReader::opened(const protect::FieldPlace& place, Bytes value, TableId table,
+                                                       Row row) {
+  if (opens_ == nullptr || !opens_->can_open()) return std::nullopt;
+  Result<protect::Plaintext> plaintext = opens_->open(snapshot_, place, value);
+  if (plaintext.ok()) return std::move(plaintext).value();
+  const Code code = plaintext.error().code;
+  if (code != Code::kForbidden) {  // sealed to others: not for us, and nothing is wrong
+    findings_.add({code == Code::kPurged ? "field-shredded" : "field-undecryptable", table, row, 1,
+                   row_text(table, row) + ": " + plaintext.error().message});
+  }
+  return std::nullopt;
+}
+
+OwnedValue RecordReader::shown(const codec::Value& value, const protect::FieldPlace& place, TableId table, Row row) {
+  if (!value.is_protected()) return OwnedValue(value);
+  const auto decoded = codec::decode_protected(as_bytes(value.text));
+  const bool wanted = table == TableId::kRegistry ? parts_.fields : parts_.columns;
+  if (!wanted || !decoded.ok() || decoded->kind != codec::Protection::kSealed) return OwnedValue(value);
+  const std::optional<protect::Plaintext> plaintext = opened(place, decoded->value, table, row);
+  if (!plaintext) return OwnedValue(value);
+  const auto clear = codec::value_of_plaintext(place.kind, plaintext->text());
+  return OwnedValue(clear.ok() ? *clear : value);
+}
+
+void RecordReader::show_content(const codec::EventRecord& event, EventRow& row) {
+  row.sealed_members = event.sealed.members;
+  const auto sealed = protect::parse_sealed(event.sealed.value);
+  if (sealed.ok()) row.sealed_size_class = sealed->size_class();
+  const protect::FieldPlace place{
+      snapshot_.genesis().root_id, {protect::kEventType, "content"}, {}, codec::ValueKind::kText, event.uid};
+  if (!parts_.content) return;
+  const auto plaintext = opened(place, event.sealed.value, TableId::kLogs, row.seq);
+  if (!plaintext) return;
+  codec::CborReader in(plaintext->bytes());
+  const auto read = [&]() -> Result<void> {
+    KHIPU_TRY_ASSIGN(codec::CborIntMap map, codec::CborIntMap::open(in));
+    for (;;) {
+      KHIPU_TRY_ASSIGN(const std::optional<uint64_t> key, map.next());
+      if (!key) return in.expect_end();
+      if (*key == 11) {
+        KHIPU_TRY_ASSIGN(const std::string_view address, in.text());
+        row.source_ip = address;
+      } else {
+        KHIPU_TRY_ASSIGN(const Bytes content, in.bytes());
+        row.content = as_text(content);
+        row.content_kind = *key == 16 ? codec::ContentKind::kJson : codec::ContentKind::kText;
+      }
+    }
+  };
+  if (read().ok()) {
+    row.sealed_members = 0;
+  } else {
+    findings_.add({"field-undecryptable", TableId::kLogs, row.seq, 1, row_text(TableId::kLogs, row.seq)});
+  }
 }
 
 EntityView RecordReader::pinned(const codec::Pin& pin) {
@@ -109,9 +182,15 @@ Result<std::optional<EventRow>> RecordReader::event(Row seq) {
   row.content = as_text(decoded.content);
   for (const codec::ColumnValue& value : decoded.custom) {
     const codec::ColumnSchema* column = snapshot_.schema().column(value.column);
-    row.custom.push_back(
-        {column == nullptr ? "column:" + std::to_string(value.column) : column->name, OwnedValue(value.value)});
+    const std::string name = column == nullptr ? "column:" + std::to_string(value.column) : column->name;
+    const protect::FieldPlace place{snapshot_.genesis().root_id,
+                                    {protect::kColumnType, name},
+                                    {},
+                                    column == nullptr ? codec::ValueKind::kText : column->kind,
+                                    decoded.uid};
+    row.custom.push_back({name, shown(value.value, place, TableId::kLogs, seq)});
   }
+  if (decoded.sealed.members != 0) show_content(decoded, row);
   return std::optional<EventRow>(std::move(row));
 }
 

@@ -4,6 +4,7 @@
 
 #include <unordered_map>
 
+#include "engine/query/fields.h"
 #include "engine/query/rows.h"
 #include "engine/snapshot/store.h"
 
@@ -33,8 +34,10 @@ struct CheckedVersion {
 // Borrows snapshot and findings. Owner: one thread.
 class RecordReader {
  public:
-  RecordReader(const snapshot::Snapshot& snapshot, uint64_t registry_size, Findings& findings)
-      : snapshot_(snapshot), registry_size_(registry_size), findings_(findings) {}
+  // `opens`: protected values are shown in the clear where its keys open them; nullptr: as they are.
+  RecordReader(const snapshot::Snapshot& snapshot, uint64_t registry_size, Findings& findings,
+               const FieldReader* opens = nullptr, Opens parts = Opens::all())
+      : snapshot_(snapshot), registry_size_(registry_size), findings_(findings), opens_(opens), parts_(parts) {}
 
   // nullopt: the record failed its check, and a finding was added.
   Result<std::optional<EventRow>> event(Row seq);
@@ -44,10 +47,15 @@ class RecordReader {
 
  private:
   const CheckedVersion* cached(Row row);
+  OwnedValue shown(const codec::Value& value, const protect::FieldPlace& place, TableId table, Row row);
+  void show_content(const codec::EventRecord& event, EventRow& row);
+  std::optional<protect::Plaintext> opened(const protect::FieldPlace& place, Bytes value, TableId table, Row row);
 
   const snapshot::Snapshot& snapshot_;
   uint64_t registry_size_;
   Findings& findings_;
+  const FieldReader* opens_;
+  Opens parts_;
   std::unordered_map<uint64_t, std::optional<CheckedVersion>> versions_;  // nullopt: reported already
 };
 

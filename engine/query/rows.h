@@ -63,7 +63,10 @@ struct EventRow {
   std::string url, source, source_ip, event_id, session;
   std::optional<EntityView> on_behalf_of;
   codec::ContentKind content_kind = codec::ContentKind::kNone;
-  std::string content;                  // verbatim bytes; kText need not be UTF-8
+  std::string content;  // verbatim bytes; kText need not be UTF-8
+  // Of codec::SealedContent: what is not shown here because it is sealed; 0 once it was opened.
+  uint8_t sealed_members = 0;
+  uint64_t sealed_size_class = 0;
   std::vector<NamedOwnedValue> custom;  // by column name; "column:N" when the schema does not know N
 };
 

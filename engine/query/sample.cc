@@ -6,6 +6,7 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/query/engine.h"
+#include "engine/query/fields.h"
 #include "engine/query/pass.h"
 #include "engine/query/tally.h"
 
@@ -114,6 +115,7 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
   EventPage page;
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, request.filter, out.as_of, page));
   out.applied = std::move(page.applied);
+  redact(out.applied, snapshot->schema());
   out.coverage = page.coverage;
   out.notes = std::move(page.notes);
   const std::string words = request.words ? request.words(out.applied) : std::string();

@@ -2,6 +2,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/codec/protected.h"
+#include "engine/protect/value.h"
 #include "engine/query/entities.h"
 #include "engine/query/near.h"
 
@@ -9,6 +11,11 @@ namespace khipu::query {
 namespace {
 
 bool is_number(const codec::Value& value) { return value.schema_kind() == codec::ValueKind::kNumber; }
+
+uint64_t sealed_size_class(Bytes value) {
+  const auto sealed = protect::parse_sealed(value);
+  return sealed.ok() ? sealed->size_class() : 0;
+}
 
 // An integer that a double holds exactly, compared with that double.
 bool equal_real(const codec::Value& integer, double real) {
@@ -36,6 +43,22 @@ bool equal_values(const codec::Value& left, const codec::Value& right) {
   if (left.kind == Kind::kReal) return equal_real(right, left.real);
   if (right.kind == Kind::kReal) return equal_real(left, right.real);
   return left.kind == right.kind && left.integer == right.integer && left.unsigned_integer == right.unsigned_integer;
+}
+
+Withheld withheld(const OwnedValue& value) {
+  Withheld told;
+  if (value.kind != codec::Value::Kind::kProtected) return told;
+  const auto decoded = codec::decode_protected(as_bytes(value.text));
+  if (!decoded.ok()) return told;
+  told.protection = decoded->kind;
+  if (decoded->kind == codec::Protection::kSealed) told.size_class = sealed_size_class(decoded->value);
+  return told;
+}
+
+bool same_value(const OwnedValue& a, const OwnedValue& b) {
+  if (a.kind != codec::Value::Kind::kProtected || b.kind != a.kind) return a == b;
+  const auto left = codec::decode_protected(as_bytes(a.text)), right = codec::decode_protected(as_bytes(b.text));
+  return left.ok() && right.ok() && left->fingerprint && left->fingerprint == right->fingerprint;
 }
 
 std::optional<codec::Value> number_from_text(std::string_view text) {

@@ -30,36 +30,83 @@ Error bad_name(std::string_view what, std::string_view name) {
                  ": a name is a-z, then up to 62 of a-z, 0-9 and _, such as cost_centre");
 }
 
-Result<void> check_field(const codec::FieldSchema& field) {
+Result<void> check_index(const codec::IndexRule& index, codec::ValueKind kind, const std::string& where) {
   using codec::BlindIndex;
-  if (!valid_name(field.name)) return bad_name("field", field.name);
-  const std::string where = "field " + quoted(field.name) + ": ";
-  const bool sized = field.index == BlindIndex::kPrefix || field.index == BlindIndex::kNgram;
-  if (!sized && field.index_size != 0) return invalid(where + "only prefix and ngram indexes have a size");
-  if (sized && field.kind != codec::ValueKind::kText) {
-    return invalid(where + std::string(name(field.index)) + " indexes work on text, this field is a " +
-                   std::string(name(field.kind)));
+  const bool sized = index.kind == BlindIndex::kPrefix || index.kind == BlindIndex::kNgram;
+  if (!sized && index.size != 0) return invalid(where + "only prefix and ngram indexes have a size");
+  if (sized && kind != codec::ValueKind::kText) {
+    return invalid(where + std::string(name(index.kind)) + " indexes work on text, this is a " +
+                   std::string(name(kind)));
   }
-  if (field.index != BlindIndex::kNone && field.kind == codec::ValueKind::kJson) {
-    return invalid(where + "a json field cannot be indexed");
-  }
-  if (field.index == BlindIndex::kPrefix && (field.index_size < 1 || field.index_size > kPrefixMax)) {
+  if (kind == codec::ValueKind::kJson) return invalid(where + "a json value cannot be indexed");
+  if (index.kind == BlindIndex::kPrefix && (index.size < 1 || index.size > kPrefixMax)) {
     return invalid(where + "prefix(n) needs an n from 1 to " + std::to_string(kPrefixMax));
   }
-  if (field.index == BlindIndex::kNgram && (field.index_size < kNgramMin || field.index_size > kNgramMax)) {
+  if (index.kind == BlindIndex::kNgram && (index.size < kNgramMin || index.size > kNgramMax)) {
     return invalid(where + "ngram(n) needs an n from " + std::to_string(kNgramMin) + " to " +
                    std::to_string(kNgramMax));
   }
   return {};
 }
 
-// What a change of an existing field would break; the guard covers kind, protection, index and required.
+// What each index gives away is in engine/README.md "What protection leaks": whoever defines one says that they know.
+Result<void> check_rule(const codec::Rule& rule, codec::ValueKind kind, const std::string& where) {
+  using codec::BlindIndex;
+  if (rule.none()) {
+    if (!rule.indexes.empty()) return invalid(where + "blind indexes are for protected fields: give it a protection");
+    if (rule != codec::Rule{}) {
+      return invalid(where + "low_entropy, accept_leak and subject are for protected fields");
+    }
+    return {};
+  }
+  if (rule.indexes.size() > codec::kIndexesMax) {
+    return invalid(where + "at most " + std::to_string(codec::kIndexesMax) + " blind indexes");
+  }
+  for (size_t i = 0; i < rule.indexes.size(); ++i) {
+    const codec::IndexRule& index = rule.indexes[i];
+    KHIPU_TRY(check_index(index, kind, where));
+    if (rule.protection == codec::Protection::kDigest && index.kind != BlindIndex::kExact) {
+      return invalid(where + "a digest answers exact searches only; " + text_of(index) + " wants protection sealed");
+    }
+    if (index.kind != BlindIndex::kExact && !rule.accept_leak) {
+      return invalid(where + text_of(index) +
+                     " tells who reads the disk which values begin or are spelled alike: say accept_leak to have it");
+    }
+    for (size_t j = 0; j < i; ++j) {
+      if (rule.indexes[j] == index) return invalid(where + text_of(index) + " is there twice");
+    }
+  }
+  const bool searchable = rule.protection == codec::Protection::kDigest || !rule.indexes.empty();
+  if (rule.low_entropy && searchable && !rule.accept_leak) {
+    return invalid(where + "it is declared low_entropy: with any index (a digest is one) its few values can be told " +
+                   "apart and guessed; leave the indexes out, or say accept_leak");
+  }
+  if (rule.accept_leak && !searchable) return invalid(where + "accept_leak, but nothing of it leaks");
+  if (rule.subject && rule.protection != codec::Protection::kSealed) {
+    return invalid(where + "a key of the entity's own is for sealed fields");
+  }
+  return {};
+}
+
+Result<void> check_field(const codec::FieldSchema& field) {
+  if (!valid_name(field.name)) return bad_name("field", field.name);
+  return check_rule(field.rule, field.kind, "field " + quoted(field.name) + ": ");
+}
+
+std::string_view changed(const codec::Rule& was, const codec::Rule& is) {
+  if (was.protection != is.protection) return "protection";
+  if (was.indexes != is.indexes) return "indexes";
+  if (was.low_entropy != is.low_entropy) return "low_entropy";
+  if (was.accept_leak != is.accept_leak) return "accept_leak";
+  if (was.subject != is.subject) return "subject key";
+  return {};
+}
+
+// What a change of an existing field would break; the guard covers kind, required and the rule.
 std::string_view changed(const codec::FieldSchema& was, const codec::FieldSchema& is) {
   if (was.kind != is.kind) return "kind";
-  if (was.protection != is.protection) return "protection";
-  if (was.index != is.index || was.index_size != is.index_size) return "index";
   if (was.required != is.required) return "required";
-  return {};
+  return changed(was.rule, is.rule);
 }
 
 const codec::FieldSchema* find(const std::vector<codec::FieldSchema>& fields, std::string_view name) {
@@ -91,6 +138,7 @@ const codec::ColumnSchema* Schema::column(uint32_t id) const {
 }
 
 void Schema::apply(const codec::TypeSchema& type) {
+  for (const codec::FieldSchema& field : type.fields) protects_ |= !field.rule.none();
   const auto [at, added] = type_index_.try_emplace(type.name, types_.size());
   if (added) {
     types_.push_back(type);
@@ -110,6 +158,7 @@ void Schema::apply(const codec::TypeSchema& type) {
 }
 
 void Schema::apply(const codec::ColumnSchema& column) {
+  protects_ |= !column.rule.none();
   const auto known = column_index_.find(column.name);
   if (known != column_index_.end()) {
     const uint32_t id = columns_[known->second].id;
@@ -174,6 +223,12 @@ Result<void> check_column(const Schema& schema, const codec::ColumnSchema& colum
   if (column.indexed && column.kind == codec::ValueKind::kJson) {
     return invalid(where + ": a json column cannot be indexed");
   }
+  KHIPU_TRY(check_rule(column.rule, column.kind, where + ": "));
+  if (column.rule.subject) return invalid(where + ": a column belongs to no entity, so it has no subject key");
+  if (column.indexed && !column.rule.none() && column.rule.protection != codec::Protection::kDigest &&
+      column.rule.indexes.empty()) {
+    return invalid(where + ": an index of a sealed column holds its tokens: give it a blind index too");
+  }
   if (!column.required && column.required_since_us != 0) {
     return invalid(where + ": a moment from which it is required, but it is not required");
   }
@@ -186,6 +241,9 @@ Result<void> check_column(const Schema& schema, const codec::ColumnSchema& colum
   if (column.id != 0 && column.id != known->id) return conflict(where + ": its number may not change");
   if (column.kind != known->kind) return conflict(where + ": its kind may not change once defined");
   if (column.indexed != known->indexed) return conflict(where + ": indexed may not change once defined");
+  if (const std::string_view what = changed(known->rule, column.rule); !what.empty()) {
+    return conflict(where + ": its " + std::string(what) + " may not change once defined");
+  }
   if (known->required && !column.required) return conflict(where + ": required may be switched on, never off");
   if (known->required && column.required_since_us != known->required_since_us) {
     return conflict(where + ": the moment from which it is required may not be moved");

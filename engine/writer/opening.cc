@@ -1,4 +1,5 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
+#include "engine/crypto/wipe_freed.h"
 #include "engine/index/format.h"
 #include "engine/writer/writer_impl.h"
 
@@ -45,7 +46,10 @@ Result<void> Writer::Impl::open(Options opened_with) {
   epoch = recovered.head.epoch;
   for (size_t i = 0; i < kTableCount; ++i) tree_synced[i] = recovered.head.tables[i].tree_synced;
   schema = sequencer->schema();
+  if (schema->protects()) crypto::wipe_freed_memory();  // plaintext passes through on its way to be sealed
   rules = sequencer->rules();
+  // Key files that were shredded go now, also when no protected value ever comes again.
+  if (!key_log.files().empty()) KHIPU_TRY(open_sealer());
   KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
   return first_commit(state, rolled_back);
 }
@@ -101,6 +105,8 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
+    if (const auto* key = std::get_if<codec::KeyStatement>(&record.body)) return key_log.apply(*key);
+    if (const auto* shred = std::get_if<codec::Shred>(&record.body)) return key_log.apply(*shred);
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
       const std::optional<SegmentNumber> number = index::parse_index_name(stated->file);
       if (number && stated->table == TableId::kLogs) indexes[number->value] = *stated;

@@ -92,10 +92,10 @@ void Sequencer::apply_rules(const codec::Statement& statement) {
 Result<void> Sequencer::replay_version(Row row, Bytes payload) {
   codec::VersionRecord record;
   KHIPU_TRY(codec::decode_version(payload, record));
-  encoded_fields_.clear();
-  codec::append_fields(encoded_fields_, record.fields);
+  fields_ = record.fields;
+  encode_state(row);
   registry::EntityState state{record.entity.value_or(row), row, record.version, record.deleted,
-                              std::string(as_text(encoded_fields_))};
+                              std::string(as_text(state_fields_))};
   if (const std::optional<size_t> known = entities_.find(record.type, record.id)) {
     entities_.state(*known) = std::move(state);
   } else {
@@ -136,6 +136,11 @@ Uid Sequencer::next_uid() {
 
 std::array<uint8_t, 16> Sequencer::keyed(std::string_view label, std::string_view scope, std::string_view key) const {
   return cut(crypto::blake2b_keyed(index_key_.bytes(), label, {as_bytes(scope), as_bytes(key)}));
+}
+
+// Bodies hold what records seal: the bare hash of one would confirm a guess at it.
+std::array<uint8_t, 16> Sequencer::keyed_body(const Hash& body) const {
+  return keyed("idempotency-body", {}, as_text(body));
 }
 
 Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
@@ -192,7 +197,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
   if (batch.key) {
     batch_mark.emplace();
     batch_mark->key = keyed("idempotency-batch", batch.key->scope, batch.key->key);
-    batch_mark->body = cut(batch.key->body);
+    batch_mark->body = keyed_body(batch.key->body);
     batch_mark->count = batch.events.size();
     if (const Answered* before = window_.find(batch_mark->key, now_)) {
       if (before->body != batch_mark->body) {
@@ -220,7 +225,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     if (i == 0 && batch_mark) event_mark = batch_mark;
     if (keyed_events) {
       const ingest::IdempotencyKey& key = batch.event_keys[i];
-      event_mark = codec::IdempotencyMark{keyed("idempotency-event", key.scope, key.key), cut(key.body), 1};
+      event_mark = codec::IdempotencyMark{keyed("idempotency-event", key.scope, key.key), keyed_body(key.body), 1};
       if (const Answered* before = window_.find(event_mark->key, now_)) {
         if (before->body != event_mark->body) {
           return Error{Code::kConflict,
@@ -256,12 +261,6 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
     const codec::TypeSchema* known = schema_->type(type->type.name);
     if (known && *known == type->type) return {};  // says nothing new
     KHIPU_TRY(registry::check_type(*schema_, type->type));
-    for (const codec::FieldSchema& field : type->type.fields) {
-      // Nothing seals a value yet, and a protected field is never stored in the clear instead (P7).
-      if (field.protection == codec::Protection::kNone && field.index == codec::BlindIndex::kNone) continue;
-      return Error{Code::kUnsupported, fmt::format("type {}: field {} is protected, which this version cannot do",
-                                                   type->type.name, field.name)};
-    }
     auto next = std::make_shared<registry::Schema>(*schema_);
     next->apply(type->type);
     schema_ = std::move(next);
@@ -290,7 +289,7 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
 Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional<codec::IdempotencyMark>& mark,
                                  Pending& pending, Undo& undo) {
   const Row seq{sizes_[index_of(TableId::kLogs)]};
-  event_.uid = next_uid();
+  event_.uid = input.uid != nullptr ? *input.uid : next_uid();
   event_.recorded_at = now_;
   event_.occurred_at = input.occurred_at.value_or(now_);
   KHIPU_TRY_ASSIGN(event_.actor, at("actor", pin(input.actor, event_.occurred_at, seq, pending, undo)));
@@ -314,10 +313,12 @@ Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional
   event_.session = input.session;
   event_.content_kind = input.content_kind;
   event_.content = input.content;
+  event_.sealed = input.sealed;
   event_.custom.clear();
   for (const ingest::ColumnInput& column : input.custom) {
     const codec::ColumnSchema* known = schema_->column(column.name);
     if (!known) return Error{Code::kInvalid, fmt::format("custom.{}: no such column", column.name)};
+    if (known->rule.none() == column.value.is_protected()) return in_the_clear("custom." + known->name);
     event_.custom.push_back({known->id, column.value});
   }
   std::sort(event_.custom.begin(), event_.custom.end(),
@@ -343,6 +344,7 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
   if (state && input.fields.empty() && (!input.deleted || state->deleted)) {
     return codec::Pin{state->entity, state->version};
   }
+  if (schema_->protects()) KHIPU_TRY(check_protected(input));
   if (input.deleted) {
     if (!state) {
       return Error{Code::kInvalid, fmt::format("{}: {} is not registered, so it cannot be deleted", input.type,
@@ -357,19 +359,22 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
     KHIPU_TRY(check_required(input));
   }
   const Row row{sizes_[index_of(TableId::kRegistry)]};
-  registry::EntityState next{row, row, 0, input.deleted, std::string(as_text(encoded_fields_))};
   codec::VersionRecord record;
+  if (input.uid != nullptr) record.uid = *input.uid;
   record.time = time;
   record.type = input.type;
   record.id = input.id;
   record.deleted = input.deleted;
   record.seq = seq;
   record.fields = fields_;
+  encode_state(row);
+  registry::EntityState next{row, row, 0, input.deleted, std::string(as_text(state_fields_))};
   if (state) {
     record.entity = next.entity = state->entity;
     record.version = next.version_number = state->version_number + 1;
     record.previous = state->version;
   }
+  if (input.uid == nullptr) record.uid = next_uid();
   append_version(record, pending);  // first: fields_ views into what the next lines replace
   const Row entity = next.entity;
   if (state) {
@@ -378,60 +383,6 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
     undo.changes.push_back({entities_.add(input.type, input.id, std::move(next)), std::nullopt});
   }
   return codec::Pin{entity, row};
-}
-
-// The entity's fields after this event, in fields_ (views into `state` and the input) and encoded_fields_.
-Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const registry::EntityState* state) {
-  fields_.clear();
-  if (state) {
-    codec::CborReader reader(as_bytes(state->fields));
-    KHIPU_TRY_ASSIGN(const uint64_t count, reader.map());
-    for (uint64_t i = 0; i < count; ++i) {
-      KHIPU_TRY_ASSIGN(const std::string_view name, reader.text());
-      KHIPU_TRY_ASSIGN(const codec::CborItem item, reader.next());
-      codec::Value value;
-      switch (item.kind) {
-        case codec::CborKind::kText: value = codec::Value::of_text(as_text(item.bytes)); break;
-        case codec::CborKind::kBytes: value = codec::Value::of_json(as_text(item.bytes)); break;
-        case codec::CborKind::kUnsigned: value = codec::Value::of_unsigned(item.value); break;
-        case codec::CborKind::kNegative: value = codec::Value::of_integer(-1 - static_cast<int64_t>(item.value)); break;
-        case codec::CborKind::kFloat: value = codec::Value::of_real(item.real); break;
-        default: return reader.fail("a field of a kind that fields do not have");
-      }
-      fields_.push_back({name, value});
-    }
-  }
-  for (const ingest::FieldInput& given : input.fields) {
-    const auto same = std::find_if(fields_.begin(), fields_.end(),
-                                   [&](const codec::NamedValue& field) { return field.name == given.name; });
-    if (same == fields_.end()) {
-      if (!given.remove) fields_.push_back({given.name, given.value});
-    } else if (given.remove) {
-      fields_.erase(same);
-    } else {
-      same->value = given.value;
-    }
-  }
-  std::sort(fields_.begin(), fields_.end(), [](const codec::NamedValue& a, const codec::NamedValue& b) {
-    return codec::field_name_less(a.name, b.name);
-  });
-  encoded_fields_.clear();
-  codec::append_fields(encoded_fields_, fields_);
-  return {};
-}
-
-Result<void> Sequencer::check_required(const ingest::EntityInput& input) const {
-  const codec::TypeSchema* type = schema_->type(input.type);
-  if (!type) return Error{Code::kInvalid, fmt::format("{}: no such entity type", input.type)};
-  for (const codec::FieldSchema& field : type->fields) {
-    if (!field.required) continue;
-    const bool present = std::any_of(fields_.begin(), fields_.end(),
-                                     [&](const codec::NamedValue& value) { return value.name == field.name; });
-    if (!present) {
-      return Error{Code::kInvalid, fmt::format("fields.{}: type {} requires it", field.name, input.type)};
-    }
-  }
-  return {};
 }
 
 void Sequencer::append_access(codec::AccessRecord record, Pending& pending) {
@@ -445,7 +396,6 @@ void Sequencer::append_access(codec::AccessRecord record, Pending& pending) {
 }
 
 void Sequencer::append_version(codec::VersionRecord& record, Pending& pending) {
-  record.uid = next_uid();
   record.recorded_at = now_;
   Rows& rows = pending.rows[index_of(TableId::kRegistry)];
   const size_t start = open_frame(rows);

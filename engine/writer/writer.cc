@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/crypto/wipe_freed.h"
 #include "engine/ingest/validate.h"
 #include "engine/writer/writer_impl.h"
 
@@ -35,7 +36,8 @@ Writer::~Writer() {
   if (impl_) (void)impl_->close().ok();
 }
 
-Result<void> Writer::validate(const ingest::Batch& batch) const {
+// On the caller's thread: rules checked, protected values sealed.
+Result<void> Writer::prepare(ingest::Batch& batch) {
   const Impl& impl = *impl_;
   std::shared_ptr<const registry::Schema> schema = this->schema();
   ingest::Limits limits;
@@ -55,15 +57,18 @@ Result<void> Writer::validate(const ingest::Batch& batch) const {
     }
     schema = std::move(extended);
   }
-  return ingest::validate(batch, *schema, limits, impl.environment.clock.now());
+  KHIPU_TRY(ingest::validate(batch, *schema, limits, impl.environment.clock.now()));
+  if (!schema->protects() && !batch.seal_content) return {};
+  crypto::wipe_freed_memory();
+  return protect(batch, *schema);
 }
 
 void Writer::submit(ingest::Batch batch, Answer answer) {
-  if (Result<void> valid = validate(batch); !valid.ok()) return answer(std::move(valid).error());
-  enter(std::move(batch), std::move(answer), false);
+  if (Result<void> ready = prepare(batch); !ready.ok()) return answer(std::move(ready).error());
+  enter(std::move(batch), std::move(answer), Entry::kQueue);
 }
 
-void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
+void Writer::enter(ingest::Batch batch, Answer answer, Entry entry) {
   Impl& impl = *impl_;
   Submission submission{std::move(batch), std::move(answer), 0, 0, Steady::now()};
   // Somebody waits for an answer behind each read: it does not wait for company, only for the commit under way.
@@ -78,11 +83,11 @@ void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
       refusal = impl.poison_error();
     } else if (impl.stopping) {
       refusal = Error{Code::kPoisoned, "the writer is closing"};
-    } else if (!impl.queue.empty() &&
+    } else if (entry != Entry::kOwn && !impl.queue.empty() &&
                (impl.queued_events + submission.events > impl.options.queue_events_max ||
                 impl.queued_size_bytes + submission.size_bytes > impl.options.queue_size_bytes_max)) {
       refusal = Error{Code::kBusy, fmt::format("{} events wait already; try again", impl.queued_events)};
-    } else if (may_block && impl.may_commit_here()) {
+    } else if (entry == Entry::kMayBlock && impl.may_commit_here()) {
       here = impl.caller_commits = true;
     } else {
       impl.queued_events += submission.events;
@@ -96,7 +101,7 @@ void Writer::enter(ingest::Batch batch, Answer answer, bool may_block) {
 }
 
 Result<Receipt> Writer::submit_and_wait(ingest::Batch batch) {
-  KHIPU_TRY(validate(batch));
+  KHIPU_TRY(prepare(batch));
   return wait_for_answer(std::move(batch));
 }
 
@@ -114,7 +119,7 @@ Result<Receipt> Writer::wait_for_answer(ingest::Batch batch) {
         slot.receipt = std::move(receipt);
         slot.filled.notify_one();  // inside: the slot is gone as soon as its owner sees the answer
       },
-      true);
+      Entry::kMayBlock);
   std::unique_lock hold(slot.mutex);
   slot.filled.wait(hold, [&] { return slot.receipt.has_value(); });
   return std::move(*slot.receipt);

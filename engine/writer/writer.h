@@ -128,8 +128,10 @@ class Writer {
 
  private:
   Writer();
-  Result<void> validate(const ingest::Batch& batch) const;
-  void enter(ingest::Batch batch, Answer answer, bool may_block);
+  Result<void> prepare(ingest::Batch& batch);
+  Result<void> protect(ingest::Batch& batch, const registry::Schema& schema);
+  enum class Entry { kQueue, kMayBlock, kOwn };  // kOwn: the log's own statements, which no limit refuses
+  void enter(ingest::Batch batch, Answer answer, Entry entry);
   Result<Receipt> wait_for_answer(ingest::Batch batch);
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "engine/os/lock_file.h"
+#include "engine/protect/sealer.h"
 #include "engine/writer/checkpoint.h"
 #include "engine/writer/committer.h"
 #include "engine/writer/publisher.h"
@@ -55,6 +56,12 @@ struct Writer::Impl {
   std::unique_ptr<IdempotencyLog> idempotency;  // the sync thread's, like head_file: whoever syncs the commit
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
 
+  // Guarded by protect_mutex, which is taken before `mutex`. key_log: until there is a sealer.
+  std::mutex protect_mutex;
+  protect::KeyLog key_log;
+  std::unique_ptr<os::Directory> wrapped_keys;  // ROOT/keys
+  std::unique_ptr<protect::Sealer> sealer;      // from the first protected value on
+
   mutable std::mutex mutex;
   std::condition_variable queue_moved, sync_moved, checkpoint_moved, checkpoint_made, index_moved;
   // Guarded by mutex:
@@ -95,6 +102,8 @@ struct Writer::Impl {
   Result<bool> open_checkpoints(const Recovered& recovered, const SignedState& state, bool state_lost);
   Result<void> first_commit(const SignedState& state, bool rolled_back);
   void start_threads();
+  Result<void> open_sealer();
+  Result<void> note_keys(const codec::Statement& statement);
   Result<void> close();
   Result<void> finish_files();
 

@@ -14,11 +14,6 @@ double share(uint64_t part, uint64_t whole) {
 }
 std::string share_text(double value) { return OrderedJson(value).dump(); }
 
-std::vector<std::string> match_modes(const codec::FieldSchema& field) {
-  if (field.protection != codec::Protection::kNone || field.kind == codec::ValueKind::kNumber) return {"exact"};
-  return {"exact", "exact_ci", "prefix", "contains"};
-}
-
 class DescribeTool final : public AuditTool {
  public:
   explicit DescribeTool(AuditContext& audit_context) : AuditTool(audit_context, "audit_describe") {}
@@ -88,11 +83,11 @@ class DescribeTool final : public AuditTool {
       for (const codec::FieldSchema& field : type.fields) {
         fields.push_back({{"name", field.name},
                           {"kind", codec::name(field.kind)},
-                          {"protection", codec::name(field.protection)},
-                          {"match", match_modes(field)},
+                          {"protection", codec::name(field.rule.protection)},
+                          {"match", query::match_modes(field)},
                           {"required", field.required}});
         cells.push_back({type.name, std::to_string(entities), field.name, std::string(codec::name(field.kind)),
-                         std::string(codec::name(field.protection)), join(match_modes(field), "|"),
+                         std::string(codec::name(field.rule.protection)), join(query::match_modes(field), "|"),
                          field.required ? "yes" : "no"});
       }
       if (type.fields.empty()) cells.push_back({type.name, std::to_string(entities), "", "", "", "", ""});
@@ -103,7 +98,10 @@ class DescribeTool final : public AuditTool {
     out.table({"type", "entities", "field", "kind", "protection", "match", "required"}, cells);
     if (!only.empty()) return;
     for (const codec::ColumnSchema& column : schema.columns()) {
-      columns.push_back({{"name", column.name}, {"kind", codec::name(column.kind)}, {"required", column.required}});
+      columns.push_back({{"name", column.name},
+                         {"kind", codec::name(column.kind)},
+                         {"protection", codec::name(column.rule.protection)},
+                         {"required", column.required}});
       column_cells.push_back({column.name, std::string(codec::name(column.kind)), column.required ? "yes" : "no"});
     }
     if (!columns.empty()) out.table({"column", "kind", "required"}, column_cells);

@@ -97,6 +97,8 @@ std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags&
   return std::move(rendered.text);
 }
 
+std::string withheld_text(const query::OwnedValue& value) { return "withheld " + value.as_text(); }
+
 OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
                         size_t list_max) {
   OrderedJson out = OrderedJson::object();
@@ -107,7 +109,9 @@ OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_
     }
     const std::string name = renderer.token(field.name).text;
     const codec::Value value = field.value.view();
-    if (value.kind == codec::Value::Kind::kText || value.kind == codec::Value::Kind::kJson) {
+    if (value.is_protected()) {
+      out[name] = withheld_text(field.value);
+    } else if (value.kind == codec::Value::Kind::kText || value.kind == codec::Value::Kind::kJson) {
       out[name] = renderer.field(field.name, value.text, chars_max).text;
     } else {
       out[name] = field.value.as_text();
@@ -170,12 +174,14 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   flags.add(inspect(query));
   if (!style.detailed) {
     row.withhold("content", event.content.size());
+    if (event.sealed_members != 0) row.withhold("sealed", event.sealed_size_class);
     row.withhold("url_query", query.size());
     size_t custom = 0;
     for (const query::NamedOwnedValue& value : event.custom) custom += value.value.as_text().size();
     row.withhold("custom", custom);
     return row.take(flags);
   }
+  if (event.sealed_members != 0) row.withhold("sealed", event.sealed_size_class);
   row.text("recorded_at", time_text(event.recorded_at));
   row.text("action_class", std::string(codec::name(event.action_class)));
   const OrderedJson actor = entity_json(event.actor, style, renderer, flags);

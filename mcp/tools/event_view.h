@@ -34,6 +34,8 @@ inline constexpr Cut kCuts[] = {{1000, 100}, {400, 40}, {80, 20}, {40, 5}, {16, 
 std::vector<std::string> event_columns(const EventStyle& style);
 EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer);
 // "name=value" pairs, each value rendered as the field's name demands.
+// "withheld (sealed, up to 32 bytes)": made of our words alone.
+std::string withheld_text(const query::OwnedValue& value);
 OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
                         size_t list_max = SIZE_MAX);
 std::string fields_cell(const OrderedJson& fields);

@@ -30,12 +30,17 @@ class GetEventTool final : public AuditTool {
     if (!style.reveal.empty() && !context.caller().has_grant("reveal")) {
       return server::error_result({"FORBIDDEN", "reveal", "", {}, "", "reveal needs the grant reveal.", 0});
     }
+    // Plaintext of sealed values is a reveal like any other: by name, with the grant, in the access log, in the budget.
+    const auto named = [&](const char* part) {
+      return std::find(style.reveal.begin(), style.reveal.end(), part) != style.reveal.end();
+    };
+    const query::Opens opens{named("fields"), named("custom"), named("content")};
     const auto seqs = given["seq"].get<std::vector<uint64_t>>();
     const uint32_t around = given.value("around", 0U);
     std::vector<Asked> asked;
     for (const uint64_t seq : seqs) {
       if (context.stop().stop_requested()) return error_result(Error{Code::kCancelled, "cancelled"});
-      asked.push_back({seq, audit().engine_for(context.caller())->event({seq}, around)});
+      asked.push_back({seq, audit().engine_for(context.caller())->event({seq}, around, opens)});
     }
     if (asked.size() == 1 && !asked.front().detail.ok()) {
       Renderer renderer(context.mark_tag());

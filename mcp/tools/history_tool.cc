@@ -16,6 +16,7 @@ OrderedJson value_json(const std::string& field, const std::optional<query::Owne
                        Renderer& renderer) {
   if (!value) return nullptr;
   const codec::Value view = value->view();
+  if (view.is_protected()) return withheld_text(*value);
   if (view.kind == codec::Value::Kind::kText || view.kind == codec::Value::Kind::kJson) {
     return renderer.field(field, view.text, chars_max).text;
   }

@@ -2,6 +2,7 @@
 // readers; and the general reader accepts every record the special ones accept.
 #include "engine/codec/access.h"
 #include "engine/codec/cbor.h"
+#include "engine/codec/protected.h"
 #include "engine/codec/statement.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -22,6 +23,11 @@ KHIPU_FUZZ(input) {
   if (decode_event(input, event).ok()) {
     encode_event(again, event);
     check_accepted(input, again, RecordKind::kEvent);
+  }
+  if (const auto value = decode_protected(input); value.ok()) {
+    again.clear();
+    append_protected(again, *value);
+    KHIPU_ASSERT(Buffer(input.begin(), input.end()) == again);
   }
   VersionRecord version;
   if (decode_version(input, version).ok()) {

@@ -1,5 +1,6 @@
 // Cursors: as they come from a client, and with the tag that only their maker can put on: what opens seals to the same
 // text, and no cursor is of both kinds.
+#include "engine/crypto/aead.h"
 #include "engine/crypto/hash.h"
 #include "engine/query/cursor.h"
 #include "tests/fuzz/fuzz.h"
@@ -17,10 +18,14 @@ KHIPU_FUZZ(input) {
     if (history.ok()) KHIPU_ASSERT(sealer.seal(*history) == text);
   };
   check(as_text(input));
-  Buffer sealed(input.begin(), input.end());
-  append(sealed, Bytes(crypto::blake2b_keyed(key, "khipu-cursor-v1", {input})).first(16));
+  const Hash cipher_key = crypto::blake2b_keyed(key, "khipu-cursor-v2-key", {Bytes()});
+  const Hash hash = crypto::blake2b_keyed(key, "khipu-cursor-v2-nonce", {input});
+  const Bytes nonce = Bytes(hash).first(crypto::kAeadNonceSize);
+  Buffer sealed(nonce.begin(), nonce.end());
+  sealed.resize(nonce.size() + input.size() + crypto::kAeadTagSize);
+  crypto::aead_seal(cipher_key, nonce, as_bytes("a2."), input, std::span(sealed).subspan(nonce.size()));
   std::string text = base64(sealed);
   while (text.ends_with('=')) text.pop_back();
   for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  check("a1." + text);
+  check("a2." + text);
 }

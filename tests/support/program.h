@@ -26,6 +26,7 @@ class Process {
 
   // Reads stderr until a line holds `text`, and returns that line; "" when the process ended first.
   std::string wait_for(const std::string& text);
+  int pid() const { return pid_; }
   void signal(int number);
   int wait();                                            // the exit code, 128 + signal when one ended it
   const std::string& errors() const { return errors_; }  // stderr so far

@@ -90,7 +90,7 @@ TEST_CASE("cli: a wrong question ends with 3 and says what would be right") {
   CHECK_THAT(wrong({"query", "--outcome", "sucess"}), ContainsSubstring("did you mean 'success'"));
   CHECK_THAT(wrong({"query", "--from", "2026-06-15T05:07"}), ContainsSubstring("TIME_AMBIGUOUS"));
   CHECK_THAT(wrong({"query", "--target", "resorce:acct-9"}), ContainsSubstring("did you mean 'resource'"));
-  CHECK_THAT(wrong({"query", "--cursor", "a1.AAAA"}), ContainsSubstring("CURSOR_INVALID"));
+  CHECK_THAT(wrong({"query", "--cursor", "a2.AAAA"}), ContainsSubstring("CURSOR_INVALID"));
   CHECK_THAT(wrong({"history", "nobody"}), ContainsSubstring("NOT_FOUND"));
   CHECK_THAT(wrong({"query", "--outside-hours", "8-18"}), ContainsSubstring("08:00-18:00"));
   CHECK_THAT(wrong({"query", "--days", "mon-fri"}), ContainsSubstring("--outside-hours"));

@@ -93,7 +93,7 @@ TEST_CASE("event: each departure from the format is refused and says where") {
 
   CHECK(error_of("a6" + six + "00").message == "event: bytes are left over at byte 30");
   CHECK(error_of("a7" + six).message == "event: key that is unknown or out of place at byte 30");
-  CHECK(error_of("a7" + six + "1300").message == "event: key that is unknown or out of place at byte 30");
+  CHECK(error_of("a7" + six + "1400").message == "event: key that is unknown or out of place at byte 30");
   CHECK(error_of("a7" + six + "1818 00").code == Code::kCorrupt);
   CHECK(error_of("a8" + six + "0702 0601").message == "event: key that is unknown or out of place at byte 32");
   CHECK(error_of("a8" + six + "0601 0601").message == "event: key that is unknown or out of place at byte 32");

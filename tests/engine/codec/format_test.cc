@@ -83,7 +83,7 @@ TEST_CASE("FORMAT.md: the statements decode, mean what is said and encode to the
   const TypeSchema& schema = std::get<TypeStatement>(type->body).type;
   CHECK(schema.name == "user");
   REQUIRE(schema.fields.size() == 2);
-  CHECK(schema.fields[0] == FieldSchema{"name", ValueKind::kText, Protection::kNone, BlindIndex::kNone, 0, true});
+  CHECK(schema.fields[0] == FieldSchema{"name", ValueKind::kText, true, {}});
   CHECK(schema.fields[1].kind == ValueKind::kNumber);
 }
 

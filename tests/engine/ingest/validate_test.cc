@@ -17,7 +17,7 @@ registry::Schema schema() {
   codec::TypeSchema user{"user", {{"name"}, {"age", codec::ValueKind::kNumber}, {"tags", codec::ValueKind::kJson}}};
   codec::FieldSchema secret;
   secret.name = "ssn";
-  secret.protection = codec::Protection::kSealed;
+  secret.rule.protection = codec::Protection::kSealed;
   user.fields.push_back(secret);
   made.apply(user);
   made.apply(codec::TypeSchema{"account", {}});

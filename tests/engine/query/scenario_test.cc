@@ -216,7 +216,7 @@ TEST_CASE("scenario 23: a cursor that is garbage, changed, another caller's or a
   request.cursor = cursor;
   CHECK(code(request) == "ok");
   for (const std::string& bad :
-       {std::string("garbage"), std::string("a1."), cursor + "A", cursor.substr(0, cursor.size() - 1)}) {
+       {std::string("garbage"), std::string("a2."), cursor + "A", cursor.substr(0, cursor.size() - 1)}) {
     request.cursor = bad;
     CHECK(code(request) == "CURSOR_INVALID");
   }

@@ -21,8 +21,7 @@ FieldSchema field(std::string name, ValueKind kind = ValueKind::kText) {
 
 FieldSchema indexed(std::string name, BlindIndex index, uint32_t size) {
   FieldSchema made = field(std::move(name));
-  made.index = index;
-  made.index_size = size;
+  made.rule = {Protection::kSealed, {{index, size}}, false, index != BlindIndex::kExact, false};
   return made;
 }
 
@@ -52,7 +51,7 @@ TEST_CASE("registry: scenario 9: of all redefinitions of a type only an added fi
   CHECK(check_type(schema, user).ok());  // the same again is no change
 
   TypeSchema sealed = user;
-  sealed.fields[0].protection = Protection::kSealed;
+  sealed.fields[0].rule.protection = Protection::kSealed;
   refused(check_type(schema, sealed), Code::kConflict, "protection");
   refused(check_type(schema, {"user", {field("name")}}), Code::kConflict, "never removed");
   refused(check_type(schema, {"user", {field("name"), indexed("email", BlindIndex::kPrefix, 5)}}), Code::kConflict,
@@ -66,8 +65,7 @@ TEST_CASE("registry: scenario 9: of all redefinitions of a type only an added fi
   refused(check_type(schema, new_required), Code::kConflict, "cannot be required");
 
   FieldSchema number = field("n", ValueKind::kNumber);
-  number.index = BlindIndex::kNgram;
-  number.index_size = 3;
+  number.rule = {Protection::kSealed, {{BlindIndex::kNgram, 3}}, false, true, false};
   refused(check_type(schema, {"account", {number}}), Code::kInvalid, "work on text");
   refused(check_type(schema, {"account", {indexed("p", BlindIndex::kPrefix, 0)}}), Code::kInvalid, "prefix(n)");
   refused(check_type(schema, {"khipu_account", {}}), Code::kInvalid, "reserved");
@@ -88,6 +86,71 @@ TEST_CASE("registry: names, doubles and sizes of a new type are checked") {
   refused(check_type(schema, {"user", {indexed("a", BlindIndex::kNgram, 1)}}), Code::kInvalid, "ngram(n)");
   refused(check_type(schema, {"user", {indexed("a", BlindIndex::kExact, 1)}}), Code::kInvalid, "size");
   CHECK(check_type(schema, {"user", {indexed("a", BlindIndex::kNgram, 3)}}).ok());
+}
+
+TEST_CASE("registry: what a protected field's indexes leak must be accepted, and what a rule cannot do is refused") {
+  const Schema schema;
+  const auto check = [&](const char* words, ValueKind kind = ValueKind::kText) {
+    INFO(words);
+    FieldSchema made = field("email", kind);
+    const auto rule = codec::rule(words);
+    REQUIRE(rule);
+    made.rule = *rule;
+    return check_type(schema, {"user", {made}});
+  };
+  for (const char* words : {"sealed", "digest", "sealed,exact", "digest,exact", "sealed,subject", "sealed,low_entropy",
+                            "sealed,prefix(4),accept_leak", "sealed,exact,ngram(3),prefix(2),accept_leak",
+                            "digest,low_entropy,accept_leak", "sealed,exact,low_entropy,accept_leak"}) {
+    CHECK(check(words).ok());
+  }
+  refused(check("sealed,prefix(4)"), Code::kInvalid, "accept_leak");
+  refused(check("sealed,ngram(3)"), Code::kInvalid, "accept_leak");
+  refused(check("sealed,exact,low_entropy"), Code::kInvalid, "low_entropy");
+  refused(check("digest,low_entropy"), Code::kInvalid, "low_entropy");
+  refused(check("digest,prefix(4),accept_leak"), Code::kInvalid, "exact searches only");
+  refused(check("digest,subject"), Code::kInvalid, "sealed fields");
+  refused(check("none,exact"), Code::kInvalid, "protected fields");
+  refused(check("none,subject"), Code::kInvalid, "protected fields");
+  refused(check("sealed,accept_leak"), Code::kInvalid, "nothing of it leaks");
+  refused(check("sealed,exact,exact"), Code::kInvalid, "twice");
+  refused(check("sealed,exact", ValueKind::kJson), Code::kInvalid, "json");
+  CHECK(check("sealed,exact", ValueKind::kNumber).ok());
+  CHECK(check("digest", ValueKind::kJson).ok());
+}
+
+TEST_CASE("registry: no part of a rule may change, of fields and of columns") {
+  Schema schema;
+  FieldSchema email = field("email");
+  email.rule = *codec::rule("sealed,exact,ngram(3),accept_leak");
+  schema.apply(TypeSchema{"user", {email}});
+  CHECK(schema.protects());
+  ColumnSchema card = column("card", ValueKind::kText, 1);
+  card.rule = *codec::rule("sealed,exact");
+  schema.apply(card);
+  for (const auto& [words, part] : std::vector<std::pair<const char*, const char*>>{
+           {"none", "protection"},
+           {"digest", "protection"},
+           {"sealed,exact", "indexes"},
+           {"sealed,ngram(3),exact,accept_leak", "indexes"},
+           {"sealed,exact,ngram(4),accept_leak", "indexes"},
+           {"sealed,exact,ngram(3),low_entropy,accept_leak", "low_entropy"},
+           {"sealed,exact,ngram(3),accept_leak,subject", "subject"}}) {
+    INFO(words);
+    FieldSchema changed = email;
+    changed.rule = *codec::rule(words);
+    refused(check_type(schema, {"user", {changed}}), Code::kConflict, part);
+  }
+  ColumnSchema open = column("card");
+  refused(check_column(schema, open), Code::kConflict, "protection");
+  open.rule = *codec::rule("sealed,exact,low_entropy,accept_leak");
+  refused(check_column(schema, open), Code::kConflict, "low_entropy");
+  CHECK(check_column(schema, card).ok());
+  ColumnSchema own = column("own");
+  own.rule = *codec::rule("sealed,subject");
+  refused(check_column(schema, own), Code::kInvalid, "subject");
+  own.rule = *codec::rule("sealed");
+  own.indexed = true;
+  refused(check_column(schema, own), Code::kInvalid, "blind index");
 }
 
 TEST_CASE("registry: scenario 4: a column may become required from a moment on, and never optional again") {

@@ -233,32 +233,6 @@ TEST_CASE("writer: a lone event under group commit is answered when its interval
   CHECK(root.snapshot()->size(TableId::kLogs) == 1);
 }
 
-TEST_CASE(
-    "writer: a type with a protected or indexed field is refused by the writer itself, and nothing is kept (P7)") {
-  Root root;
-  auto writer = root.open();
-  for (const bool indexed : {false, true}) {
-    codec::TypeSchema type;
-    type.name = "patient";
-    codec::FieldSchema field;
-    field.name = "ssn";
-    if (indexed) {
-      field.index = codec::BlindIndex::kExact;
-    } else {
-      field.protection = codec::Protection::kSealed;
-    }
-    type.fields.push_back(field);
-    ingest::Batch batch = event("u-1", "alice", "PUT");
-    batch.statements.push_back(codec::TypeStatement{type});
-    const Result<writer::Receipt> receipt = writer->submit_and_wait(std::move(batch));
-    REQUIRE_FALSE(receipt.ok());
-    CHECK(receipt.error().code == Code::kUnsupported);
-    CHECK(writer->schema()->type("patient") == nullptr);
-  }
-  CHECK(root.snapshot()->size(TableId::kLogs) == 0);
-  CHECK(writer->submit_and_wait(event("u-1", "alice", "PUT")).ok());
-}
-
 TEST_CASE("writer: a closed writer has let go of the root, also while it still stands") {
   Root root;
   auto first = root.open();

@@ -1,0 +1,189 @@
+#include "engine/query/fields.h"
+
+#include <algorithm>
+
+#include "engine/base/fold.h"
+#include "engine/query/entities.h"
+
+namespace khipu::query {
+namespace {
+
+protect::Compare compare_of(Match match) {
+  switch (match) {
+    case Match::kExact: return protect::Compare::kExact;
+    case Match::kExactCi: return protect::Compare::kExactCi;
+    case Match::kPrefix: return protect::Compare::kPrefix;
+    case Match::kContains: break;
+  }
+  return protect::Compare::kContains;
+}
+
+bool compare(std::string_view plaintext, const FieldProbe& probe) {
+  switch (probe.match) {
+    case Match::kExact: return plaintext == probe.text;
+    case Match::kExactCi: return equals_folded(plaintext, probe.folded);
+    case Match::kPrefix: return starts_folded(plaintext, probe.folded);
+    case Match::kContains: return contains_folded(plaintext, probe.folded);
+  }
+  return false;
+}
+
+std::vector<std::string> modes(const codec::Rule& rule, codec::ValueKind kind) {
+  const auto has = [&](codec::BlindIndex index) {
+    return std::any_of(rule.indexes.begin(), rule.indexes.end(), [&](const auto& one) { return one.kind == index; });
+  };
+  const bool exact = has(codec::BlindIndex::kExact);
+  std::vector<std::string> allowed;
+  if (exact || rule.protection == codec::Protection::kDigest) allowed.push_back("exact");
+  if (exact && kind == codec::ValueKind::kText) allowed.push_back("exact_ci");
+  if (has(codec::BlindIndex::kPrefix)) allowed.push_back("prefix");
+  if (has(codec::BlindIndex::kNgram)) allowed.push_back("contains");
+  return allowed;
+}
+
+constexpr std::string_view kRedacted = "(protected)";
+
+}  // namespace
+
+bool FieldProbe::found_in(const codec::ProtectedValue& value) const {
+  if (!digests.empty()) {
+    return std::any_of(digests.begin(), digests.end(), [&](const auto& digest) {
+      return value.value.size() == digest.size() && std::equal(digest.begin(), digest.end(), value.value.begin());
+    });
+  }
+  if (index >= value.indexes || all_of.empty()) return false;
+  const Bytes tokens = value.tokens[index];
+  // A record has few tokens and a probe one for each day: the record's are looked up in the probe's.
+  return std::all_of(all_of.begin(), all_of.end(), [&](const std::vector<protect::Token>& any) {
+    codec::Token token;
+    for (size_t at = 0; at < tokens.size(); at += token.size()) {
+      std::memcpy(token.data(), tokens.data() + at, token.size());
+      if (std::binary_search(any.begin(), any.end(), token)) return true;
+    }
+    return false;
+  });
+}
+
+Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const protect::FieldName& name,
+                                      codec::ValueKind kind, const codec::Rule& rule, Match match,
+                                      std::string_view text, const std::string& argument) const {
+  QueryError unsupported("UNSUPPORTED_MATCH", argument, query::name(match), "");
+  if (!searcher_) {
+    unsupported.hint = "That field is protected: this reader holds no key to search it with.";
+    return unsupported;
+  }
+  FieldProbe probe;
+  probe.name = name;
+  probe.kind = kind;
+  probe.match = match;
+  probe.text = text;
+  if (kind == codec::ValueKind::kNumber) {
+    const std::optional<codec::Value> number = number_from_text(text);
+    if (!number) return QueryError("UNKNOWN_VALUE", argument, "", "That field is a number: give it in decimal.");
+    std::string digits;
+    probe.text = codec::plaintext_of(*number, digits);
+  }
+  probe.folded = fold(probe.text);
+  if (rule.protection == codec::Protection::kDigest && match == Match::kExact) {
+    auto digests = searcher_->digests(name, kind, as_bytes(probe.text));
+    if (!digests.ok()) {
+      unsupported.hint = digests.error().message;
+      return unsupported;
+    }
+    probe.digests = std::move(*digests);
+    probe.decides = true;
+    return probe;
+  }
+  // A day more than the newest commit's: a writer's clock may have gone back since its tokens were made.
+  const protect::EpochRange days{searcher_->first_day(), protect::epoch_day_of(snapshot.commit().time) + 1};
+  std::string why;
+  bool found = false;
+  for (size_t i = 0; i < rule.indexes.size(); ++i) {
+    auto made =
+        searcher_->probe(name, {rule.indexes[i].kind, rule.indexes[i].size}, compare_of(match), probe.text, days);
+    if (!made.ok()) {
+      if (why.empty()) why = made.error().message;
+      continue;
+    }
+    if (found && (probe.decides || !made->exact)) continue;
+    found = true;
+    probe.index = i;
+    probe.decides = made->exact;
+    probe.all_of = std::move(made->all_of);
+  }
+  if (found) return probe;
+  unsupported.allowed = modes(rule, kind);
+  unsupported.hint = unsupported.allowed.empty() ? "That field is sealed without any index: nothing can search it."
+                     : why.empty()               ? "That field has no index for this match."
+                                                 : "Its indexes cannot answer this: " + why;
+  return unsupported;
+}
+
+std::optional<bool> FieldReader::confirm(const snapshot::Snapshot& snapshot, const FieldProbe& probe,
+                                         const protect::FieldPlace& place, Bytes value) const {
+  if (probe.decides) return true;
+  if (!opener_) return std::nullopt;
+  const Result<protect::Plaintext> plaintext = open(snapshot, place, value);
+  if (!plaintext.ok()) return std::nullopt;
+  return compare(plaintext->text(), probe);
+}
+
+Result<protect::Plaintext> FieldReader::open(const snapshot::Snapshot& snapshot, const protect::FieldPlace& place,
+                                             Bytes value) const {
+  if (!opener_) return Error{Code::kForbidden, "no decrypt key is held"};
+  KHIPU_TRY(learn(snapshot));
+  return opener_->open(place, value);
+}
+
+Result<void> FieldReader::learn(const snapshot::Snapshot& snapshot) const {
+  const snapshot::MetaState& meta = snapshot.meta();
+  const uint64_t count = meta.count(codec::StatementType::kKey) + meta.count(codec::StatementType::kShred);
+  const std::lock_guard lock(mutex_);
+  if (log_ && count <= statements_) return {};
+  auto log = std::make_shared<protect::KeyLog>();
+  for (const codec::StatementRecord& statement : meta.statements()) {
+    if (const auto* key = std::get_if<codec::KeyStatement>(&statement.body)) KHIPU_TRY(log->apply(*key));
+    if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) KHIPU_TRY(log->apply(*shred));
+  }
+  log_ = std::move(log);
+  statements_ = count;
+  opener_->learn(log_);
+  return {};
+}
+
+std::vector<std::string> match_modes(const codec::FieldSchema& field) {
+  if (!field.rule.none()) return modes(field.rule, field.kind);
+  if (field.kind == codec::ValueKind::kNumber) return {"exact"};
+  return {"exact", "exact_ci", "prefix", "contains"};
+}
+
+Result<Uid> uid_of_value(const snapshot::Snapshot& snapshot, const codec::VersionRecord& version,
+                         const codec::ProtectedValue& value) {
+  if (!value.origin) return version.uid;
+  const Error moved{Code::kCorrupt, "a protected value that is not the one of the version it names"};
+  if (!version.previous || *value.origin > *version.previous) return moved;
+  KHIPU_TRY_ASSIGN(const snapshot::CheckedRecord record, snapshot.record(TableId::kRegistry, *value.origin));
+  if (!record.intact)
+    return Error{Code::kCorrupt, "registry row " + std::to_string(value.origin->value) + ": " + record.finding};
+  codec::VersionRecord origin;
+  KHIPU_TRY(codec::decode_version(record.payload, origin));
+  if (origin.type != version.type || origin.id != version.id) return moved;
+  return origin.uid;
+}
+
+void redact(Filter& filter, const registry::Schema& schema) {
+  const auto matcher = [&](EntityMatcher& one) {
+    const codec::FieldSchema* field = schema.field(one.type, one.field);
+    if (field != nullptr && !field->rule.none()) one.value = kRedacted;
+  };
+  for (Conditions* c : {&filter.where, &filter.where_not}) {
+    if (c->actor_match) matcher(*c->actor_match);
+    for (EntityMatcher& target : c->target_matches) matcher(target);
+    for (NamedOwnedValue& value : c->custom) {
+      const codec::ColumnSchema* column = schema.column(std::string_view(value.name));
+      if (column != nullptr && !column->rule.none()) value.value = OwnedValue(codec::Value::of_text(kRedacted));
+    }
+  }
+}
+
+}  // namespace khipu::query

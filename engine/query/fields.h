@@ -1,0 +1,77 @@
+// Protected fields on the reader's side: what a search for one compares, and its plaintext for who holds the key.
+// A searched value is in memory only: never in a note, an error, a cursor or what was applied.
+// Not here: keys and ciphers (engine/protect), who may see a plaintext (grants: mcp/tools, engine/cli).
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "engine/codec/protected.h"
+#include "engine/protect/opener.h"
+#include "engine/protect/searcher.h"
+#include "engine/query/filter.h"
+#include "engine/snapshot/store.h"
+
+namespace khipu::query {
+
+// Which sealed values of a row are opened.
+struct Opens {
+  bool fields = false, columns = false, content = false;
+  static Opens all() { return {true, true, true}; }
+};
+
+// A question to a protected field, made ready: what to find in records, and what to compare a plaintext with.
+struct FieldProbe {
+  protect::FieldName name;  // borrows from the schema
+  codec::ValueKind kind = codec::ValueKind::kText;
+  std::vector<std::array<uint8_t, protect::kDigestSize>> digests;  // any of them; else tokens:
+  size_t index = 0;                                                // of the rule's indexes
+  std::vector<std::vector<protect::Token>> all_of;                 // of each list, one
+  bool decides = false;                                            // nothing is left for the plaintext to say
+  Match match = Match::kExact;
+  std::string text, folded;
+  bool found_in(const codec::ProtectedValue& value) const;
+};
+
+// One a process, shared by its engines. Any thread.
+class FieldReader {
+ public:
+  FieldReader(std::optional<protect::Searcher> searcher, std::unique_ptr<protect::Opener> opener)
+      : searcher_(std::move(searcher)), opener_(std::move(opener)) {}
+
+  bool can_search() const { return searcher_.has_value(); }
+  bool can_open() const { return opener_ != nullptr; }
+
+  // UNSUPPORTED_MATCH, naming what the field allows or which key is missing; the value is not in it.
+  Answer<FieldProbe> probe(const snapshot::Snapshot& snapshot, const protect::FieldName& name, codec::ValueKind kind,
+                           const codec::Rule& rule, Match match, std::string_view text,
+                           const std::string& argument) const;
+  // Whether a value that was found in the record is what was asked for. nullopt: no key opens it, so it stays a
+  // candidate.
+  std::optional<bool> confirm(const snapshot::Snapshot& snapshot, const FieldProbe& probe,
+                              const protect::FieldPlace& place, Bytes value) const;
+  // kForbidden without a decrypt key; the rest as protect::Opener::open.
+  Result<protect::Plaintext> open(const snapshot::Snapshot& snapshot, const protect::FieldPlace& place,
+                                  Bytes value) const;
+
+ private:
+  Result<void> learn(const snapshot::Snapshot& snapshot) const;
+
+  std::optional<protect::Searcher> searcher_;
+  std::unique_ptr<protect::Opener> opener_;
+  mutable std::mutex mutex_;         // guards what follows
+  mutable uint64_t statements_ = 0;  // KEY and SHRED statements learned
+  mutable std::shared_ptr<const protect::KeyLog> log_;
+};
+
+// Match modes that a protected field's rule allows to whoever holds a search key.
+std::vector<std::string> match_modes(const codec::FieldSchema& field);
+// The uid that a value of this version is bound to: its own, or that of the version it was sealed for, which must be an
+// earlier one of the same entity.
+Result<Uid> uid_of_value(const snapshot::Snapshot& snapshot, const codec::VersionRecord& version,
+                         const codec::ProtectedValue& value);
+// Takes out of a filter what was searched for in protected fields and columns: "(protected)" in its place.
+void redact(Filter& filter, const registry::Schema& schema);
+
+}  // namespace khipu::query

@@ -1,0 +1,56 @@
+// Protected values are sealed on the caller's thread, before a batch is queued: the writer's thread never waits for a
+// cipher or a key file. KEY statements that are due enter the queue in front of the batch that needs them.
+#include "engine/ingest/protect.h"
+#include "engine/writer/writer_impl.h"
+
+namespace khipu::writer {
+
+// With protect_mutex held, or while nobody else is there yet.
+Result<void> Writer::Impl::open_sealer() {
+  KHIPU_TRY_ASSIGN(protect::WriterRing ring, protect::load_writer_ring(environment.keys));
+  if (!wrapped_keys) {
+    KHIPU_TRY_ASSIGN(wrapped_keys, environment.root.open_directory("keys"));
+  }
+  protect::Sealer::Options with;
+  with.root = root_id;
+  with.key_side = &environment.keys;
+  with.wrapped = wrapped_keys.get();
+  KHIPU_TRY_ASSIGN(sealer, protect::Sealer::open(std::move(ring), key_log, with, environment.clock.now()));
+  return {};
+}
+
+// A shredding or re-wrap was committed: from here on its keys are not used, and their files go.
+Result<void> Writer::Impl::note_keys(const codec::Statement& statement) {
+  const auto* key = std::get_if<codec::KeyStatement>(&statement);
+  const auto* shred = std::get_if<codec::Shred>(&statement);
+  if (key == nullptr && shred == nullptr) return {};
+  const std::lock_guard hold(protect_mutex);
+  if (sealer) return key != nullptr ? sealer->apply(*key) : sealer->apply(*shred);
+  return key != nullptr ? key_log.apply(*key) : key_log.apply(*shred);
+}
+
+Result<void> Writer::protect(ingest::Batch& batch, const registry::Schema& schema) {
+  if (!ingest::holds_protected(batch, schema)) return {};
+  Impl& impl = *impl_;
+  const std::lock_guard hold(impl.protect_mutex);
+  if (!impl.sealer) KHIPU_TRY(impl.open_sealer());
+  KHIPU_TRY(impl.sealer->begin_batch(impl.environment.clock.now()));
+  const Result<void> done = ingest::protect(batch, schema, impl.root_id, *impl.sealer, impl.environment.random);
+  // Also after an error: a key that was made for this batch serves the next one. Still under the mutex, so that nothing
+  // sealed under a key can be queued in front of the statement about it.
+  const std::vector<codec::KeyStatement> due = impl.sealer->take_due();
+  if (!due.empty()) {
+    ingest::Batch own;
+    for (const codec::KeyStatement& statement : due) own.statements.emplace_back(statement);
+    enter(
+        std::move(own),
+        [&impl](const Result<Receipt>& receipt) {
+          // Values under a key that meta does not know could never be opened.
+          if (!receipt.ok() && receipt.error().code != Code::kPoisoned) impl.poison(receipt.error());
+        },
+        Entry::kOwn);
+  }
+  return done;
+}
+
+}  // namespace khipu::writer

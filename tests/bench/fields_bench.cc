@@ -1,0 +1,130 @@
+// What protection costs at ingest: the same events twice in one run, every tenth with a new version of its actor in two
+// fields, once in the clear and once sealed and indexed. Usage: bench_fields [--events N] [--dir DIR]
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+
+#include "engine/protect/key_ring.h"
+#include "engine/writer/writer.h"
+
+namespace {
+
+using namespace khipu;
+constexpr uint64_t kBatch = 1000;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "bench_fields: %s\n", what.c_str());
+  std::exit(3);
+}
+template <typename T>
+T must(Result<T> result) {
+  if (!result.ok()) die(result.error().message);
+  return std::move(result).value();
+}
+void must(const Result<void>& result) {
+  if (!result.ok()) die(result.error().message);
+}
+
+void give_keys(os::Directory& keys, TimeUs now) {
+  const crypto::Key root = crypto::generate_key(crypto::KeyKind::kTokenRoot, "bench", now);
+  const crypto::Key auditors = crypto::generate_key(crypto::KeyKind::kDecrypt, "auditors", now);
+  must(crypto::create_key_file(keys, protect::key_file_name(crypto::KeyKind::kRecipient, "auditors", 1),
+                               must(crypto::recipient_of(auditors))));
+  must(crypto::create_key_file(keys, protect::kTokenDayFileName, must(protect::first_token_day(root))));
+  must(crypto::create_key_file(keys, protect::kFingerprintFileName,
+                               crypto::generate_key(crypto::KeyKind::kFingerprint, "bench", now)));
+}
+
+ingest::Batch batch_of(uint64_t from, uint64_t to) {
+  ingest::Batch batch;
+  for (uint64_t i = from; i < to; ++i) {
+    ingest::Event event;
+    event.actor.type = "person";
+    event.actor.id = batch.keep("p-" + std::to_string(i / 10 % 5000));
+    if (i % 10 == 0) {
+      const ingest::FieldInput fields[] = {
+          {"email", false, codec::Value::of_text(batch.keep("user" + std::to_string(i) + "@example.org"))},
+          {"phone", false, codec::Value::of_text(batch.keep("+49 30 " + std::to_string(1000000 + i)))}};
+      event.actor.fields = batch.keep(std::span<const ingest::FieldInput>(fields));
+    }
+    event.action = "PUT";
+    event.url = batch.keep("/api/accounts/" + std::to_string(i % 977));
+    event.source = "bench";
+    event.content_kind = codec::ContentKind::kJson;
+    event.content = batch.keep(as_bytes("{\"request\":" + std::to_string(i) + ",\"agent\":\"bench/1.0\"}"));
+    batch.events.push_back(event);
+  }
+  return batch;
+}
+
+double rate(const std::string& path, uint64_t events, const char* rule) {
+  std::filesystem::remove_all(path);
+  std::filesystem::create_directories(path);
+  auto root = must(os::create_directory(path + "/log", 0750));
+  auto keys = must(os::create_directory(path + "/log.keys", 0700));
+  const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
+  must(writer::initialize(environment, {"bench.example/audit"}));
+  give_keys(*keys, os::system_clock().now());
+  auto writer = must(writer::Writer::open(environment, {}));
+  codec::TypeSchema type;
+  type.name = "person";
+  for (const char* name : {"email", "phone"}) {
+    codec::FieldSchema& field = type.fields.emplace_back();
+    field.name = name;
+    field.rule = *codec::rule(rule);
+  }
+  ingest::Batch schema;
+  schema.statements.push_back(codec::TypeStatement{type});
+  must(writer->submit_and_wait(std::move(schema)));
+  std::vector<ingest::Batch> batches;
+  for (uint64_t at = 0; at < events; at += kBatch) batches.push_back(batch_of(at, std::min(events, at + kBatch)));
+  std::mutex mutex;
+  std::condition_variable moved;
+  int in_flight = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (ingest::Batch& batch : batches) {
+    {
+      std::unique_lock hold(mutex);
+      moved.wait(hold, [&] { return in_flight < 32; });
+      ++in_flight;
+    }
+    writer->submit(std::move(batch), [&](const Result<writer::Receipt>& receipt) {
+      if (!receipt.ok()) die(receipt.error().message);
+      const std::lock_guard hold(mutex);
+      --in_flight;
+      moved.notify_all();
+    });
+  }
+  std::unique_lock hold(mutex);
+  moved.wait(hold, [&] { return in_flight == 0; });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  hold.unlock();
+  must(writer->close());
+  return static_cast<double>(events) / took.count();
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  uint64_t events = 200000;
+  std::string folder = "/tmp/khipu-bench-fields";
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    if (word == "--events" && i + 1 < count)
+      events = std::strtoull(words[++i], nullptr, 10);
+    else if (word == "--dir" && i + 1 < count)
+      folder = words[++i];
+    else
+      die("usage: bench_fields [--events N] [--dir DIR]");
+  }
+  const double open = rate(folder, events, "none");
+  const double exact = rate(folder, events, "sealed,exact");
+  const double grams = rate(folder, events, "sealed,exact,ngram(3),accept_leak");
+  std::filesystem::remove_all(folder);
+  std::printf("in the clear                 %10.0f events/s\n", open);
+  std::printf("sealed, exact                %10.0f events/s  %.2f\n", exact, exact / open);
+  std::printf("sealed, exact and ngram(3)   %10.0f events/s  %.2f\n", grams, grams / open);
+  return 0;
+}

@@ -1,0 +1,340 @@
+// Searching and reading protected fields: what is found is what a brute force over the plaintext finds, whoever holds
+// which keys; and what was searched for is in nothing that leaves the engine.
+#include "engine/query/fields.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "engine/base/fold.h"
+#include "engine/protect/reader_keys.h"
+#include "engine/query/engine.h"
+#include "engine/writer/writer.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_random.h"
+#include "tests/support/protecting.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using namespace khipu::query;
+
+namespace {
+
+codec::FieldSchema field(const char* name, const char* rule, codec::ValueKind kind = codec::ValueKind::kText) {
+  codec::FieldSchema made;
+  made.name = name;
+  made.kind = kind;
+  made.rule = *codec::rule(rule);
+  return made;
+}
+
+// A log of persons, and the plaintext of all their versions beside it.
+struct World {
+  explicit World(uint64_t segment_size_bytes = 32 << 20) {
+    root = os::create_directory(temp.path() + "/root", 0750).value();
+    key_side = os::create_directory(temp.path() + "/root.keys", 0700).value();
+    search = os::create_directory(temp.path() + "/search", 0700).value();
+    decrypt = os::create_directory(temp.path() + "/decrypt", 0700).value();
+    REQUIRE(writer::initialize(environment(), {"example.org/audit"}).ok());
+    keys.give_writer(*key_side);
+    keys.give_searcher(*search);
+    keys.give_auditor(*decrypt);
+    options.segment_size_bytes = segment_size_bytes;
+    open_writer();
+    ingest::Batch batch;
+    batch.statements.push_back(codec::TypeStatement{
+        {"person",
+         {field("email", "sealed,exact,prefix(4),ngram(3),accept_leak"), field("ssn", "digest"),
+          field("age", "sealed,exact", codec::ValueKind::kNumber), field("diary", "sealed"), field("city", "none")}}});
+    codec::ColumnSchema card;
+    card.name = "card";
+    card.indexed = true;
+    card.rule = *codec::rule("sealed,exact");
+    batch.statements.push_back(codec::ColumnStatement{card});
+    accept(writer->submit_and_wait(std::move(batch)));
+    store = snapshot::Store::open(os::open_directory(temp.path() + "/root").value()).value();
+  }
+  writer::Environment environment() { return {*root, *key_side, clock, os::system_random()}; }
+  void open_writer() {
+    auto opened = writer::Writer::open(environment(), options);
+    INFO((opened.ok() ? "" : opened.error().message));
+    REQUIRE(opened.ok());
+    writer = std::move(opened).value();
+  }
+  static void accept(const Result<writer::Receipt>& receipt) {
+    INFO((receipt.ok() ? "" : receipt.error().message));
+    REQUIRE(receipt.ok());
+  }
+  void add(const std::string& id, const std::string& email, const std::string& ssn, int64_t age,
+           const std::string& card) {
+    ingest::Batch batch;
+    ingest::Event event;
+    event.actor.type = "person";
+    event.actor.id = batch.keep(id);
+    const ingest::FieldInput fields[] = {{"email", false, codec::Value::of_text(batch.keep(email))},
+                                         {"ssn", false, codec::Value::of_text(batch.keep(ssn))},
+                                         {"age", false, codec::Value::of_integer(age)},
+                                         {"diary", false, codec::Value::of_text(batch.keep("dear " + email))}};
+    event.actor.fields = batch.keep(std::span<const ingest::FieldInput>(fields));
+    event.action = "PUT";
+    event.source_ip = "198.51.100.77";
+    event.content_kind = codec::ContentKind::kJson;
+    event.content = batch.keep(as_bytes("{\"mail\":\"" + email + "\"}"));
+    const ingest::ColumnInput column{"card", codec::Value::of_text(batch.keep(card))};
+    event.custom = batch.keep(std::span<const ingest::ColumnInput>(&column, 1));
+    batch.events.push_back(event);
+    accept(writer->submit_and_wait(std::move(batch)));
+    versions.push_back({id, email, ssn, age, card});
+  }
+  std::unique_ptr<Engine> engine(const std::vector<std::string>& roles) {
+    std::shared_ptr<const FieldReader> reader;
+    if (!roles.empty()) {
+      std::vector<std::string> folders;
+      for (const std::string& role : roles) folders.push_back(temp.path() + "/" + role);
+      auto held = protect::open_reader_keys(folders, writer->root_id(), root->open_directory("keys").value());
+      INFO((held.ok() ? "" : held.error().message));
+      REQUIRE(held.ok());
+      reader = std::make_shared<const FieldReader>(std::move(held->searcher), std::move(held->opener));
+    }
+    std::array<uint8_t, 32> key{};
+    key[0] = 7;
+    return std::make_unique<Engine>(
+        *store, [this] { return clock.now(); }, key, Scope{}, reader);
+  }
+
+  struct Version {
+    std::string id, email, ssn;
+    int64_t age = 0;
+    std::string card;
+  };
+  std::vector<Version> versions;
+  khipu::tests::TempDirectory temp;
+  khipu::tests::FakeClock clock;
+  khipu::tests::FieldKeys keys;
+  std::unique_ptr<os::Directory> root, key_side, search, decrypt;
+  writer::Options options;
+  std::unique_ptr<writer::Writer> writer;
+  std::unique_ptr<snapshot::Store> store;
+};
+
+EventRequest where(const char* member, const std::string& value, Match match) {
+  EventRequest request;
+  request.filter.emplace();
+  request.filter->where.actor_match = EntityMatcher{"person", member, value, match, false};
+  request.limit = 200;
+  return request;
+}
+
+std::set<std::string> actors(const EventPage& page) {
+  std::set<std::string> ids;
+  for (const EventRow& row : page.rows) ids.insert(row.actor.id);
+  return ids;
+}
+
+bool noted(const std::vector<Note>& notes, const std::string& code) {
+  return std::any_of(notes.begin(), notes.end(), [&](const Note& note) { return note.code == code; });
+}
+
+bool meets(const std::string& value, const std::string& wanted, Match match) {
+  const std::string folded = fold(wanted);
+  switch (match) {
+    case Match::kExact: return value == wanted;
+    case Match::kExactCi: return equals_folded(value, folded);
+    case Match::kPrefix: return starts_folded(value, folded);
+    case Match::kContains: break;
+  }
+  return contains_folded(value, folded);
+}
+
+}  // namespace
+
+TEST_CASE("fields: what a search finds in sealed fields is what the plaintext holds, over days and past versions") {
+  World world(16384);
+  const unsigned seed = 20261121;
+  std::mt19937 random(seed);
+  CAPTURE(seed);
+  const std::vector<std::string> names = {"Ada", "ada", "Bob", "Änne", "carol", "DAVE", "eve", "straße"};
+  const auto pick = [&](size_t count) { return random() % count; };
+  for (int i = 0; i < 120; ++i) {
+    world.add("p-" + std::to_string(pick(30)), names[pick(names.size())] + std::to_string(pick(9)) + "@example.org",
+              "ssn-" + std::to_string(pick(20)), static_cast<int64_t>(pick(12)), "Card-" + std::to_string(pick(8)));
+    if (i % 12 == 11) world.clock.advance_us(86400LL * 1000000 * static_cast<int64_t>(1 + pick(3)));
+    if (i % 40 == 39) {
+      REQUIRE(world.writer->close().ok());
+      world.open_writer();
+    }
+  }
+  world.writer->wait_until_indexed();
+  const auto auditor = world.engine({"search", "decrypt"}), searcher = world.engine({"search"});
+  const auto expect = [&](const char* member, const std::string& wanted, Match match) {
+    std::set<std::string> right;
+    for (const World::Version& version : world.versions) {
+      const std::string have = member == std::string_view("email") ? version.email
+                               : member == std::string_view("ssn") ? version.ssn
+                                                                   : std::to_string(version.age);
+      if (meets(have, wanted, match)) right.insert(version.id);
+    }
+    const auto page = auditor->events(where(member, wanted, match));
+    INFO(member << " " << wanted << " " << name(match) << ": " << (page.ok() ? "" : page.error().hint));
+    REQUIRE(page.ok());
+    CHECK(actors(*page) == right);
+    CHECK_FALSE(noted(page->notes, "CANDIDATES"));
+    // Without the decrypt key nothing is missed, and what may be wrong is said.
+    const auto candidates = searcher->events(where(member, wanted, match));
+    REQUIRE(candidates.ok());
+    const std::set<std::string> met = actors(*candidates);
+    CHECK(std::includes(met.begin(), met.end(), right.begin(), right.end()));
+    if (met != right) CHECK(noted(candidates->notes, "CANDIDATES"));
+  };
+  for (int i = 0; i < 60; ++i) {
+    const std::string some = world.versions[pick(world.versions.size())].email;
+    expect("email", some, Match::kExact);
+    expect("email", fold(some), Match::kExactCi);
+    std::string start = some.substr(0, 1 + pick(3));
+    if (static_cast<uint8_t>(start.back()) >= 0xC0) start = some.substr(0, start.size() + 1);  // characters, not bytes
+    expect("email", start, Match::kPrefix);
+    expect("email", "e" + std::to_string(pick(9)) + "@", Match::kContains);
+    expect("ssn", "ssn-" + std::to_string(pick(25)), Match::kExact);
+    expect("age", std::to_string(pick(15)), Match::kExact);
+  }
+  // Columns: through the index of sealed segments and the scan of the active one.
+  for (int i = 0; i < 9; ++i) {
+    const std::string card = "Card-" + std::to_string(i);
+    EventRequest request;
+    request.filter.emplace();
+    request.filter->where.custom = {{"card", OwnedValue(codec::Value::of_text(card))}};
+    const auto page = auditor->events(request);
+    REQUIRE(page.ok());
+    const auto count = std::count_if(world.versions.begin(), world.versions.end(),
+                                     [&](const World::Version& version) { return version.card == card; });
+    CHECK(page->total == static_cast<uint64_t>(count));
+    request.filter->where.custom[0].value = OwnedValue(codec::Value::of_text(fold(card)));
+    const auto folded = auditor->events(request);
+    REQUIRE(folded.ok());
+    CHECK(folded->total == 0);  // equal means equal
+    request.filter->where = {};
+    request.filter->where_not.custom = {{"card", OwnedValue(codec::Value::of_text(card))}};
+    const auto others = auditor->events(request);
+    REQUIRE(others.ok());
+    CHECK(others->total == world.versions.size() - static_cast<uint64_t>(count));
+  }
+}
+
+TEST_CASE("fields: what is searched for is in no error, note, cursor and applied filter") {
+  World world;
+  const std::string needle = "needle-4711@example.org";
+  for (int i = 0; i < 4; ++i) world.add("p-" + std::to_string(i), needle, "s", i, "c");
+  const auto auditor = world.engine({"search", "decrypt"}), nobody = world.engine({});
+  EventRequest request = where("email", needle, Match::kExact);
+  request.limit = 2;
+  const auto page = auditor->events(request);
+  REQUIRE(page.ok());
+  CHECK(page->total == 4);
+  REQUIRE(page->cursor);
+  const auto decoded =
+      from_base64(page->cursor->substr(3) + std::string((4 - (page->cursor->size() - 3) % 4) % 4, '='));
+  if (decoded) CHECK(as_text(*decoded).find("needle") == std::string_view::npos);
+  CHECK(page->applied.where.actor_match->value == "(protected)");
+  EventRequest next;
+  next.cursor = *page->cursor;
+  const auto second = auditor->events(next);
+  REQUIRE(second.ok());
+  CHECK(second->rows.size() == 2);
+  for (const auto& [member, match] :
+       {std::pair("email", Match::kExact), std::pair("diary", Match::kExact), std::pair("ssn", Match::kPrefix),
+        std::pair("age", Match::kPrefix), std::pair("age", Match::kExact)}) {
+    for (const auto& engine : {std::cref(auditor), std::cref(nobody)}) {
+      if (member == std::string_view("email") && &engine.get() == &auditor) continue;
+      const auto refused = engine.get()->events(where(member, needle, match));
+      INFO(member);
+      REQUIRE_FALSE(refused.ok());
+      CHECK(refused.error().got.find("needle") == std::string::npos);
+      CHECK(refused.error().hint.find("needle") == std::string::npos);
+      CHECK_FALSE(refused.error().hint.empty());
+    }
+  }
+  const auto none = auditor->events(where("email", "needle-9999@example.org", Match::kExact));
+  REQUIRE(none.ok());
+  CHECK(none->total == 0);
+  for (const Note& note : none->notes) CHECK(note.subject.find("needle") == std::string::npos);
+  const auto prefix = auditor->events(where("ssn", "s", Match::kPrefix));
+  REQUIRE_FALSE(prefix.ok());
+  CHECK(prefix.error().allowed == std::vector<std::string>{"exact"});
+}
+
+TEST_CASE("fields: sealed values are withheld, and opened for who holds the key and asks") {
+  World world;
+  world.add("p-1", "ada@example.org", "ssn-1", 41, "card-1");
+  const auto auditor = world.engine({"decrypt"}), nobody = world.engine({});
+  for (const auto* engine : {&auditor, &nobody}) {
+    const auto event = (*engine)->event({0});
+    REQUIRE(event.ok());
+    REQUIRE(event->event);
+    for (const NamedOwnedValue& value : event->event->actor.fields) {
+      INFO(value.name);
+      CHECK(value.value.view().is_protected());
+      CHECK(value.value.as_text().find("ada") == std::string::npos);
+    }
+    CHECK(event->event->content.empty());
+    CHECK(event->event->source_ip.empty());
+    CHECK(event->event->sealed_size_class == 64);
+  }
+  const auto opened = auditor->event({0}, 0, Opens::all());
+  REQUIRE(opened.ok());
+  REQUIRE(opened->event);
+  CHECK(opened->findings.empty());
+  const EventRow& row = *opened->event;
+  const auto shown = [&](const char* name) {
+    for (const NamedOwnedValue& value : row.actor.fields) {
+      if (value.name == name) return value.value;
+    }
+    return OwnedValue();
+  };
+  CHECK(shown("email").as_text() == "ada@example.org");
+  CHECK(shown("age").view() == codec::Value::of_integer(41));
+  CHECK(shown("ssn").view().is_protected());  // a digest has no way back
+  CHECK(row.custom.at(0).value.as_text() == "card-1");
+  CHECK(row.content == "{\"mail\":\"ada@example.org\"}");
+  CHECK(row.source_ip == "198.51.100.77");
+  const auto columns = auditor->event({0}, 0, Opens{false, true, false});
+  REQUIRE(columns.ok());
+  CHECK(columns->event->custom.at(0).value.as_text() == "card-1");
+  CHECK(columns->event->content.empty());
+  CHECK(columns->event->actor.fields.at(0).value.view().is_protected());
+}
+
+TEST_CASE("fields: a history tells that a sealed value changed, and to its reader what it was") {
+  World world;
+  world.add("p-1", "ada@example.org", "ssn-1", 41, "c");
+  world.add("p-1", "ada@example.org", "ssn-1", 42, "c");
+  world.add("p-1", "eve@example.org", "ssn-1", 42, "c");
+  HistoryRequest request;
+  request.entity = "person:p-1";
+  const auto withheld = world.engine({})->history(request);
+  REQUIRE(withheld.ok());
+  REQUIRE(withheld->versions.size() == 3);
+  REQUIRE(withheld->versions[1].changes.size() == 1);
+  CHECK(withheld->versions[1].changes[0].field == "age");
+  CHECK(withheld->versions[1].changes[0].to->view().is_protected());
+  CHECK(withheld->versions[2].changes.size() == 2);  // email, and the diary that quotes it
+  request.opens = true;
+  const auto read = world.engine({"decrypt"})->history(request);
+  REQUIRE(read.ok());
+  CHECK(read->findings.empty());
+  CHECK(read->versions[1].changes[0].from->as_text() == "41");
+  CHECK(read->versions[1].changes[0].to->as_text() == "42");
+  REQUIRE(read->versions[2].changes.size() == 2);
+  for (const NamedOwnedValue& value : read->versions[1].fields) {  // carried over, bound to the first version
+    if (value.name == "email") CHECK(value.value.as_text() == "ada@example.org");
+  }
+}
+
+TEST_CASE("fields: a folder with the signing key is no reader's, and one without keys is refused") {
+  World world;
+  const auto held = [&](const std::string& folder) {
+    return protect::open_reader_keys({world.temp.path() + folder}, world.writer->root_id(), nullptr);
+  };
+  CHECK(held("/root.keys").error().code == Code::kForbidden);
+  CHECK(held("/root").error().code == Code::kInvalid);
+  CHECK(held("/search").ok());
+}
