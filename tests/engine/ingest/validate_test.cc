@@ -110,10 +110,13 @@ TEST_CASE("validate: kinds must fit, names come once, numbers are finite, a dele
   sample.refused("named twice");
 }
 
-TEST_CASE("validate: a protected field is never taken in the clear") {
+TEST_CASE("validate: values of protected fields come in the clear, and what says it is protected already is refused") {
   Sample sample;
-  sample.fields = {{"ssn", false, Value::of_text("123")}};
-  sample.refused("protected", Code::kUnsupported);
+  sample.fields = {{"ssn", false, Value::of_text("078-05-1120")}};
+  CHECK(sample.check().ok());
+  const Buffer encoded = {0xa2, 0x00, 0x02, 0x01, 0x41, 0x01};
+  sample.fields = {{"ssn", false, Value::of_protected(encoded)}};
+  sample.refused("in the clear");
 }
 
 TEST_CASE("validate: control characters in ids, actions, sources and the rest are evidence and come in") {
