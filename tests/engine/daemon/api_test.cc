@@ -268,8 +268,8 @@ TEST_CASE("api: types and columns are read strictly and become statements") {
   REQUIRE_THAT(post("/v1/types", R"({"name":"a","feilds":[]})").body, ContainsSubstring("feilds"));
   REQUIRE_THAT(post("/v1/types", R"({"fields":[]})").body, ContainsSubstring("name: is missing"));
   REQUIRE(post("/v1/types", R"({"name":"a","fields":[{"name":"b","kind":"float"}]})").status == 400);
-  const std::string sealed =
-      R"({"name":"a","fields":[{"name":"b","protection":"sealed","indexes":["exact","ngram(3)"],"accept_leak":true
+  const std::string sealed = R"({"name":"a","fields":[{"name":"b","protection":"sealed",)"
+                             R"("indexes":["exact","ngram(3)"],"accept_leak":true
 }]
 })";
   REQUIRE(post("/v1/types", sealed).status == 200);
