@@ -268,19 +268,18 @@ TEST_CASE("api: types and columns are read strictly and become statements") {
   REQUIRE_THAT(post("/v1/types", R"({"name":"a","feilds":[]})").body, ContainsSubstring("feilds"));
   REQUIRE_THAT(post("/v1/types", R"({"fields":[]})").body, ContainsSubstring("name: is missing"));
   REQUIRE(post("/v1/types", R"({"name":"a","fields":[{"name":"b","kind":"float"}]})").status == 400);
-  const std::string sealed = R"({"name":"a","fields":[{"name":"b","protection":"sealed",)"
-                             R"("indexes":["exact","ngram(3)"],"accept_leak":true
-}]
-})";
+  const std::string sealed =
+      "{\"name\":\"a\",\"fields\":[{\"name\":\"b\",\"protection\":\"sealed\",\"indexes\":[\"exact\",\"ngram(3)\"],"
+      "\"accept_leak\":true}]}";
   REQUIRE(post("/v1/types", sealed).status == 200);
-const auto& rules = std::get<codec::TypeStatement>(f.sink.batches[2].statements[0]);
-REQUIRE(text_of(rules.type.fields[0].rule) == "sealed,exact,ngram(3),accept_leak");
-REQUIRE(daemon::parse_types(daemon::type_json(rules.type).dump()).value()[0] == rules.type);
-REQUIRE(post("/v1/types", R"({"name":"a","fields":[{"name":"b","indexes":["grams"]}]})").status == 400);
-REQUIRE(post("/v1/columns", R"({"name":"c","protection":"sealed","indexes":["exact"]})").status == 200);
-REQUIRE(post("/v1/columns", R"({"name":"t","required_since":"yesterday"})").status == 400);
-REQUIRE(post("/v1/types", "nonsense").status == 400);
-REQUIRE(f.sink.batches.size() == 4);
+  const auto& rules = std::get<codec::TypeStatement>(f.sink.batches[2].statements[0]);
+  REQUIRE(text_of(rules.type.fields[0].rule) == "sealed,exact,ngram(3),accept_leak");
+  REQUIRE(daemon::parse_types(daemon::type_json(rules.type).dump()).value()[0] == rules.type);
+  REQUIRE(post("/v1/types", R"({"name":"a","fields":[{"name":"b","indexes":["grams"]}]})").status == 400);
+  REQUIRE(post("/v1/columns", R"({"name":"c","protection":"sealed","indexes":["exact"]})").status == 200);
+  REQUIRE(post("/v1/columns", R"({"name":"t","required_since":"yesterday"})").status == 400);
+  REQUIRE(post("/v1/types", "nonsense").status == 400);
+  REQUIRE(f.sink.batches.size() == 4);
 }
 
 TEST_CASE("api: health says poisoned and low disk") {
