@@ -68,9 +68,9 @@ examples/install_deps.sh "${dependencies[@]}" || {
 
 build() { # build PRESET [TARGET...]
   local log=build/$1.log
-  # A first build compiles several files at a time: half the work. A folder that is there already stays as it is.
+  # A first dev build compiles several files at a time: less work. A folder that is there already stays as it is.
   local fresh=()
-  [[ -f build/$1/CMakeCache.txt ]] || fresh=(-DKHIPU_UNITY=ON)
+  [[ $1 != dev || -f build/$1/CMakeCache.txt ]] || fresh=(-DKHIPU_UNITY=ON)
   mkdir -p build
   cmake --preset "$1" "${fresh[@]}" >"$log" 2>&1 || { tail -n 40 "$log"; return 1; }
   nice "${steady[@]}" cmake --build "build/$1" -j "$jobs" ${2:+--target "${@:2}"} -- -k 0 >"$log" 2>&1 ||
