@@ -190,7 +190,7 @@ function(khipu_fuzz)
   khipu_link(${name} PRIVATE USES engine/base ${arg_USES} LINKS ${arg_LINKS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   add_test(NAME fuzz.${arg_NAME} COMMAND ${command})
-  set_tests_properties(fuzz.${arg_NAME} PROPERTIES TIMEOUT 600)
+  set_tests_properties(fuzz.${arg_NAME} PROPERTIES TIMEOUT 1800)
   khipu_record(fuzz ${name} "${arg_SOURCES}" "${arg_USES}")
 endfunction()
 
