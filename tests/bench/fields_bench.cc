@@ -8,24 +8,15 @@
 
 #include "engine/protect/key_ring.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/must.h"
 
 namespace {
 
 using namespace khipu;
 constexpr uint64_t kBatch = 1000;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_fields: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
-void must(const Result<void>& result) {
-  if (!result.ok()) die(result.error().message);
-}
+using bench::die;
+using bench::must;
 
 void give_keys(os::Directory& keys, TimeUs now) {
   const crypto::Key root = crypto::generate_key(crypto::KeyKind::kTokenRoot, "bench", now);

@@ -17,6 +17,7 @@
 #include "engine/tree/tree.h"
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
@@ -37,18 +38,8 @@ struct Measured {
   double rate() const { return static_cast<double>(events) / seconds; }
 };
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_ingest: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
-void must(const Result<void>& result) {
-  if (!result.ok()) die(result.error().message);
-}
+using bench::die;
+using bench::must;
 
 double seconds(const std::function<void()>& work) {
   const auto start = Steady::now();

@@ -15,24 +15,15 @@
 #include "engine/writer/integrity.h"
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
 using namespace khipu;
 constexpr size_t kBatch = 1000;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_integrity: %s\n", what.c_str());
-  std::_Exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
-void must(const Result<void>& result) {
-  if (!result.ok()) die(result.error().message);
-}
+using bench::die;
+using bench::must;
 
 double processor_seconds() {
   rusage usage{};

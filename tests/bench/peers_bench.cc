@@ -22,6 +22,7 @@
 
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
@@ -30,18 +31,8 @@ using Steady = std::chrono::steady_clock;
 using Events = std::vector<bench::PlainEvent>;
 constexpr size_t kBatch = 1000;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_peers: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
-void must(const Result<void>& result) {
-  if (!result.ok()) die(result.error().message);
-}
+using bench::die;
+using bench::must;
 
 double rate(uint64_t events, const std::function<void()>& work) {
   const auto start = Steady::now();

@@ -12,21 +12,15 @@
 #include "engine/query/prove.h"
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
 using namespace khipu;
 using Steady = std::chrono::steady_clock;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_prove: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
+using bench::die;
+using bench::must;
 double ms_since(Steady::time_point start) {
   return std::chrono::duration<double, std::milli>(Steady::now() - start).count();
 }

@@ -18,6 +18,7 @@
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
@@ -25,18 +26,8 @@ using namespace khipu;
 using Steady = std::chrono::steady_clock;
 constexpr uint64_t kBatch = 1000;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_query: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
-void must(const Result<void>& result) {
-  if (!result.ok()) die(result.error().message);
-}
+using bench::die;
+using bench::must;
 double ms_since(Steady::time_point start) {
   return std::chrono::duration<double, std::milli>(Steady::now() - start).count();
 }

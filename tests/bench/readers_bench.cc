@@ -19,6 +19,7 @@
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
@@ -27,18 +28,8 @@ using Steady = std::chrono::steady_clock;
 constexpr int kReaders = 4;
 constexpr size_t kBatch = 1000;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_readers: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
-void must(const Result<void>& result) {
-  if (!result.ok()) die(result.error().message);
-}
+using bench::die;
+using bench::must;
 double seconds_since(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
 
 // ---- what the other processes do: each prints one line at its end

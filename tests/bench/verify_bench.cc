@@ -17,20 +17,14 @@
 #include "engine/verify/verify.h"
 #include "engine/writer/writer.h"
 #include "tests/bench/generator.h"
+#include "tests/bench/must.h"
 
 namespace {
 
 using namespace khipu;
 
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "bench_verify: %s\n", what.c_str());
-  std::exit(3);
-}
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) die(result.error().message);
-  return std::move(result).value();
-}
+using bench::die;
+using bench::must;
 
 // What a piece of work took: by the wall, and of the processors' time, which other processes disturb less.
 struct Took {
