@@ -24,8 +24,7 @@ Result<KeysOfRoot> keys_of_root(const std::string& root) {
   if (genesis == nullptr) return Error{Code::kCorrupt, root + ": no GENESIS statement"};
   keys.root = genesis->root_id;
   for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
-    if (const auto* key = std::get_if<codec::KeyStatement>(&statement.body)) KHIPU_TRY(keys.log.apply(*key));
-    if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) KHIPU_TRY(keys.log.apply(*shred));
+    KHIPU_TRY(keys.log.apply(statement.body));
   }
   return keys;
 }

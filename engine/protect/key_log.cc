@@ -48,6 +48,12 @@ Result<void> KeyLog::apply(const codec::KeyStatement& statement) {
   return {};
 }
 
+Result<void> KeyLog::apply(const codec::Statement& statement) {
+  if (const auto* key = std::get_if<codec::KeyStatement>(&statement)) return apply(*key);
+  if (const auto* shred = std::get_if<codec::Shred>(&statement)) return apply(*shred);
+  return {};
+}
+
 Result<void> KeyLog::apply(const codec::Shred& statement) {
   for (const std::string& file_name : statement.files) {
     const auto found = files_.find(file_name);

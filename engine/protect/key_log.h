@@ -30,7 +30,8 @@ class KeyLog {
   };
 
   // kCorrupt when the statement contradicts those before it: a number used twice, a file nobody named.
-  // Statements about verifiers are none of its business and are accepted.
+  // Statements about verifiers, and all of other types, are none of its business and are accepted.
+  Result<void> apply(const codec::Statement& statement);
   Result<void> apply(const codec::KeyStatement& statement);
   Result<void> apply(const codec::Shred& statement);
 

@@ -6,6 +6,14 @@
 
 namespace khipu::protect {
 
+void KeyTable::name_key(std::string& to, char use, const FieldName& field, uint64_t number) {
+  to.assign(1, use);
+  to.append(reinterpret_cast<const char*>(&number), sizeof number);
+  to.append(field.type);
+  to += '\0';
+  to.append(field.field);
+}
+
 Bytes KeyTable::find(const std::string& name) const {
   const auto found = places_.find(name);
   if (found == places_.end()) return {};

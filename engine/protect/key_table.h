@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/crypto/secret.h"
+#include "engine/protect/field.h"
 
 namespace khipu::protect {
 
@@ -14,6 +15,9 @@ namespace khipu::protect {
 class KeyTable {
  public:
   static constexpr size_t kKeySize = 32;
+
+  // A name that says what a key is for: `use` and `number` as the caller means them, one field or {}.
+  static void name_key(std::string& to, char use, const FieldName& field, uint64_t number);
 
   size_t size() const { return places_.size(); }
   // Empty when there is none of that name.

@@ -13,14 +13,6 @@ namespace {
 // Keys kept in locked memory: 2 MiB. Above it they are all forgotten and taken again as they are needed.
 constexpr size_t kKeysMax = 65536;
 
-void name_data_key(std::string& to, char use, const FieldName& name, uint32_t number) {
-  to.assign(1, use);
-  to.append(reinterpret_cast<const char*>(&number), sizeof number);
-  to.append(name.type);
-  to += '\0';
-  to.append(name.field);
-}
-
 }  // namespace
 
 Plaintext& Plaintext::operator=(Plaintext&& other) noexcept {
@@ -122,7 +114,7 @@ Result<void> Opener::State::take_data_key(uint32_t number) {
     KHIPU_TRY_ASSIGN(const crypto::BoxKeyPair pair, crypto::BoxKeyPair::from_secret(half));
     KHIPU_TRY_ASSIGN(secret, at("keys/" + file->name.text(), key.unwrap(pair)));
   }
-  name_data_key(key_text, 'd', {}, number);
+  KeyTable::name_key(key_text, 'd', {}, number);
   keys.put(key_text, secret.writable());
   taken[number] = {key.ring, key.subject_number};
   return {};
@@ -134,11 +126,11 @@ Result<Bytes> Opener::State::field_key_of(uint32_t number, uint16_t ring, const 
     KHIPU_TRY(take_data_key(number));
   }
   if (taken[number].ring != ring) return Error{Code::kCorrupt, "a sealed value: not of the ring its key was made for"};
-  name_data_key(key_text, 'f', name, number);
+  KeyTable::name_key(key_text, 'f', name, number);
   const Bytes key = keys.find(key_text);
   if (!key.empty()) return key;
   const std::string field_text = key_text;
-  name_data_key(key_text, 'd', {}, number);
+  KeyTable::name_key(key_text, 'd', {}, number);
   Hash derived = field_key(keys.find(key_text), name);
   return keys.put(field_text, derived);
 }

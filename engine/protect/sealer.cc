@@ -31,15 +31,6 @@ std::string recipient_text(const Recipient& recipient) {
   return recipient.name + "/" + std::to_string(recipient.version);
 }
 
-// Names in key tables: what a key is for, unambiguously.
-void name_key(std::string& to, char use, const FieldName& name, uint64_t number) {
-  to.assign(1, use);
-  to.append(reinterpret_cast<const char*>(&number), sizeof number);
-  to.append(name.type);
-  to += '\0';
-  to.append(name.field);
-}
-
 }  // namespace
 
 struct Sealer::State {
@@ -188,7 +179,7 @@ Result<void> Sealer::State::unlink_all(const std::vector<std::string>& names) {
 // ---- data keys
 
 Bytes Sealer::State::data_key(uint32_t number) {
-  name_key(key_text, 'd', {}, number);
+  KeyTable::name_key(key_text, 'd', {}, number);
   return session.find(key_text);
 }
 
@@ -221,7 +212,7 @@ Result<uint32_t> Sealer::State::group_key() {
   key.ring = newest_recipient;
   SecretBytes secret = SecretBytes::random(KeyTable::kKeySize);
   KHIPU_TRY(create(KeyAction::kDataKey, key, secret, recipients));
-  name_key(key_text, 'd', {}, key.name.number);
+  KeyTable::name_key(key_text, 'd', {}, key.name.number);
   session.put(key_text, secret.writable());
   session_key = key.name.number;
   if (subject_sessions.empty()) session_began = now;
@@ -254,7 +245,7 @@ Result<uint32_t> Sealer::State::subject_key(const SubjectName& subject) {
   key.subject_number = pair->number;
   SecretBytes secret = SecretBytes::random(KeyTable::kKeySize);
   KHIPU_TRY(create(KeyAction::kDataKey, key, secret, {Recipient{"subject", pair->number, pair->key}}));
-  name_key(key_text, 'd', {}, key.name.number);
+  KeyTable::name_key(key_text, 'd', {}, key.name.number);
   session.put(key_text, secret.writable());
   if (subject_sessions.empty() && !session_key) session_began = now;
   subject_sessions.emplace(subject, key.name.number);
@@ -294,7 +285,7 @@ Result<void> Sealer::seal(const FieldPlace& place, Bytes plaintext, const Subjec
   if (plaintext.size() > kPlaintextSizeMax) return Error{Code::kLimit, "a protected value is at most 64 MiB"};
   if (place.root != state.options.root) return Error{Code::kInvalid, "a protected value for another root"};
   KHIPU_TRY_ASSIGN(const uint32_t number, subject != nullptr ? state.subject_key(*subject) : state.group_key());
-  name_key(state.key_text, 'f', place.name, number);
+  KeyTable::name_key(state.key_text, 'f', place.name, number);
   Bytes key = state.session.find(state.key_text);
   if (key.empty()) {
     const std::string name = state.key_text;
@@ -323,7 +314,7 @@ Result<void> Sealer::tokens(const FieldName& name, const IndexRule& rule, std::s
   State& state = *state_;
   if (rule.index == codec::BlindIndex::kNone) return {};
   if (!state.ring.token_day) return missing(kTokenDayFileName);
-  name_key(state.key_text, 't', name, static_cast<uint64_t>(rule.index) << 32 | rule.size);
+  KeyTable::name_key(state.key_text, 't', name, static_cast<uint64_t>(rule.index) << 32 | rule.size);
   Bytes key = state.token_keys.find(state.key_text);
   if (key.empty()) {
     Hash derived = index_key(state.ring.token_day->bytes.bytes(), name, rule);
@@ -342,7 +333,7 @@ Result<Fingerprint> Sealer::fingerprint(const FieldName& name, std::string_view 
   State& state = *state_;
   if (!state.ring.fingerprint) return missing(kFingerprintFileName);
   std::string text;
-  name_key(text, 'p', name, 0);
+  KeyTable::name_key(text, 'p', name, 0);
   const std::lock_guard guard(state.still_mutex);
   Bytes key = state.still_keys.find(text);
   if (key.empty()) {
@@ -358,7 +349,7 @@ Result<std::array<uint8_t, kDigestSize>> Sealer::digest(const FieldName& name, c
   if (state.ring.digests.empty()) return missing("digest-1.key");
   const crypto::Key& newest = state.ring.digests.back();
   std::string text;
-  name_key(text, 'g', name, newest.version);
+  KeyTable::name_key(text, 'g', name, newest.version);
   const std::lock_guard guard(state.still_mutex);
   Bytes key = state.still_keys.find(text);
   if (key.empty()) {

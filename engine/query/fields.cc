@@ -142,8 +142,7 @@ Result<void> FieldReader::learn(const snapshot::Snapshot& snapshot) const {
   if (log_ && count <= statements_) return {};
   auto log = std::make_shared<protect::KeyLog>();
   for (const codec::StatementRecord& statement : meta.statements()) {
-    if (const auto* key = std::get_if<codec::KeyStatement>(&statement.body)) KHIPU_TRY(log->apply(*key));
-    if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) KHIPU_TRY(log->apply(*shred));
+    KHIPU_TRY(log->apply(statement.body));
   }
   log_ = std::move(log);
   statements_ = count;

@@ -303,4 +303,20 @@ Result<void> check_root_names(os::Directory& root, Findings& findings) {
   return {};
 }
 
+bool Folder::holds(std::string_view name) const {
+  return std::any_of(entries.begin(), entries.end(), [&](const os::Entry& entry) { return entry.name == name; });
+}
+
+Result<Folder> list_folder(os::Directory& root, std::string_view name) {
+  Folder folder;
+  auto opened = root.open_directory(name);
+  if (!opened.ok()) {
+    if (opened.error().code != Code::kNotFound) return std::move(opened).error();
+    return folder;
+  }
+  folder.directory = std::move(opened).value();
+  KHIPU_TRY_ASSIGN(folder.entries, folder.directory->list());
+  return folder;
+}
+
 }  // namespace khipu::verify

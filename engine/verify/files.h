@@ -32,6 +32,14 @@ struct TablePlan {
 // Errors: what cannot be read (not: what is wrong).
 Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings);
 
+// A folder beside the tables, and what is in it. A missing one holds nothing.
+struct Folder {
+  std::unique_ptr<os::Directory> directory;  // null: missing
+  std::vector<os::Entry> entries;
+  bool holds(std::string_view name) const;
+};
+Result<Folder> list_folder(os::Directory& root, std::string_view name);
+
 // Names nobody accounts for, at the top of the root.
 Result<void> check_root_names(os::Directory& root, Findings& findings);
 

@@ -4,6 +4,7 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/protect/key_log.h"
+#include "engine/verify/files.h"
 
 namespace khipu::verify {
 namespace {
@@ -36,20 +37,12 @@ Result<uint64_t> check_key_files(os::Directory& root, const std::vector<codec::S
                                  uint64_t committed, Findings& findings) {
   protect::KeyLog log;
   for (uint64_t row = 0; row < std::min<uint64_t>(statements.size(), committed); ++row) {
-    Result<void> applied;
-    if (const auto* key = std::get_if<codec::KeyStatement>(&statements[row].body)) applied = log.apply(*key);
-    if (const auto* shred = std::get_if<codec::Shred>(&statements[row].body)) applied = log.apply(*shred);
-    if (!applied.ok()) contradiction(row, findings);
+    if (!log.apply(statements[row].body).ok()) contradiction(row, findings);
   }
 
-  auto folder = root.open_directory(kFolder);
-  if (!folder.ok() && folder.error().code != Code::kNotFound) return std::move(folder).error();
-  std::vector<os::Entry> entries;
-  if (folder.ok()) {
-    KHIPU_TRY_ASSIGN(entries, folder.value()->list());
-  }
+  KHIPU_TRY_ASSIGN(const Folder folder, list_folder(root, kFolder));
   uint64_t compared = 0;
-  for (const os::Entry& entry : entries) {
+  for (const os::Entry& entry : folder.entries) {
     const protect::KeyLog::File* stated = log.file(entry.name);
     if (entry.kind != os::EntryKind::kFile || (stated == nullptr && !protect::WrappedName::parse(entry.name))) {
       findings.add(key_finding(code::kFileUnaccounted, entry.name, "nothing accounts for it"));
@@ -65,7 +58,7 @@ Result<uint64_t> check_key_files(os::Directory& root, const std::vector<codec::S
                                "shredded, and still there: the writer's next start deletes it", true));
       continue;
     }
-    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.value()->open_file(entry.name, os::Mode::kRead));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.directory->open_file(entry.name, os::Mode::kRead));
     const Result<Buffer> bytes = file->read_all(protect::kWrappedFileSizeBytesMax);
     if (!bytes.ok() && bytes.error().code != Code::kLimit) return bytes.error();
     ++compared;
@@ -78,9 +71,7 @@ Result<uint64_t> check_key_files(os::Directory& root, const std::vector<codec::S
   }
   for (const auto& [name, file] : log.files()) {
     if (file.state != FileState::kCurrent) continue;
-    const bool there =
-        std::any_of(entries.begin(), entries.end(), [&](const os::Entry& entry) { return entry.name == name; });
-    if (there) continue;
+    if (folder.holds(name)) continue;
     findings.add(key_finding(code::kKeyMissing, name,
                              "a KEY statement names it, no SHRED statement says it was destroyed, and it is gone"),
                  KHIPU_HERE);

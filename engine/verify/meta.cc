@@ -108,14 +108,9 @@ Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::
     found.information = information;
     findings.add(std::move(found), where);
   };
-  auto folder = root.open_directory(segment::kQuarantineName);
-  if (!folder.ok() && folder.error().code != Code::kNotFound) return std::move(folder).error();
-  std::vector<os::Entry> entries;
-  if (folder.ok()) {
-    KHIPU_TRY_ASSIGN(entries, folder.value()->list());
-  }
+  KHIPU_TRY_ASSIGN(const Folder folder, list_folder(root, segment::kQuarantineName));
   uint64_t compared = 0;
-  for (const os::Entry& entry : entries) {
+  for (const os::Entry& entry : folder.entries) {
     const auto statement = named.find(entry.name);
     if (entry.kind != os::EntryKind::kFile) {
       report(entry.name, "not a regular file", false);
@@ -125,7 +120,7 @@ Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::
       report(entry.name, "no RECOVERY statement names it yet: the writer's next start will", true);
       continue;
     }
-    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.value()->open_file(entry.name, os::Mode::kRead));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.directory->open_file(entry.name, os::Mode::kRead));
     KHIPU_TRY_ASSIGN(const auto facts, hash_file(*file));
     ++compared;
     if (amiss(facts.first != statement->second->size || facts.second != statement->second->sha256)) {
@@ -134,8 +129,7 @@ Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::
     named.erase(statement);
   }
   for (const auto& [file, statement] : named) {
-    if (std::any_of(entries.begin(), entries.end(), [&](const os::Entry& entry) { return entry.name == file; }))
-      continue;
+    if (folder.holds(file)) continue;
     report(file, "a RECOVERY statement names bytes that are not in quarantine/", false);
   }
   return compared;

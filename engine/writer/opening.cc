@@ -105,8 +105,7 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
-    if (const auto* key = std::get_if<codec::KeyStatement>(&record.body)) return key_log.apply(*key);
-    if (const auto* shred = std::get_if<codec::Shred>(&record.body)) return key_log.apply(*shred);
+    KHIPU_TRY(key_log.apply(record.body));
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
       const std::optional<SegmentNumber> number = index::parse_index_name(stated->file);
       if (number && stated->table == TableId::kLogs) indexes[number->value] = *stated;

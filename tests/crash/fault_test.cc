@@ -1,25 +1,13 @@
 // Every write, sync, rename, unlink, truncate and preallocation of an open, of commits, of seals and of a close fails
 // in turn, or is the last thing that happens. Afterwards: the writer opens, verify passes, every acknowledged event is
 // there exactly once with its targets, and an unanswered one is there whole or not at all (P1, P2).
-#include "tests/crash/harness.h"
-#include "tests/support/catch.h"
+#include "tests/crash/outlive.h"
 
 namespace khipu::tests {
 namespace {
 
 constexpr uint64_t kSegment = 3000;  // bytes: a seal every few events
 constexpr size_t kEvents = 7;
-
-enum class Fault { kIo, kNoSpace, kCrashAfter, kCrashIn };
-
-void plan(FakeDisk& disk, Fault fault, uint64_t n) {
-  switch (fault) {
-    case Fault::kIo: return disk.fail_nth(n, Code::kIo);
-    case Fault::kNoSpace: return disk.fail_nth(n, Code::kNoSpace, Part::kHalf);
-    case Fault::kCrashAfter: return disk.crash_after_nth(n);
-    case Fault::kCrashIn: return disk.crash_in_nth(n);
-  }
-}
 
 // A log that has sealed segments, a clean end and a busy past.
 CrashRig& prepared() {
@@ -52,21 +40,9 @@ void each_operation(Fault fault, bool power_lost) {
     CrashRig rig(prepared().disk().clone(), 7);
     rig.remember(prepared());
     rig.commit_with(policy);
-    plan(rig.disk(), fault, n);
-    const Result<void> lived = rig.life(kEvents, kSegment);
-    if (power_lost) {
-      rig.disk().power_loss(n);
-    } else {
-      rig.disk().crash_process();
-    }
-    INFO("operation " << n << " of " << operations << ": " << (lived.ok() ? "survived" : lived.error().message));
-    const verify::Report before = rig.verify();
-    INFO("before recovery: " << describe(before));
-    REQUIRE(before.verdict == verify::Verdict::kPass);
-    const Result<void> again = rig.life(2, kSegment);
-    INFO((again.ok() ? "reopened" : again.error().message));
-    REQUIRE(again.ok());
-    REQUIRE(rig.judge() == "");
+    outlive(
+        rig, {fault, power_lost, n, operations}, [&] { return rig.life(kEvents, kSegment); },
+        [&] { return rig.life(2, kSegment); }, [&] { REQUIRE(rig.judge() == ""); });
   }
 }
 

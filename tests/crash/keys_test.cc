@@ -5,8 +5,7 @@
 #include "engine/protect/opener.h"
 #include "engine/protect/sealer.h"
 #include "engine/snapshot/store.h"
-#include "tests/crash/harness.h"
-#include "tests/support/catch.h"
+#include "tests/crash/outlive.h"
 
 namespace khipu::tests {
 namespace {
@@ -39,8 +38,7 @@ Result<Known> known(CrashRig& rig) {
   Known out;
   out.root = snapshot->meta().genesis()->root_id;
   for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
-    if (const auto* key = std::get_if<codec::KeyStatement>(&statement.body)) KHIPU_TRY(out.log.apply(*key));
-    if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) KHIPU_TRY(out.log.apply(*shred));
+    KHIPU_TRY(out.log.apply(statement.body));
   }
   return out;
 }
@@ -170,8 +168,6 @@ Prepared& prepared() {
   return made;
 }
 
-enum class Fault { kIo, kCrashAfter };
-
 void each_operation(Fault fault, bool power_lost) {
   Prepared& start = prepared();
   uint64_t operations = 0;
@@ -190,28 +186,15 @@ void each_operation(Fault fault, bool power_lost) {
   for (uint64_t n = 1; n <= operations; ++n) {
     CrashRig rig(start.rig.disk().clone(), 7);
     std::vector<Value> values = start.values;
-    if (fault == Fault::kIo) {
-      rig.disk().fail_nth(n, Code::kIo);
-    } else {
-      rig.disk().crash_after_nth(n);
-    }
-    const Result<void> lived = life(rig, values, "f");
-    if (power_lost) {
-      rig.disk().power_loss(n);
-    } else {
-      rig.disk().crash_process();
-    }
-    INFO("operation " << n << " of " << operations << ": " << (lived.ok() ? "survived" : lived.error().message));
-    const verify::Report before = rig.verify();
-    INFO("before recovery: " << describe(before));
-    REQUIRE(before.verdict == verify::Verdict::kPass);
-    const Result<void> again = life(rig, values, "g");
-    INFO((again.ok() ? "reopened" : again.error().message));
-    REQUIRE(again.ok());
-    REQUIRE(judge_values(rig, values) == "");
-    const verify::Report after = rig.verify();
-    INFO("afterwards: " << describe(after));
-    REQUIRE(after.verdict == verify::Verdict::kPass);
+    outlive(
+        rig, {fault, power_lost, n, operations}, [&] { return life(rig, values, "f"); },
+        [&] { return life(rig, values, "g"); },
+        [&] {
+          REQUIRE(judge_values(rig, values) == "");
+          const verify::Report after = rig.verify();
+          INFO("afterwards: " << describe(after));
+          REQUIRE(after.verdict == verify::Verdict::kPass);
+        });
   }
 }
 

@@ -5,8 +5,7 @@
 
 #include <algorithm>
 
-#include "tests/crash/harness.h"
-#include "tests/support/catch.h"
+#include "tests/crash/outlive.h"
 
 namespace khipu::tests {
 namespace {
@@ -51,8 +50,6 @@ CrashRig& prepared() {
   return rig;
 }
 
-enum class Fault { kIo, kCrashAfter, kCrashIn };
-
 void each_operation(Fault fault, bool power_lost) {
   uint64_t operations = 0;
   {
@@ -70,24 +67,13 @@ void each_operation(Fault fault, bool power_lost) {
   for (uint64_t n = operations / 3; n <= operations; ++n) {
     CrashRig rig(prepared().disk().clone(), 7);
     rig.remember(prepared());
-    if (fault == Fault::kIo) rig.disk().fail_nth(n, Code::kIo);
-    if (fault == Fault::kCrashAfter) rig.disk().crash_after_nth(n);
-    if (fault == Fault::kCrashIn) rig.disk().crash_in_nth(n);
-    const Result<void> lived = life_with_retention(rig, "f");
-    if (power_lost) {
-      rig.disk().power_loss(n);
-    } else {
-      rig.disk().crash_process();
-    }
-    INFO("operation " << n << " of " << operations << ": " << (lived.ok() ? "survived" : lived.error().message));
-    const verify::Report before = rig.verify();
-    INFO("before recovery: " << describe(before));
-    REQUIRE(before.verdict == verify::Verdict::kPass);
-    const Result<void> again = life_with_retention(rig, "g");
-    INFO((again.ok() ? "reopened" : again.error().message));
-    REQUIRE(again.ok());
-    REQUIRE(rig.judge() == "");
-    REQUIRE(segment_files(rig) <= 4);  // interrupted or not, the end is the same
+    outlive(
+        rig, {fault, power_lost, n, operations}, [&] { return life_with_retention(rig, "f"); },
+        [&] { return life_with_retention(rig, "g"); },
+        [&] {
+          REQUIRE(rig.judge() == "");
+          REQUIRE(segment_files(rig) <= 4);  // interrupted or not, the end is the same
+        });
   }
 }
 
