@@ -60,8 +60,9 @@ class AppendCommand final : public Command {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                      WriterAccess::open(root_, keys_path(root_, keys_), "append", network_));
     import::DlqFile parking(writer->root());
-    KHIPU_TRY_ASSIGN(const registry::Schema schema, current_schema(root_));
-    protects_ = schema.protects();
+    // A log too damaged to be read here still takes events: then any of them may hold what is protected.
+    const Result<registry::Schema> schema = current_schema(root_);
+    protects_ = !schema.ok() || schema->protects();
     writer_ = writer.get();
     parking_ = &parking;
     LineInput input(stdin, writer->limits().event_size_bytes_max + (1U << 20));

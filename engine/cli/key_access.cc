@@ -30,6 +30,15 @@ Result<KeysOfRoot> keys_of_root(const std::string& root) {
   return keys;
 }
 
+Result<uint64_t> count_gone(os::Directory& directory, const std::vector<os::Entry>& before) {
+  uint64_t gone = 0;
+  for (const os::Entry& entry : before) {
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> there, directory.stat(entry.name));
+    gone += !there;
+  }
+  return gone;
+}
+
 Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor) {
   if (folder.empty() == descriptor.empty()) {
     return Error{Code::kInvalid, "the decrypt keys come from --decrypt DIR or from --key-fd N, one of the two"};

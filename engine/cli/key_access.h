@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/cli/writer_access.h"
 #include "engine/protect/key_admin.h"
@@ -27,6 +28,8 @@ struct KeysOfRoot {
   protect::KeyLog log;
 };
 Result<KeysOfRoot> keys_of_root(const std::string& root);
+// How many of these files are no longer there: the writer and a sweep both delete what a statement replaces or shreds.
+Result<uint64_t> count_gone(os::Directory& directory, const std::vector<os::Entry>& before);
 
 // Key files of one role folder, "-": from a descriptor (--key-fd).
 Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor);

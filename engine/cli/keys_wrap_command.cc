@@ -75,6 +75,7 @@ class KeysAdopt final : public Command {
     KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
     KHIPU_TRY_ASSIGN(const std::vector<codec::KeyStatement> statements,
                      protect::adoptable(*keys.wrapped, keys.root, keys.log));
+    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, keys.wrapped->list());
     if (!statements.empty()) {
       KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
                        WriterAccess::open(root_, keys_path(root_, keys_), "keys adopt", network_));
@@ -85,7 +86,8 @@ class KeysAdopt final : public Command {
       }
       KHIPU_TRY(access->close());
     }
-    KHIPU_TRY_ASSIGN(const uint64_t gone, protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
     if (output.json()) {
       output.document({{"schema", "khipu.keys-adopt/v1"}, {"adopted", statements.size()}, {"deleted", gone}});
     } else {

@@ -48,13 +48,15 @@ class ShredCommand final : public Command {
     shred.by = WriterAccess::scope();
     KHIPU_TRY_ASSIGN(shred.files, files(keys));
     shred.scope = session_.empty() ? "subject" : "session " + session_;
+    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, keys.wrapped->list());
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
                      WriterAccess::open(root_, keys_path(root_, keys_), "shred", network_));
     if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
     KHIPU_TRY_ASSIGN(const CommitNumber commit, access->writer()->append_and_publish(shred));
     KHIPU_TRY(keys.log.apply(shred));
     KHIPU_TRY(access->close());
-    KHIPU_TRY_ASSIGN(const uint64_t gone, protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
     if (output.json()) {
       output.document(
           {{"schema", "khipu.shred/v1"}, {"commit", commit.value}, {"files", shred.files}, {"deleted", gone}});

@@ -23,10 +23,9 @@ std::string octal(uint32_t bits) {
 
 Error refused(const std::string& why) { return Error{Code::kForbidden, "key file refused: " + why}; }
 
-Result<void> write_and_sync(os::Directory& directory, os::File& file, Bytes text) {
+Result<void> write_and_sync(os::File& file, Bytes text) {
   KHIPU_TRY(file.write_at(0, text));
-  KHIPU_TRY(file.sync());
-  return directory.sync();
+  return file.sync();
 }
 
 }  // namespace
@@ -108,13 +107,27 @@ Result<void> check_key_file_status(const os::FileStatus& status, KeyKind kind, u
 
 Result<void> create_key_file(os::Directory& directory, std::string_view file_name, const Key& key) {
   KHIPU_TRY_ASSIGN(const SecretBytes text, print_key(key));
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> there, directory.stat(file_name));
+  if (there) return Error{Code::kConflict, std::string(file_name) + ": exists, and a key is never overwritten"};
+  // Under another name until it is whole: half a key under its own would stop whoever loads this directory. What an
+  // interrupted run left under the other name is nobody's.
+  const std::string unfinished = std::string(file_name) + ".new";
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> left, directory.stat(unfinished));
+  if (left) KHIPU_TRY(directory.unlink(unfinished));
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file,
-                   directory.open_file(file_name, os::Mode::kCreateNew, is_secret(key.kind) ? 0600 : 0644));
-  Result<void> written = write_and_sync(directory, *file, text.bytes());
+                   directory.open_file(unfinished, os::Mode::kCreateNew, is_secret(key.kind) ? 0600 : 0644));
+  Result<void> written = write_and_sync(*file, text.bytes());
+  if (written.ok()) written = directory.rename(unfinished, file_name);
   if (!written.ok()) {
-    // Half a key under the name would stand in the way of the next attempt. The first error is the one to tell.
-    const Result<void> removed = directory.unlink(file_name);
-    if (!removed.ok()) return std::move(written).error().at("(and the file could not be removed again)");
+    // The first error is the one to tell.
+    const Result<void> cleaned = directory.unlink(unfinished);
+    if (!cleaned.ok()) return std::move(written).error().at("(and the file could not be removed again)");
+    return written;
+  }
+  written = directory.sync();
+  if (!written.ok()) {
+    const Result<void> cleaned = directory.unlink(file_name);
+    if (!cleaned.ok()) return std::move(written).error().at("(and the file could not be removed again)");
   }
   return written;
 }

@@ -23,7 +23,7 @@
 // Valid if and only if: these seven lines in this order, each ended by one line feed, nothing after them, every value
 // in the form above, and the check digits right. At most 1,024 bytes.
 //
-// Written once with O_EXCL, 0600 (verifier: 0644), file synced, then its directory; never changed. Opened with
+// Written once as NAME.new with O_EXCL, 0600 (public keys 0644), synced, renamed, directory synced. Opened with
 // O_NOFOLLOW and judged by fstat: a regular file, owned by this user or root, one link, and no right for group or
 // others (verifier: none to write). There is no override.
 #pragma once

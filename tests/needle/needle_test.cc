@@ -177,8 +177,8 @@ TEST_CASE("needle: nothing that a protected field was given is left in any file,
                                 .dump() +
                             "\n" + R"({"jsonrpc":"2.0","method":"notifications/initialized"})" + "\n";
   const Json matcher = {{"type", "person"}, {"field", "email"}, {"value", kNeedles[0]}, {"match", "exact"}};
-  Json wrong = matcher;
-  wrong["field"] = "diary";
+  // A digest has no prefixes to be searched by.
+  const Json wrong = {{"type", "person"}, {"field", "ssn"}, {"value", kNeedles[1]}, {"match", "prefix"}};
   const std::string calls = hello + call(1, "audit_query", {{"actor_match", matcher}, {"limit", 1}}) +
                             call(2, "audit_query", {{"actor_match", wrong}}) +
                             call(3, "audit_describe", Json::object()) + call(4, "audit_get_event", {{"seq", 0}}) +

@@ -186,7 +186,7 @@ TEST_CASE("key file: links, other owners and what is no file are refused") {
 
 TEST_CASE("key file: a failure at any step leaves no half key in the way") {
   for (const Code code : {Code::kIo, Code::kNoSpace}) {
-    for (uint64_t n = 1; n <= 4; ++n) {
+    for (uint64_t n = 1; n <= 5; ++n) {
       tests::FakeDisk disk;
       const auto keys = disk.directory("keys");
       const Key key = signing_example();
@@ -195,13 +195,22 @@ TEST_CASE("key file: a failure at any step leaves no half key in the way") {
       CHECK_FALSE(disk.exists("keys/s"));
       REQUIRE(create_key_file(*keys, "s", key).ok());
       CHECK(open_key_file(*keys, "s", KeyKind::kSigning).ok());
+      // And so it is when the power goes instead: nothing, or all of it, and the next run makes it.
+      tests::FakeDisk other;
+      other.crash_in_nth(n);
+      CHECK_FALSE(create_key_file(*other.directory("keys"), "s", key).ok());
+      other.power_loss(n);
+      const auto again = other.directory("keys");
+      if (!other.exists("keys/s")) REQUIRE(create_key_file(*again, "s", key).ok());
+      CHECK(open_key_file(*again, "s", KeyKind::kSigning).ok());
     }
   }
   tests::FakeDisk disk;
   REQUIRE(create_key_file(*disk.directory("keys"), "s", signing_example()).ok());
-  CHECK(disk.log_text() == std::vector<std::string>{"create keys/s",
-                                                    "write keys/s 0+" + std::to_string(std::string(kSigning).size()),
-                                                    "sync keys/s", "sync_directory keys"});
+  CHECK(disk.log_text() ==
+        std::vector<std::string>{"create keys/s.new",
+                                 "write keys/s.new 0+" + std::to_string(std::string(kSigning).size()),
+                                 "sync keys/s.new", "rename keys/s.new s", "sync_directory keys"});
   CHECK(disk.unsynced().empty());
 }
 

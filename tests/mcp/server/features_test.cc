@@ -50,7 +50,7 @@ TEST_CASE("features: what an old revision does not know is left out of a resourc
   harness.initialize("2024-11-05");
   const Json resource = ask(harness, "resources/list")["result"]["resources"][0];
   CHECK(resource == Json::parse(R"({"uri":"audit://a","name":"a","description":"First","mimeType":"text/plain"})"));
-  CHECK(ask(harness, "completion/complete")["error"]["code"] == -32601);
+  CHECK(ask(harness, "completion/complete")["error"]["code"] == -32602);  // known since the first revision
 }
 
 TEST_CASE("features: a resource is text or base64, and a missing one is -32002 with its URI") {

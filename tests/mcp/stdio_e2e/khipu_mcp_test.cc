@@ -264,11 +264,13 @@ TEST_CASE("khipu-mcp: without a root it says so on stderr and leaves stdout empt
 
 namespace {
 
-// The first place in a message that is null; "" when there is none.
+// The first place in a message that is null; "" when there is none. What a tool answers in its own words, by its own
+// schema, may say "more": null.
 std::string find_null(const Json& value, const std::string& path = "") {
   if (value.is_null()) return path.empty() ? "/" : path;
   if (!value.is_structured()) return "";
   for (const auto& [name, member] : value.items()) {
+    if (name == "structuredContent") continue;
     if (std::string found = find_null(member, path + "/" + name); !found.empty()) return found;
   }
   return "";
