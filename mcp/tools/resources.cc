@@ -106,8 +106,8 @@ class AuditResources final : public server::ResourceProvider {
         "application/json");
     add("proof/range/{from}/{to}{?at,size}", "proof-range", "Proof that events [from, to) are complete and in order",
         "application/json");
-    add("proof/consistency/{from}/{to}", "proof-consistency",
-        "Proof that the published checkpoint of `to` events extends the one of `from`", "application/json");
+    add("proof/consistency/{from_size}/{to_size}", "proof-consistency",
+        "Proof that the published checkpoint of to_size events extends the one of from_size", "application/json");
     return all;
   }
 

@@ -47,6 +47,8 @@ fi
 [[ -s $cache/installed ]] || skip "the SDK was not installed"
 leave_home
 make_root
+# A second published checkpoint, for the proof that it extends the first: of 301 events and of 300.
+head -1 "$folder/events" | "$bin/khipu" append "$folder/root" >"$folder/out" 2>&1 || fail "append: $(tail -1 "$folder/out")"
 if [[ $what == stdio ]]; then
   product="$bin/khipu-mcp $folder/root" fixture=$bin/khipu-mcp-fixture
 else

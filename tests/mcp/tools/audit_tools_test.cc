@@ -75,8 +75,8 @@ TEST_CASE("query: text form and structured form agree, pages cover every row onc
 TEST_CASE("query: hours leave office hours of the zone out, show in applied, and wrong ones are refused") {
   Desk desk;
   for (int hour = 0; hour < 24; ++hour) {  // recorded on one monday in summer
-    desk.log.add(
-        query::tests::Spec{.time = query::tests::kStart - (5 * 3600 + 427) * 1'000'000LL + hour * 3'600'000'000LL});
+    desk.log.add(query::tests::Spec{.time = query::tests::kStart - (7 * 86400 + 5 * 3600 + 427) * 1'000'000LL +
+                                            hour * 3'600'000'000LL});
   }
   const Json hours = {{"outside", "09:00-17:00"}, {"days", "fri,mon"}};
   const OrderedJson page = desk.good("audit_query", {{"hours", hours}, {"tz", "Europe/Paris"}, {"limit", 200}});

@@ -100,7 +100,8 @@ func walk(session *mcp.ClientSession) string {
 	}
 	for template, err := range session.ResourceTemplates(background, nil) {
 		check(err, "resources/templates/list")
-		read(regexp.MustCompile(`\{\w+\}`).ReplaceAllStringFunc(template.URITemplate,
+		required := regexp.MustCompile(`\{\?[\w,]*\}`).ReplaceAllString(template.URITemplate, "")
+		read(regexp.MustCompile(`\{\w+\}`).ReplaceAllStringFunc(required,
 			func(name string) string { return plain(strings.Trim(name, "{}")) }))
 	}
 	_, err := session.ReadResource(background, &mcp.ReadResourceParams{URI: "audit://nowhere"})

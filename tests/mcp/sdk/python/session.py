@@ -38,7 +38,8 @@ async def walk(client):
         assert wrong.is_error, tool.name
     uris = [str(resource.uri) for resource in (await client.list_resources()).resources]
     for template in (await client.list_resource_templates()).resource_templates:
-        uris.append(re.sub(r"\{(\w+)\}", lambda match: plain(match[1]), template.uri_template))
+        required = re.sub(r"\{\?[\w,]*\}", "", template.uri_template)  # queries are optional
+        uris.append(re.sub(r"\{(\w+)\}", lambda match: plain(match[1]), required))
     for uri in uris:
         contents = (await client.read_resource(uri)).contents
         assert contents and (getattr(contents[0], "text", None) or contents[0].blob), uri

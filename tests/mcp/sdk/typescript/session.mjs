@@ -42,7 +42,7 @@ async function walk(client) {
   };
   for (const resource of (await client.listResources()).resources) await read(resource.uri);
   for (const { uriTemplate } of (await client.listResourceTemplates()).resourceTemplates) {
-    await read(uriTemplate.replace(/\{(\w+)\}/g, (_, name) => value(name, uriTemplate)));
+    await read(uriTemplate.replace(/\{\?[\w,]*\}/g, '').replace(/\{(\w+)\}/g, (_, name) => value(name, uriTemplate)));
   }
   await assert.rejects(client.readResource({ uri: 'audit://nowhere' }));
   for (const prompt of (await client.listPrompts()).prompts) {
