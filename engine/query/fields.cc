@@ -32,12 +32,13 @@ std::vector<std::string> modes(const codec::Rule& rule, codec::ValueKind kind) {
   const auto has = [&](codec::BlindIndex index) {
     return std::any_of(rule.indexes.begin(), rule.indexes.end(), [&](const auto& one) { return one.kind == index; });
   };
-  const bool exact = has(codec::BlindIndex::kExact);
+  // As protect::terms_of_probe has it: some answers are candidates until a plaintext confirms them.
+  const bool grams = has(codec::BlindIndex::kNgram);
   std::vector<std::string> allowed;
-  if (exact || rule.protection == codec::Protection::kDigest) allowed.push_back("exact");
-  if (exact && kind == codec::ValueKind::kText) allowed.push_back("exact_ci");
-  if (has(codec::BlindIndex::kPrefix)) allowed.push_back("prefix");
-  if (has(codec::BlindIndex::kNgram)) allowed.push_back("contains");
+  if (!rule.indexes.empty() || rule.protection == codec::Protection::kDigest) allowed.push_back("exact");
+  if (!rule.indexes.empty() && kind == codec::ValueKind::kText) allowed.push_back("exact_ci");
+  if (grams || has(codec::BlindIndex::kPrefix)) allowed.push_back("prefix");
+  if (grams) allowed.push_back("contains");
   return allowed;
 }
 

@@ -28,17 +28,19 @@ std::string bytes_of(const std::filesystem::path& path) {
   return std::move(bytes).str();
 }
 
-std::string needle_in(const std::string& bytes) {
-  for (const std::string& needle : kNeedles) {
+const std::string kControl = "Offen1 in the clear";
+
+std::string needle_in(const std::string& bytes, const std::vector<std::string>& needles = kNeedles) {
+  for (const std::string& needle : needles) {
     if (bytes.find(needle) != std::string::npos) return needle;
   }
   return "";
 }
 
-std::string needle_below(const std::string& folder) {
+std::string needle_below(const std::string& folder, const std::vector<std::string>& needles = kNeedles) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (!entry.is_regular_file()) continue;
-    if (const std::string found = needle_in(bytes_of(entry.path())); !found.empty()) {
+    if (const std::string found = needle_in(bytes_of(entry.path()), needles); !found.empty()) {
       return found + " in " + entry.path().string();
     }
   }
@@ -46,7 +48,7 @@ std::string needle_below(const std::string& folder) {
 }
 
 // Every readable mapping of a process, in pieces that overlap by the longest needle.
-std::string needle_in_memory(int pid) {
+std::string needle_in_memory(int pid, const std::vector<std::string>& needles = kNeedles) {
   const std::string folder = "/proc/" + std::to_string(pid);
   std::ifstream maps(folder + "/maps"), memory(folder + "/mem", std::ios::binary);
   if (!memory) return "memory cannot be read";
@@ -64,7 +66,7 @@ std::string needle_in_memory(int pid) {
       memory.seekg(static_cast<std::streamoff>(at));
       memory.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
       bytes.resize(static_cast<size_t>(std::max<std::streamsize>(0, memory.gcount())));
-      if (const std::string found = needle_in(bytes); !found.empty()) return found + " in " + line;
+      if (const std::string found = needle_in(bytes, needles); !found.empty()) return found + " in " + line;
     }
   }
   return "";
@@ -119,6 +121,9 @@ TEST_CASE("needle: nothing that a protected field was given is left in any file,
 
   session.done({"append", root}, event("p-1") + event("p-2") + event("p-1"));
   session.done({"append", root, "--idempotency-key", "k"}, event("p-3"));
+  // The control: a name in the clear, which the searches below do find.
+  session.done({"append", root},
+               R"({"actor":{"type":"user","id":"u-1","fields":{"name":")" + kControl + "\"}},\"action\":\"GET\"}\n");
   // Refused lines: an address that is none, a field that is unknown, JSON cut short; once with an error, once parked.
   const std::string bad = "{\"actor\":{\"type\":\"person\",\"id\":\"p-4\",\"fields\":{\"email\":\"" + kNeedles[5] +
                           "\",\"nope\":\"" + kNeedles[5] + "\"}},\"action\":\"PUT\"}\n";
@@ -193,9 +198,11 @@ TEST_CASE("needle: nothing that a protected field was given is left in any file,
 
   CHECK(needle_in(session.errors).empty());
   CHECK(needle_in_memory(writer.pid()).empty());
+  CHECK_THAT(needle_in_memory(writer.pid(), {kControl}), ContainsSubstring(kControl));
   writer.signal(SIGTERM);
   CHECK(writer.wait() == 0);
   CHECK(needle_in(writer.errors()).empty());
   CHECK(needle_below(session.folder / "").empty());
+  CHECK_THAT(needle_below(session.folder / "", {kControl}), ContainsSubstring(kControl));
   session.done({"verify", root});
 }
