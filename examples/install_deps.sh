@@ -13,7 +13,7 @@ set -euo pipefail
 
 version_wanted=0.41
 target=${KHIPU_HTTPLIB_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/khipu/cpp-httplib}
-packages=(g++ cmake ninja-build pkg-config git ca-certificates ccache dpkg-dev python3
+packages=(g++ cmake ninja-build pkg-config git ca-certificates ccache mold dpkg-dev python3
   nlohmann-json3-dev libsodium-dev libssl-dev zlib1g-dev libsimdjson-dev libre2-dev libxxhash-dev libcli11-dev libfmt-dev libtomlplusplus-dev
   libhowardhinnant-date-dev librhonabwy-dev tzdata catch2 jq curl)
 

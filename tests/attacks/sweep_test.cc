@@ -1,23 +1,21 @@
 // One flipped bit anywhere in a small root: verify notices, or the byte is on a short list that says why it need not.
-// Every byte, one bit each, and a part of HEAD's gap; with KHIPU_SOAK set every bit of every byte.
+// Every byte, one bit each, and a part of HEAD's gap; under sanitizers a part of that;
+// with KHIPU_SOAK set every bit of every byte.
 #include <cstdlib>
 #include <map>
 
 #include "tests/crash/harness.h"
 #include "tests/support/catch.h"
+#include "tests/support/thorough.h"
 
 namespace khipu::tests {
 namespace {
 
 constexpr uint64_t kHeadGapFrom = 448, kHeadGapTo = 64 << 10;
-#ifdef __OPTIMIZE__
-constexpr uint64_t kStride = 1;
-#else
-constexpr uint64_t kStride = 29;  // sanitizers and no optimiser: a part of it
-#endif
-uint64_t stride() {
+
+uint64_t step_between_bytes() {
   const char* given = std::getenv("KHIPU_SWEEP_STRIDE");
-  return given == nullptr ? kStride : std::max<uint64_t>(1, std::strtoull(given, nullptr, 10));
+  return given == nullptr ? stride(29) : std::max<uint64_t>(1, std::strtoull(given, nullptr, 10));
 }
 
 // Why a flip there need not be found; "" where it must be.
@@ -42,8 +40,8 @@ TEST_CASE("sweep: a flipped bit anywhere is found, or on the list of what need n
   REQUIRE(rig.life(2, 1500).ok());
   REQUIRE(rig.disk().exists("root/logs/seg-0000000000.idx"));
   REQUIRE(rig.judge() == "");
-  const uint64_t step = stride();
-  const bool all_bits = std::getenv("KHIPU_SOAK") != nullptr;
+  const uint64_t step = step_between_bytes();
+  const bool all_bits = soaking();
   std::map<std::string, uint64_t> undetected, flips;
   std::vector<std::string> unexplained;
   for (const std::string& file : rig.disk().files()) {

@@ -36,14 +36,14 @@ void each_operation(Fault fault, bool power_lost) {
   INFO((policy == writer::SyncPolicy::kAlways ? "the caller commits" : "the writer's threads commit"));
   const uint64_t operations = operations_of_a_life(policy);
   REQUIRE(operations > 50);
-  for (uint64_t n = 1; n <= operations; ++n) {
+  each_cut(fault, power_lost, 1, operations, [&](const Cut& cut) {
     CrashRig rig(prepared().disk().clone(), 7);
     rig.remember(prepared());
     rig.commit_with(policy);
     outlive(
-        rig, {fault, power_lost, n, operations}, [&] { return rig.life(kEvents, kSegment); },
-        [&] { return rig.life(2, kSegment); }, [&] { REQUIRE(rig.judge() == ""); });
-  }
+        rig, cut, [&] { return rig.life(kEvents, kSegment); }, [&] { return rig.life(2, kSegment); },
+        [&] { REQUIRE(rig.judge() == ""); });
+  });
 }
 
 TEST_CASE("crash: each operation of an open, commits, seals and a close fails with EIO") {

@@ -9,6 +9,7 @@
 #include "engine/writer/retainer.h"
 #include "tests/crash/harness.h"
 #include "tests/support/catch.h"
+#include "tests/support/thorough.h"
 
 namespace khipu::tests {
 namespace {
@@ -77,7 +78,7 @@ TEST_CASE("crash: whatever operation is the last one while indexes are built, th
     operations = rig->disk().operations();
   }
   uint64_t built_later = 0;
-  for (uint64_t n = operations / 8; n <= operations; n += 3) {
+  for (uint64_t n = operations / 8; n <= operations; n += 3 * stride(3)) {
     CrashRig rig;
     rig.index_segments();
     const bool power_lost = n % 2 == 0;

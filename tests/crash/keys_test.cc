@@ -183,19 +183,18 @@ void each_operation(Fault fault, bool power_lost) {
     operations = rig.disk().operations();
   }
   REQUIRE(operations > 100);
-  for (uint64_t n = 1; n <= operations; ++n) {
+  each_cut(fault, power_lost, 1, operations, [&](const Cut& cut) {
     CrashRig rig(start.rig.disk().clone(), 7);
     std::vector<Value> values = start.values;
     outlive(
-        rig, {fault, power_lost, n, operations}, [&] { return life(rig, values, "f"); },
-        [&] { return life(rig, values, "g"); },
+        rig, cut, [&] { return life(rig, values, "f"); }, [&] { return life(rig, values, "g"); },
         [&] {
           REQUIRE(judge_values(rig, values) == "");
           const verify::Report after = rig.verify();
           INFO("afterwards: " << describe(after));
           REQUIRE(after.verdict == verify::Verdict::kPass);
         });
-  }
+  });
 }
 
 TEST_CASE("crash: each operation of rotating, re-wrapping and shredding fails with EIO") {

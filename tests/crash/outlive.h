@@ -4,6 +4,7 @@
 
 #include "tests/crash/harness.h"
 #include "tests/support/catch.h"
+#include "tests/support/thorough.h"
 
 namespace khipu::tests {
 
@@ -23,6 +24,15 @@ struct Cut {
   bool power_lost = false;  // afterwards, else the process alone is gone
   uint64_t operation = 0, operations = 0;
 };
+
+// Cuts at each operation from `from` on in turn; under sanitizers at every fourth, which four kinds of faults share
+// out.
+template <typename Outlived>
+void each_cut(Fault fault, bool power_lost, uint64_t from, uint64_t operations, const Outlived& outlived) {
+  const uint64_t step = stride(4);
+  const uint64_t offset = (static_cast<uint64_t>(fault) + (power_lost ? 2 : 0)) % step;
+  for (uint64_t n = from + offset; n <= operations; n += step) outlived(Cut{fault, power_lost, n, operations});
+}
 
 // Lives `first` with the fault; verify passes on what it leaves; lives `again`, which must go well; then judge().
 template <typename First, typename Again, typename Judge>

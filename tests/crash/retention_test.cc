@@ -64,17 +64,16 @@ void each_operation(Fault fault, bool power_lost) {
     operations = rig.disk().operations();
   }
   // Operations of the opening are those of fault_test; the ones of retention are in the later half.
-  for (uint64_t n = operations / 3; n <= operations; ++n) {
+  each_cut(fault, power_lost, operations / 3, operations, [&](const Cut& cut) {
     CrashRig rig(prepared().disk().clone(), 7);
     rig.remember(prepared());
     outlive(
-        rig, {fault, power_lost, n, operations}, [&] { return life_with_retention(rig, "f"); },
-        [&] { return life_with_retention(rig, "g"); },
+        rig, cut, [&] { return life_with_retention(rig, "f"); }, [&] { return life_with_retention(rig, "g"); },
         [&] {
           REQUIRE(rig.judge() == "");
           REQUIRE(segment_files(rig) <= 4);  // interrupted or not, the end is the same
         });
-  }
+  });
 }
 
 TEST_CASE("crash: each operation of retention fails with EIO") { each_operation(Fault::kIo, false); }

@@ -13,6 +13,7 @@
 namespace {
 
 constexpr size_t kPositionsPerSeedMax = 2048;
+constexpr size_t kBytesPerSeedMax = size_t{4} << 20;  // given away, over all positions
 
 // A copy with no slack behind it: one byte read too many is a heap overflow that ASan sees.
 void give(const std::vector<uint8_t>& bytes, size_t size) {
@@ -24,7 +25,9 @@ void replay(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::vector<uint8_t> seed{std::istreambuf_iterator<char>(in), {}};
   give(seed, seed.size());
-  const size_t stride = std::max<size_t>(1, seed.size() / kPositionsPerSeedMax);
+  const size_t positions =
+      std::min(kPositionsPerSeedMax, kBytesPerSeedMax / (4 * std::max<size_t>(1, seed.size())) + 1);
+  const size_t stride = std::max<size_t>(1, seed.size() / positions);
   for (size_t i = 0; i < seed.size(); i += stride) {
     give(seed, i);
     for (const uint8_t flip : {uint8_t{0x01}, uint8_t{0x80}, uint8_t{0xff}}) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/engine/query/test_log.h"
+#include "tests/support/thorough.h"
 
 using namespace khipu;
 using namespace khipu::query;
@@ -321,7 +322,7 @@ TEST_CASE(
     "query: random questions to a random log are answered as an oracle answers them, through seals, restarts, "
     "retention, and with indexes gone and built again") {
   // With KHIPU_SOAK set more than 10,000 of them.
-  const bool soak = std::getenv("KHIPU_SOAK") != nullptr;
+  const bool soak = soaking();
   const uint64_t seed = GENERATE(range(1ULL, 13ULL));
   if (seed > 3 && !soak) return;
   INFO("seed " << seed);
