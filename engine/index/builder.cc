@@ -88,19 +88,49 @@ Builder::Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> inde
   header_.first_row = first_row;
 }
 
-Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
+Builder Builder::of_registry(SegmentNumber number, Row first_row) {
+  Builder builder(number, first_row, {});
+  builder.header_.table = TableId::kRegistry;
+  return builder;
+}
+
+Result<uint32_t> Builder::add_row(uint64_t frame_offset, TimeUs time, TimeUs recorded_at) {
   if (header_.rows == kRowsMax) return Error{Code::kLimit, "more rows than an index can have"};
   const uint32_t row = header_.rows++;
   if (row == 0) {
-    header_.time_min = header_.time_max = event.occurred_at;
+    header_.time_min = header_.time_max = time;
   } else {
-    header_.in_order &= event.occurred_at >= times_.back();
-    header_.time_min = std::min(header_.time_min, event.occurred_at);
-    header_.time_max = std::max(header_.time_max, event.occurred_at);
+    header_.in_order &= time >= times_.back();
+    header_.time_min = std::min(header_.time_min, time);
+    header_.time_max = std::max(header_.time_max, time);
   }
-  times_.push_back(event.occurred_at);
-  recorded_.push_back(event.recorded_at);
+  times_.push_back(time);
+  recorded_.push_back(recorded_at);
   offsets_.push_back(static_cast<int64_t>(frame_offset));
+  return row;
+}
+
+Result<void> Builder::add(uint64_t frame_offset, Bytes payload) {
+  if (header_.table == TableId::kRegistry) {
+    KHIPU_TRY(codec::decode_version(payload, version_));
+    return add(frame_offset, version_);
+  }
+  KHIPU_TRY(codec::decode_event(payload, event_));
+  return add(frame_offset, event_);
+}
+
+Result<void> Builder::add(uint64_t frame_offset, const codec::VersionRecord& version) {
+  KHIPU_ASSERT(header_.table == TableId::kRegistry);
+  KHIPU_TRY_ASSIGN(const uint32_t row, add_row(frame_offset, version.time, version.recorded_at));
+  const Row entity = version.entity.value_or(Row{header_.first_row.value + row});
+  entities_.push_back(static_cast<int64_t>(entity.value));
+  terms_.add(name_term(version.type, version.id).view(), row);
+  return {};
+}
+
+Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
+  KHIPU_ASSERT(header_.table == TableId::kLogs);
+  KHIPU_TRY_ASSIGN(const uint32_t row, add_row(frame_offset, event.occurred_at, event.recorded_at));
   add_entity(Field::kActor, event.actor.entity, row);
   for (const codec::Pin& target : event.targets) add_entity(Field::kTarget, target.entity, row);
   terms_.add(word_term(Field::kAction, event.action).view(), row);
@@ -164,7 +194,9 @@ Result<Buffer> Builder::body() {
     append_column(bytes, *column);
   }
   begin();
-  if (!header_.in_order) {
+  if (header_.table == TableId::kRegistry) {
+    append_column(bytes, entities_);
+  } else if (!header_.in_order) {
     std::vector<int64_t> by_time(header_.rows);
     std::iota(by_time.begin(), by_time.end(), 0);
     std::stable_sort(by_time.begin(), by_time.end(), [&](int64_t a, int64_t b) {

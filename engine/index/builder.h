@@ -1,6 +1,6 @@
-// Builds the index of one sealed segment of logs/: rows in, in order; the file's bytes and root out. A pure function of
-// the rows and of which columns are indexed (which never changes once a column is defined), so writer, reader and
-// verify all get the same bytes. Not here: reading the segment, writing the file.
+// Builds the index of rows of one segment of logs/ or registry/: rows in, in order; the file's bytes and root out. A
+// pure function of the rows and of which columns are indexed (which never changes once a column is defined), so writer,
+// reader and verify all get the same bytes. Not here: reading the segment, writing the file.
 #pragma once
 
 #include <vector>
@@ -13,11 +13,15 @@ namespace khipu::index {
 // Owner: one thread.
 class Builder {
  public:
-  // `indexed_columns`: ids, ascending.
+  // Of logs/. `indexed_columns`: ids, ascending.
   Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns);
+  static Builder of_registry(SegmentNumber number, Row first_row);
 
   // The next row: where its frame starts in the segment, and the event. kLimit beyond kRowsMax rows.
   Result<void> add(uint64_t frame_offset, const codec::EventRecord& event);
+  Result<void> add(uint64_t frame_offset, const codec::VersionRecord& version);
+  // The record of a row, decoded as the table has it. kCorrupt when it is none.
+  Result<void> add(uint64_t frame_offset, Bytes payload);
 
   struct File {
     Buffer bytes;
@@ -29,6 +33,7 @@ class Builder {
   Result<Buffer> body();
 
  private:
+  Result<uint32_t> add_row(uint64_t frame_offset, TimeUs time, TimeUs recorded_at);
   void add_entity(Field field, Row entity, uint32_t row);
   void add_code(Field field, uint8_t code, uint32_t row);
 
@@ -36,7 +41,9 @@ class Builder {
 
   Header header_;
   std::vector<uint32_t> indexed_columns_;
-  std::vector<int64_t> times_, recorded_, offsets_;
+  std::vector<int64_t> times_, recorded_, offsets_, entities_;
+  codec::EventRecord event_;  // scratch that keeps its capacity
+  codec::VersionRecord version_;
   TermLists terms_;
 };
 

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+
+#include "engine/tree/tree.h"
 
 namespace khipu::index {
 namespace {
@@ -37,6 +40,21 @@ std::optional<SegmentNumber> parse_index_name(std::string_view name) {
   }
   if (index_name({number}) != name) return std::nullopt;
   return SegmentNumber{number};
+}
+
+std::string run_name(const RunName& run) { return fmt::format("seg-{:010}.run-{}", run.segment.value, run.run); }
+
+std::optional<RunName> parse_run_name(std::string_view name) {
+  const size_t dot = name.find(".run-");
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::optional<SegmentNumber> segment = parse_index_name(std::string(name.substr(0, dot)) + ".idx");
+  RunName run;
+  const std::string_view digits = name.substr(dot + 5);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), run.run);
+  if (!segment || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  run.segment = *segment;
+  if (run_name(run) != name) return std::nullopt;
+  return run;
 }
 
 Term entity_term(Field field, Row entity) {
@@ -99,6 +117,24 @@ Term token_term(uint32_t column, uint8_t index, const codec::Token& token) {
   return term;
 }
 
+Term name_term(std::string_view type, std::string_view id) {
+  constexpr size_t kHashSize = 16;
+  Term term;
+  put(term, static_cast<uint8_t>(Field::kName));
+  if (type.size() + 1 + id.size() < kTextKeySizeMax) {
+    put_text(term, type, kTextKeySizeMax);
+    put(term, 0);
+    put_text(term, id, kTextKeySizeMax);
+    return term;
+  }
+  const std::string name = std::string(type).append(1, '\0').append(id);
+  put_text(term, name, kTextKeySizeMax - kHashSize);
+  const Hash hash = tree::leaf_hash(as_bytes(name));
+  put_text(term, as_text(Bytes(hash).first(kHashSize)), kHashSize);
+  term.exact = true;
+  return term;
+}
+
 std::array<uint8_t, kHeaderSize> encode_header(const Header& header) {
   std::array<uint8_t, kHeaderSize> bytes{};
   std::copy(kMagic.begin(), kMagic.end(), bytes.begin());
@@ -124,7 +160,8 @@ Result<Header> parse_header(Bytes bytes, uint64_t body) {
     return Error{Code::kUnsupported, fmt::format("index format version {}", load_le<uint16_t>(&bytes[8]))};
   }
   Header header;
-  if (bytes[10] != static_cast<uint8_t>(TableId::kLogs) || bytes[11] > 1) return corrupt("an unknown table or flag");
+  header.table = static_cast<TableId>(bytes[10]);
+  if (!is_indexed(header.table) || bytes[11] > 1) return corrupt("an unknown table or flag");
   header.in_order = bytes[11] == 1;
   header.rows = load_le<uint32_t>(&bytes[12]);
   header.number.value = load_le<uint64_t>(&bytes[16]);

@@ -1,5 +1,6 @@
-// Names, header and terms of an index file seg-N.idx: what is derived from one sealed segment of logs/. Specified in
-// engine/FORMAT.md "Index files". Encode and parse only, no I/O. Building: builder.h; looking up: reader.h.
+// Names, header and terms of an index file: what is derived from one sealed segment of logs/ or registry/ (seg-N.idx),
+// or from some rows of one that still grows (seg-N.run-K). Specified in engine/FORMAT.md "Index files". Encode and
+// parse only, no I/O. Building: builder.h; looking up: reader.h.
 //
 // A term is one field byte and a key. Equal values have equal terms; where a key was cut, several values share a term,
 // and `exact` is false: its rows are candidates, to be compared with the record.
@@ -25,9 +26,21 @@ inline constexpr size_t kPageSize = 1024;      // a page of the dictionary ends 
 inline constexpr uint32_t kInlineRowsMax = 8;  // lists up to here stand in the dictionary
 inline constexpr uint32_t kRowsMax = 1U << 26;
 
+inline constexpr std::array<TableId, 2> kIndexedTables = {TableId::kRegistry, TableId::kLogs};
+constexpr bool is_indexed(TableId table) { return table == TableId::kRegistry || table == TableId::kLogs; }
+inline constexpr uint32_t kRunRows = 8192;  // of a run
+
 std::string index_name(SegmentNumber number);                          // "seg-0000000042.idx"
 std::optional<SegmentNumber> parse_index_name(std::string_view name);  // nullopt unless exactly that form
-inline constexpr std::string_view kUnfinishedSuffix = ".new";          // index_name + this while it is written
+// Run K holds rows [kRunRows * K, kRunRows * (K + 1)) of its segment.
+struct RunName {
+  SegmentNumber segment;
+  uint64_t run = 0;
+  bool operator==(const RunName&) const = default;
+};
+std::string run_name(const RunName& run);                      // "seg-0000000042.run-7"
+std::optional<RunName> parse_run_name(std::string_view name);  // nullopt unless exactly that form
+inline constexpr std::string_view kUnfinishedSuffix = ".new";  // index_name + this while it is written
 
 enum class Field : uint8_t {
   kActor = 1,        // registry row of the entity's first version, big-endian
@@ -39,6 +52,7 @@ enum class Field : uint8_t {
   kUrl = 7,          // the beginning of a url that is not empty
   kColumn = 8,       // column id, big-endian u32; 't' text | 'j' json | 'n' number as a double's bits, big-endian
                      // | 'd' digest | 'x' number of the blind index, one byte, and one of its tokens
+  kName = 9,         // registry/: type, NUL, id; when that is long, its beginning and a hash
 };
 
 struct Term {
@@ -53,16 +67,18 @@ Term code_term(Field field, uint8_t code);                     // kActionClass, 
 Term column_term(uint32_t column, const codec::Value& value);  // not of a protected value
 Term digest_term(uint32_t column, Bytes digest);
 Term token_term(uint32_t column, uint8_t index, const codec::Token& token);
+Term name_term(std::string_view type, std::string_view id);  // exact: what is cut has a hash in the place of its end
 
 // Where the parts of a file begin; each ends where the next one begins.
 enum Section : size_t {
-  kPageIndex,  // the dictionary's pages: where, and each one's first term
-  kPages,      // terms in order, front-coded, with counts and short lists
-  kLists,      // longer lists of rows
-  kTimes,      // occurred_at by row
-  kRecorded,   // recorded_at by row
-  kOffsets,    // frame offset by row
-  kByTime,     // rows by (occurred_at, row); empty when that is the order they are in
+  kPageIndex,           // the dictionary's pages: where, and each one's first term
+  kPages,               // terms in order, front-coded, with counts and short lists
+  kLists,               // longer lists of rows
+  kTimes,               // occurred_at by row
+  kRecorded,            // recorded_at by row
+  kOffsets,             // frame offset by row
+  kByTime,              // logs/: rows by (occurred_at, row); empty when that is the order they are in
+  kEntities = kByTime,  // registry/: row of the entity's first version, by row
   kSectionCount
 };
 

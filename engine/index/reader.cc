@@ -58,7 +58,8 @@ Result<std::unique_ptr<Reader>> Reader::open(std::unique_ptr<BlockFile> file) {
 
 Result<Column> Reader::column(Section section) const {
   KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(header_.sections[section], section_size(section)));
-  return Column::parse(bytes, section == kByTime && header_.in_order ? 0 : header_.rows);
+  const bool none = section == kByTime && header_.table == TableId::kLogs && header_.in_order;
+  return Column::parse(bytes, none ? 0 : header_.rows);
 }
 
 Bytes Reader::page_key(size_t page) const {
@@ -143,6 +144,27 @@ Result<void> Reader::each(Bytes prefix, const Visit& visit) const {
     if (as_text(have).starts_with(as_text(prefix))) return visit(have, list);
     return less(have, prefix);
   });
+}
+
+Result<uint32_t> Reader::last(const List& list) const {
+  if (list.kind == List::Kind::kAll) return header_.rows - 1;  // a list is never empty, so neither are they
+  if (list.kind == List::Kind::kBits) {
+    RowSet rows(header_.rows);
+    KHIPU_TRY(add(list, rows));
+    std::optional<uint32_t> last;
+    rows.each(true, [&](uint32_t row) {
+      last = row;
+      return false;
+    });
+    if (!last) return corrupt("bits without one");
+    return *last;
+  }
+  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(list.offset, list.size));
+  Varints in{bytes.data(), bytes.data() + bytes.size()};
+  uint64_t next = 0;
+  for (uint32_t i = 0; i < list.count; ++i) next += uint64_t{in.get()} + 1;
+  if (in.failed || next == 0 || next > header_.rows) return corrupt("a list with rows that cannot be");
+  return static_cast<uint32_t>(next - 1);
 }
 
 Result<void> Reader::add(const List& list, RowSet& into) const {

@@ -1,5 +1,6 @@
-// Looks things up in the index of one segment: terms to rows, rows to times and places. What it reads was checked block
-// by block (file.h), and is still parsed as bytes from outside. Rows are counted from the segment's first one.
+// Looks things up in the index of a segment or a run: terms to rows, rows to times and places. What it reads was
+// checked block by block (file.h), and is still parsed as bytes from outside. Rows are counted from the segment's first
+// one.
 #pragma once
 
 #include <functional>
@@ -35,12 +36,16 @@ class Reader {
   Result<void> each(Bytes prefix, const Visit& visit) const;
   // Adds the list's rows to `into`.
   Result<void> add(const List& list, RowSet& into) const;
+  // The greatest row of the list.
+  Result<uint32_t> last(const List& list) const;
 
   Result<Column> times() const { return column(kTimes); }
   Result<Column> recorded() const { return column(kRecorded); }
   Result<Column> offsets() const { return column(kOffsets); }
-  // Rows by (occurred_at, row); only when they are not in that order by themselves.
+  // logs/: rows by (occurred_at, row); only when they are not in that order by themselves.
   Result<Column> by_time() const { return column(kByTime); }
+  // registry/: rows of the first versions, by row.
+  Result<Column> entities() const { return column(kEntities); }
 
   uint64_t loaded_bytes() const { return file_->loaded_bytes(); }
 

@@ -56,6 +56,14 @@ Result<std::optional<TimeUs>> CoverageKeeper::least_of(const snapshot::Snapshot&
       if (row.fault == codec::FrameFault::kNone && (!active_least_ || time < *active_least_)) active_least_ = time;
       return true;
     };
+    // A run knows its least time; what cannot be asked of one is asked of the records.
+    const auto parts = snapshot.runs(TableId::kLogs, active);
+    for (size_t i = 0; parts.ok() && i < parts->size(); ++i) {
+      const snapshot::Part& part = (*parts)[i];
+      if (!part.index || part.first_row.value != active_next_ || part.rows == 0) continue;
+      active_least_ = std::min(active_least_.value_or(INT64_MAX), part.index->header().time_min);
+      active_next_ = part.first_row.value + part.rows;
+    }
     KHIPU_TRY(snapshot.scan(TableId::kLogs, {active_next_}, {end}, snapshot::Order::kAscending, take));
     active_next_ = end;
   }

@@ -7,6 +7,7 @@
 #include "engine/base/fold.h"
 #include "engine/query/fields.h"
 #include "engine/query/near.h"
+#include "engine/query/registry_look_up.h"
 
 namespace khipu::query {
 namespace {
@@ -97,6 +98,31 @@ Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
   return scanned;
 }
 
+Result<void> Entities::learn(const snapshot::Snapshot& snapshot, const std::vector<std::string_view>& texts) {
+  const auto by_index = [&]() -> Result<bool> {
+    {
+      const std::unique_lock lock(mutex_);
+      if (scope_ != nullptr || size_ > 0 || std::exchange(asked_, true)) return false;
+    }
+    std::map<std::string, Row, std::less<>> found;
+    for (const std::string_view text : texts) {
+      const size_t colon = text.find(':');
+      if (colon == std::string_view::npos || snapshot.schema().type(text.substr(0, colon)) == nullptr) return false;
+      KHIPU_TRY_ASSIGN(const std::optional<Row> entity,
+                       look_up_entity(snapshot, text.substr(0, colon), text.substr(colon + 1)));
+      if (!entity) return false;  // it may be somebody's name
+      found.emplace(text, *entity);
+    }
+    const std::unique_lock lock(mutex_);
+    looked_up_ = std::move(found);
+    return true;
+  };
+  const Result<bool> known = by_index();
+  if (known.ok() && *known) return {};
+  if (!known.ok() && known.error().code != Code::kCorrupt) return known.error();
+  return extend(snapshot);  // which reports what cannot be read
+}
+
 uint64_t Entities::Entry::below(uint64_t size) const {
   if (first.value >= size) return 0;
   return 1 + static_cast<uint64_t>(std::lower_bound(later.begin(), later.end(), Row{size}) - later.begin());
@@ -182,6 +208,13 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
   const size_t colon = text.find(':');
   const std::string_view type = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
   if (snapshot.schema().type(type) != nullptr) {
+    {
+      const std::shared_lock lock(mutex_);
+      const auto found = looked_up_.find(text);
+      if (found != looked_up_.end() && found->second.value < size) {
+        return std::optional<ResolvedEntity>({found->second, std::string(text), false});
+      }
+    }
     if (const auto entity = known(type, text.substr(colon + 1), size)) {
       return std::optional<ResolvedEntity>({entity->entity, std::string(text), false});
     }

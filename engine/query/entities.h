@@ -1,9 +1,10 @@
 // Who and what the log knows, on the reader's side: (type, id) to registry rows, and texts to entities. Names and
-// fields are not kept in memory: they are scanned for. Issue 4's registry index takes the place of the table behind
-// this class.
+// fields are not kept in memory: they are scanned for. The first question of a process that names entities by their
+// refs is answered from the registry's indexes; whoever asks more learns the table behind this class.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <shared_mutex>
 #include <string>
@@ -40,6 +41,8 @@ class Entities {
   const FieldReader* fields() const { return fields_; }
   // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
   Result<void> extend(const snapshot::Snapshot& snapshot);
+  // The same as far as resolve() of these texts needs it: when they are refs, and nothing was asked before, their rows.
+  Result<void> learn(const snapshot::Snapshot& snapshot, const std::vector<std::string_view>& texts);
 
   // Version rows below `size`; empty when there is no such entity.
   VersionRows versions(std::string_view type, std::string_view id, uint64_t size) const;
@@ -85,8 +88,10 @@ class Entities {
 
   ScopeView* const scope_;
   const FieldReader* const fields_;
-  mutable std::shared_mutex mutex_;  // guards the members below
-  uint64_t size_ = 0;                // registry rows read
+  mutable std::shared_mutex mutex_;                    // guards the members below
+  uint64_t size_ = 0;                                  // registry rows read
+  bool asked_ = false;                                 // learn() has looked somebody up
+  std::map<std::string, Row, std::less<>> looked_up_;  // refs, to their first versions
   NameTable names_;
   std::vector<Entry> entries_;  // by the number of their names, which is by first version
   std::vector<Finding> damaged_;

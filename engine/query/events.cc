@@ -215,7 +215,10 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
 
 Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of,
                                 EventPage& page) {
-  if (Matcher::needs_entities(filter)) KHIPU_TRY(entities_.extend(snapshot));
+  if (Matcher::needs_entities(filter)) {
+    const auto names = Matcher::names(filter);
+    KHIPU_TRY(names ? entities_.learn(snapshot, *names) : entities_.extend(snapshot));
+  }
   KHIPU_TRY_ASSIGN(Matcher matcher,
                    Matcher::compile(filter, snapshot, entities_, as_of.registry_size, page.applied, page.notes));
   if (Matcher::needs_entities(filter) && !entities_.findings(as_of.registry_size).empty()) {

@@ -18,6 +18,8 @@ class Matcher {
                                  uint64_t registry_size, Filter& applied, std::vector<Note>& notes);
   // Whether a question needs the entity table at all: others are answered with a damaged registry too.
   static bool needs_entities(const Filter& filter);
+  // The entities it names, when it asks for none by an attribute.
+  static std::optional<std::vector<std::string_view>> names(const Filter& filter);
 
   // Nothing can match: an entity of the filter does not exist.
   bool never() const { return never_; }

@@ -137,7 +137,7 @@ Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, Sink& sink)
   const Row last{std::min(to.value, segment.first_row.value + segment.rows)};
   if (first >= last || !matcher_.may_hold(segment) || (wanted && !wanted(segment))) return true;
   sink.tell_segment = !only_count || !only_count(segment);
-  auto parts = snapshot_.parts(segment);
+  auto parts = snapshot_.parts(TableId::kLogs, segment);
   if (!parts.ok()) {
     distrust_index(segment, parts.error());
     parts = std::vector<snapshot::Part>{{segment.first_row, segment.rows, nullptr}};

@@ -8,48 +8,66 @@
 namespace khipu::registry {
 namespace {
 
-bool key_equals(std::string_view key, std::string_view type, std::string_view id) {
-  return key.size() == type.size() + 1 + id.size() && key.starts_with(type) && key[type.size()] == '\0' &&
-         key.substr(type.size() + 1) == id;
+bool equals(std::string_view have, const Entities::Name& name) {
+  return have.size() == name.type.size() + 1 + name.id.size() && have.starts_with(name.type) &&
+         have[name.type.size()] == '\0' && have.substr(name.type.size() + 1) == name.id;
 }
 
 }  // namespace
 
-uint64_t Entities::hash_of(std::string_view type, std::string_view id) const {
-  return XXH3_64bits_withSeed(id.data(), id.size(), XXH3_64bits_withSeed(type.data(), type.size(), seed_));
-}
+uint64_t Entities::hash_of(std::string_view key) const { return XXH3_64bits_withSeed(key.data(), key.size(), seed_); }
 
-// The table's place of (type, id), or the empty one where it would go. The table is never more than half full.
-size_t Entities::probe(uint64_t hash, std::string_view type, std::string_view id) const {
+Result<std::optional<size_t>> Entities::find(const Name& name) {
+  std::optional<size_t> none;
+  if (table_.empty()) return none;
+  const uint64_t hash = hash_of(name.key);
   const size_t mask = table_.size() - 1;
-  for (size_t place = hash & mask;; place = (place + 1) & mask) {
-    const uint32_t at = table_[place];
-    if (at == 0) return place;
-    const Entry& entry = entries_[at - 1];
-    if (entry.hash == hash && key_equals(entry.key, type, id)) return place;
+  for (size_t place = hash & mask; table_[place] != 0; place = (place + 1) & mask) {
+    const size_t index = table_[place] - 1;
+    Entry& entry = entries_[index];
+    if (entry.hash != hash) continue;
+    if (!entry.read) {
+      KHIPU_TRY_ASSIGN(Read read, reader_(entry.version));
+      entry.read = std::make_unique<Read>(std::move(read));
+    }
+    if (equals(entry.read->name, name)) return std::optional(index);
   }
+  return none;
 }
 
-std::optional<size_t> Entities::find(std::string_view type, std::string_view id) const {
-  if (table_.empty()) return std::nullopt;
-  const uint32_t at = table_[probe(hash_of(type, id), type, id)];
-  if (at == 0) return std::nullopt;
-  return at - 1;
-}
-
-size_t Entities::add(std::string_view type, std::string_view id, EntityState state) {
+size_t Entities::append(Entry entry) {
   if ((entries_.size() + 1) * 2 > table_.size()) grow();
-  Entry entry;
-  entry.hash = hash_of(type, id);
-  entry.key.reserve(type.size() + 1 + id.size());
-  entry.key.append(type).append(1, '\0').append(id);
-  entry.state = std::move(state);
-  const size_t place = probe(entry.hash, type, id);
-  KHIPU_ASSERT(table_[place] == 0);
   KHIPU_ASSERT(entries_.size() < UINT32_MAX - 1);
+  const size_t mask = table_.size() - 1;
+  size_t place = entry.hash & mask;
+  while (table_[place] != 0) place = (place + 1) & mask;
   entries_.push_back(std::move(entry));
   table_[place] = static_cast<uint32_t>(entries_.size());
   return entries_.size() - 1;
+}
+
+size_t Entities::add(const Name& name, EntityState state) {
+  Entry entry;
+  entry.hash = hash_of(name.key);
+  entry.entity = state.entity;
+  entry.read = std::make_unique<Read>();
+  entry.read->name.reserve(name.type.size() + 1 + name.id.size());
+  entry.read->name.append(name.type).append(1, '\0').append(name.id);
+  entry.read->state = std::move(state);
+  return append(std::move(entry));
+}
+
+// Two names may have one hash; no two entities have one first row.
+void Entities::add_unread(std::string_view key, Row entity, Row version) {
+  const uint64_t hash = hash_of(key);
+  if (!table_.empty()) {
+    const size_t mask = table_.size() - 1;
+    for (size_t place = hash & mask; table_[place] != 0; place = (place + 1) & mask) {
+      const Entry& known = entries_[table_[place] - 1];
+      if (known.hash == hash && known.entity == entity) return;
+    }
+  }
+  append({hash, entity, version, nullptr});
 }
 
 void Entities::remove_last() {

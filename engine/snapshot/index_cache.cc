@@ -13,13 +13,14 @@ constexpr uint32_t kOpensBetweenLooks = 64;  // at the bytes held: asking every 
 
 Result<std::shared_ptr<const index::Reader>> IndexCache::read(const codec::IndexStatement& statement,
                                                               SegmentNumber number) {
-  if (!logs_) {
-    KHIPU_TRY_ASSIGN(logs_, root_.open_directory(table_name(TableId::kLogs)));
+  std::unique_ptr<os::Directory>& folder = folders_[index_of(statement.table)];
+  if (!folder) {
+    KHIPU_TRY_ASSIGN(folder, root_.open_directory(table_name(statement.table)));
   }
   // Counted through its index, a segment that is gone would never be missed.
-  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, logs_->stat(segment::segment_name(number)));
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, folder->stat(segment::segment_name(number)));
   if (!segment) return std::shared_ptr<const index::Reader>();
-  auto file = logs_->open_file(statement.file, os::Mode::kRead);
+  auto file = folder->open_file(statement.file, os::Mode::kRead);
   if (!file.ok()) {
     if (file.error().code == Code::kNotFound) return std::shared_ptr<const index::Reader>();
     return std::move(file).error();
@@ -27,7 +28,8 @@ Result<std::shared_ptr<const index::Reader>> IndexCache::read(const codec::Index
   KHIPU_TRY_ASSIGN(auto blocks, index::BlockFile::open(std::move(file).value(), statement.size, statement.root));
   KHIPU_TRY_ASSIGN(std::unique_ptr<index::Reader> reader, index::Reader::open(std::move(blocks)));
   const index::Header& header = reader->header();
-  if (header.first_row != statement.first_row || header.rows != statement.rows || header.number != number) {
+  if (header.table != statement.table || header.first_row != statement.first_row || header.rows != statement.rows ||
+      header.number != number) {
     return Error{Code::kCorrupt, "it is the index of other rows"};
   }
   return std::shared_ptr<const index::Reader>(std::move(reader));
@@ -41,7 +43,8 @@ Result<std::shared_ptr<const index::Reader>> IndexCache::open(const codec::Index
     order_.splice(order_.begin(), order_, found->second.place);
     return found->second.reader;
   }
-  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> reader, at("logs/" + statement.file, read(statement, number)));
+  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> reader,
+                   at(std::string(table_name(statement.table)) + "/" + statement.file, read(statement, number)));
   if (!reader) return reader;
   order_.push_front(statement.root);
   slots_.emplace(statement.root, Slot{reader, order_.begin()});

@@ -1,7 +1,8 @@
-// Indexes of sealed segments that are open, shared by the snapshots of one Store and bounded by the bytes they hold and
+// Index files that are open, shared by the snapshots of one Store and bounded by the bytes they hold and
 // by their number. An index counts only through its INDEX statement; the blocks of one are checked as they are touched.
 #pragma once
 
+#include <array>
 #include <list>
 #include <map>
 #include <memory>
@@ -19,8 +20,8 @@ class IndexCache {
  public:
   IndexCache(os::Directory& root, uint64_t loaded_bytes_max, size_t open_files_max)
       : root_(root), loaded_bytes_max_(loaded_bytes_max), open_files_max_(open_files_max) {}
-  // Of segment `number`. nullptr: the file is not there (it is built again when the writer starts), or the segment's.
-  // kCorrupt: it is not what the statement says.
+  // Of rows of segment `number`. nullptr: the file is not there (it is built again when the writer starts), or the
+  // segment's. kCorrupt: it is not what the statement says.
   Result<std::shared_ptr<const index::Reader>> open(const codec::IndexStatement& statement, SegmentNumber number);
 
  private:
@@ -37,7 +38,7 @@ class IndexCache {
   std::mutex mutex_;       // guards the members below
   std::list<Hash> order_;  // most recently used first
   std::map<Hash, Slot> slots_;
-  std::unique_ptr<os::Directory> logs_;
+  std::array<std::unique_ptr<os::Directory>, kTableCount> folders_;
   uint32_t opened_ = 0;
 };
 

@@ -7,19 +7,61 @@
 
 namespace khipu::snapshot {
 
-Result<std::shared_ptr<const index::Reader>> Snapshot::segment_index(const SegmentInfo& segment) const {
-  const codec::IndexStatement* const statement = segment.sealed ? meta_->index_statement(segment.number) : nullptr;
+namespace {
+
+Error of_other_rows(const codec::IndexStatement& statement) {
+  return {Code::kCorrupt, std::string(table_name(statement.table)) + "/" + statement.file +
+                              ": its INDEX statement is about other rows"};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const index::Reader>> Snapshot::segment_index(TableId table, const SegmentInfo& segment) const {
+  const codec::IndexStatement* const statement =
+      segment.sealed ? meta_->index_statement(table, segment.number) : nullptr;
   if (statement == nullptr) return std::shared_ptr<const index::Reader>();
-  if (statement->first_row != segment.first_row || statement->rows != segment.rows) {
-    return Error{Code::kCorrupt, "logs/" + statement->file + ": its INDEX statement is about other rows"};
-  }
+  if (statement->first_row != segment.first_row || statement->rows != segment.rows) return of_other_rows(*statement);
   return store_->indexes_->open(*statement, segment.number);
 }
 
-Result<std::vector<Part>> Snapshot::parts(const SegmentInfo& segment) const {
-  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> index, segment_index(segment));
+// Those from the segment's first row on that go on where the one before them ends; of a run whose file is gone its
+// rows, without index.
+Result<std::vector<Part>> Snapshot::runs(TableId table, const SegmentInfo& segment) const {
+  std::vector<Part> parts;
+  uint64_t at = 0;
+  for (const codec::IndexStatement& statement : meta_->runs(table, segment.number)) {
+    if (statement.first_row.value != segment.first_row.value + at || statement.rows > segment.rows - at) {
+      return of_other_rows(statement);
+    }
+    KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> index, store_->indexes_->open(statement, segment.number));
+    parts.push_back({statement.first_row, statement.rows, std::move(index)});
+    at += statement.rows;
+  }
+  return parts;
+}
+
+Result<std::vector<Part>> Snapshot::parts(TableId table, const SegmentInfo& segment) const {
+  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> index, segment_index(table, segment));
   if (index) return std::vector<Part>{{segment.first_row, segment.rows, std::move(index)}};
-  return store_->tail_->parts(*this, segment);
+  KHIPU_TRY_ASSIGN(std::vector<Part> parts, runs(table, segment));
+  const uint64_t at = parts.empty() ? 0 : parts.back().first_row.value + parts.back().rows - segment.first_row.value;
+  if (table == TableId::kLogs) {
+    for (Part& part : store_->tail_->parts(*this, segment, at)) parts.push_back(std::move(part));
+  } else if (at < segment.rows) {
+    parts.push_back({{segment.first_row.value + at}, segment.rows - at, nullptr});
+  }
+  return parts;
+}
+
+Result<std::shared_ptr<const index::Reader>> Snapshot::index_of_row(TableId table, const SegmentInfo& segment,
+                                                                    Row row) const {
+  if (!index::is_indexed(table)) return std::shared_ptr<const index::Reader>();
+  if (meta_->runs(table, segment.number).empty()) return segment_index(table, segment);
+  for (const codec::IndexStatement& statement : meta_->runs(table, segment.number)) {
+    if (row < statement.first_row || row.value - statement.first_row.value >= statement.rows) continue;
+    return store_->indexes_->open(statement, segment.number);
+  }
+  return std::shared_ptr<const index::Reader>();
 }
 
 Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,

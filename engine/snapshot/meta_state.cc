@@ -32,8 +32,7 @@ Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) 
   const codec::StatementType kind = codec::type_of(statement.body);
   ++counts_[static_cast<size_t>(kind)];
   if (const auto* index = std::get_if<codec::IndexStatement>(&statement.body)) {
-    const auto number = index::parse_index_name(index->file);
-    if (number && index->table == TableId::kLogs) own(indexes_)[number->value] = *index;
+    apply(*index);
     return {};
   }
   if (kind == codec::StatementType::kTableHead || kind == codec::StatementType::kHeartbeat) return {};
@@ -70,9 +69,31 @@ Result<void> MetaState::apply(Row row, const codec::StatementRecord& statement) 
   return {};
 }
 
-const codec::IndexStatement* MetaState::index_statement(SegmentNumber number) const {
-  const auto found = indexes_->find(number.value);
+void MetaState::apply(const codec::IndexStatement& index) {
+  if (const auto number = index::parse_index_name(index.file)) {
+    const Segment segment(index.table, *number);
+    own(indexes_)[segment] = index;
+    if (runs_->contains(segment)) own(runs_).erase(segment);
+  } else if (const auto run = index::parse_run_name(index.file)) {
+    const Segment segment(index.table, run->segment);
+    if (indexes_->contains(segment)) return;
+    std::vector<codec::IndexStatement>& runs = own(runs_)[segment];
+    if (run->run < runs.size()) {
+      runs[run->run] = index;
+    } else if (run->run == runs.size()) {
+      runs.push_back(index);
+    }
+  }
+}
+
+const codec::IndexStatement* MetaState::index_statement(TableId table, SegmentNumber number) const {
+  const auto found = indexes_->find({table, number});
   return found == indexes_->end() ? nullptr : &found->second;
+}
+
+std::span<const codec::IndexStatement> MetaState::runs(TableId table, SegmentNumber number) const {
+  const auto found = runs_->find({table, number});
+  return found == runs_->end() ? std::span<const codec::IndexStatement>() : std::span(found->second);
 }
 
 const Purge* MetaState::purge_of(TableId table, Row row) const {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,8 +76,10 @@ class MetaState {
   const std::map<std::string, HoldFacts>& holds() const { return *holds_; }
   const std::vector<RollbackFacts>& rollbacks() const { return *rollbacks_; }
   const std::optional<ClockStep>& clock_step() const { return clock_step_; }
-  // The newest INDEX statement about that segment of logs/; nullptr: none.
-  const codec::IndexStatement* index_statement(SegmentNumber number) const;
+  // The newest INDEX statement about that segment; nullptr: none.
+  const codec::IndexStatement* index_statement(TableId table, SegmentNumber number) const;
+  // Of a segment without one, those about its runs, in order.
+  std::span<const codec::IndexStatement> runs(TableId table, SegmentNumber number) const;
 
  private:
   template <typename T>
@@ -93,8 +96,12 @@ class MetaState {
   Shared<std::map<std::string, HoldFacts>> holds_ = std::make_shared<std::map<std::string, HoldFacts>>();
   Shared<std::vector<RollbackFacts>> rollbacks_ = std::make_shared<std::vector<RollbackFacts>>();
   std::optional<ClockStep> clock_step_;
-  Shared<std::map<uint64_t, codec::IndexStatement>> indexes_ =
-      std::make_shared<std::map<uint64_t, codec::IndexStatement>>();  // by segment number
+  void apply(const codec::IndexStatement& index);
+  using Segment = std::pair<TableId, SegmentNumber>;
+  using Indexes = std::map<Segment, codec::IndexStatement>;
+  using Runs = std::map<Segment, std::vector<codec::IndexStatement>>;
+  Shared<Indexes> indexes_ = std::make_shared<Indexes>();
+  Shared<Runs> runs_ = std::make_shared<Runs>();
   std::array<uint64_t, kStatementTypeCount> counts_{};
 };
 

@@ -25,30 +25,37 @@ Result<std::shared_ptr<os::Mapping>> SegmentView::map_locked(uint64_t end) {
   return mapping_;
 }
 
-std::shared_ptr<const std::vector<uint32_t>> SegmentView::walked(uint64_t rows) {
+bool SegmentView::walked(uint64_t row) {
   const std::lock_guard hold(mutex_);
-  return offsets_ && offsets_->size() >= rows ? offsets_ : nullptr;
+  return places_ && places_->first <= row && row < places_->end();
 }
 
-Result<std::shared_ptr<const std::vector<uint32_t>>> SegmentView::offsets(uint64_t rows, uint64_t end) {
+Result<std::shared_ptr<const Places>> SegmentView::places(uint64_t from, uint64_t rows, uint64_t end,
+                                                          const Start& start) {
   const std::lock_guard hold(mutex_);
-  if (offsets_ && offsets_->size() >= rows) return std::shared_ptr<const std::vector<uint32_t>>(offsets_);
+  const bool goes_on = places_ && places_->first <= from;
+  if (goes_on && places_->end() >= rows) return std::shared_ptr<const Places>(places_);
   KHIPU_TRY_ASSIGN(const std::shared_ptr<os::Mapping> mapping, map_locked(end));
   const Bytes bytes = mapping->bytes().first(end);
-  // A reader may hold the old vector: it is copied on growth of an active segment, which happens once a snapshot.
-  auto grown =
-      offsets_ ? std::make_shared<std::vector<uint32_t>>(*offsets_) : std::make_shared<std::vector<uint32_t>>();
+  // A reader may hold the old ones: they are copied on growth of an active segment, which happens once a snapshot.
+  auto grown = goes_on ? std::make_shared<Places>(*places_) : std::make_shared<Places>();
   uint64_t offset = std::max(walked_to_, segment::kHeaderSize);
-  while (grown->size() < rows && offset + codec::kFrameHeaderSize <= end) {
+  if (!goes_on) {
+    const std::optional<Place> known = start();
+    const bool usable = known && known->row <= from && known->offset >= segment::kHeaderSize;
+    grown->first = usable ? known->row : 0;
+    offset = usable ? known->offset : segment::kHeaderSize;
+  }
+  while (grown->end() < rows && offset + codec::kFrameHeaderSize <= end) {
     const uint64_t length = load_le<uint32_t>(bytes.data() + offset);
     const uint64_t next = offset + codec::kFrameHeaderSize + length;
     if (length == 0 || length > codec::kPayloadSizeBytesMax || next > end) break;
-    if (codec::is_row(bytes[offset + 16])) grown->push_back(static_cast<uint32_t>(offset));
+    if (codec::is_row(bytes[offset + 16])) grown->offsets.push_back(static_cast<uint32_t>(offset));
     offset = next;
   }
   walked_to_ = offset;
-  offsets_ = grown;
-  return std::shared_ptr<const std::vector<uint32_t>>(offsets_);
+  places_ = grown;
+  return std::shared_ptr<const Places>(places_);
 }
 
 Result<std::shared_ptr<SegmentView>> SegmentCache::open(TableId table, SegmentNumber number) {

@@ -3,10 +3,12 @@
 // checked of the trees they belong to.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -16,6 +18,18 @@
 
 namespace khipu::snapshot {
 
+struct Place {
+  uint64_t row = 0;  // counted from the segment's first
+  uint64_t offset = 0;
+};
+// Of rows of a segment that follow each other.
+struct Places {
+  uint64_t first = 0;
+  std::vector<uint32_t> offsets;
+  uint64_t end() const { return first + offsets.size(); }
+  uint32_t operator[](uint64_t row) const { return offsets[row - first]; }
+};
+
 // Where rows stand in a segment. Thread-safe.
 class SegmentView {
  public:
@@ -23,11 +37,13 @@ class SegmentView {
 
   // Pages that hold at least bytes [0, end). kCorrupt when the file is shorter than that.
   Result<std::shared_ptr<os::Mapping>> map(uint64_t end);
-  // Offsets of the first rows of the segment, at most `rows` of them, all below `end`. Fewer when a frame's length
-  // makes no sense: the rows behind it cannot be found. Walks lengths only, once; checks nothing.
-  // nullptr when nobody has walked that far yet.
-  std::shared_ptr<const std::vector<uint32_t>> walked(uint64_t rows);
-  Result<std::shared_ptr<const std::vector<uint32_t>>> offsets(uint64_t rows, uint64_t end);
+  // Where rows [from, rows) of the segment stand, all below `end`. Fewer when a frame's length makes no sense: the rows
+  // behind it cannot be found. Walks lengths only, once, from the place of some row not behind `from` that `start`
+  // gives when it is asked, or from the segment's first; checks nothing.
+  using Start = std::function<std::optional<Place>()>;
+  Result<std::shared_ptr<const Places>> places(uint64_t from, uint64_t rows, uint64_t end, const Start& start);
+  // Has anybody walked over that row?
+  bool walked(uint64_t row);
   const os::File& file() const { return *file_; }
 
  private:
@@ -35,7 +51,7 @@ class SegmentView {
   std::unique_ptr<os::File> file_;
   std::mutex mutex_;
   std::shared_ptr<os::Mapping> mapping_;
-  std::shared_ptr<std::vector<uint32_t>> offsets_;  // replaced, not changed, once handed out
+  std::shared_ptr<Places> places_;  // replaced, not changed, once handed out
   uint64_t walked_to_ = 0;
 };
 

@@ -44,6 +44,26 @@ Result<std::shared_ptr<SegmentView>> Snapshot::view(TableId table, const Segment
   return std::shared_ptr<SegmentView>();
 }
 
+// Of rows from `from` on, counted from the segment's first. Where the last run in front of them ends an index knows;
+// what lies before it needs no walk.
+Result<std::shared_ptr<const Places>> Snapshot::places(TableId table, const SegmentInfo& segment, SegmentView& view,
+                                                       uint64_t from) const {
+  return view.places(from, segment.rows, segment.end_offset, [&]() -> std::optional<Place> {
+    if (!meta_) return std::nullopt;
+    const auto runs = meta_->runs(table, segment.number);
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
+      const Row last{run->first_row.value + run->rows - 1};
+      if (run->rows == 0 || last < segment.first_row || last.value - segment.first_row.value > from) continue;
+      const auto index = index_of_row(table, segment, last);
+      if (!index.ok() || !*index) continue;
+      const Result<index::Column> offsets = (*index)->offsets();
+      if (!offsets.ok()) continue;
+      return Place{last.value - segment.first_row.value, static_cast<uint64_t>((*offsets)[(*index)->rows() - 1])};
+    }
+    return std::nullopt;
+  });
+}
+
 const SegmentInfo* Snapshot::segment_of(TableId table, Row row) const {
   const std::vector<SegmentInfo>& all = segments(table);
   if (row.value >= size(table) || row < all.front().first_row) return nullptr;
@@ -72,9 +92,9 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
       continue;
     }
     KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(info.end_offset)));
-    KHIPU_TRY_ASSIGN(const auto offsets, at(place, view->offsets(info.rows, info.end_offset)));
+    KHIPU_TRY_ASSIGN(const auto offsets, at(place, places(table, info, *view, begin)));
     const Bytes bytes = mapping->bytes().first(info.end_offset);
-    const uint64_t found = std::min<uint64_t>(end, offsets->size());
+    const uint64_t found = std::min<uint64_t>(end, offsets->end());
     const auto lost = [&] {  // rows behind a frame whose length makes no sense
       if (found >= end) return true;
       const uint64_t at_row = std::max(found, begin);

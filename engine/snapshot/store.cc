@@ -247,20 +247,21 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
     return {};
   };
   const uint64_t index = row.value - info->first_row.value;
-  // A segment's index spares a cold reader the walk through the whole file. It only says where to look: what is there
-  // is held against the leaf, and when it does not fit, the walk decides what is told.
-  if (table == TableId::kLogs && !view->walked(info->rows)) {
-    const auto known = segment_index(*info);
+  // An index spares a cold reader the walk through the whole file. It only says where to look: what is there is held
+  // against the leaf, and when it does not fit, the walk decides what is told.
+  if (!view->walked(index)) {
+    const auto known = index_of_row(table, *info, row);
     if (known.ok() && *known) {
       const Result<index::Column> offsets = (*known)->offsets();
-      if (offsets.ok() && index < (*known)->rows()) {
-        KHIPU_TRY(check_at(static_cast<uint64_t>((*offsets)[index])));
+      const uint64_t place = row.value - (*known)->header().first_row.value;
+      if (offsets.ok() && place < (*known)->rows()) {
+        KHIPU_TRY(check_at(static_cast<uint64_t>((*offsets)[static_cast<uint32_t>(place)])));
       }
       if (checked.intact) return checked;
     }
   }
-  const auto offsets = view->offsets(info->rows, info->end_offset);
-  if (!offsets.ok() || index >= offsets.value()->size()) {
+  const auto offsets = places(table, *info, *view, index);
+  if (!offsets.ok() || index >= offsets.value()->end()) {
     checked.where = segment;
     checked.finding = offsets.ok() ? "frame-corrupt" : "segment-truncated";
     return checked;

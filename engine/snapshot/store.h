@@ -27,6 +27,7 @@ namespace khipu::snapshot {
 class Snapshot;
 class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
 class SegmentView;
+struct Places;     // where rows stand in a segment
 class IndexCache;  // open indexes of sealed segments
 class TailIndex;   // indexes in memory of the newest rows
 
@@ -92,7 +93,7 @@ struct ScannedRow {
   bool segment_missing = false;  // the fault is that the file is gone, and no RETENTION says so
   uint64_t offset = 0;           // of the frame in its segment, when it is sound
 };
-// Some rows of a segment of logs/ and their index; nullptr: there is none to use, and they are scanned.
+// Some rows of a segment of logs/ or registry/ and their index; nullptr: there is none to use, and they are scanned.
 struct Part {
   Row first_row;
   uint64_t rows = 0;
@@ -141,12 +142,14 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
 
   // The stored hashes of a table's tree, for proofs; right up to the table's size, checked by nobody yet.
   Result<std::unique_ptr<tree::HashSource>> hashes(TableId table) const;
-  // The index of a sealed segment of logs/, or nullptr when there is none to use: then the segment is scanned.
-  // kCorrupt: its file is not what the INDEX statement says.
-  Result<std::shared_ptr<const index::Reader>> segment_index(const SegmentInfo& segment) const;
-  // All rows of a segment of logs/, in order: one part with its index, or, of the newest rows, parts that were indexed
-  // in memory and a rest. kCorrupt as segment_index().
-  Result<std::vector<Part>> parts(const SegmentInfo& segment) const;
+  // The index of a sealed segment of logs/ or registry/, or nullptr when there is none to use: then its rows are
+  // scanned. kCorrupt: its file is not what the INDEX statement says.
+  Result<std::shared_ptr<const index::Reader>> segment_index(TableId table, const SegmentInfo& segment) const;
+  // All rows of a segment of logs/ or registry/, in order: one part with its index, or parts of runs with theirs, parts
+  // that were indexed in memory (logs/) and a rest. kCorrupt as segment_index().
+  Result<std::vector<Part>> parts(TableId table, const SegmentInfo& segment) const;
+  // Of these the runs.
+  Result<std::vector<Part>> runs(TableId table, const SegmentInfo& segment) const;
   // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from
   // `first_row`.
   Result<void> scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,
@@ -166,6 +169,10 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   // nullptr: the file is gone and no RETENTION says so. kPurged with the RETENTION that does, of this snapshot or of
   // the newest.
   Result<std::shared_ptr<SegmentView>> view(TableId table, const SegmentInfo& segment) const;
+  // The index that knows where a row stands, its own segment's or its run's; nullptr: none does.
+  Result<std::shared_ptr<const index::Reader>> index_of_row(TableId table, const SegmentInfo& segment, Row row) const;
+  Result<std::shared_ptr<const Places>> places(TableId table, const SegmentInfo& segment, SegmentView& view,
+                                               uint64_t from) const;
 
   Store* store_ = nullptr;
   std::optional<os::ReaderSlot> slot_;

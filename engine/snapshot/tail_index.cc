@@ -44,7 +44,7 @@ void TailIndex::extend(const Snapshot& snapshot, const SegmentInfo& segment) {
   for (uint64_t made = 0; made < large_;) {
     std::unique_lock hold(mutex_);
     const Pieces& before = segments_[segment.number];
-    const uint64_t base = before.large.size() * uint64_t{large_};
+    const uint64_t base = before.base + before.large.size() * uint64_t{large_};
     const bool large = segment.rows - std::min(segment.rows, base) >= large_;
     const uint64_t from = large ? base : base + before.small.size() * uint64_t{small_};
     const uint32_t rows = large ? large_ : small_;
@@ -60,7 +60,20 @@ void TailIndex::extend(const Snapshot& snapshot, const SegmentInfo& segment) {
   }
 }
 
-std::vector<Part> TailIndex::parts(const Snapshot& snapshot, const SegmentInfo& segment) {
+// Pieces in front of `to` go: a run has their rows now.
+void TailIndex::move_base(Pieces& pieces, uint64_t to) const {
+  if (to <= pieces.base) return;
+  const uint64_t gone = (to - pieces.base) / large_;
+  if ((to - pieces.base) % large_ == 0 && gone <= pieces.large.size()) {
+    pieces.large.erase(pieces.large.begin(), pieces.large.begin() + static_cast<ptrdiff_t>(gone));
+  } else {
+    pieces.large.clear();
+    pieces.small.clear();
+  }
+  pieces.base = to;
+}
+
+std::vector<Part> TailIndex::parts(const Snapshot& snapshot, const SegmentInfo& segment, uint64_t from) {
   bool again = false;
   {
     const std::lock_guard hold(mutex_);
@@ -71,13 +84,15 @@ std::vector<Part> TailIndex::parts(const Snapshot& snapshot, const SegmentInfo& 
     // Of the newest segments only: an older one without index may be any of thousands.
     const bool newest = segments_.empty() || segments_.rbegin()->first <= segment.number.next();
     if (newest && snapshot.meta().rollbacks().size() == rollbacks_) {
-      again = std::exchange(segments_[segment.number].asked, true);
+      Pieces& pieces = segments_[segment.number];
+      again = std::exchange(pieces.asked, true);
+      move_base(pieces, from);
     }
     while (segments_.size() > kSegmentsMax) segments_.erase(segments_.begin());
   }
   if (again) extend(snapshot, segment);
   std::vector<Part> parts;
-  uint64_t at = 0;
+  uint64_t at = from;
   const auto add = [&](uint64_t rows, Piece piece) {
     parts.push_back({{segment.first_row.value + at}, rows, std::move(piece)});
     at += rows;
@@ -85,11 +100,13 @@ std::vector<Part> TailIndex::parts(const Snapshot& snapshot, const SegmentInfo& 
   const std::lock_guard hold(mutex_);
   const auto found = segments_.find(segment.number);
   if (again && found != segments_.end()) {
+    // An older snapshot may know fewer runs than the one the pieces go on behind.
+    if (const uint64_t base = std::min(found->second.base, segment.rows); base > at) add(base - at, nullptr);
     for (const Piece& piece : found->second.large) {
       if (at + large_ <= segment.rows) add(large_, piece);
     }
     // Behind large pieces that this snapshot does not wholly see, there are none it sees.
-    const bool all = at == found->second.large.size() * uint64_t{large_};
+    const bool all = at == found->second.base + found->second.large.size() * uint64_t{large_};
     for (const Piece& piece : found->second.small) {
       if (all && at + small_ <= segment.rows) add(small_, piece);
     }

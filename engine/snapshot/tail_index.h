@@ -1,4 +1,4 @@
-// Indexes of the newest rows of logs/, which no INDEX statement covers yet: made in memory from the records as
+// Indexes of the newest rows of logs/, which no INDEX statement covers: made in memory from the records as
 // questions come, and kept for the next snapshots of the same Store. An active segment only grows, so a piece once made
 // stays true. Not on disk and believed by nobody else. As a scan does, it trusts the CRC: count with it, do not show
 // it.
@@ -19,18 +19,20 @@ class TailIndex {
  public:
   // Pieces of `large` rows, and of `small` rows behind them; what is left is scanned.
   TailIndex(uint32_t small, uint32_t large) : small_(small), large_(large) {}
-  // All rows of `segment`, in order. At most `large` rows are indexed in one call, and none in the first one about a
-  // segment: who asks once is served sooner by a scan.
-  std::vector<Part> parts(const Snapshot& snapshot, const SegmentInfo& segment);
+  // All rows of `segment` from `from` on, in order, counted from its first; what lies before has runs. At most `large`
+  // rows are indexed in one call, and none in the first one about a segment: who asks once is served sooner by a scan.
+  std::vector<Part> parts(const Snapshot& snapshot, const SegmentInfo& segment, uint64_t from);
 
  private:
   using Piece = std::shared_ptr<const index::Reader>;  // nullptr: a row of it is damaged, and the scan tells
   struct Pieces {
+    uint64_t base = 0;  // rows of the segment in front of them
     std::vector<Piece> large, small;
     bool asked = false;
   };
   Result<Piece> build(const Snapshot& snapshot, const SegmentInfo& segment, uint64_t from, uint32_t rows) const;
   void extend(const Snapshot& snapshot, const SegmentInfo& segment);
+  void move_base(Pieces& pieces, uint64_t to) const;
 
   const uint32_t small_, large_;
   std::mutex build_mutex_;  // held while pieces are made

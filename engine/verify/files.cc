@@ -47,7 +47,7 @@ bool all_digits(std::string_view text) {
 
 // Files that a later version derives from segments: seg-N.idx, idx-A-B.idx, seg-N.run-K.
 bool index_name(std::string_view name) {
-  if (name.ends_with(".idx.new")) name.remove_suffix(4);  // a crash while it was written: it is built again
+  if (name.ends_with(".new")) name.remove_suffix(4);  // a crash while it was written: it is built again
   if (name.starts_with("idx-") && name.ends_with(".idx")) return true;
   if (!name.starts_with("seg-")) return false;
   if (name.ends_with(".idx")) return all_digits(name.substr(4, name.size() - 8));

@@ -56,7 +56,7 @@ class Full {
   Published published_;
   std::vector<std::string> types_;
   IndexPlan index_plan_;
-  std::map<uint64_t, BuiltIndex> indexes_;  // by segment of logs/
+  BuiltIndexes indexes_;
   std::vector<Finding> pending_;
   struct Active {
     SegmentNumber number;
@@ -182,7 +182,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   }
   run_.report.checked.references += facts.references;
   positions_.see(id, facts, job);
-  if (facts.index) indexes_[facts.number.value] = *std::move(facts.index);
+  if (facts.index) indexes_[{id, facts.number}] = *std::move(facts.index);
   for (const OldPin& old : facts.old_pins) {
     const uint64_t seq = facts.first_row.value + old.row, first = entities_.first_row();
     const auto need = [&](Row row) {
@@ -221,7 +221,7 @@ Result<void> Full::read_table(TableId id) {
       run_.key,
       id == TableId::kLogs && !unreadable_[index_of(TableId::kRegistry)] ? &entities_ : nullptr,
       id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr,
-      id == TableId::kLogs ? &index_plan_ : nullptr,
+      index::is_indexed(id) ? &index_plan_ : nullptr,
       run_.control};
   Result<void> failed;
   in_order<Result<SegmentFacts>>(
@@ -344,14 +344,11 @@ Result<void> Full::finish_reading() {
     IndexScope scope;
     scope.threads = threads();
     scope.built = std::move(indexes_);
-    if (since_ != nullptr) {
-      scope.anew = since_->tables[index_of(TableId::kLogs)].segment;
-      scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
-    }
-    if (const Result<void> indexes =
-            check_indexes(plan_of(TableId::kLogs), statements_, scope, run_.findings, run_.control);
-        !indexes.ok()) {
-      run_.unreadable(indexes.error());
+    if (since_ != nullptr) scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
+    for (const TableId id : index::kIndexedTables) {
+      if (since_ != nullptr) scope.anew = since_->tables[index_of(id)].segment;
+      const Result<void> indexes = check_indexes(plan_of(id), statements_, scope, run_.findings, run_.control);
+      if (!indexes.ok()) run_.unreadable(indexes.error());
     }
     check_published(run_, published_, statements_, *chain_->line(),
                     [&](TableId id, uint64_t size) { return trail(id).root_at(size); });

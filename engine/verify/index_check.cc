@@ -13,54 +13,43 @@ namespace {
 
 constexpr uint64_t kCompareSize = 256 << 10;
 
-// nullopt: the segment itself is damaged, and other findings say so.
-Result<std::optional<index::Builder::File>> rebuild(os::Directory& logs, const segment::ManifestEntry& entry,
-                                                    const std::vector<uint32_t>& columns) {
-  std::optional<index::Builder::File> none;
-  auto file = logs.open_file(segment::segment_name(entry.number), os::Mode::kRead);
-  if (!file.ok()) {
-    if (file.error().code == Code::kNotFound) return none;
-    return std::move(file).error();
-  }
-  index::Builder builder(entry.number, entry.footer.first_row, columns);
-  segment::Reader reader(**file, segment::kHeaderSize, entry.footer_offset);
-  codec::EventRecord event;
-  while (true) {
-    KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
-    if (step.kind == segment::Step::Kind::kEnd) break;
-    if (step.kind == segment::Step::Kind::kFault) return none;
-    if (!codec::is_row(step.frame.kind)) continue;
-    if (!codec::decode_event(step.frame.payload, event).ok()) return none;
-    KHIPU_TRY(builder.add(step.offset, event));
-  }
-  KHIPU_TRY_ASSIGN(index::Builder::File built, builder.finish());
-  return std::optional(std::move(built));
-}
+// Rows that an index is about.
+struct Place {
+  TableId table = TableId::kLogs;
+  SegmentNumber segment;
+  Row first_row;
+  uint64_t rows = 0;
+};
+// An INDEX statement and its row of meta/.
+struct Stated {
+  uint64_t row = 0;
+  const codec::IndexStatement* statement = nullptr;
+};
 
-Finding about(std::string_view code, const segment::ManifestEntry& entry, const codec::IndexStatement& statement) {
+Finding about(std::string_view code, const Place& place, const codec::IndexStatement& statement) {
   Finding found;
   found.code = code;
   found.rank = Rank::kFiles;
-  found.table = TableId::kLogs;
-  found.row = entry.footer.first_row;
-  if (entry.footer.rows > 1) found.row_end = Row{entry.footer.first_row.value + entry.footer.rows};
-  found.segment = entry.number;
-  found.file = "logs/" + statement.file;
+  found.table = place.table;
+  found.row = place.first_row;
+  if (place.rows > 1) found.row_end = Row{place.first_row.value + place.rows};
+  found.segment = place.segment;
+  found.file = std::string(table_name(place.table)) + "/" + statement.file;
   return found;
 }
 
 // What is wrong with the file itself, before what it ought to be is known.
-std::optional<Finding> check_file(const segment::ManifestEntry& entry, const codec::IndexStatement& statement,
+std::optional<Finding> check_file(const Place& place, const codec::IndexStatement& statement,
                                   std::optional<uint64_t> size) {
   std::optional<Finding> found;
   if (!size) {
-    found = about(code::kIndexMissing, entry, statement);
+    found = about(code::kIndexMissing, place, statement);
     found->information = true;
     found->detail = "the segment's index is not there: readers scan, the writer's next start builds it again";
     return found;
   }
   if (*size == statement.size) return found;
-  found = about(code::kIndexMismatch, entry, statement);
+  found = about(code::kIndexMismatch, place, statement);
   found->offset = std::min(*size, statement.size);
   found->expected = fmt::format("{} bytes", statement.size);
   found->actual = fmt::format("{} bytes", *size);
@@ -68,68 +57,158 @@ std::optional<Finding> check_file(const segment::ManifestEntry& entry, const cod
   return found;
 }
 
-// Built anew from the segment, where the scan of its rows did not: nullopt when the segment is damaged.
-Result<std::optional<BuiltIndex>> build(os::Directory& logs, const segment::ManifestEntry& entry, const os::File* file,
-                                        std::optional<uint64_t> size, const std::vector<uint32_t>& columns) {
-  std::optional<BuiltIndex> none;
-  KHIPU_TRY_ASSIGN(const std::optional<index::Builder::File> built, rebuild(logs, entry, columns));
-  if (!built) return none;
-  BuiltIndex index;
-  index.root = built->root;
-  index.size = built->bytes.size();
-  index.there = size;
-  if (file != nullptr) {
-    KHIPU_TRY_ASSIGN(index.difference, first_difference(*file, built->bytes));
-  }
-  return std::optional(std::move(index));
-}
-
-Result<Findings> check(os::Directory& logs, const segment::ManifestEntry& entry, const codec::IndexStatement& statement,
-                       const std::vector<uint32_t>& columns, bool anew, const BuiltIndex* scanned) {
-  Findings findings;
+// The file in its place: null when there is none.
+struct InPlace {
   std::unique_ptr<os::File> file;
   std::optional<uint64_t> size;
-  if (scanned != nullptr) {
-    size = scanned->there;
-  } else if (auto opened = logs.open_file(statement.file, os::Mode::kRead); opened.ok()) {
-    file = std::move(opened).value();
-    KHIPU_TRY_ASSIGN(size, file->size());
+};
+Result<InPlace> open_index(os::Directory& folder, const codec::IndexStatement& statement) {
+  InPlace there;
+  auto opened = folder.open_file(statement.file, os::Mode::kRead);
+  if (opened.ok()) {
+    there.file = std::move(opened).value();
+    KHIPU_TRY_ASSIGN(there.size, there.file->size());
   } else if (opened.error().code != Code::kNotFound) {
     return std::move(opened).error();
   }
-  std::optional<Finding> wrong = check_file(entry, statement, size);
-  if (!anew) {
-    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, logs.stat(segment::segment_name(entry.number)));
-    if (wrong && segment) findings.add(*std::move(wrong));
-    return findings;
+  return there;
+}
+
+Result<BuiltIndex> compare(index::Builder& builder, const InPlace& there) {
+  KHIPU_TRY_ASSIGN(const index::Builder::File built, builder.finish());
+  BuiltIndex index;
+  index.root = built.root;
+  index.size = built.bytes.size();
+  index.there = there.size;
+  if (there.file) {
+    KHIPU_TRY_ASSIGN(index.difference, first_difference(*there.file, built.bytes));
   }
-  std::optional<BuiltIndex> built;
-  if (scanned == nullptr) {
-    KHIPU_TRY_ASSIGN(built, build(logs, entry, file.get(), size, columns));
-    if (!built) return findings;
-  }
-  const BuiltIndex& index = scanned != nullptr ? *scanned : *built;
-  if (index.root != statement.root || index.size != statement.size || statement.first_row != entry.footer.first_row ||
-      statement.rows != entry.footer.rows) {
-    Finding found = about(code::kIndexMismatch, entry, statement);
+  return index;
+}
+
+// What the comparison says of the statement and of the file.
+void judge(const Place& place, const codec::IndexStatement& statement, const BuiltIndex& index, Findings& findings) {
+  if (index.root != statement.root || index.size != statement.size || statement.first_row != place.first_row ||
+      statement.rows != place.rows) {
+    Finding found = about(code::kIndexMismatch, place, statement);
     found.expected = hex(index.root);
     found.actual = hex(statement.root);
     found.detail = "the INDEX statement is not about the index these rows make";
     found.likely = "rewriting";
     findings.add(std::move(found));
-    return findings;
+    return;
   }
-  if (wrong) {
+  if (std::optional<Finding> wrong = check_file(place, statement, index.there)) {
     findings.add(*std::move(wrong));
-    return findings;
+    return;
   }
-  if (!index.difference) return findings;
-  Finding found = about(code::kIndexMismatch, entry, statement);
+  if (!index.difference) return;
+  Finding found = about(code::kIndexMismatch, place, statement);
   found.offset = index.difference;
   found.expected = fmt::format("{} bytes that make {}", index.size, hex(index.root));
   found.actual = fmt::format("{} bytes", *index.there);
   found.detail = "the index differs from the one its segment's rows make";
   findings.add(std::move(found));
+}
+
+index::Builder builder_of(const Place& place, const std::vector<uint32_t>& columns) {
+  if (place.table == TableId::kRegistry) return index::Builder::of_registry(place.segment, place.first_row);
+  return index::Builder(place.segment, place.first_row, columns);
+}
+
+// The rows of one segment, front to back.
+class Rows {
+ public:
+  // nullptr: the segment is not there.
+  static Result<std::unique_ptr<Rows>> open(os::Directory& folder, SegmentNumber number, Row first_row,
+                                            std::optional<uint64_t> end) {
+    auto file = folder.open_file(segment::segment_name(number), os::Mode::kRead);
+    if (!file.ok()) {
+      if (file.error().code == Code::kNotFound) return std::unique_ptr<Rows>();
+      return std::move(file).error();
+    }
+    if (!end) {
+      KHIPU_TRY_ASSIGN(end, file.value()->size());
+    }
+    return std::unique_ptr<Rows>(new Rows(std::move(file).value(), first_row, *end));
+  }
+  Row next() const { return next_; }
+  // Gives rows up to `to` to the builder, or passes over them. False: they cannot be read to there, and other findings
+  // say so.
+  Result<bool> take(Row to, index::Builder* builder) {
+    while (next_ < to) {
+      KHIPU_TRY_ASSIGN(const segment::Step step, reader_.next());
+      if (step.kind != segment::Step::Kind::kFrame) return false;
+      if (!codec::is_row(step.frame.kind)) continue;
+      next_ = next_.next();
+      if (builder == nullptr) continue;
+      if (const Result<void> added = builder->add(step.offset, step.frame.payload); !added.ok()) {
+        if (added.error().code == Code::kCorrupt) return false;
+        return added.error();
+      }
+    }
+    return true;
+  }
+
+ private:
+  Rows(std::unique_ptr<os::File> file, Row first_row, uint64_t end)
+      : file_(std::move(file)), reader_(*file_, segment::kHeaderSize, end), next_(first_row) {}
+  std::unique_ptr<os::File> file_;
+  segment::Reader reader_;
+  Row next_;
+};
+
+Result<Findings> check(os::Directory& folder, TableId table, const segment::ManifestEntry& entry,
+                       const codec::IndexStatement& statement, const std::vector<uint32_t>& columns, bool anew,
+                       const BuiltIndex* scanned) {
+  Findings findings;
+  const Place place{table, entry.number, entry.footer.first_row, entry.footer.rows};
+  if (anew && scanned != nullptr) {
+    judge(place, statement, *scanned, findings);
+    return findings;
+  }
+  KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
+  if (!anew) {
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, folder.stat(segment::segment_name(entry.number)));
+    std::optional<Finding> wrong = check_file(place, statement, there.size);
+    if (wrong && segment) findings.add(*std::move(wrong));
+    return findings;
+  }
+  KHIPU_TRY_ASSIGN(const auto rows, Rows::open(folder, entry.number, entry.footer.first_row, entry.footer_offset));
+  if (!rows) return findings;
+  index::Builder builder = builder_of(place, columns);
+  KHIPU_TRY_ASSIGN(const bool read, rows->take({place.first_row.value + place.rows}, &builder));
+  if (!read) return findings;
+  KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
+  judge(place, statement, built, findings);
+  return findings;
+}
+
+// Runs of one segment that has no index of its own: one goes on where the one before it ends.
+Result<Findings> check_runs(os::Directory& folder, TableId table, SegmentNumber number, Row first_row,
+                            std::optional<uint64_t> end, const std::map<uint64_t, Stated>& runs,
+                            const std::vector<uint32_t>& columns) {
+  Findings findings;
+  KHIPU_TRY_ASSIGN(const auto rows, Rows::open(folder, number, first_row, end));
+  if (!rows) return findings;
+  uint64_t run = 0;
+  for (const auto& [k, stated] : runs) {
+    const codec::IndexStatement& statement = *stated.statement;
+    const Place place{table, number, rows->next(), statement.rows};
+    if (k != run++ || statement.first_row != rows->next() || statement.rows == 0) {
+      Finding found = about(code::kIndexMismatch, {table, number, statement.first_row, statement.rows}, statement);
+      found.detail = "its INDEX statement does not go on where the run before it ends";
+      found.likely = "rewriting";
+      findings.add(std::move(found));
+      break;
+    }
+    KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
+    index::Builder builder = builder_of(place, columns);
+    KHIPU_TRY_ASSIGN(const bool read, rows->take({place.first_row.value + place.rows}, &builder));
+    if (!read) break;
+    KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
+    judge(place, statement, built, findings);
+  }
   return findings;
 }
 
@@ -144,11 +223,6 @@ std::vector<uint32_t> indexed_columns(const std::vector<codec::StatementRecord>&
   return columns;
 }
 
-// The segment of logs/ that a statement is about.
-std::optional<SegmentNumber> segment_of(const codec::IndexStatement& statement) {
-  return statement.table == TableId::kLogs ? index::parse_index_name(statement.file) : std::nullopt;
-}
-
 }  // namespace
 
 IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements) {
@@ -157,7 +231,8 @@ IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements) {
   for (const codec::StatementRecord& statement : statements) {
     const auto* const index = std::get_if<codec::IndexStatement>(&statement.body);
     if (index == nullptr) continue;
-    if (const std::optional<SegmentNumber> number = segment_of(*index)) plan.segments.insert(number->value);
+    const std::optional<SegmentNumber> number = index::parse_index_name(index->file);
+    if (number && index::is_indexed(index->table)) plan.segments.insert({index->table, *number});
   }
   return plan;
 }
@@ -176,34 +251,53 @@ Result<std::optional<uint64_t>> first_difference(const os::File& file, Bytes byt
   return size > bytes.size() ? std::optional<uint64_t>(bytes.size()) : std::nullopt;
 }
 
-Result<void> check_indexes(const TablePlan& logs, const std::vector<codec::StatementRecord>& statements,
+Result<void> check_indexes(const TablePlan& table, const std::vector<codec::StatementRecord>& statements,
                            const IndexScope& scope, Findings& findings, const Control& control) {
-  struct Stated {
-    uint64_t row = 0;  // in meta/
-    const codec::IndexStatement* statement = nullptr;
-  };
-  std::map<uint64_t, Stated> newest;
+  std::map<uint64_t, Stated> whole;
+  std::map<uint64_t, std::map<uint64_t, Stated>> runs;
   const std::vector<uint32_t> columns = indexed_columns(statements);
   for (uint64_t row = 0; row < statements.size(); ++row) {
     const auto* const index = std::get_if<codec::IndexStatement>(&statements[row].body);
-    if (index == nullptr) continue;
-    if (const std::optional<SegmentNumber> number = segment_of(*index)) newest[number->value] = {row, index};
+    if (index == nullptr || index->table != table.id) continue;
+    if (const auto number = index::parse_index_name(index->file)) whole[number->value] = {row, index};
+    if (const auto run = index::parse_run_name(index->file)) runs[run->segment.value][run->run] = {row, index};
   }
-  if (!logs.directory) return {};
-  std::vector<const segment::ManifestEntry*> entries;
-  for (const segment::ManifestEntry& entry : logs.manifest) {
-    if (newest.contains(entry.number.value)) entries.push_back(&entry);
+  if (!table.directory) return {};
+  struct Task {
+    SegmentNumber number;
+    Row first_row;
+    const segment::ManifestEntry* entry = nullptr;  // nullptr: the active one
+    bool whole = false;
+  };
+  std::vector<Task> tasks;
+  Row next;
+  for (const segment::ManifestEntry& entry : table.manifest) {
+    const bool indexed = whole.contains(entry.number.value);
+    next = Row{entry.footer.first_row.value + entry.footer.rows};
+    if (indexed || runs.contains(entry.number.value)) {
+      tasks.push_back({entry.number, entry.footer.first_row, &entry, indexed});
+    }
   }
+  const SegmentNumber active{table.manifest.size()};
+  if (runs.contains(active.value)) tasks.push_back({active, next, nullptr, false});
   Result<void> failed;
   in_order<Result<Findings>>(
-      scope.threads, entries.size(),
+      scope.threads, tasks.size(),
       [&](size_t i) -> Result<Findings> {
         if (control.stopped()) return Findings();
-        const Stated& stated = newest.at(entries[i]->number.value);
-        const bool anew = entries[i]->number >= scope.anew || stated.row >= scope.stated_from;
-        const auto built = scope.built.find(entries[i]->number.value);
-        const bool usable = built != scope.built.end() && built->second.columns == columns;
-        return check(*logs.directory, *entries[i], *stated.statement, columns, anew, usable ? &built->second : nullptr);
+        const Task& task = tasks[i];
+        const auto stated_anew = [&](const Stated& stated) { return stated.row >= scope.stated_from; };
+        if (task.whole) {
+          const Stated& stated = whole.at(task.number.value);
+          const auto built = scope.built.find({table.id, task.number});
+          const bool usable =
+              built != scope.built.end() && (table.id == TableId::kRegistry || built->second.columns == columns);
+          return check(*table.directory, table.id, *task.entry, *stated.statement, columns,
+                       task.number >= scope.anew || stated_anew(stated), usable ? &built->second : nullptr);
+        }
+        const std::optional<uint64_t> end = task.entry ? std::optional(task.entry->footer_offset) : std::nullopt;
+        return check_runs(*table.directory, table.id, task.number, task.first_row, end, runs.at(task.number.value),
+                          columns);
       },
       [&](size_t, Result<Findings> one) {
         if (!one.ok()) {

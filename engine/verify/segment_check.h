@@ -3,6 +3,7 @@
 // before it (roots, the commit chain, contiguity) is table_trail.h and chain.h.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -105,7 +106,7 @@ struct SegmentFacts {
   std::vector<CommitAt> tail_commits;  // signed commits found behind a torn place of the tail
   std::optional<TimeUs> recorded_first, recorded_last;
   TimeUs time_min = 0, time_max = 0;
-  std::optional<BuiltIndex> index;  // logs/, when it was asked for and every row could be read
+  std::optional<BuiltIndex> index;  // when it was asked for and every row could be read
   std::vector<OldPin> old_pins;     // logs/, incremental: pins of registry rows that were read earlier
   uint64_t references = 0;
   Findings findings;
@@ -117,15 +118,16 @@ inline constexpr uint64_t kNoOffset = UINT64_MAX;
 // Indexes that statements speak of.
 struct IndexPlan {
   std::vector<uint32_t> columns;  // indexed, ascending
-  std::set<uint64_t> segments;    // by number
+  std::set<std::pair<TableId, SegmentNumber>> segments;
 };
+using BuiltIndexes = std::map<std::pair<TableId, SegmentNumber>, BuiltIndex>;
 
 struct SegmentContext {
   os::Directory& table;
   const CommitKey& key;
   const Entities* entities = nullptr;               // logs/: what pins are checked against
   const std::vector<std::string>* types = nullptr;  // registry/: sorted names of the types that TYPE statements define
-  const IndexPlan* indexes = nullptr;               // logs/: which segments' indexes are built
+  const IndexPlan* indexes = nullptr;               // which segments' indexes are built
   Control& control;
 };
 // An Error: the file cannot be read, and says nothing about it.

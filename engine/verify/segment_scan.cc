@@ -26,10 +26,16 @@ class Scan {
   Scan(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end)
       : context_(context), job_(job), file_(file), end_(end), reader_(file, start(job), end) {
     const IndexPlan* const indexes = context.indexes;
-    if (indexes == nullptr || !job.entry || job.resume != nullptr || !indexes->segments.contains(job.number.value)) {
+    if (indexes == nullptr || !job.entry || job.resume != nullptr ||
+        !indexes->segments.contains({job.table, job.number})) {
       return;
     }
-    out_.index.emplace(job.number, job.entry->footer.first_row, indexes->columns);
+    const Row first = job.entry->footer.first_row;
+    if (job.table == TableId::kRegistry) {
+      out_.index.emplace(index::Builder::of_registry(job.number, first));
+    } else {
+      out_.index.emplace(job.number, first, indexes->columns);
+    }
   }
   Result<Scanned> run();
 
@@ -40,7 +46,7 @@ class Scan {
   void row(uint64_t offset, const codec::Frame& frame);
   Result<codec::FrameFacts> decode(uint64_t offset, const codec::Frame& frame);
   bool event(uint64_t offset, Bytes payload);
-  bool version(Bytes payload);
+  bool version(uint64_t offset, Bytes payload);
   void statement(Bytes payload);
   void pin(const codec::Pin& pin);
   void commit(uint64_t offset, const codec::Frame& frame, std::vector<CommitAt>& to);
@@ -99,12 +105,14 @@ bool Scan::event(uint64_t offset, Bytes payload) {
   return true;
 }
 
-bool Scan::version(Bytes payload) {
+bool Scan::version(uint64_t offset, Bytes payload) {
   VersionFacts& facts = out_.versions.emplace_back();
   if (const Result<void> decoded = codec::decode_version(payload, version_); !decoded.ok()) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
+    out_.index.reset();
     return false;
   }
+  if (out_.index && !out_.index->add(offset, version_).ok()) out_.index.reset();
   facts = facts_of(version_);
   if (context_.types != nullptr) {
     facts.type_defined = std::binary_search(context_.types->begin(), context_.types->end(), version_.type);
@@ -133,7 +141,7 @@ Result<codec::FrameFacts> Scan::decode(uint64_t offset, const codec::Frame& fram
   } else if (job_.table == TableId::kLogs) {
     if (event(offset, frame.payload)) return codec::FrameFacts{kind, event_.occurred_at, event_.recorded_at};
   } else if (job_.table == TableId::kRegistry) {
-    if (version(frame.payload)) return codec::FrameFacts{kind, version_.time, version_.recorded_at};
+    if (version(offset, frame.payload)) return codec::FrameFacts{kind, version_.time, version_.recorded_at};
   } else if (job_.table == TableId::kMeta) {
     statement(frame.payload);
   }

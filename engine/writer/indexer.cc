@@ -8,15 +8,19 @@
 namespace khipu::writer {
 namespace {
 
-Result<index::Builder::File> build(const os::File& file, const segment::ManifestEntry& entry,
-                                   const registry::Schema& schema) {
+index::Builder builder_of(TableId table, SegmentNumber number, Row first_row, const registry::Schema& schema) {
+  if (table == TableId::kRegistry) return index::Builder::of_registry(number, first_row);
   std::vector<uint32_t> columns;
   for (const codec::ColumnSchema& column : schema.columns()) {
     if (column.indexed) columns.push_back(column.id);
   }
-  index::Builder builder(entry.number, entry.footer.first_row, std::move(columns));
+  return index::Builder(number, first_row, std::move(columns));
+}
+
+Result<index::Builder::File> build(const os::File& file, TableId table, const segment::ManifestEntry& entry,
+                                   const registry::Schema& schema) {
+  index::Builder builder = builder_of(table, entry.number, entry.footer.first_row, schema);
   segment::Reader reader(file, segment::kHeaderSize, entry.footer_offset);
-  codec::EventRecord event;
   uint64_t rows = 0;
   while (true) {
     KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
@@ -25,8 +29,7 @@ Result<index::Builder::File> build(const os::File& file, const segment::Manifest
       return Error{Code::kCorrupt, fmt::format("frame at {}: {}", step.offset, codec::describe(step.fault))};
     }
     if (!codec::is_row(step.frame.kind)) continue;
-    KHIPU_TRY(at(fmt::format("frame at {}", step.offset), codec::decode_event(step.frame.payload, event)));
-    KHIPU_TRY(builder.add(step.offset, event));
+    KHIPU_TRY(at(fmt::format("frame at {}", step.offset), builder.add(step.offset, step.frame.payload)));
     ++rows;
   }
   if (rows != entry.footer.rows) {
@@ -37,15 +40,15 @@ Result<index::Builder::File> build(const os::File& file, const segment::Manifest
 
 }  // namespace
 
-Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::ManifestEntry& entry,
+Result<codec::IndexStatement> build_index(os::Directory& folder, TableId table, const segment::ManifestEntry& entry,
                                           const registry::Schema& schema) {
   const std::string segment = segment::segment_name(entry.number);
   const std::string name = index::index_name(entry.number);
-  KHIPU_TRY_ASSIGN(const auto from, logs.open_file(segment, os::Mode::kRead));
-  KHIPU_TRY_ASSIGN(const index::Builder::File file, at(segment, build(*from, entry, schema)));
-  KHIPU_TRY(logs.replace_file(name, file.bytes));
+  KHIPU_TRY_ASSIGN(const auto from, folder.open_file(segment, os::Mode::kRead));
+  KHIPU_TRY_ASSIGN(const index::Builder::File file, at(segment, build(*from, table, entry, schema)));
+  KHIPU_TRY(folder.replace_file(name, file.bytes));
   codec::IndexStatement statement;
-  statement.table = TableId::kLogs;
+  statement.table = table;
   statement.file = name;
   statement.first_row = entry.footer.first_row;
   statement.rows = entry.footer.rows;
@@ -54,8 +57,39 @@ Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::Ma
   return statement;
 }
 
-Result<bool> index_present(os::Directory& logs, const codec::IndexStatement& statement) {
-  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> entry, logs.stat(statement.file));
+Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace& place,
+                           const registry::Schema& schema) {
+  const std::string segment = segment::segment_name(place.name.segment);
+  KHIPU_TRY_ASSIGN(const auto from, folder.open_file(segment, os::Mode::kRead));
+  index::Builder builder = builder_of(table, place.name.segment, place.first_row, schema);
+  segment::Reader reader(*from, place.offset > 0 ? place.offset : segment::kHeaderSize, place.end);
+  Row row = place.offset > 0 ? place.first_row : place.segment_first_row;
+  while (row.value < place.first_row.value + place.rows) {
+    KHIPU_TRY_ASSIGN(const segment::Step step, at(segment, reader.next()));
+    if (step.kind != segment::Step::Kind::kFrame) {
+      return Error{Code::kCorrupt, fmt::format("{}: no sound frame at {}", segment, step.offset)};
+    }
+    if (!codec::is_row(step.frame.kind)) continue;
+    if (row >= place.first_row) {
+      KHIPU_TRY(at(fmt::format("frame at {}", step.offset), builder.add(step.offset, step.frame.payload)));
+    }
+    row = row.next();
+  }
+  KHIPU_TRY_ASSIGN(const index::Builder::File file, builder.finish());
+  BuiltRun run;
+  run.end_offset = reader.offset();
+  run.statement.table = table;
+  run.statement.file = index::run_name(place.name);
+  run.statement.first_row = place.first_row;
+  run.statement.rows = place.rows;
+  run.statement.size = file.bytes.size();
+  run.statement.root = file.root;
+  KHIPU_TRY(folder.replace_file(run.statement.file, file.bytes));
+  return run;
+}
+
+Result<bool> index_present(os::Directory& folder, const codec::IndexStatement& statement) {
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> entry, folder.stat(statement.file));
   return entry.has_value();
 }
 

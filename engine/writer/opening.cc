@@ -102,18 +102,17 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   const auto rows = [&](TableId id, Row from, const std::function<Result<void>(Row, const codec::Frame&)>& visit) {
     return for_each_row(environment.root, id, recovered.manifests[index_of(id)], table(id), from, visit);
   };
-  KHIPU_TRY(rows(TableId::kMeta, {0}, [&](Row, const codec::Frame& frame) -> Result<void> {
+  const auto replay_statement = [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
     KHIPU_TRY(key_log.apply(record.body));
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
-      const std::optional<SegmentNumber> number = index::parse_index_name(stated->file);
-      if (number && stated->table == TableId::kLogs) indexes[number->value] = *stated;
+      note_index(*stated);
     }
     return {};
-  }));
-  KHIPU_TRY(rows(TableId::kRegistry, {0},
-                 [&](Row row, const codec::Frame& frame) { return sequencer->replay_version(row, frame.payload); }));
+  };
+  KHIPU_TRY(rows(TableId::kMeta, {0}, replay_statement));
+  KHIPU_TRY(open_registry(recovered));
   KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded cache, IdempotencyLog::load(environment.root));
   const uint64_t size = table(TableId::kLogs).size;
   uint64_t covered = std::min(cache.covered_rows.value_or(0), size);
@@ -136,6 +135,47 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   std::array<uint64_t, kTableCount> sizes;
   for (size_t i = 0; i < kTableCount; ++i) sizes[i] = recovered.head.tables[i].size;
   sequencer->start(sizes, recovered.commit.time);
+  return {};
+}
+
+void Writer::Impl::note_index(const codec::IndexStatement& stated) {
+  if (!index::is_indexed(stated.table)) return;
+  if (const auto number = index::parse_index_name(stated.file)) {
+    indexes[{stated.table, *number}] = stated;
+    run_files.erase({stated.table, *number});
+  } else if (const auto run = index::parse_run_name(stated.file)) {
+    std::vector<std::string>& files = run_files[{stated.table, run->segment}];
+    if (std::find(files.begin(), files.end(), stated.file) == files.end()) files.push_back(stated.file);
+    GrowingRuns& growing = runs[index_of(stated.table)];
+    if (growing.segment < run->segment || growing.made.empty()) growing = {run->segment, {}, {}, {}, 0, false, {}};
+    if (growing.segment != run->segment || run->run > growing.made.size()) return;
+    if (growing.made.empty()) growing.first_row = stated.first_row;
+    growing.made.resize(std::max<size_t>(growing.made.size(), run->run + 1));
+    growing.made[run->run] = stated;
+    growing.next = Row{growing.made.back().first_row.value + growing.made.back().rows};
+  }
+}
+
+// Entities: of sealed segments what their indexes say, of the others, the active one among them, every version. The
+// newest segment first: what is known of an entity is its newest version, and older ones need not even be read.
+Result<void> Writer::Impl::open_registry(const Recovered& recovered) {
+  KHIPU_TRY_ASSIGN(registry_rows, RegistryRows::open(environment.root));
+  sequencer->read_versions_with([this](Row row) { return registry_rows->read(row); });
+  constexpr size_t kRegistry = index_of(TableId::kRegistry);
+  const std::vector<SegmentRows> segments =
+      segments_of(recovered.manifests[kRegistry], recovered.head.tables[kRegistry]);
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    if (const auto stated = indexes.find({TableId::kRegistry, segment->number}); stated != indexes.end()) {
+      KHIPU_TRY_ASSIGN(const bool used,
+                       registry_rows->add(*segment, stated->second, [&](std::string_view key, Row entity, Row newest) {
+                         sequencer->add_entity(key, entity, newest);
+                       }));
+      if (used) continue;
+    }
+    KHIPU_TRY(for_each_row_of(
+        environment.root, TableId::kRegistry, *segment, {0},
+        [&](Row row, const codec::Frame& frame) { return sequencer->replay_version(row, frame.payload); }));
+  }
   return {};
 }
 

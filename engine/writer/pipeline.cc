@@ -263,7 +263,7 @@ Result<void> Writer::Impl::make_durable(Job& job) {
   events += job.events;
   published.commit = job.commit;
   published.head = job.head;
-  if (sealed_logs() > index_next) index_moved.notify_all();
+  if (note_runs() || to_index()) index_moved.notify_all();
   if (job.checkpoint) {
     job.checkpoint->commit = job.commit;
     job.checkpoint->head = job.head;

@@ -442,34 +442,44 @@ Result<std::vector<codec::RecoveryStatement>> unnamed_quarantine(os::Directory& 
   return statements;
 }
 
-Result<void> for_each_row(os::Directory& root, TableId table, const segment::Manifest& manifest,
-                          const segment::HeadTable& head, Row from,
-                          const std::function<Result<void>(Row, const codec::Frame&)>& visit) {
-  KHIPU_TRY_ASSIGN(auto directory, root.open_directory(table_name(table)));
-  const auto read_segment = [&](SegmentNumber number, Row first, uint64_t rows, uint64_t end) -> Result<void> {
-    if (rows == 0 || first.value + rows <= from.value) return {};
-    const std::string name = segment::segment_name(number);
-    KHIPU_TRY_ASSIGN(auto file, directory->open_file(name, os::Mode::kRead));
-    segment::Reader reader(*file, segment::kHeaderSize, end);
-    for (Row row = first; row.value < first.value + rows;) {
-      KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
-      if (step.kind != segment::Step::Kind::kFrame) {
-        return evidence(fmt::format("{}/{}: no sound frame at byte {}, where row {} should stand", table_name(table),
-                                    name, step.offset, row.value));
-      }
-      if (!codec::is_row(step.frame.kind)) continue;
-      if (row >= from) {
-        KHIPU_TRY(at(fmt::format("{} row {}", table_name(table), row.value), visit(row, step.frame)));
-      }
-      row = row.next();
-    }
-    return {};
-  };
+std::vector<SegmentRows> segments_of(const segment::Manifest& manifest, const segment::HeadTable& head) {
+  std::vector<SegmentRows> segments;
   for (uint64_t i = 0; i < head.manifest_entries; ++i) {
     const segment::ManifestEntry& entry = manifest.entries[i];
-    KHIPU_TRY(read_segment(entry.number, entry.footer.first_row, entry.footer.rows, entry.footer_offset));
+    segments.push_back({entry.number, entry.footer.first_row, entry.footer.rows, entry.footer_offset});
   }
-  return read_segment(head.segment, head.segment_first_row, head.size - head.segment_first_row.value, head.end_offset);
+  segments.push_back({head.segment, head.segment_first_row, head.size - head.segment_first_row.value, head.end_offset});
+  return segments;
+}
+
+Result<void> for_each_row_of(os::Directory& root, TableId table, const SegmentRows& segment, Row from,
+                             const VisitRow& visit) {
+  if (segment.rows == 0 || segment.first.value + segment.rows <= from.value) return {};
+  KHIPU_TRY_ASSIGN(auto directory, root.open_directory(table_name(table)));
+  const std::string name = segment::segment_name(segment.number);
+  KHIPU_TRY_ASSIGN(auto file, directory->open_file(name, os::Mode::kRead));
+  segment::Reader reader(*file, segment::kHeaderSize, segment.end);
+  for (Row row = segment.first; row.value < segment.first.value + segment.rows;) {
+    KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+    if (step.kind != segment::Step::Kind::kFrame) {
+      return evidence(fmt::format("{}/{}: no sound frame at byte {}, where row {} should stand", table_name(table),
+                                  name, step.offset, row.value));
+    }
+    if (!codec::is_row(step.frame.kind)) continue;
+    if (row >= from) {
+      KHIPU_TRY(at(fmt::format("{} row {}", table_name(table), row.value), visit(row, step.frame)));
+    }
+    row = row.next();
+  }
+  return {};
+}
+
+Result<void> for_each_row(os::Directory& root, TableId table, const segment::Manifest& manifest,
+                          const segment::HeadTable& head, Row from, const VisitRow& visit) {
+  for (const SegmentRows& segment : segments_of(manifest, head)) {
+    KHIPU_TRY(for_each_row_of(root, table, segment, from, visit));
+  }
+  return {};
 }
 
 }  // namespace khipu::writer

@@ -49,9 +49,21 @@ struct SignedFrame {
 };
 std::vector<SignedFrame> find_signed_frames(Bytes bytes, const Keys& keys, const RootId& root_id);
 
-// Calls `visit(row, payload)` for rows [from, head.size) of a table, segment by segment. kCorrupt with the place.
+// Rows of one segment, in bytes [0, end).
+struct SegmentRows {
+  SegmentNumber number;
+  Row first;
+  uint64_t rows = 0;
+  uint64_t end = 0;
+};
+// A table's, as `head` has it: the sealed ones, then the active one.
+std::vector<SegmentRows> segments_of(const segment::Manifest& manifest, const segment::HeadTable& head);
+// Calls `visit(row, frame)` for rows of one segment from `from` on. kCorrupt with the place.
+using VisitRow = std::function<Result<void>(Row, const codec::Frame&)>;
+Result<void> for_each_row_of(os::Directory& root, TableId table, const SegmentRows& segment, Row from,
+                             const VisitRow& visit);
+// The same for rows [from, head.size) of a table, segment by segment.
 Result<void> for_each_row(os::Directory& root, TableId table, const segment::Manifest& manifest,
-                          const segment::HeadTable& head, Row from,
-                          const std::function<Result<void>(Row, const codec::Frame&)>& visit);
+                          const segment::HeadTable& head, Row from, const VisitRow& visit);
 
 }  // namespace khipu::writer

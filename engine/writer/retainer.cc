@@ -120,7 +120,9 @@ Result<std::vector<Retainer::Doomed>> Retainer::doomed() {
       const std::optional<SegmentNumber> number = segment::parse_segment_name(entry.name);
       if (number && *number <= purges.back().last_segment) doomed.files.push_back(entry);
       const std::optional<SegmentNumber> indexed = index::parse_index_name(entry.name);
-      if (indexed && *indexed <= purges.back().last_segment) doomed.indexes.push_back(entry);
+      const std::optional<index::RunName> run = index::parse_run_name(entry.name);
+      const bool index_gone = indexed && *indexed <= purges.back().last_segment;
+      if (index_gone || (run && run->segment <= purges.back().last_segment)) doomed.indexes.push_back(entry);
     }
     if (!doomed.empty()) all.push_back(std::move(doomed));
   }

@@ -9,6 +9,7 @@
 #include "engine/codec/frame.h"
 #include "engine/codec/statement.h"
 #include "engine/crypto/hash.h"
+#include "engine/index/format.h"
 #include "engine/ingest/near_name.h"
 
 namespace khipu::writer {
@@ -92,16 +93,33 @@ void Sequencer::apply_rules(const codec::Statement& statement) {
 Result<void> Sequencer::replay_version(Row row, Bytes payload) {
   codec::VersionRecord record;
   KHIPU_TRY(codec::decode_version(payload, record));
-  fields_ = record.fields;
-  encode_state(row);
-  registry::EntityState state{record.entity.value_or(row), row, record.version, record.deleted,
-                              std::string(as_text(state_fields_))};
-  if (const std::optional<size_t> known = entities_.find(record.type, record.id)) {
-    entities_.state(*known) = std::move(state);
-  } else {
-    entities_.add(record.type, record.id, std::move(state));
+  const index::Term key = index::name_term(record.type, record.id);
+  const registry::Entities::Name name{record.type, record.id, as_text(key.view())};
+  KHIPU_TRY_ASSIGN(const std::optional<size_t> known, entities_.find(name));
+  if (!known) {
+    entities_.add(name, state_of(row, record));
+  } else if (entities_.state(*known).version < row) {
+    entities_.state(*known) = state_of(row, record);
   }
   return {};
+}
+
+registry::EntityState Sequencer::state_of(Row row, const codec::VersionRecord& record) {
+  fields_ = record.fields;
+  encode_state(row);
+  return {record.entity.value_or(row), row, record.version, record.deleted, std::string(as_text(state_fields_))};
+}
+
+void Sequencer::read_versions_with(ReadVersion read) {
+  entities_.read_with([this, read = std::move(read)](Row row) -> Result<registry::Entities::Read> {
+    KHIPU_TRY_ASSIGN(const Buffer payload, at(fmt::format("registry row {}", row.value), read(row)));
+    codec::VersionRecord record;
+    KHIPU_TRY(at(fmt::format("registry row {}", row.value), codec::decode_version(payload, record)));
+    registry::Entities::Read known;
+    known.name.append(record.type).append(1, '\0').append(record.id);
+    known.state = state_of(row, record);
+    return known;
+  });
 }
 
 Result<void> Sequencer::replay_event_key(Row row, Bytes payload, CommitNumber commit) {
@@ -338,7 +356,9 @@ Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional
 
 Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending,
                                   Undo& undo) {
-  const std::optional<size_t> known = entities_.find(input.type, input.id);
+  const index::Term key = index::name_term(input.type, input.id);
+  const registry::Entities::Name name{input.type, input.id, as_text(key.view())};
+  KHIPU_TRY_ASSIGN(const std::optional<size_t> known, entities_.find(name));
   registry::EntityState* const state = known ? &entities_.state(*known) : nullptr;
   // The common case: who is named is known and nothing is said of it that could change it.
   if (state && input.fields.empty() && (!input.deleted || state->deleted)) {
@@ -380,7 +400,7 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
   if (state) {
     undo.changes.push_back({*known, std::exchange(*state, std::move(next))});
   } else {
-    undo.changes.push_back({entities_.add(input.type, input.id, std::move(next)), std::nullopt});
+    undo.changes.push_back({entities_.add(name, std::move(next)), std::nullopt});
   }
   return codec::Pin{entity, row};
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -44,7 +45,11 @@ class Sequencer {
 
   // ---- replay, in row order, at opening
   Result<codec::StatementRecord> replay_statement(Bytes payload);
-  Result<void> replay_version(Row row, Bytes payload);
+  Result<void> replay_version(Row row, Bytes payload);  // nothing when a newer one of its entity is known
+  // Entities whose versions need no replay: registry::Entities::add_unread(), and how one is read once it is named.
+  void add_entity(std::string_view key, Row entity, Row version) { entities_.add_unread(key, entity, version); }
+  using ReadVersion = std::function<Result<Buffer>(Row)>;
+  void read_versions_with(ReadVersion read);
   Result<void> replay_event_key(Row row, Bytes payload, CommitNumber commit);
   void start(const std::array<uint64_t, kTableCount>& sizes, TimeUs last_recorded);
 
@@ -69,6 +74,7 @@ class Sequencer {
   Result<codec::Pin> pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending, Undo& undo);
   Result<void> merge_fields(const ingest::EntityInput& input, const registry::EntityState* state);
   Result<void> check_protected(const ingest::EntityInput& input) const;
+  registry::EntityState state_of(Row row, const codec::VersionRecord& record);
   void encode_state(Row row);
   Result<void> check_required(const ingest::EntityInput& input) const;
   void append_access(codec::AccessRecord record, Pending& pending);

@@ -39,8 +39,10 @@ struct Options {
   int64_t checkpoint_interval_us = 1000000;          // between checkpoints while something moves
   int64_t heartbeat_interval_us = 3600LL * 1000000;  // silence is signed after so long
   ingest::Limits limits;
-  bool index_segments = true;  // sealed segments get an index, in the background
-  std::string role = "serve";  // said in LOCK
+  bool index_segments = true;      // sealed segments get an index, in the background, and what still grows gets runs
+  uint32_t index_run_rows = 8192;  // of logs/ and registry/: a run whenever so many rows more are committed
+  int64_t index_run_age_us = 1000000;  // and this old: what is sealed sooner has no use for one
+  std::string role = "serve";          // said in LOCK
   // `khipu recover --accept-rollback`: what the key side remembers is lost, an operator says why, and a ROLLBACK
   // statement says it for ever. kInvalid when there is nothing to accept.
   struct AcceptRollback {
@@ -111,7 +113,8 @@ class Writer {
   // timer.
   Result<void> publish();
 
-  // Until every sealed segment has its index and the statements about them are durable, or the writer ends.
+  // Until every sealed segment has its index, every run is made whatever its age, and the statements about them are
+  // durable, or the writer ends.
   void wait_until_indexed();
   // Commits what waits, syncs, writes the key-side state and lets go of LOCK; later submissions are kPoisoned.
   Result<void> close();

@@ -13,8 +13,10 @@
 #include "engine/protect/sealer.h"
 #include "engine/writer/checkpoint.h"
 #include "engine/writer/committer.h"
+#include "engine/writer/indexer.h"
 #include "engine/writer/publisher.h"
 #include "engine/writer/recovery.h"
+#include "engine/writer/registry_rows.h"
 #include "engine/writer/sequencer.h"
 #include "engine/writer/writer.h"
 
@@ -31,6 +33,17 @@ struct Submission {
   uint64_t events = 0;
   uint64_t size_bytes = 0;
   Steady::time_point since;
+};
+
+// Runs of an active segment, as far as they were made.
+struct GrowingRuns {
+  SegmentNumber segment;
+  Row first_row;                                  // of the segment
+  std::vector<codec::IndexStatement> made;        // run K is made[K]
+  Row next;                                       // behind them
+  uint64_t offset = 0;                            // where the rows behind them begin; 0: not known
+  bool broken = false;                            // one could not be made: no more of this segment in this life
+  std::optional<Steady::time_point> ready_since;  // the next one's rows were all committed then
 };
 
 // Three threads beside the callers'. The writer's: queue -> sequence, encode, hash -> rows -> frame. The sync thread:
@@ -50,8 +63,9 @@ struct Writer::Impl {
   std::optional<Keys> keys;
   RootId root_id{};
   RecoveryReport recovery;
-  std::unique_ptr<Sequencer> sequencer;  // the writer's thread
-  std::unique_ptr<Committer> committer;  // the writer's thread
+  std::unique_ptr<RegistryRows> registry_rows;  // the writer's thread, like what asks it:
+  std::unique_ptr<Sequencer> sequencer;         // the writer's thread
+  std::unique_ptr<Committer> committer;         // the writer's thread
   std::unique_ptr<HeadFile> head_file;
   std::unique_ptr<IdempotencyLog> idempotency;  // the sync thread's, like head_file: whoever syncs the commit
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
@@ -89,8 +103,12 @@ struct Writer::Impl {
   Steady::time_point checkpoint_next;
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
-  std::map<uint64_t, codec::IndexStatement> indexes;  // of segments of logs/, as stated when it was opened
-  uint64_t index_next = 0;                            // sealed segments below it were seen to
+  std::map<std::pair<TableId, SegmentNumber>, codec::IndexStatement> indexes;  // as stated when it was opened
+  std::array<uint64_t, kTableCount> index_next{};                              // sealed segments below it were seen to
+  std::array<GrowingRuns, kTableCount> runs;                                   // of the active segments
+  bool runs_wanted = false;                                                    // whatever their age
+  std::map<std::pair<TableId, SegmentNumber>, std::vector<std::string>> run_files;  // of segments without an index
+  std::vector<std::pair<TableId, std::string>> superseded;  // files of runs that an INDEX statement has replaced
 
   std::string index_error;                       // why the newest one that failed could not be built
   std::atomic<uint64_t> indexes_unanswered = 0;  // INDEX statements queued, not yet durable
@@ -99,6 +117,8 @@ struct Writer::Impl {
 
   Result<void> open(Options opened_with);
   Result<void> replay(const Recovered& recovered);
+  Result<void> open_registry(const Recovered& recovered);
+  void note_index(const codec::IndexStatement& stated);
   Result<bool> open_checkpoints(const Recovered& recovered, const SignedState& state, bool state_lost);
   Result<void> first_commit(const SignedState& state, bool rolled_back);
   void start_threads();
@@ -119,10 +139,19 @@ struct Writer::Impl {
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
   void index_loop();
-  uint64_t sealed_logs() const { return published.head.tables[index_of(TableId::kLogs)].manifest_entries; }
-  Result<std::optional<codec::IndexStatement>> index_segment(uint64_t number,
-                                                             const std::optional<codec::IndexStatement>& known,
-                                                             const registry::Schema& with);
+  // The next sealed segment that has not been seen to.
+  struct ToIndex {
+    TableId table;
+    SegmentNumber number;
+    std::optional<RunPlace> run;  // absent: all of a sealed segment
+  };
+  std::optional<ToIndex> to_index() const;
+  bool note_runs();
+  std::optional<Steady::time_point> run_due() const;
+  Result<void> index_one(const ToIndex& what, std::unique_lock<std::mutex>& hold);
+  void state_index(codec::IndexStatement statement);
+  Result<void> look_after_runs(std::unique_lock<std::mutex>& hold);
+  Result<void> remove_superseded(std::unique_lock<std::mutex>& hold);
   Result<Epoch> raise_epoch();
   void checkpoint_loop();
   bool checkpoint_due() const;

@@ -73,6 +73,8 @@ Result<std::unique_ptr<writer::Writer>> CrashRig::open(uint64_t segment_size_byt
   options.group_events = 1;
   options.segment_size_bytes = segment_size_bytes;
   options.index_segments = index_segments_;
+  options.index_run_rows = run_rows_;
+  options.index_run_age_us = 0;
   return writer::Writer::open({*root_, *keys_, clock_, random_}, options);
 }
 

@@ -34,7 +34,11 @@ class CrashRig {
   // kAlways: whoever submits commits on its own thread. kGroup: each submission goes through the writer's threads.
   void commit_with(writer::SyncPolicy policy) { policy_ = policy; }
   // Sealed segments get an index. Off: a thread of its own makes the Nth operation another one each time.
-  void index_segments() { index_segments_ = true; }
+  // What still grows gets a run every so many rows.
+  void index_segments(uint32_t run_rows = 8192) {
+    index_segments_ = true;
+    run_rows_ = run_rows;
+  }
   Result<std::unique_ptr<writer::Writer>> open(uint64_t segment_size_bytes = 32ULL << 20);
   // One event in one commit, with two targets and an actor whose name changes now and then: rows in logs/ and
   // registry/.
@@ -70,6 +74,7 @@ class CrashRig {
   uint64_t next_ = 0;
   writer::SyncPolicy policy_ = writer::SyncPolicy::kAlways;
   bool index_segments_ = false;
+  uint32_t run_rows_ = 8192;
 };
 
 std::string describe(const verify::Report& report);

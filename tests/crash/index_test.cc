@@ -15,11 +15,12 @@ namespace khipu::tests {
 namespace {
 
 constexpr uint64_t kSegment = 3000;  // bytes: a seal every few events
+constexpr uint32_t kRun = 3;
 
-uint64_t count(CrashRig& rig, const std::string& suffix) {
+uint64_t count(CrashRig& rig, const std::string& part, const std::string& table = "logs") {
   const std::vector<std::string> files = rig.disk().files();
   return static_cast<uint64_t>(std::count_if(files.begin(), files.end(), [&](const std::string& path) {
-    return path.starts_with("root/logs/seg-") && path.ends_with(suffix);
+    return path.starts_with("root/" + table + "/seg-") && path.find(part) != std::string::npos;
   }));
 }
 uint64_t indexes(CrashRig& rig) { return count(rig, ".idx"); }
@@ -27,7 +28,7 @@ uint64_t segments(CrashRig& rig) { return count(rig, ".log"); }
 
 std::unique_ptr<CrashRig> made(size_t events) {
   auto rig = std::make_unique<CrashRig>();
-  rig->index_segments();
+  rig->index_segments(kRun);
   REQUIRE(rig->life(events, kSegment).ok());
   return rig;
 }
@@ -80,7 +81,7 @@ TEST_CASE("crash: whatever operation is the last one while indexes are built, th
   uint64_t built_later = 0;
   for (uint64_t n = operations / 8; n <= operations; n += 3 * stride(3)) {
     CrashRig rig;
-    rig.index_segments();
+    rig.index_segments(kRun);
     const bool power_lost = n % 2 == 0;
     power_lost ? rig.disk().crash_in_nth(n) : rig.disk().crash_after_nth(n);
     const Result<void> lived = rig.life(12, kSegment);
@@ -148,6 +149,172 @@ TEST_CASE("crash: the index of another segment in a segment's place is found, an
   CHECK(rig->disk().read(mine) == bytes);
   rig->disk().remove(mine);  // what an operator does about it
   (void)index_the_rest(*rig);
+  CHECK(passes(*rig));
+}
+
+// Sealed segments with rows and the runs of the active ones: each has its index, and nothing else is there.
+void check_all_indexed(CrashRig& rig) {
+  for (const TableId table : index::kIndexedTables) {
+    const std::string name = table_name(table);
+    const auto folder = rig.disk().directory("root")->open_directory(name).value();
+    const auto manifest = segment::read_manifest(*folder).value();
+    uint64_t sealed = 0, rows = 0;
+    for (const segment::ManifestEntry& entry : manifest.entries) {
+      sealed += entry.footer.rows > 0 ? 1 : 0;
+      rows += entry.footer.rows;
+    }
+    const auto slots = segment::read_head(*rig.disk().directory("root")).value();
+    const uint64_t growing = segment::newest(slots)->tables[index_of(table)].size - rows;
+    INFO(name << ": " << sealed << " sealed, " << growing << " rows behind them");
+    CHECK(count(rig, ".idx", name) == sealed);
+    CHECK(count(rig, ".run-", name) == growing / kRun);
+    CHECK(count(rig, ".new", name) == 0);
+  }
+}
+
+TEST_CASE("crash: registry/ gets indexes as logs/ does, active segments get runs, and an index takes their place") {
+  const auto rig = made(40);
+  (void)index_the_rest(*rig);
+  REQUIRE(count(*rig, ".log", "registry") > 2);
+  uint64_t with_runs = 0;
+  for (int i = 0; i < 12; ++i) {
+    REQUIRE(rig->life(1, kSegment).ok());
+    check_all_indexed(*rig);
+    REQUIRE(passes(*rig));
+    with_runs += count(*rig, ".run-") > 0 ? 1 : 0;
+  }
+  CHECK(with_runs > 0);
+  CHECK(with_runs < 12);  // seals took them away
+  CHECK(rig->judge() == "");
+}
+
+TEST_CASE("crash: a writer that opens from indexes of registry/ goes on as one that reads every version") {
+  const uint64_t seed = GENERATE(1ULL, 2ULL, 3ULL);
+  INFO("seed " << seed);
+  std::vector<std::vector<Buffer>> tables;
+  for (const bool indexed : {true, false}) {
+    CrashRig rig(std::make_unique<FakeDisk>(), seed);
+    REQUIRE(writer::initialize({*rig.disk().directory("root"), *rig.disk().directory("root.keys"), rig.clock(),
+                                *std::make_unique<FakeRandom>(seed)},
+                               {"example.org/crash"})
+                .ok());
+    if (indexed) rig.index_segments(kRun);
+    for (int life = 0; life < 12; ++life) {
+      REQUIRE(rig.life(1 + (seed + static_cast<uint64_t>(life)) % 5, kSegment).ok());
+      if (indexed && life % 3 == 0) {  // some are gone, and their segments are read
+        for (const std::string& path : rig.disk().files()) {
+          if (path.starts_with("root/registry/") && path.ends_with(".idx")) {
+            rig.disk().remove(path);
+            break;
+          }
+        }
+      }
+    }
+    CHECK(rig.judge() == "");
+    REQUIRE(passes(rig));
+    std::vector<codec::VersionRecord> versions;
+    std::vector<Buffer> said;
+    const auto registry = rig.disk().directory("root")->open_directory("registry").value();
+    for (uint64_t number = 0;; ++number) {
+      const auto file = registry->open_file(segment::segment_name({number}), os::Mode::kRead);
+      if (!file.ok()) break;
+      segment::Reader reader(**file, segment::kHeaderSize, file.value()->size().value());
+      for (auto step = reader.next().value(); step.kind == segment::Step::Kind::kFrame; step = reader.next().value()) {
+        codec::VersionRecord version;
+        if (!codec::is_row(step.frame.kind)) continue;
+        REQUIRE(codec::decode_version(step.frame.payload, version).ok());
+        version.uid = {};  // random, and indexes take their share
+        Buffer bytes;
+        codec::encode_version(bytes, version);
+        said.push_back(std::move(bytes));
+      }
+    }
+    REQUIRE(said.size() > 20);
+    tables.push_back(std::move(said));
+  }
+  CHECK(tables[0] == tables[1]);
+}
+
+TEST_CASE("crash: a version that cannot be read refuses the events that name its entity, and only those") {
+  const auto rig = made(40);
+  (void)index_the_rest(*rig);
+  const std::string path = "root/registry/" + segment::segment_name({0});
+  const auto file = rig->disk()
+                        .directory("root")
+                        ->open_directory("registry")
+                        .value()
+                        ->open_file(segment::segment_name({0}), os::Mode::kRead)
+                        .value();
+  segment::Reader reader(*file, segment::kHeaderSize, file->size().value());
+  // The entity of resource r-0 has one version, the second row or so of the log.
+  std::optional<uint64_t> offset;
+  for (auto step = reader.next().value(); step.kind == segment::Step::Kind::kFrame; step = reader.next().value()) {
+    codec::VersionRecord version;
+    if (codec::decode_version(step.frame.payload, version).ok() && version.id == "r-0") offset = step.offset;
+  }
+  REQUIRE(offset);
+  rig->disk().flip_bit(path, *offset + 30, 2);
+  auto writer = rig->open(kSegment);
+  REQUIRE(writer.ok());
+  uint64_t refused = 0;
+  for (int i = 0; i < 22; ++i) {
+    const Result<writer::Receipt> receipt = rig->submit(**writer, "late-" + std::to_string(i));
+    if (receipt.ok()) continue;
+    ++refused;
+    CHECK(receipt.error().code == Code::kCorrupt);
+    CHECK(receipt.error().message.find("registry row") != std::string::npos);
+  }
+  CHECK(refused == 2);  // every eleventh names r-0
+  CHECK((*writer)->status().poisoned.empty());
+  REQUIRE((*writer)->close().ok());
+}
+
+TEST_CASE("crash: a damaged index of registry/ costs its segment's replay, and stays as evidence") {
+  const auto rig = made(40);
+  (void)index_the_rest(*rig);
+  const std::string path = "root/registry/" + index::index_name({0});
+  const Buffer before = rig->disk().read(path);
+  rig->disk().flip_bit(path, 200, 1);
+  REQUIRE(rig->life(3, kSegment).ok());
+  CHECK(rig->judge() == "");
+  const verify::Report report = rig->verify();
+  INFO(describe(report));
+  REQUIRE(report.first_break);
+  CHECK(report.first_break->code == verify::code::kIndexMismatch);
+  CHECK(report.first_break->table == TableId::kRegistry);
+  CHECK(report.first_break->offset == 200);
+  rig->disk().remove(path);
+  REQUIRE(rig->life(1, kSegment).ok());
+  CHECK(rig->disk().read(path) == before);
+  CHECK(passes(*rig));
+}
+
+TEST_CASE("crash: a flipped bit in a run is found by verify, and a run that is gone is built again") {
+  const auto rig = made(11);
+  const std::vector<std::string> files = rig->disk().files();
+  const auto run = std::find_if(files.begin(), files.end(), [](const std::string& path) {
+    return path.starts_with("root/logs/") && path.find(".run-") != std::string::npos;
+  });
+  REQUIRE(run != files.end());
+  REQUIRE(passes(*rig));
+  const Buffer before = rig->disk().read(*run);
+  for (uint64_t offset = 0; offset < before.size(); offset += 7) {
+    rig->disk().flip_bit(*run, offset, offset % 8);
+    const verify::Report report = rig->verify();
+    rig->disk().flip_bit(*run, offset, offset % 8);
+    INFO(offset << ": " << describe(report));
+    REQUIRE(report.first_break);
+    REQUIRE(report.first_break->code == verify::code::kIndexMismatch);
+    REQUIRE("root/" + report.first_break->file == *run);
+    REQUIRE(report.first_break->offset == offset);
+  }
+  rig->disk().remove(*run);
+  CHECK(passes(*rig));  // a cache
+  auto writer = rig->open(kSegment);
+  REQUIRE(writer.ok());
+  (*writer)->wait_until_indexed();
+  REQUIRE((*writer)->close().ok());
+  CHECK(rig->disk().read(*run) == before);
   CHECK(passes(*rig));
 }
 

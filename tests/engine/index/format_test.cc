@@ -19,6 +19,29 @@ TEST_CASE("index: one form of name, made and parsed") {
   }
 }
 
+TEST_CASE("index: one form of a run's name, made and parsed") {
+  CHECK(run_name({{42}, 7}) == "seg-0000000042.run-7");
+  CHECK(parse_run_name("seg-0000000042.run-7") == RunName{{42}, 7});
+  CHECK(parse_run_name(run_name({{UINT64_MAX}, UINT64_MAX})) == RunName{{UINT64_MAX}, UINT64_MAX});
+  for (const char* name : {"seg-0000000042.run-", "seg-0000000042.run-07", "seg-0000000042.run-7.new", "seg-42.run-1",
+                           "seg-0000000042.run--1", "seg-0000000042.idx", "seg-0000000042.run-18446744073709551616"}) {
+    CHECK_FALSE(parse_run_name(name));
+  }
+}
+
+TEST_CASE("index: names that are not equal have terms that are not, however long they are") {
+  const auto of = [](std::string_view type, std::string_view id) { return hex(name_term(type, id).view()); };
+  CHECK(of("user", "1") == of("user", "1"));
+  CHECK(of("user", "1") != of("use", "r1"));
+  const std::string longest(58, 'x');  // with "user" and the NUL 63 bytes
+  CHECK(name_term("user", longest).size == 64);
+  CHECK(name_term("user", longest + "y").size == 65);
+  CHECK(name_term("user", longest + "yz").size == 65);
+  CHECK(of("user", longest + "yz") != of("user", longest + "yy"));
+  CHECK(of("user", longest + "y") != of("user", longest));
+  CHECK(name_term("user", longest + "yz").exact);
+}
+
 TEST_CASE("index: numbers that a query holds equal have one term, and those beyond 2^53 are candidates only") {
   const auto of = [](const codec::Value& value) { return hex(column_term(9, value).view()); };
   CHECK(of(codec::Value::of_integer(3)) == of(codec::Value::of_real(3.0)));
@@ -65,6 +88,35 @@ TEST_CASE("index: a file's size tells its body's, or that there is none") {
   }
   for (const uint64_t size : {uint64_t{0}, uint64_t{100}, kBlockSize + 33, kBlockSize + 64})
     CHECK_FALSE(body_size(size));
+}
+
+TEST_CASE("index: the worked example of a run of registry/, byte for byte") {
+  const std::string header =
+      "6b686970756964780100010102000000"
+      "0300000000000000bc02000000000000"
+      "e803000000000000ef03000000000000"
+      "0200000001000000"
+      "80000000960000"
+      "00b7000000b7000000d0000000e90000000201000020010000" +
+      std::string(80, '0');
+  codec::VersionRecord first, second;
+  first.time = 1000;
+  first.recorded_at = 2000;
+  first.type = "user";
+  first.id = "u-1";
+  second = first;
+  second.time = 1007;
+  second.recorded_at = 2005;
+  second.id = "u-7";
+  second.entity = Row{5};
+  second.version = 1;
+  second.previous = Row{9};
+  Builder builder = Builder::of_registry({3}, {700});
+  REQUIRE(builder.add(64, first).ok());
+  REQUIRE(builder.add(200, second).ok());
+  const Builder::File file = builder.finish().value();
+  INFO(hex(file.bytes));
+  CHECK(hex(file.bytes).starts_with(header));
 }
 
 // Made by another program from the text of engine/FORMAT.md.

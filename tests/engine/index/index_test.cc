@@ -208,6 +208,59 @@ TEST_CASE("index: times, places and the order by time are those of the events") 
   for (uint32_t i = 0; i < from.size(); ++i) CHECK(by_time[i] == order[i].second);
 }
 
+TEST_CASE("index: of registry/ it knows each name's versions, the newest, whose they are and where they stand") {
+  std::mt19937_64 random(3);
+  struct Version {
+    std::string type, id;
+    uint64_t entity;
+  };
+  const uint64_t first_row = 5000;
+  std::vector<Version> versions;
+  std::map<std::pair<std::string, std::string>, std::vector<uint32_t>> rows;
+  std::map<std::pair<std::string, std::string>, uint64_t> entities;
+  Builder builder = Builder::of_registry({4}, {first_row});
+  for (uint32_t row = 0; row < 4000; ++row) {
+    Version made{random() % 3 == 0 ? "user" : "resource", "id-" + std::to_string(random() % 900), 0};
+    if (random() % 5 == 0) made.id += std::string(70, 'x');  // what is cut
+    if (row % 40 == 7) made.id = "often";                    // a list of its own
+    const auto known = entities.find({made.type, made.id});
+    codec::VersionRecord record;
+    record.type = made.type;
+    record.id = made.id;
+    record.time = 1000 - row;
+    record.recorded_at = 2000 + row;
+    const bool old = random() % 2 == 0;  // its first version is in an earlier segment
+    if (known != entities.end()) record.entity = Row{known->second};
+    if (known == entities.end() && old) record.entity = Row{random() % first_row};
+    made.entity = record.entity.value_or(Row{first_row + row}).value;
+    entities[{made.type, made.id}] = made.entity;
+    rows[{made.type, made.id}].push_back(row);
+    REQUIRE(builder.add(64 + 10 * row, record).ok());
+    versions.push_back(made);
+  }
+  const auto reader = reader_of(builder.finish().value());
+  CHECK(reader->header().table == TableId::kRegistry);
+  const Column column = reader->entities().value(), offsets = reader->offsets().value();
+  for (uint32_t row = 0; row < versions.size(); ++row) {
+    REQUIRE(static_cast<uint64_t>(column[row]) == versions[row].entity);
+    REQUIRE(offsets[row] == 64 + 10 * row);
+  }
+  for (const auto& [name, list] : rows) {
+    INFO(name.first << " " << name.second);
+    RowSet wanted(reader->rows());
+    for (const uint32_t row : list) wanted.add(row);
+    REQUIRE(rows_of(*reader, name_term(name.first, name.second)) == wanted);
+    const auto found = reader->find(name_term(name.first, name.second)).value();
+    REQUIRE(found);
+    REQUIRE(reader->last(*found).value() == list.back());
+  }
+  CHECK_FALSE(reader->find(name_term("user", "id-")).value());
+  CHECK_FALSE(reader->find(name_term("service", "id-1")).value());
+  const Reader& of_all = *reader_of(build(samples(1, 100, true)));
+  const auto success = of_all.find(code_term(Field::kOutcome, 0)).value();
+  if (success) CHECK(rows_of(of_all, code_term(Field::kOutcome, 0)).has(of_all.last(*success).value()));
+}
+
 TEST_CASE("index: columns hold every int64, from one value for all to the widest span") {
   const std::vector<int64_t> wide = {INT64_MIN, INT64_MAX, 0, -1, 1, INT64_MIN + 1};
   std::vector<int64_t> narrow(300, -5);

@@ -287,9 +287,10 @@ void check_one(TestLog& log, const Oracle& oracle, Chance& chance) {
     return;
   }
   std::vector<uint64_t> all;
+  const std::unique_ptr<Engine> fresh = chance.one_in(4) ? log.other_engine(7) : nullptr;  // it has learnt nothing yet
   for (;;) {
     on_page = 0;
-    const EventPage page = good(log.engine().events(request));
+    const EventPage page = good((fresh ? *fresh : log.engine()).events(request));
     REQUIRE(page.total == expected.size());
     REQUIRE(page.findings_total == 0);
     REQUIRE((page.rows.empty() ? expected.empty() : page.rows.size() <= std::min<uint64_t>(request.limit, budget)));
@@ -353,7 +354,7 @@ TEST_CASE(
     const auto snapshot = log.store().snapshot().value();
     uint64_t count = 0;
     for (const auto& segment : snapshot->segments(TableId::kLogs))
-      count += snapshot->segment_index(segment).value() ? 1 : 0;
+      count += snapshot->segment_index(TableId::kLogs, segment).value() ? 1 : 0;
     return count;
   };
   log.restart();  // what was taken away is built again
@@ -387,6 +388,7 @@ TEST_CASE("query: an index that was edited is not believed: the records are aske
   const EventPage after = good(log.engine().events(request));
   CHECK(after.total == 20);
   CHECK(seqs(after) == seqs(before));
-  REQUIRE(after.findings_total == spoiled);
+  REQUIRE(after.findings_total >= spoiled);
+  REQUIRE(after.findings_total <= spoiled + 1);  // of the runs of the active segment one tells
   CHECK(after.findings.front().code == "index-mismatch");
 }

@@ -12,7 +12,7 @@ std::string parts_of(const snapshot::Snapshot& snapshot) {
   const snapshot::SegmentInfo& active = snapshot.segments(TableId::kLogs).back();
   std::string shape;
   uint64_t at = active.first_row.value;
-  const auto parts = snapshot.parts(active);
+  const auto parts = snapshot.parts(TableId::kLogs, active);
   REQUIRE(parts.ok());
   for (const snapshot::Part& part : *parts) {
     REQUIRE(part.first_row.value == at);
@@ -56,6 +56,57 @@ TEST_CASE("query: rows of the active segment are indexed in memory from the seco
   const auto second = log.store().snapshot().value();
   CHECK(parts_of(*second) == "i16 i16 i16 s2 ");
   CHECK(parts_of(*first) == "i16 i16 s11 ");  // which an older snapshot does not see to its end
+}
+
+TEST_CASE("query: rows that have runs are not indexed in memory again, and what lies behind them is") {
+  TestLog log;
+  log.add(events(0, 43));
+  const auto without = log.store().snapshot().value();
+  CHECK(parts_of(*without) == "s43 ");
+  CHECK(parts_of(*without) == "i16 s27 ");
+  CHECK(parts_of(*without) == "i16 i16 s11 ");
+  log.wait_until_indexed();  // rows 0 to 31 get runs
+  const auto with = log.store().snapshot().value();
+  CHECK(parts_of(*with) == "i16 i16 i4 i4 s3 ");
+  CHECK(parts_of(*without) == "s32 i4 i4 s3 ");  // which an older snapshot does not know
+  log.add(events(43, 70));
+  const auto more = log.store().snapshot().value();
+  CHECK(parts_of(*more) == "i16 i16 i16 s22 ");
+  CHECK(parts_of(*more) == "i16 i16 i16 i16 s6 ");
+  log.wait_until_indexed();
+  CHECK(parts_of(*log.store().snapshot().value()) == "i16 i16 i16 i16 i4 s2 ");
+  const auto registry = more->parts(TableId::kRegistry, more->segments(TableId::kRegistry).back()).value();
+  REQUIRE(registry.size() == 1);  // two users: too few for a run
+  CHECK_FALSE(registry[0].index);
+}
+
+TEST_CASE("query: a process that asks once finds refs through the registry's runs and behind them, and nobody else") {
+  TestLog log;
+  for (int i = 0; i < 40; ++i) {
+    log.add({.actor = user("u-" + std::to_string(i)), .targets = {doc("d-" + std::to_string(i % 7), "name")}});
+  }
+  log.wait_until_indexed();
+  const auto snapshot = log.store().snapshot().value();
+  const auto parts = snapshot->parts(TableId::kRegistry, snapshot->segments(TableId::kRegistry).back()).value();
+  REQUIRE(parts.size() == 3);  // 47 versions: two runs and a rest
+  CHECK((parts[0].index && parts[1].index && !parts[2].index));
+  const auto total = [&](Engine& engine, std::vector<std::string> actors, std::vector<std::string> targets) {
+    EventRequest request;
+    request.filter = Filter{};
+    request.filter->where.actors = std::move(actors);
+    request.filter->where.targets = std::move(targets);
+    const EventPage page = good(engine.events(request));
+    REQUIRE(page.findings_total == 0);
+    return page.total;
+  };
+  for (int i = 0; i < 40; ++i) {
+    INFO(i);
+    const auto engine = log.other_engine(9);
+    REQUIRE(total(*engine, {"user:u-" + std::to_string(i)}, {"doc:d-" + std::to_string(i % 7)}) == 1);
+    REQUIRE(total(*engine, {"user:u-" + std::to_string(i)}, {}) == 1);  // the second question
+  }
+  CHECK(total(*log.other_engine(9), {"user:nobody"}, {}) == 0);
+  CHECK(total(*log.other_engine(9), {"u-3"}, {}) == 1);  // a plain id
 }
 
 TEST_CASE("query: the active segment answers alike while it is scanned, indexed, and growing") {

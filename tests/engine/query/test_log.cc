@@ -54,6 +54,8 @@ std::array<uint8_t, 32> cursor_key(uint8_t byte) {
 TestLog::TestLog(uint64_t segment_size_bytes) : root_(disk_.directory("root")), keys_(disk_.directory("keys")) {
   options_.segment_size_bytes = segment_size_bytes;
   options_.sync = writer::SyncPolicy::kAlways;
+  options_.index_run_rows = 16;
+  options_.index_run_age_us = 3600LL * 1000000;  // when they are waited for
   const Result<void> made = writer::initialize({*root_, *keys_, clock_, random_}, {"example.org/audit"});
   INFO((made.ok() ? "" : made.error().message));
   REQUIRE(made.ok());
@@ -114,20 +116,23 @@ void TestLog::restart() {
 }
 
 uint64_t TestLog::spoil_indexes(bool damage) {
-  const auto logs = root_->open_directory("logs").value();
   uint64_t spoiled = 0;
-  const std::vector<os::Entry> entries = logs->list().value();
-  for (const os::Entry& entry : entries) {
-    if (!entry.name.ends_with(".idx")) continue;
-    ++spoiled;
-    if (!damage) {
-      REQUIRE(logs->unlink(entry.name).ok());
-      continue;
+  for (const char* const table : {"logs", "registry"}) {
+    const auto folder = root_->open_directory(table).value();
+    const std::vector<os::Entry> entries = folder->list().value();
+    for (const os::Entry& entry : entries) {
+      const bool sealed = entry.name.ends_with(".idx");
+      if (!sealed && entry.name.find(".run-") == std::string::npos) continue;
+      if (sealed && table == std::string_view("logs")) ++spoiled;
+      if (!damage) {
+        REQUIRE(folder->unlink(entry.name).ok());
+        continue;
+      }
+      const auto file = folder->open_file(entry.name, os::Mode::kReadWrite).value();
+      Buffer bytes = file->read_all(1 << 24).value();
+      bytes[bytes.size() / 2] ^= 4;
+      REQUIRE(file->write_at(0, bytes).ok());
     }
-    const auto file = logs->open_file(entry.name, os::Mode::kReadWrite).value();
-    Buffer bytes = file->read_all(1 << 24).value();
-    bytes[bytes.size() / 2] ^= 4;
-    REQUIRE(file->write_at(0, bytes).ok());
   }
   open_readers();  // nothing remembered
   return spoiled;

@@ -55,7 +55,8 @@ class TestLog {
   Error refused(const Spec& spec);  // what the writer says against it
   void restart();                   // writer and readers are closed and opened again
   void wait_until_indexed() { writer_->wait_until_indexed(); }
-  // Takes the index files of sealed segments away; with `damage` they stay, with a bit changed.
+  // Takes the index files and runs of logs/ and registry/ away; with `damage` they stay, with a bit changed. Those of
+  // sealed segments of logs/.
   uint64_t spoil_indexes(bool damage);
   Engine& engine() { return *engine_; }
   snapshot::Store& store() { return *store_; }

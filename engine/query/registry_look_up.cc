@@ -1,0 +1,57 @@
+#include "engine/query/registry_look_up.h"
+
+#include "engine/codec/record.h"
+
+namespace khipu::query {
+namespace {
+
+Result<std::optional<Row>> in_index(const index::Reader& reader, const index::Term& name) {
+  std::optional<Row> entity;
+  KHIPU_TRY_ASSIGN(const std::optional<index::List> list, reader.find(name));
+  if (!list) return entity;
+  KHIPU_TRY_ASSIGN(const uint32_t row, reader.last(*list));
+  KHIPU_TRY_ASSIGN(const index::Column entities, reader.entities());
+  entity = Row{static_cast<uint64_t>(entities[row])};
+  return entity;
+}
+
+Result<std::optional<Row>> in_rows(const snapshot::Snapshot& snapshot, const snapshot::Part& part,
+                                   std::string_view type, std::string_view id) {
+  std::optional<Row> entity;
+  Result<void> sound;
+  codec::VersionRecord version;
+  const auto look = [&](const snapshot::ScannedRow& row) {
+    if (row.fault != codec::FrameFault::kNone || !codec::decode_version(row.frame.payload, version).ok()) {
+      sound = Error{Code::kCorrupt, "a registry row that cannot be read"};
+      return false;
+    }
+    if (version.type == type && version.id == id) entity = version.entity.value_or(row.row);
+    return true;
+  };
+  KHIPU_TRY(snapshot.scan(TableId::kRegistry, part.first_row, {part.first_row.value + part.rows},
+                          snapshot::Order::kAscending, look));
+  KHIPU_TRY(std::move(sound));
+  return entity;
+}
+
+}  // namespace
+
+Result<std::optional<Row>> look_up_entity(const snapshot::Snapshot& snapshot, std::string_view type,
+                                          std::string_view id) {
+  const index::Term name = index::name_term(type, id);
+  std::optional<Row> entity;
+  const std::vector<snapshot::SegmentInfo>& segments = snapshot.segments(TableId::kRegistry);
+  for (auto segment = segments.rbegin(); segment != segments.rend() && !entity; ++segment) {
+    KHIPU_TRY_ASSIGN(const std::vector<snapshot::Part> parts, snapshot.parts(TableId::kRegistry, *segment));
+    for (auto part = parts.rbegin(); part != parts.rend() && !entity; ++part) {
+      if (part->index) {
+        KHIPU_TRY_ASSIGN(entity, in_index(*part->index, name));
+      } else {
+        KHIPU_TRY_ASSIGN(entity, in_rows(snapshot, *part, type, id));
+      }
+    }
+  }
+  return entity;
+}
+
+}  // namespace khipu::query

@@ -1,0 +1,17 @@
+// One entity found through the indexes of registry/, without learning the registry: for a process that asks once. What
+// no index covers, 8,191 rows behind the last run as a rule, is looked through. Internal to this room.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "engine/snapshot/store.h"
+
+namespace khipu::query {
+
+// The row of its first version; nullopt: there is no such entity. kCorrupt: an index or a row cannot be believed, and
+// whoever reads every row says which.
+Result<std::optional<Row>> look_up_entity(const snapshot::Snapshot& snapshot, std::string_view type,
+                                          std::string_view id);
+
+}  // namespace khipu::query

@@ -1,0 +1,106 @@
+#include "engine/writer/registry_rows.h"
+
+#include <fmt/format.h>
+
+#include "engine/base/assert.h"
+#include "engine/codec/frame.h"
+#include "engine/segment/format.h"
+
+namespace khipu::writer {
+namespace {
+
+struct Newest {
+  size_t key_at = 0, key_size = 0;
+  uint32_t row = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RegistryRows>> RegistryRows::open(os::Directory& root) {
+  std::unique_ptr<RegistryRows> rows(new RegistryRows());
+  KHIPU_TRY_ASSIGN(rows->directory_, root.open_directory(table_name(TableId::kRegistry)));
+  return rows;
+}
+
+Result<std::unique_ptr<index::Reader>> RegistryRows::open_index(const SegmentRows& rows,
+                                                                const codec::IndexStatement& statement) {
+  KHIPU_TRY_ASSIGN(auto file, directory_->open_file(statement.file, os::Mode::kRead));
+  KHIPU_TRY_ASSIGN(auto blocks, index::BlockFile::open(std::move(file), statement.size, statement.root));
+  KHIPU_TRY_ASSIGN(auto reader, index::Reader::open(std::move(blocks)));
+  const index::Header& header = reader->header();
+  if (header.table != TableId::kRegistry || header.number != rows.number || header.first_row != rows.first ||
+      header.rows != rows.rows || statement.rows != rows.rows) {
+    return Error{Code::kCorrupt, "it is the index of other rows"};
+  }
+  return reader;
+}
+
+Result<bool> RegistryRows::add(const SegmentRows& segment, const codec::IndexStatement& statement, const Visit& visit) {
+  const auto usable = [&]() -> Result<void> {
+    KHIPU_TRY_ASSIGN(const auto reader, open_index(segment, statement));
+    KHIPU_TRY_ASSIGN(const index::Column entities, reader->entities());
+    KHIPU_TRY_ASSIGN(const index::Column offsets, reader->offsets());
+    (void)offsets;              // they are there: read() will want them
+    std::vector<Newest> found;  // first all of it, then visit: what is half read is replayed instead
+    std::string keys;
+    Result<void> walked;
+    const uint8_t field = static_cast<uint8_t>(index::Field::kName);
+    KHIPU_TRY(reader->each(Bytes(&field, 1), [&](Bytes term, const index::List& list) {
+      Result<uint32_t> last = reader->last(list);
+      if (!last.ok()) {
+        walked = std::move(last).error();
+        return false;
+      }
+      found.push_back({keys.size(), term.size() - 1, *last});
+      keys.append(as_text(term.subspan(1)));
+      return true;
+    }));
+    KHIPU_TRY(std::move(walked));
+    for (const Newest& one : found) {
+      visit(std::string_view(keys).substr(one.key_at, one.key_size), Row{static_cast<uint64_t>(entities[one.row])},
+            Row{segment.first.value + one.row});
+    }
+    return {};
+  };
+  const Result<void> used = usable();
+  if (used.ok()) {
+    segments_.emplace(segment.first.value, Segment{segment, statement, nullptr, nullptr});
+    return true;
+  }
+  // Gone or damaged: evidence for verify, no reason not to start.
+  if (used.error().code == Code::kNotFound || used.error().code == Code::kCorrupt) return false;
+  return used.error();
+}
+
+Result<Buffer> RegistryRows::read(Row row) {
+  auto found = segments_.upper_bound(row.value);
+  KHIPU_ASSERT(found != segments_.begin());
+  Segment& segment = std::prev(found)->second;
+  const std::string name = segment::segment_name(segment.rows.number);
+  if (!segment.index) {
+    KHIPU_TRY_ASSIGN(segment.index, at(segment.statement.file, open_index(segment.rows, segment.statement)));
+  }
+  if (!segment.file) {
+    KHIPU_TRY_ASSIGN(segment.file, at(name, directory_->open_file(name, os::Mode::kRead)));
+  }
+  KHIPU_TRY_ASSIGN(const index::Column offsets, at(segment.statement.file, segment.index->offsets()));
+  const auto offset = static_cast<uint64_t>(offsets[static_cast<uint32_t>(row.value - segment.rows.first.value)]);
+  const auto damaged = [&] {
+    return Error{Code::kCorrupt, fmt::format("{}: no sound version at byte {}: run `khipu verify`", name, offset)};
+  };
+  if (offset >= segment.rows.end || segment.rows.end - offset < codec::kFrameHeaderSize) return damaged();
+  // Versions are short: the first read usually has all of it.
+  Buffer bytes(std::min<uint64_t>(512, segment.rows.end - offset));
+  KHIPU_TRY(at(name, segment.file->read_exactly(offset, bytes)));
+  const uint64_t size = codec::kFrameHeaderSize + uint64_t{load_le<uint32_t>(bytes.data())};
+  if (size > segment.rows.end - offset) return damaged();
+  if (size > bytes.size()) {
+    bytes.resize(size);
+    KHIPU_TRY(at(name, segment.file->read_exactly(offset, bytes)));
+  }
+  const codec::ParsedFrame parsed = codec::parse_frame(bytes);
+  if (parsed.fault != codec::FrameFault::kNone) return damaged();
+  return Buffer(parsed.frame.payload.begin(), parsed.frame.payload.end());
+}
+
+}  // namespace khipu::writer
