@@ -17,7 +17,7 @@ namespace khipu::verify {
 
 // Of one table: segments whose rows are retained; `statements` are those below the line. `anew`: segments from this one
 // on, and those that statements from row `stated_from` on are about; of the others, read by an earlier run, the files'
-// sizes are looked at. Runs are built anew always: they are of what still grows. Errors: what cannot be read.
+// sizes are looked at. Errors: what cannot be read.
 struct IndexScope {
   SegmentNumber anew;
   uint64_t stated_from = 0;

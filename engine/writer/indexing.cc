@@ -12,7 +12,6 @@ namespace khipu::writer {
 namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(5);
-constexpr auto kSupersededLook = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -205,13 +204,17 @@ void Writer::Impl::index_loop() {
     if (!done.ok()) index_error = done.error().message;
   };
   (void)note_runs();
+  for (GrowingRuns& growing : runs) {
+    if (growing.ready_since) growing.ready_since = Steady::time_point();  // an earlier life's rows are old enough
+  }
   note(look_after_runs(hold));
+  --indexes_unanswered;
   while (true) {
     const auto wanted = [&] { return stopping || !poisoned.empty() || to_index(); };
     const auto clean = [&] { return !superseded.empty() && indexes_unanswered == 0; };
     if (!wanted() && !clean()) {
       if (!superseded.empty()) {
-        index_moved.wait_for(hold, kSupersededLook);
+        index_moved.wait_for(hold, kLook);
       } else if (const auto due = run_due()) {
         index_moved.wait_until(hold, *due);
       } else {

@@ -19,7 +19,10 @@ void Writer::Impl::start_threads() {
   writer_thread = std::thread([this] { write_loop(); });
   sync_thread = std::thread([this] { sync_loop(); });
   checkpoint_thread = std::thread([this] { checkpoint_loop(); });
-  if (options.index_segments) index_thread = std::thread([this] { index_loop(); });
+  if (options.index_segments) {
+    ++indexes_unanswered;  // what index_loop() does first
+    index_thread = std::thread([this] { index_loop(); });
+  }
 }
 
 Error Writer::Impl::poison_error() const {

@@ -206,9 +206,9 @@ int main(int count, char** words) {
   }
   std::printf("%llu events, %llu entities\n", static_cast<unsigned long long>(settings.events),
               static_cast<unsigned long long>(settings.entities));
+  measure(settings, "reader, newest 25 of an actor", "reader", nullptr);
   measure(settings, "writer, behind close()", "writer", nullptr);
   measure(settings, "writer, killed behind 20,000 events", "writer", "crash");
-  measure(settings, "reader, newest 25 of an actor", "reader", nullptr);
   if (!settings.keep) std::filesystem::remove_all(settings.dir);
   return 0;
 }

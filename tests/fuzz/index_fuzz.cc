@@ -13,6 +13,9 @@ KHIPU_FUZZ(input) {
       ->each({},
              [&](Bytes, const List& list) {
                (void)reader.value()->add(list, rows).ok();
+               if (const auto last = reader.value()->last(list); last.ok()) {
+                 KHIPU_ASSERT(last.value() < rows.rows());
+               }
                return true;
              })
       .ok();
@@ -23,6 +26,9 @@ KHIPU_FUZZ(input) {
     (void)column.value()[0];
     (void)column.value()[rows.rows() - 1];
     (void)column.value().lower_bound(0);
+  }
+  if (const auto entities = reader.value()->entities(); entities.ok() && rows.rows() > 0) {
+    if (reader.value()->header().table == TableId::kRegistry) (void)entities.value()[rows.rows() - 1];
   }
   (void)reader.value()->by_time().ok();
 }
