@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/index/format.h"
 #include "engine/verify/index_check.h"
 #include "engine/verify/key_files.h"
 #include "engine/verify/published.h"
