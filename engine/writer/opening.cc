@@ -105,7 +105,7 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   const auto replay_statement = [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
-    KHIPU_TRY(key_log.apply(record.body));
+    if (Result<void> known = key_log.apply(record.body); !known.ok()) return known;
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
       note_index(*stated);
     }

@@ -127,6 +127,29 @@ TEST_CASE("serve: after a failed write the writer says why and ends with 3, and 
   REQUIRE(log.command({"verify", log.root}).exit == 0);
 }
 
+TEST_CASE("serve: after a failed sync the writer says why and ends with 3, and nothing more is acknowledged") {
+  const Log log;
+  const std::string dying = log.folder / "dying";
+  tests::Process writer({"/usr/bin/env", "LD_PRELOAD=" + tests::program("failing_sync.so"),
+                         "KHIPU_FAILING_SYNC=" + dying, "ASAN_OPTIONS=verify_asan_link_order=0", log.khipu, "serve",
+                         log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  REQUIRE(post(log, kEvent).status == 200);
+  std::ofstream(dying) << "now";
+  const daemon::HttpAnswer refused = post(log, kEvent);
+  REQUIRE(refused.status >= 500);
+  REQUIRE_THAT(refused.body, ContainsSubstring("poisoned"));
+  REQUIRE(writer.wait() == 3);
+  REQUIRE_THAT(writer.errors(), ContainsSubstring("Input/output error"));
+  tests::Process again(log.serving());
+  REQUIRE(!again.wait_for("serve ready").empty());
+  const auto first = Json::parse(post(log, kEvent).body)["first_seq"].get<uint64_t>();
+  REQUIRE((first == 1 || first == 2));  // what was not acknowledged is there whole or not at all
+  again.signal(SIGTERM);
+  REQUIRE(again.wait() == 0);
+  REQUIRE(log.command({"verify", log.root}).exit == 0);
+}
+
 TEST_CASE("serve: a killed writer's socket is replaced by the next") {
   const Log log;
   {
