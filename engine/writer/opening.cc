@@ -156,27 +156,50 @@ void Writer::Impl::note_index(const codec::IndexStatement& stated) {
   }
 }
 
-// Entities: of sealed segments what their indexes say, of the others, the active one among them, every version. The
-// newest segment first: what is known of an entity is its newest version, and older ones need not even be read.
+// Entities: what the indexes of sealed segments and the runs of the active one say, and of all other rows every
+// version. The newest rows first: what is known of an entity is its newest version, and older ones need not even be
+// read.
 Result<void> Writer::Impl::open_registry(const Recovered& recovered) {
   KHIPU_TRY_ASSIGN(registry_rows, RegistryRows::open(environment.root));
   sequencer->read_versions_with([this](Row row) { return registry_rows->read(row); });
   constexpr size_t kRegistry = index_of(TableId::kRegistry);
+  // Rows of an index file, or, when it cannot be used, those from `first` on in the segment up to where it ends.
+  const auto take = [&](const SegmentRows& rows, const codec::IndexStatement& stated,
+                        Row segment_first) -> Result<void> {
+    const auto visit = [&](std::string_view key, Row entity, Row newest) {
+      sequencer->add_entity(key, entity, newest);
+    };
+    KHIPU_TRY_ASSIGN(const bool used, registry_rows->add(rows, stated, visit));
+    if (used) return {};
+    const uint64_t before = rows.first.value - segment_first.value;
+    return replay_versions({rows.number, segment_first, before + rows.rows, rows.end}, rows.first);
+  };
   const std::vector<SegmentRows> segments =
       segments_of(recovered.manifests[kRegistry], recovered.head.tables[kRegistry]);
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     if (const auto stated = indexes.find({TableId::kRegistry, segment->number}); stated != indexes.end()) {
-      KHIPU_TRY_ASSIGN(const bool used,
-                       registry_rows->add(*segment, stated->second, [&](std::string_view key, Row entity, Row newest) {
-                         sequencer->add_entity(key, entity, newest);
-                       }));
-      if (used) continue;
+      KHIPU_TRY(take(*segment, stated->second, segment->first));
+      continue;
     }
-    KHIPU_TRY(for_each_row_of(
-        environment.root, TableId::kRegistry, *segment, {0},
-        [&](Row row, const codec::Frame& frame) { return sequencer->replay_version(row, frame.payload); }));
+    const GrowingRuns& growing = runs[kRegistry];
+    std::vector<SegmentRows> indexed;
+    Row end = segment->first;
+    for (size_t i = 0; growing.segment == segment->number && i < growing.made.size(); ++i) {
+      const codec::IndexStatement& run = growing.made[i];
+      if (run.first_row != end || run.rows > segment->first.value + segment->rows - end.value) break;
+      indexed.push_back({segment->number, end, run.rows, segment->end});
+      end = Row{end.value + run.rows};
+    }
+    KHIPU_TRY(replay_versions(*segment, end));
+    for (size_t i = indexed.size(); i-- > 0;) KHIPU_TRY(take(indexed[i], growing.made[i], segment->first));
   }
   return {};
+}
+
+Result<void> Writer::Impl::replay_versions(const SegmentRows& segment, Row from) {
+  return for_each_row_of(environment.root, TableId::kRegistry, segment, from, [&](Row row, const codec::Frame& frame) {
+    return sequencer->replay_version(row, frame.payload);
+  });
 }
 
 // The first commit says what recovery set aside, also what an earlier run set aside and had no time to say; and that an

@@ -51,8 +51,8 @@ Result<bool> RegistryRows::add(const SegmentRows& segment, const codec::IndexSta
         walked = std::move(last).error();
         return false;
       }
-      found.push_back({keys.size(), term.size() - 1, *last});
-      keys.append(as_text(term.subspan(1)));
+      found.push_back({keys.size(), term.size(), *last});
+      keys.append(as_text(term));
       return true;
     }));
     KHIPU_TRY(std::move(walked));

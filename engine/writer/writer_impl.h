@@ -118,6 +118,7 @@ struct Writer::Impl {
   Result<void> open(Options opened_with);
   Result<void> replay(const Recovered& recovered);
   Result<void> open_registry(const Recovered& recovered);
+  Result<void> replay_versions(const SegmentRows& segment, Row from);
   void note_index(const codec::IndexStatement& stated);
   Result<bool> open_checkpoints(const Recovered& recovered, const SignedState& state, bool state_lost);
   Result<void> first_commit(const SignedState& state, bool rolled_back);
