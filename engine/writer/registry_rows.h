@@ -19,7 +19,7 @@ class RegistryRows {
  public:
   static Result<std::unique_ptr<RegistryRows>> open(os::Directory& root);
 
-  // Calls `visit(key, entity, newest)` for each entity with versions in the segment: the key of index::name_term, the
+  // Calls `visit(key, entity, newest)` for each entity with versions in the segment: its index::name_term, the
   // row of its first version and that of its newest here. False: the index cannot be used, nothing was visited and the
   // segment wants replay. read() knows the segment's rows from then on.
   using Visit = std::function<void(std::string_view key, Row entity, Row newest)>;
