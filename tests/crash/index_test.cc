@@ -175,7 +175,7 @@ void check_all_indexed(CrashRig& rig) {
 }
 
 TEST_CASE("crash: registry/ gets indexes as logs/ does, active segments get runs, and an index takes their place") {
-  const auto rig = made(40);
+  const auto rig = made(90);
   (void)index_the_rest(*rig);
   REQUIRE(count(*rig, ".log", "registry") > 2);
   uint64_t with_runs = 0;
@@ -278,7 +278,6 @@ TEST_CASE("crash: a damaged index of registry/ costs its segment's replay, and s
   const Buffer before = rig->disk().read(path);
   rig->disk().flip_bit(path, 200, 1);
   REQUIRE(rig->life(3, kSegment).ok());
-  CHECK(rig->judge() == "");
   const verify::Report report = rig->verify();
   INFO(describe(report));
   REQUIRE(report.first_break);
@@ -288,7 +287,7 @@ TEST_CASE("crash: a damaged index of registry/ costs its segment's replay, and s
   rig->disk().remove(path);
   REQUIRE(rig->life(1, kSegment).ok());
   CHECK(rig->disk().read(path) == before);
-  CHECK(passes(*rig));
+  CHECK(rig->judge() == "");
 }
 
 TEST_CASE("crash: a flipped bit in a run is found by verify, and a run that is gone is built again") {

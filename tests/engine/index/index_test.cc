@@ -260,11 +260,11 @@ TEST_CASE("index: of registry/ it knows each name's versions, the newest, whose 
   REQUIRE(events
               ->each({},
                      [&](Bytes, const List& list) {
-                       RowSet rows(events->rows());
-                       REQUIRE(events->add(list, rows).ok());
+                       RowSet has(events->rows());
+                       REQUIRE(events->add(list, has).ok());
                        const uint32_t last = events->last(list).value();
-                       CHECK(rows.has(last));
-                       for (uint32_t row = last + 1; row < events->rows(); ++row) CHECK_FALSE(rows.has(row));
+                       CHECK(has.has(last));
+                       for (uint32_t row = last + 1; row < events->rows(); ++row) CHECK_FALSE(has.has(row));
                        return true;
                      })
               .ok());
