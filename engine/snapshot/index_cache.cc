@@ -51,6 +51,12 @@ Result<std::shared_ptr<const index::Reader>> IndexCache::open(const codec::Index
   return reader;
 }
 
+std::shared_ptr<const index::Reader> IndexCache::held(const codec::IndexStatement& statement) {
+  const std::lock_guard hold(mutex_);
+  const auto found = slots_.find(statement.root);
+  return found == slots_.end() ? nullptr : found->second.reader;
+}
+
 void IndexCache::bound() {
   uint64_t loaded = 0;
   for (const auto& [root, slot] : slots_) loaded += slot.reader->loaded_bytes();

@@ -23,6 +23,8 @@ class IndexCache {
   // Of rows of segment `number`. nullptr: the file is not there (it is built again when the writer starts), or the
   // segment's. kCorrupt: it is not what the statement says.
   Result<std::shared_ptr<const index::Reader>> open(const codec::IndexStatement& statement, SegmentNumber number);
+  // nullptr unless it is open already.
+  std::shared_ptr<const index::Reader> held(const codec::IndexStatement& statement);
 
  private:
   struct Slot {

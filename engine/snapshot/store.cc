@@ -6,6 +6,7 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/signature.h"
+#include "engine/index/peek.h"
 #include "engine/segment/reader.h"
 #include "engine/snapshot/index_cache.h"
 #include "engine/snapshot/segment_cache.h"
@@ -210,6 +211,33 @@ static Result<std::optional<Buffer>> payload_at(const SegmentView& view, uint64_
   return std::optional(Buffer(parsed.frame.payload.begin(), parsed.frame.payload.end()));
 }
 
+// About the index that has a row, its segment's or a run; nullptr: none has it.
+static const codec::IndexStatement* index_statement_of(const MetaState& meta, TableId table, const SegmentInfo& segment,
+                                                       Row row) {
+  const auto covers = [&](const codec::IndexStatement& statement) {
+    return statement.first_row <= row && row.value - statement.first_row.value < statement.rows;
+  };
+  const codec::IndexStatement* const whole = segment.sealed ? meta.index_statement(table, segment.number) : nullptr;
+  if (whole != nullptr) return covers(*whole) ? whole : nullptr;
+  for (const codec::IndexStatement& statement : meta.runs(table, segment.number)) {
+    if (covers(statement)) return &statement;
+  }
+  return nullptr;
+}
+
+// Believed by nobody: an index that is not open is not checked for this either.
+static Result<uint64_t> place_in_index(os::Directory& root, IndexCache& indexes, const codec::IndexStatement& statement,
+                                       Row row) {
+  const uint64_t place = row.value - statement.first_row.value;
+  if (const auto held = indexes.held(statement)) {
+    KHIPU_TRY_ASSIGN(const index::Column offsets, held->offsets());
+    return static_cast<uint64_t>(offsets[static_cast<uint32_t>(place)]);
+  }
+  KHIPU_TRY_ASSIGN(const auto folder, root.open_directory(table_name(statement.table)));
+  KHIPU_TRY_ASSIGN(const auto file, folder->open_file(statement.file, os::Mode::kRead));
+  return index::peek_offset(*file, place);
+}
+
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   if (const Purge* purge = meta_->purge_of(table, row)) return purged_error(*purge);
   const SegmentInfo* const info = segment_of(table, row);
@@ -249,16 +277,11 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   const uint64_t index = row.value - info->first_row.value;
   // An index spares a cold reader the walk through the whole file. It only says where to look: what is there is held
   // against the leaf, and when it does not fit, the walk decides what is told.
-  if (!view->walked(index)) {
-    const auto known = index_of_row(table, *info, row);
-    if (known.ok() && *known) {
-      const Result<index::Column> offsets = (*known)->offsets();
-      const uint64_t place = row.value - (*known)->header().first_row.value;
-      if (offsets.ok() && place < (*known)->rows()) {
-        KHIPU_TRY(check_at(static_cast<uint64_t>((*offsets)[static_cast<uint32_t>(place)])));
-      }
-      if (checked.intact) return checked;
-    }
+  const codec::IndexStatement* const known = index_statement_of(*meta_, table, *info, row);
+  if (known != nullptr && !view->walked(index)) {
+    const Result<uint64_t> offset = place_in_index(*store_->root_, *store_->indexes_, *known, row);
+    if (offset.ok()) KHIPU_TRY(check_at(*offset));
+    if (checked.intact) return checked;
   }
   const auto offsets = places(table, *info, *view, index);
   if (!offsets.ok() || index >= offsets.value()->end()) {

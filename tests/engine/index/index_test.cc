@@ -4,6 +4,7 @@
 #include <random>
 
 #include "engine/index/builder.h"
+#include "engine/index/peek.h"
 #include "engine/index/reader.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_disk.h"
@@ -268,6 +269,36 @@ TEST_CASE("index: of registry/ it knows each name's versions, the newest, whose 
                        return true;
                      })
               .ok());
+}
+
+TEST_CASE("index: a place is peeked at without a block being read, and any bytes may stand there") {
+  tests::FakeDisk disk;
+  const auto folder = disk.directory("logs");
+  const auto write = [&](const Buffer& bytes) {
+    auto to = folder->open_file("seg-0000000003.idx", os::Mode::kCreate).value();
+    REQUIRE(to->truncate(0).ok());
+    REQUIRE(to->write_at(0, bytes).ok());
+    return folder->open_file("seg-0000000003.idx", os::Mode::kRead).value();
+  };
+  for (const uint32_t rows : {1U, 127U, 128U, 129U, 1000U}) {
+    const std::vector<Sample> from = samples(rows, rows, false);
+    const Builder::File file = build(from);
+    const auto there = write(file.bytes);
+    for (uint32_t row = 0; row < rows; ++row) REQUIRE(peek_offset(*there, row).value() == from[row].offset);
+    CHECK_FALSE(peek_offset(*there, rows).ok());
+    CHECK_FALSE(peek_offset(*there, UINT64_MAX).ok());
+  }
+  const Builder::File file = build(samples(4, 300, false));
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 2000; ++round) {
+    Buffer bytes = file.bytes;
+    for (uint64_t edits = 1 + random() % 4; edits > 0; --edits) {
+      bytes[random() % (round % 2 == 0 ? kHeaderSize : bytes.size())] = static_cast<uint8_t>(random());
+    }
+    if (random() % 10 == 0) bytes.resize(random() % bytes.size());
+    (void)peek_offset(*write(bytes), random() % 300).ok();
+  }
+  SUCCEED("ASan has nothing to say");
 }
 
 TEST_CASE("index: columns hold every int64, from one value for all to the widest span") {
