@@ -154,8 +154,10 @@ TEST_CASE("crash: the index of another segment in a segment's place is found, an
   CHECK(passes(*rig));
 }
 
-// Sealed segments with rows and the runs of the active ones: each has its index, and nothing else is there.
-void check_all_indexed(CrashRig& rig) {
+// Sealed segments with rows and the runs of the active ones: each has its index, and nothing else is there. What the
+// last commits of a life seal is left to the next one: then false.
+bool check_all_indexed(CrashRig& rig) {
+  bool all = true;
   for (const TableId table : index::kIndexedTables) {
     const std::string name = table_name(table);
     const auto folder = rig.disk().directory("root")->open_directory(name).value();
@@ -168,25 +170,32 @@ void check_all_indexed(CrashRig& rig) {
     const auto slots = segment::read_head(*rig.disk().directory("root")).value();
     const uint64_t growing = segment::newest(slots)->tables[index_of(table)].size - rows;
     INFO(name << ": " << sealed << " sealed, " << growing << " rows behind them");
+    CHECK(count(rig, ".new", name) == 0);
+    if (count(rig, ".idx", name) + 1 == sealed) {
+      all = false;
+      continue;
+    }
     CHECK(count(rig, ".idx", name) == sealed);
     CHECK(count(rig, ".run-", name) == growing / kRun);
-    CHECK(count(rig, ".new", name) == 0);
   }
+  return all;
 }
 
 TEST_CASE("crash: registry/ gets indexes as logs/ does, active segments get runs, and an index takes their place") {
   const auto rig = made(90);
   (void)index_the_rest(*rig);
   REQUIRE(count(*rig, ".log", "registry") > 2);
-  uint64_t with_runs = 0;
-  for (int i = 0; i < 12; ++i) {
+  int with_runs = 0, looked_at = 0;
+  for (int i = 0; i < 16; ++i) {
     REQUIRE(rig->life(1, kSegment).ok());
-    check_all_indexed(*rig);
     REQUIRE(passes(*rig));
+    if (!check_all_indexed(*rig)) continue;
+    ++looked_at;
     with_runs += count(*rig, ".run-") > 0 ? 1 : 0;
   }
+  CHECK(looked_at > 8);
   CHECK(with_runs > 0);
-  CHECK(with_runs < 12);  // seals took them away
+  CHECK(with_runs < looked_at);  // seals took them away
   CHECK(rig->judge() == "");
 }
 
