@@ -169,7 +169,7 @@ Result<void> Writer::Impl::open_registry(const Recovered& recovered) {
     const auto visit = [&](std::string_view key, Row entity, Row newest) {
       sequencer->add_entity(key, entity, newest);
     };
-    KHIPU_TRY_ASSIGN(const bool used, registry_rows->add(rows, stated, visit));
+    KHIPU_TRY_ASSIGN(const bool used, registry_rows->add(rows, segment_first, stated, visit));
     if (used) return {};
     const uint64_t before = rows.first.value - segment_first.value;
     return replay_versions({rows.number, segment_first, before + rows.rows, rows.end}, rows.first);

@@ -4,7 +4,9 @@
 
 #include "engine/base/assert.h"
 #include "engine/codec/frame.h"
+#include "engine/codec/record.h"
 #include "engine/segment/format.h"
+#include "engine/segment/reader.h"
 
 namespace khipu::writer {
 namespace {
@@ -35,12 +37,13 @@ Result<std::unique_ptr<index::Reader>> RegistryRows::open_index(const SegmentRow
   return reader;
 }
 
-Result<bool> RegistryRows::add(const SegmentRows& segment, const codec::IndexStatement& statement, const Visit& visit) {
+Result<bool> RegistryRows::add(const SegmentRows& segment, Row file_first, const codec::IndexStatement& statement,
+                               const Visit& visit) {
+  std::unique_ptr<index::Reader> for_places;  // another one: blocks of names are not kept
   const auto usable = [&]() -> Result<void> {
     KHIPU_TRY_ASSIGN(const auto reader, open_index(segment, statement));
     KHIPU_TRY_ASSIGN(const index::Column entities, reader->entities());
-    KHIPU_TRY_ASSIGN(const index::Column offsets, reader->offsets());
-    (void)offsets;              // they are there: read() will want them
+    KHIPU_TRY_ASSIGN(for_places, open_index(segment, statement));
     std::vector<Newest> found;  // first all of it, then visit: what is half read is replayed instead
     std::string keys;
     Result<void> walked;
@@ -64,7 +67,7 @@ Result<bool> RegistryRows::add(const SegmentRows& segment, const codec::IndexSta
   };
   const Result<void> used = usable();
   if (used.ok()) {
-    segments_.emplace(segment.first.value, Segment{segment, statement, nullptr, nullptr});
+    segments_.emplace(segment.first.value, Segment{segment, file_first, std::move(for_places), {}, nullptr});
     return true;
   }
   // Gone or damaged: evidence for verify, no reason not to start.
@@ -72,19 +75,34 @@ Result<bool> RegistryRows::add(const SegmentRows& segment, const codec::IndexSta
   return used.error();
 }
 
+// As the index says; if it is damaged, by a walk through the segment.
+Result<uint64_t> RegistryRows::place_of(Segment& segment, Row row) {
+  if (segment.walked.empty()) {
+    const Result<index::Column> offsets = segment.index->offsets();
+    if (offsets.ok()) {
+      return static_cast<uint64_t>((*offsets)[static_cast<uint32_t>(row.value - segment.rows.first.value)]);
+    }
+    segment::Reader reader(*segment.file, segment::kHeaderSize, segment.rows.end);
+    while (segment.walked.size() < segment.rows.first.value + segment.rows.rows - segment.file_first.value) {
+      KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+      if (step.kind != segment::Step::Kind::kFrame) break;
+      if (codec::is_row(step.frame.kind)) segment.walked.push_back(step.offset);
+    }
+  }
+  const uint64_t at = row.value - segment.file_first.value;
+  if (at < segment.walked.size()) return segment.walked[at];
+  return Error{Code::kCorrupt, "neither its index nor its frames lead there: run `khipu verify`"};
+}
+
 Result<Buffer> RegistryRows::read(Row row) {
   auto found = segments_.upper_bound(row.value);
   KHIPU_ASSERT(found != segments_.begin());
   Segment& segment = std::prev(found)->second;
   const std::string name = segment::segment_name(segment.rows.number);
-  if (!segment.index) {
-    KHIPU_TRY_ASSIGN(segment.index, at(segment.statement.file, open_index(segment.rows, segment.statement)));
-  }
   if (!segment.file) {
     KHIPU_TRY_ASSIGN(segment.file, at(name, directory_->open_file(name, os::Mode::kRead)));
   }
-  KHIPU_TRY_ASSIGN(const index::Column offsets, at(segment.statement.file, segment.index->offsets()));
-  const auto offset = static_cast<uint64_t>(offsets[static_cast<uint32_t>(row.value - segment.rows.first.value)]);
+  KHIPU_TRY_ASSIGN(const uint64_t offset, at(name, place_of(segment, row)));
   const auto damaged = [&] {
     return Error{Code::kCorrupt, fmt::format("{}: no sound version at byte {}: run `khipu verify`", name, offset)};
   };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "engine/codec/statement.h"
 #include "engine/index/reader.h"
@@ -23,7 +24,9 @@ class RegistryRows {
   // row of its first version and that of its newest here. False: the index cannot be used, nothing was visited and the
   // segment wants replay. read() knows the segment's rows from then on.
   using Visit = std::function<void(std::string_view key, Row entity, Row newest)>;
-  Result<bool> add(const SegmentRows& segment, const codec::IndexStatement& statement, const Visit& visit);
+  // `segment`: the rows of the index, a run's too; `file_first`: the first row of the segment they are in.
+  Result<bool> add(const SegmentRows& segment, Row file_first, const codec::IndexStatement& statement,
+                   const Visit& visit);
 
   // The payload of a row of a segment that was added. kCorrupt when it cannot be read.
   Result<Buffer> read(Row row);
@@ -31,10 +34,12 @@ class RegistryRows {
  private:
   struct Segment {
     SegmentRows rows;
-    codec::IndexStatement statement;
-    std::unique_ptr<index::Reader> index;  // opened when first read from: blocks of places alone are kept
+    Row file_first;
+    std::unique_ptr<index::Reader> index;  // open from the start: a run's file goes when its segment is indexed
+    std::vector<uint64_t> walked;          // places from file_first on, once the index could not be asked
     std::unique_ptr<os::File> file;
   };
+  static Result<uint64_t> place_of(Segment& segment, Row row);
   Result<std::unique_ptr<index::Reader>> open_index(const SegmentRows& rows, const codec::IndexStatement& statement);
 
   std::unique_ptr<os::Directory> directory_;

@@ -280,6 +280,34 @@ TEST_CASE("crash: a version that cannot be read refuses the events that name its
   REQUIRE((*writer)->close().ok());
 }
 
+TEST_CASE("crash: versions are read though the index that named them is gone, or took a run's place") {
+  const bool gone = GENERATE(true, false);
+  const auto rig = made(60);
+  (void)index_the_rest(*rig);
+  auto writer = rig->open(kSegment);
+  REQUIRE(writer.ok());
+  if (gone) {
+    for (const std::string& path : rig->disk().files()) {
+      if (path.starts_with("root/registry/seg-") && !path.ends_with(".log")) rig->disk().remove(path);
+    }
+  } else {  // nobody whom the batches below name
+    for (int i = 0; i < 40; ++i) {
+      const std::string id = "other-" + std::to_string(i);
+      ingest::Batch batch;
+      ingest::Event event;
+      event.actor = {"user", batch.keep(std::string_view(id)), {}, false};
+      event.action = "PUT";
+      event.event_id = batch.keep(std::string_view(id));
+      batch.events.push_back(event);
+      REQUIRE((*writer)->submit_and_wait(std::move(batch)).ok());
+    }
+    (*writer)->wait_until_indexed();
+  }
+  for (int i = 0; i < 33; ++i) REQUIRE(rig->submit(**writer, "late-" + std::to_string(i)).ok());
+  REQUIRE((*writer)->close().ok());
+  CHECK(passes(*rig));
+}
+
 TEST_CASE("crash: a damaged index of registry/ costs its segment's replay, and stays as evidence") {
   const auto rig = made(40);
   (void)index_the_rest(*rig);
