@@ -7,6 +7,7 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/segment/reader.h"
+#include "engine/verify/files.h"
 
 namespace khipu::verify {
 namespace {
