@@ -177,7 +177,7 @@ def check_named(source, build):
         if "names of tests are held to lint.named" not in " ".join(text.split()):
             continue
         for number, match in lines_matching(text, r'"([^"]+)"'):
-            wanted = ".*".join(re.escape(part) for part in match.group(1).split("..."))
+            wanted = ".*".join(re.escape(part) for part in re.split(r"\s*\.\.\.\s*", match.group(1)))
             if not any(re.fullmatch(wanted, one) for one in names):
                 yield f"{name}:{number}: there is no test {match.group(1)!r}"
 
