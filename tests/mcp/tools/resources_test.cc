@@ -163,6 +163,7 @@ TEST_CASE("prompts: seven, each with its arguments in its text and nothing left 
       const std::string text = std::get<protocol::TextContent>(result->messages.at(0).content).text;
       CHECK(text.find("{{") == std::string::npos);
       CHECK_THAT(text, ContainsSubstring("evidence"));
+      CHECK_THAT(text, ContainsSubstring("audit_"));
       for (const auto& [name, value] : given) CHECK_THAT(text, ContainsSubstring(value));
     }
   }
@@ -186,10 +187,13 @@ TEST_CASE("completion: types, sources, entities and periods, within the caller's
   CHECK(shelf.words("id", "u-", {{"type", "user"}}).size() == 2);
   CHECK(shelf.words("id", "u-", {{"type", "doc"}}).empty());
   CHECK(shelf.words("period", "last") == std::vector<std::string>{"last_week", "last_month"});
+  CHECK(shelf.words("seq", "") == std::vector<std::string>{"1", "0"});
+  CHECK(shelf.words("seq", "1") == std::vector<std::string>{"1"});
   CHECK(shelf.words("nothing", "a").empty());
   shelf.context.caller_.scope.sources = {"other"};
   CHECK(shelf.words("source", "") == std::vector<std::string>{"other"});
   CHECK(shelf.words("actor", "user:u-") == std::vector<std::string>{"user:u-2"});
+  CHECK(shelf.words("seq", "") == std::vector<std::string>{"1"});
   shelf.context.caller_.grants = {"verify"};
   CHECK(shelf.words("source", "").empty());
 }
