@@ -5,6 +5,7 @@
 #   tests/run.sh --quick          release only
 #   tests/run.sh --suite NAME     only this one (dev, release, tsan, fuzz); may be given several times
 #   tests/run.sh --only REGEX     only tests whose name matches
+#   tests/run.sh --within MIN     a suite that would begin later than MIN minutes after the start is skipped, and it says so
 #   tests/run.sh --soak           also the tests labelled soak, which take minutes each
 #   tests/run.sh --bench          afterwards every benchmark, in release
 #   tests/run.sh --fuzz MINUTES   afterwards every fuzz target under libFuzzer, MINUTES in all
@@ -19,6 +20,7 @@ only=.
 soak=0
 bench=0
 fuzz_minutes=0
+within=0
 jobs=${KHIPU_JOBS:-$(nproc)}
 
 usage() {
@@ -33,6 +35,7 @@ while (($#)); do
       [[ ${2:-} =~ ^(dev|release|tsan|fuzz)$ ]] || usage "--suite wants dev, release, tsan or fuzz"
       suites+=("$2") && shift ;;
     --only) [[ -n ${2:-} ]] || usage "--only wants a pattern"; only=$2 && shift ;;
+    --within) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage "--within wants whole minutes"; within=$2 && shift ;;
     --soak) soak=1 ;;
     --bench) bench=1 ;;
     --fuzz) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage "--fuzz wants whole minutes"; fuzz_minutes=$2 && shift ;;
@@ -68,9 +71,9 @@ examples/install_deps.sh "${dependencies[@]}" || {
 
 build() { # build PRESET [TARGET...]
   local log=build/$1.log
-  # A first dev build compiles several files at a time: less work. A folder that is there already stays as it is.
+  # A first build compiles several files at a time: less work. A folder that is there already stays as it is.
   local fresh=()
-  [[ $1 != dev || -f build/$1/CMakeCache.txt ]] || fresh=(-DKHIPU_UNITY=ON)
+  [[ -f build/$1/CMakeCache.txt ]] || fresh=(-DKHIPU_UNITY=ON -DKHIPU_PCH=ON)
   mkdir -p build
   cmake --preset "$1" "${fresh[@]}" >"$log" 2>&1 || { tail -n 40 "$log"; return 1; }
   nice "${steady[@]}" cmake --build "build/$1" -j "$jobs" ${2:+--target "${@:2}"} -- -k 0 >"$log" 2>&1 ||
@@ -113,6 +116,11 @@ PYTHON
 }
 
 for suite in "${suites[@]}"; do
+  if ((within && SECONDS > within * 60)); then
+    heading "$suite: NOT RUN, $within minutes have passed"
+    skipped=$((skipped + 1))
+    continue
+  fi
   run_suite "$suite"
 done
 

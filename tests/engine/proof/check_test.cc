@@ -30,7 +30,7 @@ TEST_CASE("check: no bit of a document can change and leave it right with anothe
   const EventBundle genuine = log.bundle(10);
   const std::string text = format_document(genuine);
   size_t parsed_count = 0;
-  for (size_t bit = 0; bit < text.size() * 8; bit += stride(7)) {
+  for (size_t bit = 0; bit < text.size() * 8; bit += khipu::tests::stride(7)) {
     std::string changed = text;
     changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
     const auto document = parse_document(changed);
@@ -39,7 +39,7 @@ TEST_CASE("check: no bit of a document can change and leave it right with anothe
     ++parsed_count;
     if (check(*bundle, log.key()).right) FAIL("bit " << bit << " of the document went unseen");
   }
-  CHECK(parsed_count > 1000 / stride(7));
+  CHECK(parsed_count > 1000 / khipu::tests::stride(7));
 }
 
 TEST_CASE("check: a genuine proof of something else is refused") {

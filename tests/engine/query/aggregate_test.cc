@@ -209,7 +209,7 @@ TEST_CASE("buckets: a day has 23 or 25 hours where the clock is changed, and eve
       Buckets fresh(zone, static_cast<Interval>(i));
       TimeUs end = 0;
       for (TimeUs time = at("2026-03-01T00:00:00Z"); time < at("2026-12-01T00:00:00Z");
-           time += 1'700'000'000 * static_cast<TimeUs>(stride(5))) {
+           time += 1'700'000'000 * static_cast<TimeUs>(khipu::tests::stride(5))) {
         const Bucket bucket = fresh.of(time);
         INFO(name << " " << khipu::query::name(static_cast<Interval>(i)) << " " << format_rfc3339(time));
         REQUIRE(bucket.start <= time);

@@ -322,7 +322,7 @@ TEST_CASE(
     "query: random questions to a random log are answered as an oracle answers them, through seals, restarts, "
     "retention, and with indexes gone and built again") {
   // With KHIPU_SOAK set more than 10,000 of them.
-  const bool soak = soaking();
+  const bool soak = khipu::tests::soaking();
   const uint64_t seed = GENERATE(range(1ULL, 13ULL));
   if (seed > 3 && !soak) return;
   INFO("seed " << seed);

@@ -173,7 +173,7 @@ TEST_CASE("prove: a document with one changed byte is refused, or says the same"
     const std::string text = proof::format_document(genuine);
     REQUIRE(right(*proof::parse_document(text)));
     size_t parsed = 0;
-    for (size_t at = 0; at < text.size(); at += stride(7)) {
+    for (size_t at = 0; at < text.size(); at += khipu::tests::stride(7)) {
       for (const char other : {static_cast<char>(text[at] ^ 1), 'A', '9', '\n'}) {
         if (other == text[at]) continue;
         std::string changed = text;
@@ -184,7 +184,7 @@ TEST_CASE("prove: a document with one changed byte is refused, or says the same"
         if (right(*document)) FAIL("byte " << at << " went unseen: " << text.substr(at, 60));
       }
     }
-    CHECK(parsed > (stride(7) == 1 ? 100 : 10));
+    CHECK(parsed > (khipu::tests::stride(7) == 1 ? 100 : 10));
   }
 }
 
