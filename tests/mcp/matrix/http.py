@@ -140,6 +140,19 @@ def modern_rows():
     check("mcp-session-id" not in exchange(port, post(listed, good)).headers, "a session was made for a modern request")
 
 
+@case("export: what a call links to is read under its address, by its caller, row for row")
+def export():
+    asked = {"name": "audit_query", "arguments": {"limit": 2, "export": True}}
+    result = exchange(port, post(request(1, "tools/call", modern(asked)), routed("tools/call", "audit_query"))).json["result"]
+    links = [block for block in result["content"] if block["type"] == "resource_link"]
+    check(len(links) == 1 and links[0]["uri"].startswith("audit://export/"), result)
+    uri = links[0]["uri"]
+    read = exchange(port, post(request(2, "resources/read", modern({"uri": uri})), routed("resources/read", uri))).json["result"]
+    lines = [json.loads(line) for line in read["contents"][0]["text"].splitlines()]
+    check([row["seq"] for row in lines[1:-1]] == list(range(29, -1, -1)), lines[-1])
+    check(lines[0]["as_of"] == result["structuredContent"]["as_of"] and lines[-1]["complete"] is True, lines[-1])
+
+
 @case("attack: strangers' Host and Origin are refused on every method, and tricks with them too")
 def names():
     body = request(1, "tools/list", modern())
