@@ -75,6 +75,7 @@ def legacy():
         ("a batch without a session", post(batch), 400, -32600), ("a batch with initialize", post([initialize("2025-03-26")]), 400, -32600),
         ("too deep", post(b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":' + b"[" * 90 + b"]" * 90 + b"}}", session), 400, -32600),
         ("much too deep", post(b"[" * 1_000_000, session), 400, -32700),
+        ("a million values", post(b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[' + b"[]," * 1_000_000 + b"0]}}", session), 400, -32600),
         ("a member twice", post(b'{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}', session), 400, -32600),
         ("id null", post(b'{"jsonrpc":"2.0","id":null,"method":"ping"}', session), 400, -32600),
         ("id 1.5", post(b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', session), 400, -32600),

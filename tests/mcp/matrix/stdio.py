@@ -310,6 +310,7 @@ LINES = [
     (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":7}', (1, -32602)), (b'{"jsonrpc":"2.0","id":1,"method":""}', (1, -32601)),
     (b'{"jsonrpc":"2.0","id":1,"method":"tools/list\\n"}', (1, -32601)),
     (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":' + b"[" * 80 + b"]" * 80 + b"}}", (1, -32600)),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[' + b"[]," * 1_000_000 + b"0]}}", (1, -32600)),
     (b'{"jsonrpc":"2.0","id":1,"result":{}}', NOTHING), (b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}', NOTHING),
     (b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}', NOTHING), (b'{"jsonrpc":"2.0","method":"ping"}', NOTHING),
     (b'{"jsonrpc":"2.0","method":"initialize"}', NOTHING), (b'{"jsonrpc":"2.0","method":"no/such"}', NOTHING),
