@@ -85,6 +85,7 @@ class AuditResources final : public server::ResourceProvider {
     return page;
   }
 
+  // Not audit://export/{id}: nobody can fill that in; the link of audit_query is the only way there.
   std::vector<server::ResourceTemplate> templates() const override {
     std::vector<server::ResourceTemplate> all;
     const auto add = [&](const char* path, const char* name, const char* description, const char* type) {
@@ -100,8 +101,6 @@ class AuditResources final : public server::ResourceProvider {
     add("event/{seq}/raw", "event-raw", "The exact bytes of one record, for verifiers (grant reveal)",
         "application/cbor");
     add("entity/{type}/{id}", "entity", "How an entity changed, and who changed it", "text/plain");
-    add("export/{id}", "export",
-        "Rows of a query, whole, as audit_query links to them with export: NDJSON, for 15 minutes", kExportMimeType);
     add("proof/{seq}{?at,size}", "proof",
         "Proof that an event is in the log, to be checked offline (grant prove). at: number of a published checkpoint; "
         "size: the events it covers",

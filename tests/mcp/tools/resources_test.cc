@@ -50,7 +50,7 @@ TEST_CASE("resources: every listed one can be read, and templates lead to events
   CHECK(page->resources.size() == 5);
   for (const server::ResourceInfo& info : page->resources) CHECK_FALSE(shelf.text(info.uri).empty());
   CHECK_FALSE(shelf.resources->list("x", shelf.context).ok());
-  CHECK(shelf.resources->templates().size() == 8);
+  CHECK(shelf.resources->templates().size() == 7);
   CHECK_THAT(shelf.text("audit://event/0"), ContainsSubstring("user:u-1"));
   CHECK_THAT(shelf.text("audit://entity/doc/d%2F1%20x"), ContainsSubstring("invoice"));
   CHECK(shelf.text("audit://checkpoint/latest").starts_with("example.org/audit\n"));
