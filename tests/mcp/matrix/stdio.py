@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The real khipu-mcp over pipes against what hosts do and what nobody should: stdio.py BIN_DIR SOURCE_DIR.
+"""The real khipu-mcp over pipes against what hosts do and what nobody should: stdio.py BIN_DIR SOURCE_DIR [brief].
+
+brief: some of many alike, for programs that sanitizers make slow.
 
 Rows of the contract that a server on stdio can break, each a case; tests/mcp/README.md says which row is which case.
 Exit 0: all hold. 1: says what not.
@@ -15,6 +17,7 @@ import host
 from host import MODERN, REVISIONS, Stdio, case, check, initialize, modern, request
 
 bin_dir, source = map(os.path.abspath, sys.argv[1:3])
+is_brief = sys.argv[3:] == ["brief"]
 server = f"{bin_dir}/khipu-mcp"
 root = host.make_root(bin_dir)
 CALLS = {"audit_describe": {}, "audit_query": {"limit": 5}, "audit_get_event": {"seq": [1]}, "audit_history": {"entity": "user:u-1"},
@@ -40,7 +43,7 @@ def nulls(value, path=""):
 
 @case("replay: four handshakes are echoed, whole sessions fit the published schema of their revision, and nothing is null")
 def replay():
-    for revision in (*REVISIONS, MODERN):
+    for revision in ("2025-03-26", MODERN) if is_brief else (*REVISIONS, MODERN):
         one, samples = start(), []
         with_meta = modern if revision == MODERN else (lambda params=None: params or {})
         if revision != MODERN:
@@ -99,8 +102,9 @@ def results():
 
 @case("quirk F1: whatever the settings, stdout has messages and nothing else, and what is to be said goes to stderr")
 def only_messages():
-    for words in ((), ("--access-log", "off"), ("--access-log", "auto"), ("--access-log", "required"), ("--exit-when-orphaned",),
-                  ("--key", f"{root}.keys/verifier.pub")):
+    settings = ((), ("--access-log", "off"), ("--access-log", "auto"), ("--access-log", "required"), ("--exit-when-orphaned",),
+                ("--key", f"{root}.keys/verifier.pub"))
+    for words in settings[::5] if is_brief else settings:
         one = start(*words)
         one.begin()
         one.ask(call(1, "audit_query"))
@@ -149,7 +153,8 @@ def listed_tools():
 
 @case("quirk F16: no revision is echoed blindly, none is older than asked for without need, and 2026-07-28 is never negotiated")
 def negotiation():
-    for asked in ("1999-01-01", MODERN, "9999-12-31", "2024-10-07", "", "2025-11-25 ", "DRAFT"):
+    unknown = ("1999-01-01", MODERN, "9999-12-31", "2024-10-07", "", "2025-11-25 ", "DRAFT")
+    for asked in unknown[:2] if is_brief else unknown:
         one = start()
         answer = one.ask(initialize(asked))
         check(answer["result"]["protocolVersion"] == "2025-11-25", f"{asked}: {answer}")
@@ -184,13 +189,13 @@ def ends():
     one.begin()
     one.send(call(1, "audit_verify"))
     code, seconds = one.end()
-    check(code == 0 and seconds < 3, f"end of input: {code} after {seconds:.2f} s")
+    check(code == 0 and seconds < 5, f"end of input: {code} after {seconds:.2f} s")
     for number in (host.TERMINATE, host.INTERRUPT, host.HANG_UP):
         one = start()
         one.begin()
         begun = time.monotonic()
         check(one.signal(number) == 0, number)
-        check(time.monotonic() - begun < 3, f"signal {number} took long")
+        check(time.monotonic() - begun < 5, f"signal {number} took long")
     one = start()
     one.begin()
     one.process.stdout.close()
@@ -200,13 +205,19 @@ def ends():
 
 @case("quirk F21, S6: with --exit-when-orphaned it ends when its parent is gone, stdin still open")
 def orphaned():
-    held, theirs = os.pipe()[::-1]
-    middle = subprocess.run(["sh", "-c", f'"{server}" --exit-when-orphaned "{root}" >/dev/null 2>&1 <&{theirs} & echo $!; sleep 0.5'],
-                            stdout=subprocess.PIPE, pass_fds=[theirs], check=True)
-    pid = int(middle.stdout)
+    # A shell starts it, stays until it has answered, and goes; the pipe to its stdin stays open in our hands.
+    theirs, held = os.pipe()
+    shell = subprocess.Popen(["sh", "-c", f'"{server}" --exit-when-orphaned "{root}" <&{theirs} 2>/dev/null & echo $!; read over'],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[theirs])
+    host.processes.append(shell)
+    pid = int(shell.stdout.readline())
+    os.write(held, json.dumps(initialize("2025-11-25")).encode() + b"\n")
+    check(b"protocolVersion" in shell.stdout.readline(), "the handshake")
+    shell.stdin.close()
+    shell.wait(timeout=host.PATIENCE_S)
     deadline = time.monotonic() + host.PATIENCE_S
     try:
-        while os.path.exists(f"/proc/{pid}") and open(f"/proc/{pid}/stat", encoding="ascii").read().split(")")[1].split()[0] != "Z":
+        while open(f"/proc/{pid}/stat", encoding="ascii").read().split(")")[1].split()[0] != "Z":
             check(time.monotonic() < deadline, "it goes on without its parent")
             time.sleep(0.05)
     except (FileNotFoundError, ProcessLookupError):
@@ -277,6 +288,7 @@ def odd_arguments():
     tools = one.ask(request("list", "tools/list"))["result"]["tools"]
     given = [(tool["name"], argument, value) for tool in tools for argument in [*tool["inputSchema"]["properties"], "unknown"]
              for value in (odd[1:] if argument != "text" else odd)]
+    given = given[::11] if is_brief else given
     for number, (name, argument, value) in enumerate(given):
         answer = one.ask(call(number, name, {argument: value}))
         check(answer["id"] == number and "result" in answer, f"{name} {argument}: {str(answer)[:300]}")
