@@ -14,7 +14,7 @@
 namespace khipu::mcp {
 namespace {
 
-constexpr int kSignalSliceMs = 200;
+constexpr int kSignalSliceMs = 60'000;
 constexpr std::chrono::milliseconds kStopGrace{2000};
 
 }  // namespace
@@ -42,6 +42,7 @@ Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::
   const bool is_idle = stdio->run(conversation);
   if (!is_idle) std::_Exit(0);  // a call that does not stop must not keep the host waiting
   is_over = true;
+  signals.wake();
   watcher.join();
   return 0;
 }
@@ -72,7 +73,7 @@ Result<int> serve_http(const Settings& settings, os::Signals& signals, server::S
   log_line(std::string("listening at ") + (settings.tls_key_path.empty() ? "http://" : "https://") +
            (is_v6 ? "[" + settings.address + "]" : settings.address) + ":" + port + path);
   while (true) {
-    const std::optional<os::Signal> signal = signals.wait(60'000);
+    const std::optional<os::Signal> signal = signals.wait(kSignalSliceMs);
     if (!signal) continue;
     if (*signal != os::Signal::kHangup) break;
     const Result<void> reloaded = http->reload_certificate();

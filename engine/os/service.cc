@@ -47,6 +47,8 @@ std::optional<Signal> Signals::wait(int timeout_ms) {
   }
 }
 
+void Signals::wake() { ::kill(::getpid(), SIGHUP); }
+
 void restrict_umask() { ::umask(0007); }
 
 void notify_supervisor(std::string_view state) {

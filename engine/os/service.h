@@ -20,6 +20,8 @@ class Signals {
   Signals();
   // The next signal, or nullopt after `timeout_ms`.
   std::optional<Signal> wait(int timeout_ms);
+  // Ends a wait of another thread at once, which sees a hangup that nobody sent.
+  void wake();
 };
 
 // New files of this process get no bits for others.

@@ -5,6 +5,9 @@
 namespace khipu::mcp::jsonrpc {
 namespace {
 
+// Four megabytes of "[]," would be a hundred of values, for each of a few hundred clients at once.
+constexpr size_t kValuesMax = 100'000;
+
 // Builds a value from parser events and notes the first thing wrong with it. nlohmann's own builder keeps the last of
 // two members with one name, and stops nowhere; its event parser is not recursive, so depth costs no stack.
 class Builder final : public nlohmann::json_sax<Json> {
@@ -24,7 +27,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    if (skipping_ > 0) return true;
+    if (skipping_ > 0 || values_ > kValuesMax) return true;
     const auto [member, inserted] = stack_.back()->get_ref<Json::object_t&>().emplace(std::move(name), nullptr);
     slot_ = &member->second;
     skip_next_ = !inserted;
@@ -56,12 +59,12 @@ class Builder final : public nlohmann::json_sax<Json> {
   }
 
   bool put(Json value) {
-    if (skipping_ == 0 && !std::exchange(skip_next_, false)) place(std::move(value));
+    if (skipping_ == 0 && !std::exchange(skip_next_, false) && !is_full()) place(std::move(value));
     return true;
   }
   bool open(Json value) {
     if (skipping_ == 0 && stack_.size() == depth_max_) note("nested too deeply");
-    if (skipping_ > 0 || stack_.size() == depth_max_ || std::exchange(skip_next_, false)) {
+    if (skipping_ > 0 || stack_.size() == depth_max_ || std::exchange(skip_next_, false) || is_full()) {
       ++skipping_;
     } else {
       stack_.push_back(place(std::move(value)));
@@ -77,7 +80,13 @@ class Builder final : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  bool is_full() {
+    if (++values_ > kValuesMax) note("more than 100,000 values");
+    return values_ > kValuesMax;
+  }
+
   size_t depth_max_;
+  size_t values_ = 0;
   Json root_;
   std::vector<Json*> stack_;  // the open containers, from the root
   Json* slot_ = nullptr;      // where the next member of the innermost object goes

@@ -102,7 +102,7 @@ server::ToolResult answer_accesses(query::Engine& engine, const AccessAsk& ask, 
     Renderer renderer(mark_tag);
     size_t size = around;
     const auto fits = [&](const query::AccessRow& row) {
-      size += row_json(row, renderer).dump().size() + 1;
+      size += dumped_size(row_json(row, renderer)) + 1;
       return size <= ask.budget_bytes;
     };
     const query::Answer<query::AccessPage> page = engine.accesses(ask.request, fits);

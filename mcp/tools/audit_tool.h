@@ -14,6 +14,7 @@
 #include "mcp/server/tool.h"
 #include "mcp/server/tool_error.h"
 #include "mcp/tools/arguments.h"
+#include "mcp/tools/exports.h"
 #include "mcp/tools/render.h"
 
 namespace khipu::mcp::tools {
@@ -29,6 +30,7 @@ struct AuditContext {
   std::shared_ptr<query::Engine> engine_for(const server::Caller& caller);
   std::mutex mutex = {};                                                             // guards scoped
   std::vector<std::pair<query::Scope, std::shared_ptr<query::Engine>>> scoped = {};  // the latest used last
+  Exports exports = {};                                                              // of audit_query
 };
 
 class AuditTool : public server::Tool {

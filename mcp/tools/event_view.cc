@@ -54,7 +54,7 @@ class RowBuilder {
       view.cells.push_back(cell == cells_.end() ? "" : cell->second);
       csv += view.cells.back().size() + 3;
     }
-    view.size_bytes = std::max(json_.dump().size(), csv);
+    view.size_bytes = std::max(dumped_size(json_), csv);
     view.json = std::move(json_);
     return view;
   }

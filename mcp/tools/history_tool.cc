@@ -59,7 +59,7 @@ class HistoryTool final : public AuditTool {
       Renderer scratch(context.mark_tag());
       size_t size = 1500, fitting = 0;
       for (const query::VersionView& version : history->versions) {
-        size += version_json(version, whole, kWhole, scratch).dump().size() + 16;
+        size += dumped_size(version_json(version, whole, kWhole, scratch)) + 16;
         if (fitting > 0 && size > budget_bytes) break;
         ++fitting;
       }

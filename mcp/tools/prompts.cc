@@ -122,6 +122,16 @@ server::Completion complete_word(AuditContext& audit, std::string_view argument,
     }
     return out;
   }
+  if (argument == "seq") {
+    query::EventRequest newest;
+    newest.filter.emplace();
+    newest.limit = kCompletionsMax;
+    newest.stop = context.stop();
+    const auto page = engine->events(newest);
+    if (!page.ok()) return out;
+    for (const query::EventRow& event : page->rows) offer(std::to_string(event.seq.value), typed, out);
+    return out;
+  }
   const bool wants_ref = argument == "actor" || argument == "entity" || argument == "target";
   if ((!wants_ref && argument != "id") || typed.empty()) return out;
   // "type:i" and "i" alike: the id, or a name, begins with what was typed.

@@ -19,7 +19,7 @@ const std::vector<std::string_view>& embedded_prompt_names();  // without the gu
 std::vector<std::unique_ptr<server::Prompt>> make_prompts(AuditContext& audit);
 
 // Values for an argument or a template variable, as this caller may see them: entities, types, actions, sources,
-// periods.
+// periods, the newest events.
 server::Completion complete_word(AuditContext& audit, std::string_view argument, const std::string& typed,
                                  const protocol::PromptArguments& settled, server::CallContext& context);
 

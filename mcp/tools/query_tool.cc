@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kQueryEnvelopeBytes = 1500;  // header lines and envelope members around the rows
 
+constexpr size_t kExportBytes = 160;     // the member and the line that name an export
 constexpr size_t kQuerySlackBytes = 32;  // so that no second answer misses by a digit
 
 // How one row that exceeds the budget alone is cut, step by step.
@@ -83,6 +84,11 @@ class QueryTool final : public AuditTool {
       if (!first_page.ok()) return error_result(first_page.error(), renderer);
       presentation = Presentation::of(*first_page);
     }
+    const bool exports = given.value("export", false);
+    if (presentation.log == "access" && exports) {
+      return server::error_result(
+          {"INVALID_ARGUMENT", "export", "", {}, "", "export is of events; read the access log page by page.", 0});
+    }
     if (presentation.log == "access") return access_page(std::move(request), presentation, arguments, context);
     if (given.contains("detail")) presentation.style.detailed = given["detail"] == "detailed";
     if (given.contains("fields")) {
@@ -105,11 +111,22 @@ class QueryTool final : public AuditTool {
     request.context = presentation.text();
     request.limit = given.value("limit", 25U);
     const std::shared_ptr<query::Engine> engine = audit().engine_for(context.caller());
-    return within_budget(request, presentation, arguments.coercions, context.mark_tag(),
-                         given.value("max_tokens", size_t{4000}) * 3, filter->given.size() * 2, *engine);
+    const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3 - (exports ? kExportBytes : 0);
+    server::ToolResult result = within_budget(request, presentation, arguments.coercions, context.mark_tag(),
+                                              budget_bytes, filter->given.size() * 2, *engine);
+    if (exports && !result.is_error) link_export(result, presentation.style, context);
+    return result;
   }
 
  private:
+  void link_export(server::ToolResult& result, const EventStyle& style, const server::CallContext& context) {
+    const std::string uri =
+        audit().exports.keep({*result.structured, style, context.caller().id, context.mark_tag(), 0}, context.now());
+    (*result.structured)["export"] = uri;
+    result.text = "export: " + uri + " (NDJSON, for 15 minutes)\n" + result.text;
+    result.links.push_back({uri, "export.ndjson", kExportMimeType});
+  }
+
   server::ToolResult access_page(query::EventRequest request, const Presentation& presentation,
                                  const Arguments& arguments, server::CallContext& context) {
     if (!context.caller().has_grant("access_log")) {

@@ -85,6 +85,7 @@ class AuditResources final : public server::ResourceProvider {
     return page;
   }
 
+  // Not audit://export/{id}: nobody can fill that in; the link of audit_query is the only way there.
   std::vector<server::ResourceTemplate> templates() const override {
     std::vector<server::ResourceTemplate> all;
     const auto add = [&](const char* path, const char* name, const char* description, const char* type) {
@@ -115,6 +116,7 @@ class AuditResources final : public server::ResourceProvider {
     if (!uri.starts_with(kScheme)) return missing();
     const std::string_view path = std::string_view(uri).substr(kScheme.size());
     if (path.starts_with("proof/")) return proof(uri, context);
+    if (path.starts_with("export/")) return exported(uri, context);
     if (path == "schema") return from_tool(uri, *describe_, Json::object(), context, {kMinuteMs, false});
     if (path == "coverage") return from_tool(uri, *coverage_, Json::object(), context, {kMinuteMs, false});
     if (path == "guide/query" || path == "guide/verification") {
@@ -196,6 +198,15 @@ class AuditResources final : public server::ResourceProvider {
     return result;
   }
 
+  Result<ReadResult> exported(const std::string& uri, server::CallContext& context) {
+    KHIPU_TRY(need(context, "query"));
+    const auto found =
+        audit_.exports.find(std::string_view(uri).substr(kExportPrefix.size()), context.caller().id, context.now());
+    if (found == nullptr) return Error{Code::kNotFound, "there is no such export, or not any more: ask again"};
+    KHIPU_TRY_ASSIGN(std::string lines, read_export(*found, *audit_.engine_for(context.caller()), context));
+    return text_result(uri, kExportMimeType, std::move(lines), {0, false});
+  }
+
   Result<ReadResult> proof(const std::string& uri, server::CallContext& context) {
     const std::optional<ProofName> name = parse_proof_uri(uri);
     if (!name) return missing();
@@ -225,9 +236,13 @@ ResourceWatcher::~ResourceWatcher() {
 void ResourceWatcher::watch(const std::stop_token& stop) {
   std::optional<uint64_t> rows;
   std::optional<std::string> note;
+  // Held from one look to the next: a call in between that finds HEAD where it was is handed this one, and need not
+  // read meta/ and check the commit's signature again. Retention waits for it as for any reader, a second at most.
+  std::shared_ptr<const snapshot::Snapshot> held;
   while (!stop.stop_requested()) {
-    if (const auto snapshot = audit_.store.snapshot(); snapshot.ok()) {
-      const uint64_t now = (*snapshot)->size(TableId::kLogs);
+    if (auto snapshot = audit_.store.snapshot(); snapshot.ok()) {
+      held = std::move(snapshot).value();
+      const uint64_t now = held->size(TableId::kLogs);
       if (rows && *rows != now) changes_.resource_updated("audit://coverage");
       rows = now;
     }

@@ -5,6 +5,7 @@
 //   audit://checkpoint/latest, audit://checkpoint/{n}   a published signed note, exact
 //   audit://event/{seq}, audit://event/{seq}/raw   audit_get_event; the record's exact bytes (grant reveal)
 //   audit://entity/{type}/{id}                     audit_history
+//   audit://export/{id}                            rows that audit_query was asked to export (exports.h)
 //   audit://proof/...                              audit_prove's documents (grant prove; proof_document.h)
 //   audit://guide/query, audit://guide/verification
 #pragma once

@@ -120,8 +120,43 @@ void ResultBuilder::trust(const Renderer& renderer, const std::vector<std::strin
   put("trust", std::move(out));
 }
 
+static size_t quoted_size(const std::string& text) {
+  size_t size = text.size() + 2;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') ++size;
+    if (static_cast<unsigned char>(c) < 0x20) {
+      const bool is_short = c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t';
+      size += is_short ? 1 : 5;
+    }
+  }
+  return size;
+}
+
+size_t dumped_size(const OrderedJson& json) {
+  switch (json.type()) {
+    case OrderedJson::value_t::object: {
+      size_t size = json.empty() ? 2 : 1;
+      for (const auto& [name, member] : json.get_ref<const OrderedJson::object_t&>()) {
+        size += quoted_size(name) + 2 + dumped_size(member);
+      }
+      return size;
+    }
+    case OrderedJson::value_t::array: {
+      size_t size = json.empty() ? 2 : 1;
+      for (const OrderedJson& element : json) size += 1 + dumped_size(element);
+      return size;
+    }
+    case OrderedJson::value_t::string: return quoted_size(json.get_ref<const std::string&>());
+    case OrderedJson::value_t::boolean: return json.get<bool>() ? 4 : 5;
+    case OrderedJson::value_t::null: return 4;
+    case OrderedJson::value_t::number_unsigned: return std::to_string(json.get<uint64_t>()).size();
+    case OrderedJson::value_t::number_integer: return std::to_string(json.get<int64_t>()).size();
+    default: return json.dump().size();
+  }
+}
+
 size_t size_bytes_of(const server::ToolResult& result) {
-  return std::max(result.text.size(), result.structured ? result.structured->dump().size() : 0);
+  return std::max(result.text.size(), result.structured ? dumped_size(*result.structured) : 0);
 }
 
 server::ToolResult ResultBuilder::take() {

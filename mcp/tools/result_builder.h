@@ -44,6 +44,8 @@ std::string time_text(TimeUs time);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // What an answer of this many bytes costs, by the rule both forms are held to: ceil(bytes / 3).
 inline size_t tokens_of(size_t bytes) { return (bytes + 2) / 3; }
+// json.dump().size() without the text: budgets are kept by size, and most of what is measured is then written down.
+size_t dumped_size(const OrderedJson& json);
 // Bytes of the larger of the two forms, whole.
 size_t size_bytes_of(const server::ToolResult& result);
 

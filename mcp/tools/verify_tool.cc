@@ -18,8 +18,8 @@ constexpr int64_t kMarginMs = 2000;  // kept back from the call's deadline to wr
 constexpr int64_t kWaitMinMs = 200;
 constexpr size_t kAlsoMax = 20;  // findings shown beside the first break
 
-server::ToolResult invalid(std::string field, std::string got, std::string hint) {
-  return server::error_result({"INVALID_ARGUMENT", std::move(field), std::move(got), {}, "", std::move(hint), 0});
+server::ToolResult invalid(std::string field, std::string_view got, std::string hint) {
+  return server::error_result({"INVALID_ARGUMENT", std::move(field), render_got(got), {}, "", std::move(hint), 0});
 }
 
 class VerifyTool final : public AuditTool {
@@ -110,7 +110,7 @@ class VerifyTool final : public AuditTool {
       uint64_t value = 0;
       const auto [end, error] = std::from_chars(against.data(), against.data() + against.size(), value);
       if (error != std::errc() || end != against.data() + against.size()) {
-        return invalid("against", against.substr(0, 64),
+        return invalid("against", against,
                        "against is latest, the number of a published checkpoint, or the whole text of a signed note "
                        "with its line breaks.");
       }

@@ -157,6 +157,31 @@ def check_headers(source, build):
                 yield f"{name}:{number}: a header opens no namespace for others"
 
 
+def named_tests(source):
+    """The names of Catch2's test cases, of @case functions in Python, and of what add_test() adds."""
+    names = set()
+    for _, text in files(source, {".cc", ".py", ".txt"}, ["tests"]):
+        for match in re.finditer(r'(?:TEST_CASE|@case)\(\s*((?:"(?:\\.|[^"\\])*"\s*)+)[,)]', text):
+            names.add("".join(re.findall(r'"((?:\\.|[^"\\])*)"', match.group(1))))
+        names |= set(re.findall(r"add_test\(NAME ([\w.]+)", text))
+        for match in re.finditer(r"foreach\((\w+) IN ITEMS ([^)]+)\)(.*?)endforeach", text, re.S):
+            for added in re.findall(r"add_test\(NAME ([^\s)]+)", match.group(3)):
+                names |= {added.replace("${" + match.group(1) + "}", item) for item in match.group(2).split()}
+    return names
+
+
+def check_named(source, build):
+    """Documents that say which test proves what: each name stands in quotes, "..." for any rest, and is a test's."""
+    names = named_tests(source)
+    for name, text in files(source, {".md"}, ["tests"]):
+        if "names of tests are held to lint.named" not in " ".join(text.split()):
+            continue
+        for number, match in lines_matching(text, r'"([^"]+)"'):
+            wanted = ".*".join(re.escape(part) for part in re.split(r"\s*\.\.\.\s*", match.group(1)))
+            if not any(re.fullmatch(wanted, one) for one in names):
+                yield f"{name}:{number}: there is no test {match.group(1)!r}"
+
+
 CALLS = "open openat creat read pread readv write pwrite writev fsync fdatasync sync_file_range rename renameat unlink " \
         "unlinkat truncate ftruncate fallocate posix_fallocate mmap munmap msync fcntl flock stat fstat lstat statfs " \
         "mkdir mkdirat rmdir opendir readdir socket bind listen connect accept accept4 send sendmsg recv recvmsg poll " \

@@ -6,6 +6,10 @@ import tempfile
 import lint
 
 CLEAN = {
+    "tests/README.md": 'names of tests are held to lint.named: "a: is one", "a: ... too", "b.one", "c: in Python"\n',
+    "tests/a.cc": 'TEST_CASE("a: is one") {}\nTEST_CASE("a: is one "\n          "too") {}\n',
+    "tests/a.py": '@case("c: in Python")\n',
+    "tests/CMakeLists.txt": "foreach(x IN ITEMS one two)\n  add_test(NAME b.${x} COMMAND y)\nendforeach()\n",
     "engine/base/a.h": "// A clean header.\n#pragma once\n",
     "engine/codec/b.cc": '#include "engine/base/a.h"\n// a comment may name ::open( and fsync(\nint f() { return 1; }\n',
     "mcp/jsonrpc/c.h": "// Uses base.\n#pragma once\n#include \"engine/base/a.h\"\n#include <nlohmann/json.hpp>\n",
@@ -34,6 +38,7 @@ BAD = [
     ("libraries", "engine/codec/x.cc", "#include <sodium.h>\n", "live in engine/crypto"),
     ("libraries", "engine/codec/x.cc", "#include <openssl/evp.h>\n", "live in engine/crypto"),
     ("libraries", "engine/codec/x.cc", "#include <nlohmann/json.hpp>\n", "never sees JSON"),
+    ("named", "tests/README.md", 'names of tests are held to\nlint.named: "no such test"\n', "README.md:2: there is no test 'no such test'"),
     ("libraries", "mcp/jsonrpc/x.cc", "#include <sys/stat.h>\n", "live in engine/os"),
 ]
 BAD_USES = [

@@ -48,33 +48,9 @@ case $gate in
     ;;
   inspector)
     make_root
-    inspector=$cache/node_modules/.bin/mcp-inspector
-    # ask ERA EXIT WORDS...: once over stdio and once over HTTP
-    ask() {
-      local era=$1 want_status=$2 status
-      shift 2
-      for target in "$bin/khipu-mcp $folder/root" "http://127.0.0.1:$port/mcp --transport http"; do
-        status=0
-        # shellcheck disable=SC2086
-        timeout 60 node "$inspector" --cli $target --protocol-era "$era" --format json "$@" >"$folder/answer" 2>&1 || status=$?
-        [[ $status == "$want_status" ]] || fail "inspector $era $* at $target: exit $status, not $want_status: $(head -c 600 "$folder/answer")"
-      done
-    }
     start "$bin/khipu-mcp" "$folder/root"
-    for era in legacy modern; do
-      ask $era 0 --method tools/list --strict
-      ask $era 0 --method tools/call --tool-name audit_describe
-      ask $era 0 --method tools/call --tool-name audit_query --tool-args-json '{"limit":5}'
-      ask $era 5 --method tools/call --tool-name audit_query --tool-args-json '{"nonsense":true}'
-      ask $era 5 --method tools/call --tool-name no_such_tool
-      ask $era 0 --method resources/list
-      ask $era 0 --method resources/templates/list
-      for uri in audit://schema audit://checkpoint/latest audit://event/1/raw audit://entity/user/u-1; do
-        ask $era 0 --method resources/read --uri "$uri"
-      done
-      ask $era 0 --method prompts/list
-      ask $era 0 --method prompts/get --prompt-name investigate_actor --prompt-args actor=user:u-1
-    done
+    timeout 600 node "$source/inspector.mjs" "$cache/node_modules/@modelcontextprotocol/inspector/clients/cli/build/index.js" \
+      "http://127.0.0.1:$port/mcp" "$bin/khipu-mcp" "$folder/root" || fail "the Inspector"
     ;;
   *) fail "which gate?" ;;
 esac

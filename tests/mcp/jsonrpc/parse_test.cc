@@ -112,6 +112,25 @@ TEST_CASE("jsonrpc: depth is bounded, at the bound and beyond it, also for a mil
   CHECK(invalid(std::string(1'000'000, '[')).code == ErrorCode::kParseError);
 }
 
+// Four megabytes of them would be a hundred in memory.
+TEST_CASE("jsonrpc: the number of values is bounded, whatever they are") {
+  const auto with = [](const std::string& element, size_t count) {
+    std::string text = R"({"jsonrpc":"2.0","id":7,"method":"a","params":{"x":[)";
+    for (size_t i = 0; i < count; ++i) text += (i == 0 ? "" : ",") + element;
+    return text + "]}}";
+  };
+  for (const char* element : {"0", "[]", "{}", "\"\"", "null"}) {
+    INFO(element);
+    CHECK(request(with(element, 99'990)).params["x"].size() == 99'990);
+    const Invalid refused = invalid(with(element, 800'000));
+    CHECK(refused.id == Id(int64_t{7}));
+    CHECK_THAT(refused.message, ContainsSubstring("values"));
+  }
+  std::string members = R"({"jsonrpc":"2.0","id":7,"method":"a","params":{"x":{)";
+  for (int i = 0; i < 200'000; ++i) members += "\"" + std::to_string(i) + "\":0,";
+  CHECK(invalid(members + "\"y\":0}}}").id == Id(int64_t{7}));
+}
+
 TEST_CASE("jsonrpc: size is bounded") {
   const std::string text = with_id("1");
   Limits limits;

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -54,14 +55,120 @@ class Key:
         return text + "." + encode(run("openssl", "dgst", "-sha256", "-sign", self.path, given=text.encode()))
 
 
-def start(keys):
-    process = subprocess.Popen(
-        [f"{bin_dir}/khipu-mcp", "--http", "127.0.0.1:0", "--print-port", "--access-log", "off", "--oauth-issuer", ISSUER,
-         "--oauth-resource", RESOURCE, "--oauth-keys", keys, f"{folder}/root"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def words(keys):
+    return [f"{bin_dir}/khipu-mcp", "--http", "127.0.0.1:0", "--print-port", "--access-log", "off", "--oauth-issuer", ISSUER,
+            "--oauth-resource", RESOURCE, "--oauth-keys", keys, f"{folder}/root"]
+
+
+def start(keys, **how):
+    process = subprocess.Popen(words(keys), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
     servers.append(process)
     line = process.stdout.readline()
     check(line.strip().isdigit(), f"the server did not start: {process.stderr.read()!r}" if not line else line)
     return process, int(line)
+
+
+def refused(keys, what, **how):
+    """A start that fails, saying that it is for the keys; how long it took."""
+    begun = time.monotonic()
+    done = subprocess.run(words(keys), capture_output=True, timeout=60, check=False, **how)
+    check(done.returncode == 3 and b"OAuth keys" in done.stderr, f"{what}: {done.returncode} {done.stderr!r}")
+    return time.monotonic() - begun
+
+
+def until(holds, what):
+    deadline = time.monotonic() + 20
+    while not holds():
+        check(time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
+class Keys(http.server.SimpleHTTPRequestHandler):
+    """The authorization server's keys: at /keys; /moved leads there; /slow never ends, /large neither."""
+    path_of_keys = ""
+    asked = 0
+
+    def do_GET(self):
+        Keys.asked += 1
+        self.send_response(200 if self.path != "/moved" else 302)
+        self.send_header("Location", "/keys")
+        document = open(Keys.path_of_keys, "rb").read()
+        if self.path not in ("/slow", "/large"):  # over TLS an end without a length could be anybody's doing
+            self.send_header("Content-Length", str(len(document)))
+        self.end_headers()
+        try:
+            if self.path == "/slow":
+                while True:
+                    self.wfile.write(b" ")
+                    time.sleep(0.2)
+            if self.path == "/large":
+                while True:
+                    self.wfile.write(b" " * 65536)
+            self.wfile.write(document)
+        except OSError:
+            pass  # given up, as it should be
+
+    def log_message(self, *_):
+        pass
+
+
+def serve_keys(certificate=None, port=0):
+    host = http.server.ThreadingHTTPServer(("127.0.0.1", port), Keys)
+    host.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        host.socket = context.wrap_socket(host.socket, server_side=True)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    return host
+
+
+def certificate(name, subject):
+    """A self-signed one for a name and its address: (certificate, key)."""
+    pair = f"{folder}/{name}.crt", f"{folder}/{name}.key"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={subject}",
+        "-addext", f"subjectAltName=DNS:{subject}", "-keyout", pair[1], "-out", pair[0])
+    return pair
+
+
+def over_tls(key, next_key, publish):
+    """Keys from https: a certificate that nobody vouches for is refused, keys change, and the server goes and comes back."""
+    good, other = certificate("good", "localhost"), certificate("other", "elsewhere.example")
+    trusting = {"env": os.environ | {"SSL_CERT_FILE": good[0]}}
+    publish(key)
+    host = serve_keys(good)
+    port = host.server_port
+    address = f"https://localhost:{port}/keys"
+    refused(address, "a certificate nobody vouches for", env=os.environ | {"SSL_CERT_FILE": other[0]})
+    stranger = serve_keys(other)
+    refused(f"https://localhost:{stranger.server_port}/keys", "a certificate of another name", env=os.environ | {"SSL_CERT_FILE": other[0]})
+    stranger.shutdown()
+    stranger.server_close()
+
+    process, served = start(address, **trusting)
+    check(ask(served, key.token())[0] == 200, "keys over TLS")
+    asked = Keys.asked
+    for _ in range(5):
+        check(ask(served, next_key.token())[0] == 401, "a key that is not published")
+    check(Keys.asked == asked, "strangers' keys make it ask within the minute")
+    publish(key, next_key)  # rotation: both for a while, then the new one
+    process.send_signal(signal.SIGHUP)
+    until(lambda: ask(served, next_key.token())[0] == 200, "the new key is not taken")
+    check(ask(served, key.token())[0] == 200, "the old key is still published")
+
+    host.shutdown()
+    host.server_close()
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    check(ask(served, key.token())[0] == 200 and ask(served, next_key.token())[0] == 200, "keys are held while their server is away")
+    refused(address, "a server that is away at start", **trusting)
+    publish(next_key)
+    host = serve_keys(good, port)
+    process.send_signal(signal.SIGHUP)
+    until(lambda: ask(served, key.token())[0] == 401, "a key that was taken back is still in force")
+    check(ask(served, next_key.token())[0] == 200, "the new key after its server came back")
+    host.shutdown()
+    host.server_close()
 
 
 def ask(port, token, method="tools/list", params=None, path="/mcp", verb="POST"):
@@ -93,6 +200,8 @@ def main():
     run(f"{bin_dir}/khipu", "append", f"{folder}/root", given=events.encode())
     key, next_key = Key("k-1"), Key("k-2")
     keys_file = f"{folder}/keys.json"
+
+    Keys.path_of_keys = keys_file
 
     def publish(*keys):
         with open(keys_file + ".new", "w", encoding="utf-8") as out:
@@ -129,26 +238,15 @@ def main():
         time.sleep(0.05)
     check(ask(port, next_key.token())[0] == 200 and ask(port, key.token())[0] == 401, "SIGHUP does not read the keys again")
 
-    # The same keys from an address, and an address that does not answer.
-    class Keys(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/keys" else 302)
-            self.send_header("Location", "/keys")
-            self.end_headers()
-            self.wfile.write(open(keys_file, "rb").read())
-
-        def log_message(self, *_):
-            pass
-
-    host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=host.serve_forever, daemon=True).start()
+    # The same keys from an address, and addresses that do not answer as they should.
+    host = serve_keys()
     address = f"http://127.0.0.1:{host.server_port}"
     _, port = start(address + "/keys")
     check(ask(port, next_key.token())[0] == 200, "keys from an address")
-    for wrong in (address + "/moved", "http://127.0.0.1:1/keys", "http://login.example.org/keys", f"{folder}/none.json"):
-        done = subprocess.run([f"{bin_dir}/khipu-mcp", "--http", "127.0.0.1:0", "--oauth-issuer", ISSUER, "--oauth-resource",
-                               RESOURCE, "--oauth-keys", wrong, f"{folder}/root"], capture_output=True, timeout=30, check=False)
-        check(done.returncode == 3 and b"OAuth keys" in done.stderr, f"{wrong}: {done.returncode} {done.stderr!r}")
+    for wrong in (address + "/moved", "http://127.0.0.1:1/keys", "http://login.example.org/keys", f"{folder}/none.json", address + "/large"):
+        refused(wrong, wrong)
+    check(refused(address + "/slow", "keys that drip") < 30, "keys that drip hold up the start")
+    over_tls(key, next_key, publish)
 
 
 try:

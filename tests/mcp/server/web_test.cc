@@ -186,6 +186,21 @@ TEST_CASE("web: a session that was ended is 404 for ever, and ends its streams")
   CHECK(site.post(request(1, "ping"), head).status == 404);
 }
 
+// L6: hosts open a second stream while the first is not yet known to be gone; 409 sends them into a loop.
+TEST_CASE("web: a session's second stream is taken, and a message goes to the newer of the two") {
+  Site site;
+  const Head head = site.begin();
+  WebOutbox one, two;
+  CHECK(site.web->open_stream(kAlice, head, one) == 0);
+  CHECK(site.web->open_stream(kAlice, head, two) == 0);
+  site.changes.tools_changed();
+  CHECK(one.lines.empty());
+  CHECK(two.last()["method"] == "notifications/tools/list_changed");
+  site.web->close_stream(two);
+  site.changes.tools_changed();
+  CHECK(one.lines.size() == 1);
+}
+
 TEST_CASE("web: sessions are let go when idle too long, and the one used longest ago when there are too many") {
   mcp::server::WebOptions limits;
   limits.sessions_max = 2;

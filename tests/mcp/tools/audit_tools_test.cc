@@ -24,6 +24,15 @@ void add_many(Desk& desk, size_t count) {
 
 }  // namespace
 
+TEST_CASE("tools: the size of a value's text is known without the text") {
+  for (const char* text : {"null", "true", "false", "0", "-7", "18446744073709551615", "1.5", "\"\"", "[]", "{}",
+                           "[[],{}]", R"(["a","\u0000\n\t\"\\\u001f\u007f","\u00e9\u20ac\ud83d\ude00"])",
+                           R"({"a":1,"b\n":[true,null,{"c":"d"}],"":-0.25})"}) {
+    INFO(text);
+    CHECK(tools::dumped_size(OrderedJson::parse(text)) == OrderedJson::parse(text).dump().size());
+  }
+}
+
 TEST_CASE("tools: the list stays under 8,000 tokens and each description under 1,200 characters") {
   Desk desk;
   size_t size = 0;

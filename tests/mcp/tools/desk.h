@@ -20,7 +20,7 @@ class FakeContext final : public server::CallContext {
   const server::Caller& caller() const override { return caller_; }
   protocol::Revision revision() const override { return protocol::Revision{}; }
   std::stop_token stop() const override { return stop_.get_token(); }
-  TimeUs now() const override { return kStart; }
+  TimeUs now() const override { return now_; }
   int64_t remaining_ms() const override { return remaining; }
   const std::string& mark_tag() const override { return tag_; }
   void progress(const protocol::Progress&) override {}
@@ -32,6 +32,7 @@ class FakeContext final : public server::CallContext {
   void cancel() { stop_.request_stop(); }
 
   int64_t remaining = 50'000;
+  TimeUs now_ = kStart;
   server::Caller caller_{"uid:1", {"query", "reveal", "prove", "verify"}, ""};
 
  private:

@@ -35,6 +35,7 @@ struct Shelf : Desk {
                                  const protocol::PromptArguments& settled = {}) {
     return tools::complete_word(audit, argument, typed, settled, context).values;
   }
+  const std::string& text_of_last() const { return Desk::text; }
   std::unique_ptr<server::ResourceProvider> resources;
   std::vector<std::unique_ptr<server::Prompt>> prompts;
 };
@@ -85,6 +86,64 @@ TEST_CASE("resources: what is not there, is malformed or lies outside the scope 
   CHECK_FALSE(shelf.resources->may_subscribe("audit://coverage", shelf.context.caller_));
 }
 
+TEST_CASE(
+    "resources: an export is the page that was answered and all after it, of the same tree, for its caller, for a "
+    "time") {
+  Shelf shelf;
+  for (int count = 0; count < 450; ++count) shelf.log.add({.actor = user("u-3"), .action = "GET", .text = kHostile});
+  const OrderedJson page = shelf.good("audit_query", {{"actor", {"user:u-3"}}, {"limit", 10}, {"export", true}});
+  const std::string uri = page.at("export");
+  CHECK(header(shelf.text_of_last(), "export").starts_with(uri));
+  shelf.log.add({.actor = user("u-3"), .action = "LATE"});
+  const std::vector<std::string> lines = lines_of(shelf.text(uri));
+  REQUIRE(lines.size() == 452);  // what was asked, 450 rows, how it ended
+  const Json first = Json::parse(lines.front()), last = Json::parse(lines.back());
+  CHECK(first.at("as_of") == Json(page.at("as_of")));
+  CHECK(first.at("total") == 450);
+  CHECK(last.at("returned") == 450);
+  CHECK(last.at("complete") == true);
+  uint64_t expected = Json::parse(lines[1]).at("seq");
+  for (size_t i = 1; i + 1 < lines.size(); ++i) {
+    const OrderedJson row = OrderedJson::parse(lines[i]);
+    CHECK(row.at("seq") == expected--);
+    each_string(row, [](const std::string& one) { CHECK(tools::is_presentable(one)); });
+  }
+  CHECK(shelf.bad("audit_query", {{"log", "access"}, {"export", true}}).at("field") == "export");
+  CHECK(shelf.read("audit://export/1-beef").error().code == Code::kNotFound);
+  shelf.context.caller_.id = "uid:2";
+  CHECK(shelf.read(uri).error().code == Code::kNotFound);
+  shelf.context.caller_.id = "uid:1";
+  CHECK(shelf.read(uri).ok());
+  shelf.context.now_ += 15LL * 60 * 1'000'000;
+  CHECK(shelf.read(uri).error().code == Code::kNotFound);
+}
+
+TEST_CASE("resources: an export that has no room for all says so, and its cursor goes on") {
+  Shelf shelf;
+  Spec large{.actor = user("u-3")};
+  for (int target = 0; target < 40; ++target) {
+    large.targets.push_back(doc("d-" + std::to_string(target), std::string(40, 'n')));
+  }
+  for (int count = 0; count < 250; ++count) shelf.log.add(large);
+  const Json asked = {{"actor", {"user:u-3"}}, {"limit", 1}, {"export", true}, {"detail", "detailed"}};
+  const OrderedJson page = shelf.good("audit_query", asked);
+  const std::string text = shelf.text(page.at("export"));
+  CHECK(text.size() <= tools::kExportSizeMax);
+  const std::vector<std::string> lines = lines_of(text);
+  const Json last = Json::parse(lines.back());
+  const uint64_t returned = last.at("returned");
+  CHECK(returned == lines.size() - 2);
+  REQUIRE(returned < 250);
+  CHECK(last.at("complete") == false);
+  const OrderedJson rest = shelf.good("audit_query", {{"cursor", last.at("cursor")}, {"limit", 1}});
+  CHECK(rest.at("events").at(0).at("seq") == Json::parse(lines[lines.size() - 2]).at("seq").get<uint64_t>() - 1);
+  // And one that has no time for more than the page it was made from.
+  shelf.context.remaining = 1000;
+  const std::vector<std::string> short_of_time = lines_of(shelf.text(page.at("export")));
+  CHECK(short_of_time.size() == 3);
+  CHECK(Json::parse(short_of_time.back()).at("complete") == false);
+}
+
 TEST_CASE("prompts: seven, each with its arguments in its text and nothing left open") {
   Shelf shelf;
   REQUIRE(shelf.prompts.size() == 7);
@@ -105,6 +164,7 @@ TEST_CASE("prompts: seven, each with its arguments in its text and nothing left 
       const std::string text = std::get<protocol::TextContent>(result->messages.at(0).content).text;
       CHECK(text.find("{{") == std::string::npos);
       CHECK_THAT(text, ContainsSubstring("evidence"));
+      CHECK_THAT(text, ContainsSubstring("audit_"));
       for (const auto& [name, value] : given) CHECK_THAT(text, ContainsSubstring(value));
     }
   }
@@ -128,10 +188,13 @@ TEST_CASE("completion: types, sources, entities and periods, within the caller's
   CHECK(shelf.words("id", "u-", {{"type", "user"}}).size() == 2);
   CHECK(shelf.words("id", "u-", {{"type", "doc"}}).empty());
   CHECK(shelf.words("period", "last") == std::vector<std::string>{"last_week", "last_month"});
+  CHECK(shelf.words("seq", "") == std::vector<std::string>{"1", "0"});
+  CHECK(shelf.words("seq", "1") == std::vector<std::string>{"1"});
   CHECK(shelf.words("nothing", "a").empty());
   shelf.context.caller_.scope.sources = {"other"};
   CHECK(shelf.words("source", "") == std::vector<std::string>{"other"});
   CHECK(shelf.words("actor", "user:u-") == std::vector<std::string>{"user:u-2"});
+  CHECK(shelf.words("seq", "") == std::vector<std::string>{"1"});
   shelf.context.caller_.grants = {"verify"};
   CHECK(shelf.words("source", "").empty());
 }

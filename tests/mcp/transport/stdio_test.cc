@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/mcp/server/harness.h"
@@ -225,6 +226,40 @@ TEST_CASE("stdio: a client that never reads is given up at the queue's limit") {
   for (int count = 0; count < 180; ++count) client.write(ping);
   client.join();
   CHECK(client.was_idle);
+}
+
+// S3: third-party code prints to stdout, and hosts take what is there for messages.
+TEST_CASE("stdio: what anything in the process prints to stdout goes to stderr") {
+  int in[2], out[2], err[2];
+  REQUIRE((::pipe(in) == 0 && ::pipe(out) == 0 && ::pipe(err) == 0));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(in[0], 0), ::dup2(out[1], 1), ::dup2(err[1], 2);
+    for (const int end : {in[0], in[1], out[0], out[1], err[0], err[1]}) ::close(end);
+    auto stdio = Stdio::take_standard_streams({});
+    std::printf("a banner\n");
+    std::fflush(stdout);
+    Harness harness;
+    harness.start();
+    stdio.value()->run(*harness.session);
+    stdio.value().reset();
+    ::_exit(0);
+  }
+  const std::string line = request(1, "ping").dump() + "\n";
+  REQUIRE(::write(in[1], line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+  for (const int end : {in[0], in[1], out[1], err[1]}) ::close(end);
+  const auto all = [](int from) {
+    std::string text;
+    char c = 0;
+    while (::read(from, &c, 1) == 1) text += c;
+    ::close(from);
+    return text;
+  };
+  CHECK(all(out[0]) == "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
+  CHECK(all(err[0]) == "a banner\n");
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_CASE("stdio: lines of calls that end together are never mixed") {

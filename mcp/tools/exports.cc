@@ -1,0 +1,79 @@
+#include "mcp/tools/exports.h"
+
+#include <algorithm>
+
+namespace khipu::mcp::tools {
+namespace {
+
+constexpr TimeUs kLifeUs = 15LL * 60 * 1'000'000;
+constexpr size_t kKeptMax = 16;
+constexpr uint32_t kRowsAtOnce = 200;
+constexpr size_t kLastLineBytes = 2048;  // room that the last line needs, with its cursor
+constexpr int64_t kTimeLeftMs = 10'000;  // of what a host waits: then the rest is for another call
+
+}  // namespace
+
+std::string Exports::keep(Export made, TimeUs now) {
+  made.expires_at = now + kLifeUs;
+  const std::lock_guard lock(mutex_);
+  if (kept_.size() == kKeptMax) kept_.pop_front();
+  const std::string id = std::to_string(++last_) + "-" + made.tag;
+  kept_.push_back({id, std::make_shared<const Export>(std::move(made))});
+  return std::string(kExportPrefix) + id;
+}
+
+std::shared_ptr<const Export> Exports::find(std::string_view id, const std::string& caller, TimeUs now) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.id == id; });
+  if (found == kept_.end() || found->made->caller != caller || now >= found->made->expires_at) return nullptr;
+  return found->made;
+}
+
+Result<std::string> read_export(const Export& from, query::Engine& engine, const server::CallContext& context) {
+  OrderedJson first = OrderedJson::object();
+  for (const char* member : {"as_of", "window", "applied", "coverage", "total", "trust"}) {
+    if (const auto found = from.page.find(member); found != from.page.end()) first[member] = *found;
+  }
+  std::string text = first.dump() + "\n";
+  uint64_t rows = 0;
+  for (const OrderedJson& row : from.page.at("events")) {
+    text += row.dump() + "\n";
+    ++rows;
+  }
+  uint64_t unshown = from.page.value("unshown", uint64_t{0});
+  const auto more = from.page.find("more");
+  std::string cursor = more != from.page.end() && more->is_object() ? more->value("cursor", "") : "";
+  Renderer renderer(from.tag);
+  while (!cursor.empty() && text.size() + kLastLineBytes < kExportSizeMax && context.remaining_ms() > kTimeLeftMs) {
+    query::EventRequest request;
+    request.cursor = cursor;
+    request.caller = from.caller;
+    request.limit = kRowsAtOnce;
+    request.stop = context.stop();
+    std::vector<std::string> lines;
+    size_t size = text.size() + kLastLineBytes;
+    request.fits = [&](const query::EventRow& row) {
+      lines.push_back(view_event(row, from.style, renderer).json.dump() + "\n");
+      size += lines.back().size();
+      return size <= kExportSizeMax;
+    };
+    const query::Answer<query::EventPage> page = engine.events(request);
+    if (!page.ok()) {
+      return Error{page.error().code == "CURSOR_EXPIRED" ? Code::kPurged : Code::kIo,
+                   page.error().code + ": " + page.error().hint};
+    }
+    // The first row of a page always goes; one that is larger than all room there is ends the export before it.
+    if (page->rows.size() == 1 && size > kExportSizeMax) break;
+    for (size_t i = 0; i < page->rows.size(); ++i) text += lines[i];
+    rows += page->rows.size();
+    unshown += page->unshown;
+    cursor = page->cursor.value_or("");
+    if (page->more_reason == "budget") break;
+  }
+  OrderedJson last = {{"returned", rows}, {"unshown", unshown}, {"complete", cursor.empty()}};
+  if (!cursor.empty()) last["cursor"] = cursor;
+  if (renderer.has_marked()) last["notice"] = renderer.notice();
+  return text + last.dump() + "\n";
+}
+
+}  // namespace khipu::mcp::tools
