@@ -1,5 +1,7 @@
 #include "engine/registry/entities.h"
 
+#include <algorithm>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -71,6 +73,12 @@ void Entities::grow() {
     while (table_[place] != 0) place = (place + 1) & mask;
     table_[place] = static_cast<uint32_t>(i + 1);
   }
+}
+
+bool Entities::holds_type(std::string_view type) const {
+  return std::any_of(entries_.begin(), entries_.end(), [type](const Entry& entry) {
+    return entry.key.size() > type.size() && entry.key.starts_with(type) && entry.key[type.size()] == '\0';
+  });
 }
 
 }  // namespace khipu::registry

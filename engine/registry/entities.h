@@ -36,6 +36,8 @@ class Entities {
   // Takes back the newest add(): a refused batch leaves no trace.
   void remove_last();
   size_t count() const { return entries_.size(); }
+  // Looks at all of them: for a change of the schema, not for an event.
+  bool holds_type(std::string_view type) const;
 
  private:
   struct Entry {
