@@ -135,6 +135,8 @@ TEST_CASE("needle: no command prints, logs or leaves a protected value to who ho
     quiet(words);
   }
   CHECK_THAT(quiet({"query", root, "--keys", search, "--actor-match", mail}).out, ContainsSubstring("2 of 2"));
+  // The control: who holds the decrypt key is shown them by the same command.
+  CHECK(!needle_in(session.khipu({"query", root, "--keys", decrypt, "--json"}).out).empty());
   quiet({"query", root, "--keys", search, "--actor-match", mail, "--limit", "1", "--json"});  // with a cursor
   quiet({"query", root, "--actor-match", mail});                                              // refused
   quiet({"query", root, "--custom", "card=" + kNeedles[2]});
@@ -242,6 +244,10 @@ TEST_CASE("needle: no tool shows a protected value to who holds no key that read
     CHECK(answers == asked.size() + 3);
     CHECK(needle_in(ran.err).empty());
   }
+  // The control: with the decrypt key the same calls do show them.
+  const tests::Ran reads =
+      tests::run({tests::program("khipu-mcp"), session.root, "--role-keys", session.keys + "/decrypt"}, calls);
+  CHECK(!needle_in(reads.out).empty());
   CHECK(needle_below(session.folder / "").empty());
 }
 

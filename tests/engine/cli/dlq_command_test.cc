@@ -172,3 +172,26 @@ TEST_CASE("cli: a read with a decrypt key is an access record where a writer run
   writer.signal(SIGTERM);
   CHECK(writer.wait() == 0);
 }
+
+TEST_CASE("cli: an import protects a field of a type that init made, until the log has an entity of it") {
+  Log log;
+  const std::string mapping = log.folder / "mapping.json", lines = log.folder / "lines.jsonl";
+  std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"people","types":{"user":{"name":"text"}},
+"event":{"actor":{"type":"user","id":{"pointer":"/id"},"fields":{"name":{"pointer":"/name"}}},
+"action":{"constant":"JOIN"}}})";
+  std::ofstream(lines) << R"({"id":"u-1","name":"Nadel Neun"})"
+                       << "\n";
+  const auto import = [&](const std::string& rule) {
+    return log.khipu(
+        {"import", log.root, "--format", "jsonl", "--mapping", mapping, "--protect", "actor.name=" + rule, lines});
+  };
+  REQUIRE(import("sealed,exact").exit == 0);
+  CHECK_FALSE(log.anywhere("Nadel Neun"));
+  std::ofstream(lines) << R"({"id":"u-2","name":"Nadel Zehn"})"
+                       << "\n";
+  const tests::Ran refused = import("digest");
+  CHECK(refused.exit == 3);
+  CHECK_THAT(refused.err, ContainsSubstring("once an entity of that type is in the log"));
+  CHECK(log.khipu({"types", "add", log.root, "user", "name:none"}).exit == 3);
+  CHECK_FALSE(log.anywhere("Nadel Zehn"));
+}
