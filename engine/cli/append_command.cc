@@ -4,6 +4,7 @@
 
 #include "engine/cli/commands.h"
 #include "engine/cli/definitions.h"
+#include "engine/cli/entry_sealer.h"
 #include "engine/cli/line_input.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
@@ -39,8 +40,9 @@ class AppendCommand final : public Command {
     return "Goes through a running `khipu serve`, else takes the lock itself. Lines are committed in batches "
            "(--batch);\n"
            "a batch is added whole or not at all, and its seqs are printed when it is durable. A bad line stops the\n"
-           "command: nothing of its batch is added. With --park bad lines are set aside in ROOT/dlq and the rest goes "
-           "on.\n\n"
+           "command: nothing of its batch is added. With --park bad lines are set aside in ROOT/dlq (khipu dlq reads "
+           "them;\n"
+           "sealed where the log protects fields) and the rest goes on.\n\n"
            "Examples:\n  khipu append /srv/audit < events.jsonl\n"
            "  echo '{\"actor\":{\"type\":\"user\",\"id\":\"u-1\"},\"action\":\"login\"}' | khipu append /srv/audit\n"
            "  khipu append /srv/audit --idempotency-key upload-17 < events.jsonl   # safe to repeat\n\n"
@@ -59,7 +61,8 @@ class AppendCommand final : public Command {
   Result<Exit> run(Output& output) override {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                      WriterAccess::open(root_, keys_path(root_, keys_), "append", network_));
-    import::DlqFile parking(writer->root());
+    RecipientSealer sealer(root_, keys_path(root_, keys_));
+    import::DlqFile parking(writer->root(), &sealer);
     // A log too damaged to be read here still takes events: then any of them may hold what is protected.
     const Result<registry::Schema> schema = current_schema(root_);
     protects_ = !schema.ok() || schema->protects();
@@ -90,7 +93,7 @@ class AppendCommand final : public Command {
 
  private:
   Result<void> park(const InputLine& line, const std::string& reason, Output& output) {
-    // What a bad line holds may be what the schema protects (P7): then only its place and the reason are kept.
+    // What a bad line holds may be what the schema protects (P7): then it is sealed, and the reason quotes nothing.
     const std::string told = protects_ ? import::reason_without_values(reason) : reason;
     output.note("line " + std::to_string(line.number) + ": parked: " + printable(told));
     KHIPU_TRY(parking_->park({"-", "canonical", line.number, line.offset, told, as_bytes(line.text), protects_}));

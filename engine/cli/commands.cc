@@ -8,6 +8,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_serve_command());
   commands.push_back(make_append_command());
   commands.push_back(make_import_command());
+  commands.push_back(make_dlq_command());
   commands.push_back(make_query_command());
   commands.push_back(make_aggregate_command());
   commands.push_back(make_history_command());

@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_init_command();
 std::unique_ptr<Command> make_serve_command();
 std::unique_ptr<Command> make_append_command();
 std::unique_ptr<Command> make_import_command();
+std::unique_ptr<Command> make_dlq_command();
 std::unique_ptr<Command> make_query_command();
 std::unique_ptr<Command> make_aggregate_command();
 std::unique_ptr<Command> make_history_command();

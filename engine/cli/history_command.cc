@@ -3,6 +3,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/query_access.h"
+#include "engine/cli/read_report.h"
 #include "engine/cli/root.h"
 #include "engine/os/clock.h"
 #include "engine/query/print.h"
@@ -63,6 +64,9 @@ class HistoryCommand final : public Command {
     }
     const auto history = access.engine->history(request);
     if (!history.ok()) return to_error(history.error());
+    if (access.engine->can_open()) {
+      report_read(root_, {"khipu history", names(), history->versions.size(), state_of(history->as_of)}, output);
+    }
     if (output.json()) {
       print_json(output, *history);
     } else {
@@ -116,6 +120,18 @@ class HistoryCommand final : public Command {
     }
     if (history.cursor) output.line("more: --cursor " + *history.cursor);
     (void)tell(output, history.findings, history.notes);
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> names = {"keys"};
+    for (const auto& [name, given] : {std::pair("at", !at_.empty()),
+                                      {"from", !from_.empty()},
+                                      {"to", !to_.empty()},
+                                      {"field", !fields_.empty()},
+                                      {"cursor", !cursor_.empty()}}) {
+      if (given) names.emplace_back(name);
+    }
+    return names;
   }
 
   std::string root_, entity_, at_, from_, to_, tz_, axis_ = "occurred", cursor_, key_;

@@ -3,6 +3,7 @@
 
 #include "engine/base/time.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/entry_sealer.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/cli/writer_access.h"
@@ -35,7 +36,7 @@ class ImportCommand final : public Command {
            "The same bytes again add nothing; a file that has grown continues where it stopped.\n"
            "With --protect the named fields are kept protected, and so is the verbatim content of every record: "
            "parked\n"
-           "ones then leave only their place and reason in ROOT/dlq, and a dry run shows no samples.\n"
+           "ones are sealed for the same recipients (khipu dlq reads them), and a dry run shows no samples.\n"
            "Goes through a running `khipu serve`, else takes the lock itself.\n\n"
            "Formats: cloudtrail (trail files, LookupEvents, JSON lines, arrays), kubernetes, journald, jsonl (any "
            "JSON\n"
@@ -144,7 +145,8 @@ class ImportCommand final : public Command {
       if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) earlier.push_back(*receipt);
     }
     NoSink nowhere;
-    import::DlqFile parking(store.root());
+    RecipientSealer sealer(root_, keys_path(root_, keys_));
+    import::DlqFile parking(store.root(), &sealer);
     Progress bar("importing " + printable(file));
     import::RunOptions options;
     options.source = file;

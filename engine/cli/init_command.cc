@@ -61,6 +61,7 @@ class InitCommand final : public Command {
   }
 
   Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();  // a signing key is made here
     const fs::path root = fs::absolute(root_).lexically_normal();
     const fs::path real_root = fs::weakly_canonical(root.has_filename() ? root : root.parent_path());
     const std::string keys_given = keys_path(real_root.string(), keys_);

@@ -37,9 +37,12 @@ class KeysInit final : public Command {
     return "The writer gets public keys, today's token key, a fingerprint and a digest key: it can write protected\n"
            "fields and read none. The readers' keys go to --out: search/ finds values (token root, digest keys),\n"
            "decrypt/ reads them. Move both off this host; without decrypt/ what is sealed can be read by nobody.\n"
-           "An interrupted run is taken up by the next one.\n\n"
+           "An interrupted run is taken up by the next one. With --keys DIR, which must hold the log's verifier.pub, "
+           "ROOT\n"
+           "is not looked at: so the auditor makes the keys at home and sends the writer what is in DIR.\n\n"
            "Examples:\n  khipu keys init /srv/audit --out /media/usb/audit-keys\n"
-           "  khipu keys init /srv/audit --out ./k --recipient auditors --recipient regulator\n\n"
+           "  khipu keys init /srv/audit --out ./k --recipient auditors --recipient regulator\n"
+           "  khipu keys init - --keys ./for-writer --out ./audit-keys\n\n"
            "Exit codes: 0 made, 3 not made.";
   }
   void declare(Arguments& arguments) override {

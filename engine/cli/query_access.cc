@@ -248,6 +248,35 @@ std::string FilterArguments::given() const {
   return given;
 }
 
+std::vector<std::string> FilterArguments::names() const {
+  std::vector<std::string> names;
+  const auto add = [&names](const std::string& name, bool given) {
+    if (given) names.push_back(name);
+  };
+  add("from", !from_.empty());
+  add("to", !to_.empty());
+  add("tz", !tz_.empty());
+  add("outside-hours", !hours_.empty());
+  add("days", !days_.empty());
+  add("current", current_);
+  add("actor-match", !actor_match_.empty());
+  add("target-match", !target_match_.empty());
+  for (const auto& [prefix, words] : {std::pair<std::string, const Words&>{"", is_}, {"not-", is_not_}}) {
+    add(prefix + "actor", !words.actor.empty());
+    add(prefix + "target", !words.target.empty());
+    add(prefix + "action", !words.action.empty());
+    add(prefix + "action-class", !words.action_class.empty());
+    add(prefix + "outcome", !words.outcome.empty());
+    add(prefix + "source", !words.source.empty());
+    add(prefix + "custom", !words.custom.empty());
+    add(prefix + "url-prefix", !words.url_prefix.empty());
+    add(prefix + "text", !words.text.empty());
+  }
+  return names;
+}
+
+codec::AccessRecord::State state_of(const query::AsOf& as_of) { return {as_of.commit, as_of.tree_size}; }
+
 namespace {
 
 std::string entity_text(const query::EntityView& view) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/cli/command.h"
+#include "engine/codec/access.h"
 #include "engine/query/engine.h"
 
 namespace khipu::cli {
@@ -38,6 +39,8 @@ class FilterArguments {
   // All that was given, for a cursor to be bound to.
   std::string given() const;
   bool any() const { return given() != FilterArguments().given(); }
+  // Of the flags that were given, without their values: "actor", "not-source".
+  std::vector<std::string> names() const;
   const std::string& tz() const { return tz_; }
   // The paragraph of --help that explains the flags.
   static const char* details();
@@ -53,6 +56,8 @@ class FilterArguments {
   std::vector<std::string> actor_match_, target_match_;
   Words is_, is_not_;
 };
+
+codec::AccessRecord::State state_of(const query::AsOf& as_of);
 
 // One event on one line, printable(): "41207  2026-06-15T05:07:07.123456Z  user:u-1001 (alice)  PUT  success  ...".
 std::string event_line(const query::EventRow& event);

@@ -4,6 +4,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/query_access.h"
+#include "engine/cli/read_report.h"
 #include "engine/cli/root.h"
 #include "engine/os/clock.h"
 #include "engine/query/print.h"
@@ -56,6 +57,9 @@ class QueryCommand final : public Command {
     if (log_ == "access") return run_access(*access.engine, request, output);
     const auto page = access.engine->events(request);
     if (!page.ok()) return to_error(page.error());
+    if (access.engine->can_open()) {
+      report_read(root_, {"khipu query", names(), page->rows.size(), state_of(page->as_of)}, output);
+    }
     if (output.json()) {
       print_json(output, *page);
     } else {
@@ -144,6 +148,13 @@ class QueryCommand final : public Command {
     }
     if (page.cursor) output.line("more: --cursor " + *page.cursor);
     (void)tell(output, page.findings, page.notes);
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> names = filter_.names();
+    names.emplace_back("keys");
+    if (!cursor_.empty()) names.emplace_back("cursor");
+    return names;
   }
 
   std::string root_, cursor_, key_, log_ = "events";

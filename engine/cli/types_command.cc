@@ -8,6 +8,7 @@
 #include "engine/cli/root.h"
 #include "engine/daemon/schema_json.h"
 #include "engine/import/infer.h"
+#include "engine/registry/guard.h"
 
 namespace khipu::cli {
 namespace {
@@ -84,6 +85,11 @@ class TypesAdd final : public Command {
   std::string summary() const override { return "Define an entity type, or add fields to one"; }
   std::string details() const override {
     return "Definitions only grow: a field keeps its kind for ever, and a new field of an existing type is optional.\n"
+           "RULE and required of a field can be changed until the log holds an entity of that type, also of those "
+           "that\n"
+           "khipu init defines. The type @event stands for events themselves: content:sealed keeps content and "
+           "source_ip\n"
+           "of every event sealed from then on, not only of those that fill a protected field.\n"
            "FIELD is NAME[:KIND][:required][:RULE], KIND text, number or json (default text).\n"
            "RULE says how values are kept: none (default), digest or sealed, then its blind indexes and flags, as in\n"
            "sealed,exact,prefix(4),accept_leak. Which searches each allows and what it leaks: engine/README.md.\n"
@@ -91,7 +97,8 @@ class TypesAdd final : public Command {
            "of those,\n"
            "as `khipu types infer` prints it.\n\n"
            "Examples:\n  khipu types add /srv/audit account iban balance:number\n"
-           "  khipu types add /srv/audit user 'email:sealed,exact' 'phone:digest'\n"
+           "  khipu types add /srv/audit user 'name:sealed,exact' 'email:sealed,exact' 'phone:digest'\n"
+           "  khipu types add /srv/audit @event content:sealed\n"
            "  khipu types infer events.jsonl | khipu types add /srv/audit --file -\n\n"
            "Exit codes: 0 defined (also when nothing was new), 3 refused.";
   }
@@ -122,7 +129,7 @@ class TypesAdd final : public Command {
     for (const codec::TypeSchema& type : wanted) {
       KHIPU_TRY_ASSIGN(codec::TypeSchema merged, merge(schema.type(type.name), type));
       if (schema.type(type.name) != nullptr && *schema.type(type.name) == merged) continue;
-      KHIPU_TRY(registry::check_type(schema, merged));
+      KHIPU_TRY(registry::check_unused_type(schema, merged));  // whether there are entities of it the writer knows
       statements.emplace_back(codec::TypeStatement{std::move(merged)});
     }
     const size_t count = statements.size();

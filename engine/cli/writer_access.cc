@@ -24,6 +24,7 @@ std::string WriterAccess::scope() { return "uid:" + std::to_string(os::effective
 Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root, const std::string& keys,
                                                          const std::string& role,
                                                          const std::string& network_filesystem) {
+  os::disable_core_dumps();  // the signing key, and values before they are sealed
   std::unique_ptr<WriterAccess> access(new WriterAccess());
   KHIPU_TRY_ASSIGN(access->root_, os::open_directory(root));
   KHIPU_TRY_ASSIGN(const std::optional<os::Entry> head, access->root_->stat("HEAD"));

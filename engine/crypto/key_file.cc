@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "engine/crypto/credential.h"
 #include "engine/os/process.h"
 
 namespace khipu::crypto {
@@ -135,7 +136,11 @@ Result<void> create_key_file(os::Directory& directory, std::string_view file_nam
 Result<Key> open_key_file(os::Directory& directory, std::string_view file_name, KeyKind kind) {
   const std::string where = directory.path() + "/" + std::string(file_name);
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, directory.open_file(file_name, os::Mode::kRead));
-  KHIPU_TRY_ASSIGN(const os::FileStatus status, file->status());
+  KHIPU_TRY_ASSIGN(os::FileStatus status, file->status());
+  if (is_secret(kind) && (status.permissions & 0070) != 0) {
+    KHIPU_TRY_ASSIGN(const auto list, at(where, os::access_list(*file)));
+    if (list && granted_to_us_alone(status, *list, os::effective_user_id())) status.permissions &= ~0070U;
+  }
   KHIPU_TRY(at(where, check_key_file_status(status, kind, os::effective_user_id())));
   // Read one byte more than is allowed: a longer file is then seen as one.
   SecretBytes text(kKeyFileSizeBytesMax + 1);

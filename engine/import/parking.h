@@ -2,10 +2,12 @@
 // the root, where sha8 is the first eight hex digits of the SHA-256 of the input's name. One JSON object a line:
 //
 //   {"schema":"khipu.dlq-import/v1","file":"a.log","format":"jsonl","line":3,"offset":120,"size":17,
-//    "reason":"...","raw":"..."}          or "raw_base64" where the bytes are not UTF-8; or "withheld":true in place
-//                                        of both, when the import protects fields (P7)
+//    "reason":"...","raw":"..."}          or "raw_base64" where the bytes are not UTF-8; or "key","sealed" in place of
+//                                        both, when they may hold what is protected (P7)
+//   {"schema":"khipu.dlq-key/v1","id":"...","key":"..."}    what such entries behind it were sealed under
 //
-// A line that is already there is not written again: a crash before the receipt parks the same records twice.
+// A line that is already there is not written again: a crash before the receipt parks the same records twice. Sealed
+// ones never look alike: of these a reader takes out the doubles. Not here: reading them back (parked_entries.h).
 #pragma once
 
 #include <memory>
@@ -25,7 +27,18 @@ struct Parked {
   uint64_t offset = 0;  // bytes from the start of the (unpacked) input
   std::string_view reason;
   Bytes raw;
-  bool withhold = false;  // its bytes hold values that are protected: they stay in the input, found by offset and size
+  bool sealed = false;  // its bytes may hold values that are protected: they are set aside sealed
+};
+
+// Who seals what is set aside: the engine's keys are no business of this room. Bytes: engine/FORMAT.md "dlq".
+class EntrySealer {
+ public:
+  virtual ~EntrySealer() = default;
+  // An Error when nothing can be sealed: then nothing is set aside either. Called before the other two.
+  virtual Result<void> ready() = 0;
+  virtual std::string key_id() = 0;  // in hex
+  virtual Buffer wrapped_key() = 0;
+  virtual Result<Buffer> seal(const Hash& place, Bytes raw) = 0;
 };
 
 class ParkingLot {
@@ -38,22 +51,30 @@ class ParkingLot {
 // Owner: one thread. The file is made when the first record is parked.
 class DlqFile : public ParkingLot {
  public:
-  explicit DlqFile(os::Directory& root) : root_(root) {}
+  // `sealer` may be nullptr where nothing is protected, and is borrowed.
+  DlqFile(os::Directory& root, EntrySealer* sealer) : root_(root), sealer_(sealer) {}
   Result<void> park(const Parked& record) override;
   Result<void> sync() override;
 
  private:
   Result<void> open(std::string_view input_name);
+  Result<void> write(std::string_view line);
   os::Directory& root_;
+  EntrySealer* sealer_;
   std::unique_ptr<os::Directory> dlq_;
   std::unique_ptr<os::File> file_;
   std::string name_;
   std::string tail_;  // lines not yet written
   uint64_t size_ = 0;
-  bool created_ = false;  // the directory entry is not synced yet
-  std::set<Hash> known_;  // SHA-256 of each line
+  bool created_ = false;      // the directory entry is not synced yet
+  bool key_written_ = false;  // into this file, by this process
+  std::set<Hash> known_;      // SHA-256 of each line
 };
 
-std::string parked_line(const Parked& record);  // without the newline
+// The lines, without the newline. parked_place(): what an entry says in the clear, where its bytes begin.
+std::string parked_place(const Parked& record, uint64_t size);
+std::string parked_line(const Parked& record);  // of one that is not sealed
+std::string sealed_line(std::string_view place, std::string_view key_id, Bytes sealed);
+std::string parked_key_line(std::string_view id, Bytes wrapped);
 
 }  // namespace khipu::import

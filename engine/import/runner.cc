@@ -9,6 +9,7 @@
 #include "engine/import/resume.h"
 #include "engine/import/splitter.h"
 #include "engine/ingest/validate.h"
+#include "engine/registry/guard.h"
 
 namespace khipu::import {
 namespace {
@@ -75,6 +76,7 @@ class Run {
 
   // Records that fill a protected field hold its values in their own bytes as well.
   void find_protected() {
+    protects_ = registry::seals_content(schema_);
     for (const codec::TypeSchema& type : importer_.mapper.types()) {
       for (const codec::FieldSchema& field : type.fields) {
         const codec::FieldSchema* known = schema_.field(type.name, field.name);
@@ -257,17 +259,16 @@ Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, 
                                             std::string(mapper.format()) + " needs " + std::string(name(field.kind))};
         }
       }
-      for (const codec::FieldSchema& field : type.fields) {
-        const codec::FieldSchema* same = schema.field(type.name, field.name);
-        if (same == nullptr || field.rule.none() || field.rule == same->rule) continue;
-        return Error{Code::kConflict, "type '" + type.name + "': field '" + field.name + "' was defined as " +
-                                          text_of(same->rule) + " in this root and stays so; it was to be " +
-                                          text_of(field.rule)};
+      // A rule that differs can still be taken where the type has no entity yet: that the writer knows.
+      for (codec::FieldSchema& field : merged.fields) {
+        const auto wanted = std::find_if(type.fields.begin(), type.fields.end(),
+                                         [&](const codec::FieldSchema& other) { return other.name == field.name; });
+        if (wanted != type.fields.end() && !wanted->rule.none()) field.rule = wanted->rule;
       }
       if (merged == *known) continue;
       type = std::move(merged);
     }
-    KHIPU_TRY(registry::check_type(schema, type));
+    KHIPU_TRY(registry::check_unused_type(schema, type));
     missing.push_back(codec::TypeStatement{std::move(type)});
   }
   for (const codec::ColumnSchema& column : mapper.columns()) {

@@ -5,6 +5,7 @@
 #include "engine/codec/cbor.h"
 #include "engine/codec/protected.h"
 #include "engine/ingest/near_name.h"
+#include "engine/registry/guard.h"
 
 namespace khipu::ingest {
 namespace {
@@ -34,20 +35,37 @@ bool holds_protected(const Event& event, const registry::Schema& schema) {
                      [&](const ColumnInput& column) { return protected_column(schema, column) != nullptr; });
 }
 
+// Has what is sealed with the fields of its event, or always where the schema says so.
+bool says_something(const Event& event) {
+  return event.content_kind != codec::ContentKind::kNone || !event.source_ip.empty();
+}
+
 class Work {
  public:
   Work(Batch& batch, const registry::Schema& schema, const RootId& root, protect::Sealer& sealer, os::Random& random)
-      : batch_(batch), schema_(schema), root_(root), sealer_(sealer), random_(random) {}
+      : batch_(batch),
+        schema_(schema),
+        root_(root),
+        sealer_(sealer),
+        random_(random),
+        seal_content_(batch.seal_content || registry::seals_content(schema)) {}
 
   Result<void> event(Event& event) {
     const bool any = holds_protected(event, schema_);
-    if (!any && !batch_.seal_content) return {};
+    if (!any && !(seal_content_ && says_something(event))) return {};
     if (any) {
-      KHIPU_TRY(at("actor", entity(event.actor)));
-      std::vector<EntityInput> targets(event.targets.begin(), event.targets.end());
-      for (EntityInput& target : targets) KHIPU_TRY(at("targets", entity(target)));
-      event.targets = batch_.keep(std::span<const EntityInput>(targets));
-      if (event.on_behalf_of) KHIPU_TRY(at("on_behalf_of", entity(*event.on_behalf_of)));
+      if (holds_protected(event.actor, schema_)) KHIPU_TRY(at("actor", entity(event.actor)));
+      const auto is_protected = [&](const EntityInput& one) { return holds_protected(one, schema_); };
+      if (std::any_of(event.targets.begin(), event.targets.end(), is_protected)) {
+        std::vector<EntityInput> targets(event.targets.begin(), event.targets.end());
+        for (EntityInput& target : targets) {
+          if (is_protected(target)) KHIPU_TRY(at("targets", entity(target)));
+        }
+        event.targets = batch_.keep(std::span<const EntityInput>(targets));
+      }
+      if (event.on_behalf_of && is_protected(*event.on_behalf_of)) {
+        KHIPU_TRY(at("on_behalf_of", entity(*event.on_behalf_of)));
+      }
     }
     const Uid uid = next_uid();
     KHIPU_TRY(columns(event, uid));
@@ -66,20 +84,21 @@ class Work {
   }
   const Uid* keep_uid(const Uid& uid) { return batch_.keep(std::span<const Uid>(&uid, 1)).data(); }
 
+  // Of an entity with at least one protected field.
   Result<void> entity(EntityInput& entity) {
-    if (!holds_protected(entity, schema_)) return {};
     const Uid uid = next_uid();
-    std::vector<FieldInput> fields(entity.fields.begin(), entity.fields.end());
-    for (FieldInput& field : fields) {
+    fields_.assign(entity.fields.begin(), entity.fields.end());
+    for (FieldInput& field : fields_) {
       const codec::FieldSchema* known = protected_field(schema_, entity, field);
       if (known == nullptr) continue;
       const protect::FieldPlace place{root_, {entity.type, known->name}, entity.id, known->kind, uid};
       std::optional<protect::SubjectName> subject;
       if (known->rule.subject) subject = {std::string(entity.type), std::string(entity.id)};
-      KHIPU_TRY_ASSIGN(field.value, at("fields." + known->name,
-                                       value(place, known->rule, field.value, subject ? &*subject : nullptr, true)));
+      Result<codec::Value> made = value(place, known->rule, field.value, subject ? &*subject : nullptr, true);
+      if (!made.ok()) return std::move(made).error().at("fields." + known->name);
+      field.value = *made;
     }
-    entity.fields = batch_.keep(std::span<const FieldInput>(fields));
+    entity.fields = batch_.keep(std::span<const FieldInput>(fields_));
     entity.uid = keep_uid(uid);
     return {};
   }
@@ -92,8 +111,9 @@ class Work {
       const codec::ColumnSchema* known = protected_column(schema_, column);
       if (known == nullptr) continue;
       const protect::FieldPlace place{root_, {protect::kColumnType, known->name}, {}, known->kind, uid};
-      KHIPU_TRY_ASSIGN(column.value,
-                       at("custom." + known->name, value(place, known->rule, column.value, nullptr, false)));
+      Result<codec::Value> made = value(place, known->rule, column.value, nullptr, false);
+      if (!made.ok()) return std::move(made).error().at("custom." + known->name);
+      column.value = *made;
     }
     event.custom = batch_.keep(std::span<const ColumnInput>(columns));
     return {};
@@ -171,9 +191,11 @@ class Work {
   const RootId& root_;
   protect::Sealer& sealer_;
   os::Random& random_;
+  const bool seal_content_;
   std::array<Uid, 64> uids_{};
   size_t uids_left_ = 0;
   // Scratch that keeps its capacity from value to value.
+  std::vector<FieldInput> fields_;
   Buffer plain_, sealed_, encoded_;
   std::string digits_;
   std::vector<protect::Token> tokens_;
@@ -184,6 +206,9 @@ class Work {
 bool holds_protected(const Batch& batch, const registry::Schema& schema) {
   if (batch.seal_content && !batch.events.empty()) return true;
   if (!schema.protects()) return false;
+  if (registry::seals_content(schema) && std::any_of(batch.events.begin(), batch.events.end(), says_something)) {
+    return true;
+  }
   return std::any_of(batch.events.begin(), batch.events.end(),
                      [&](const Event& event) { return holds_protected(event, schema); });
 }
@@ -192,7 +217,8 @@ Result<void> protect(Batch& batch, const registry::Schema& schema, const RootId&
                      os::Random& random) {
   Work work(batch, schema, root, sealer, random);
   for (size_t i = 0; i < batch.events.size(); ++i) {
-    KHIPU_TRY(at("event " + std::to_string(i), work.event(batch.events[i])));
+    Result<void> done = work.event(batch.events[i]);
+    if (!done.ok()) return std::move(done).error().at("event " + std::to_string(i));
   }
   return {};
 }

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+#include "engine/os/access_list.h"
 
 namespace khipu::os {
 namespace {
@@ -84,6 +87,16 @@ class PosixFile final : public File {
     return result;
   }
 
+  Result<std::optional<std::vector<AccessEntry>>> access_list() const {
+    // Bounded: sixteen users are more than any credential names.
+    std::array<uint8_t, 4 + 8 * 16> bytes;
+    const ssize_t size = ::fgetxattr(fd(), "system.posix_acl_access", bytes.data(), bytes.size());
+    if (size < 0 && (errno == ENODATA || errno == EOPNOTSUPP)) return std::optional<std::vector<AccessEntry>>();
+    if (size < 0) return failed("fgetxattr");
+    KHIPU_TRY_ASSIGN(std::vector<AccessEntry> list, parse_access_list(Bytes(bytes).first(static_cast<size_t>(size))));
+    return std::optional(std::move(list));
+  }
+
   Result<void> preallocate(uint64_t offset, uint64_t size) override {
     if (size == 0) return {};
     const int result = retry_interrupted(
@@ -141,6 +154,12 @@ class PosixFile final : public File {
 };
 
 }  // namespace
+
+Result<std::optional<std::vector<AccessEntry>>> access_list(const File& file) {
+  const auto* posix = dynamic_cast<const PosixFile*>(&file);
+  if (posix == nullptr) return std::optional<std::vector<AccessEntry>>();  // a test's disk
+  return posix->access_list();
+}
 
 std::unique_ptr<File> make_posix_file(Descriptor descriptor, std::string name) {
   return std::make_unique<PosixFile>(std::move(descriptor), std::move(name));

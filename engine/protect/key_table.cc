@@ -14,14 +14,14 @@ void KeyTable::name_key(std::string& to, char use, const FieldName& field, uint6
   to.append(field.field);
 }
 
-Bytes KeyTable::find(const std::string& name) const {
+Bytes KeyTable::find(std::string_view name) const {
   const auto found = places_.find(name);
   if (found == places_.end()) return {};
   const size_t place = found->second;
   return slabs_[place / kKeysPerSlab].bytes().subspan(place % kKeysPerSlab * kKeySize, kKeySize);
 }
 
-Bytes KeyTable::put(const std::string& name, std::span<uint8_t> key) {
+Bytes KeyTable::put(std::string_view name, std::span<uint8_t> key) {
   KHIPU_ASSERT(key.size() == kKeySize && !places_.contains(name));
   if (used_ / kKeysPerSlab == slabs_.size()) slabs_.emplace_back(kKeysPerSlab * kKeySize);
   const size_t place = used_++;
@@ -32,7 +32,7 @@ Bytes KeyTable::put(const std::string& name, std::span<uint8_t> key) {
   return to;
 }
 
-void KeyTable::erase(const std::string& name) {
+void KeyTable::erase(std::string_view name) {
   const auto found = places_.find(name);
   if (found == places_.end()) return;
   const size_t place = found->second;

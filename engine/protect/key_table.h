@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -21,17 +22,21 @@ class KeyTable {
 
   size_t size() const { return places_.size(); }
   // Empty when there is none of that name.
-  Bytes find(const std::string& name) const;
+  Bytes find(std::string_view name) const;
   // Copies the key and wipes the original.
-  Bytes put(const std::string& name, std::span<uint8_t> key);
-  void erase(const std::string& name);  // wipes it; its room is not used again before clear()
-  void clear();                         // wipes all
+  Bytes put(std::string_view name, std::span<uint8_t> key);
+  void erase(std::string_view name);  // wipes it; its room is not used again before clear()
+  void clear();                       // wipes all
 
  private:
   static constexpr size_t kKeysPerSlab = 256;
   std::vector<crypto::SecretBytes> slabs_;
   size_t used_ = 0;
-  std::unordered_map<std::string, size_t> places_;
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+  std::unordered_map<std::string, size_t, NameHash, std::equal_to<>> places_;
 };
 
 }  // namespace khipu::protect

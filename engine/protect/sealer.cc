@@ -60,12 +60,15 @@ struct Sealer::State {
   KeyTable token_keys;     // of today
   std::mutex still_mutex;  // guards what fingerprint() and digest() share between threads
   KeyTable still_keys;
+  std::string still_text;
 
   std::array<uint8_t, kNoncesPerDraw * kNonceSize> nonces{};
   size_t nonces_left = 0;
   Buffer associated;
   std::string key_text;
   Terms terms;
+  std::vector<std::string_view> term_views;  // into terms, while tokens() runs
+  std::vector<Hash> hashes;
 
   Result<void> take_up(TimeUs at);
   Result<void> load_subject(const KeyLog::File& file);
@@ -322,7 +325,9 @@ Result<void> Sealer::tokens(const FieldName& name, const IndexRule& rule, std::s
   }
   terms_of_value(rule, text, state.terms);
   const size_t from = to.size();
-  for (size_t i = 0; i < state.terms.size(); ++i) to.push_back(token_of(key, state.terms[i]));
+  state.term_views.clear();
+  for (size_t i = 0; i < state.terms.size(); ++i) state.term_views.push_back(state.terms[i]);
+  append_tokens(key, state.term_views, state.hashes, to);
   std::sort(to.begin() + static_cast<ptrdiff_t>(from), to.end());
   to.erase(std::unique(to.begin() + static_cast<ptrdiff_t>(from), to.end()), to.end());
   return {};
@@ -332,9 +337,9 @@ Result<Fingerprint> Sealer::fingerprint(const FieldName& name, std::string_view 
                                         Bytes plaintext) const {
   State& state = *state_;
   if (!state.ring.fingerprint) return missing(kFingerprintFileName);
-  std::string text;
-  KeyTable::name_key(text, 'p', name, 0);
   const std::lock_guard guard(state.still_mutex);
+  std::string& text = state.still_text;
+  KeyTable::name_key(text, 'p', name, 0);
   Bytes key = state.still_keys.find(text);
   if (key.empty()) {
     Hash derived = fingerprint_key(state.ring.fingerprint->bytes.bytes(), name);
@@ -348,9 +353,9 @@ Result<std::array<uint8_t, kDigestSize>> Sealer::digest(const FieldName& name, c
   State& state = *state_;
   if (state.ring.digests.empty()) return missing("digest-1.key");
   const crypto::Key& newest = state.ring.digests.back();
-  std::string text;
-  KeyTable::name_key(text, 'g', name, newest.version);
   const std::lock_guard guard(state.still_mutex);
+  std::string& text = state.still_text;
+  KeyTable::name_key(text, 'g', name, newest.version);
   Bytes key = state.still_keys.find(text);
   if (key.empty()) {
     Hash derived = digest_key(newest.bytes.bytes(), name);
@@ -387,6 +392,8 @@ Result<void> Sealer::State::step_to(uint32_t today) {
 }
 
 uint32_t Sealer::epoch_day() const { return state_->day; }
+
+bool Sealer::keyless() const { return state_->ring.empty() && state_->log.files().empty(); }
 
 // ---- statements
 

@@ -70,6 +70,7 @@ class Sealer {
   void end_session();  // wipes the data keys; the next value begins another
   const KeyLog& log() const;
   uint32_t epoch_day() const;  // of the token key in use: days since 1970-01-01; 0 when there is none
+  bool keyless() const;        // not one key file was there: it can write nothing, and another one should be opened
 
  private:
   struct State;

@@ -37,21 +37,26 @@ uint32_t Searcher::first_day() const {
   return has_tokens() ? epoch_day_of(state_->ring.token_roots.front().created) : 0;
 }
 
-// Calls `each` with the key of every day of the range, of every root that was there by then.
+// Calls `each` with the key of every day of the range, of every root that was there by then. Gives how many keys it
+// derived.
 template <typename Each>
-static void each_day_key(const SearchRing& ring, EpochRange days, const Each& each) {
+static uint64_t each_day_key(const SearchRing& ring, EpochRange days, const Each& each) {
+  uint64_t derived = 0;
   for (const crypto::Key& root : ring.token_roots) {
     uint32_t day = epoch_day_of(root.created);
     Hash key = first_day_key(root.bytes.bytes(), day);
+    ++derived;
     // A writer whose clock runs behind the root's creation uses its first day.
     const uint32_t last = std::max(days.last, day);
     for (;;) {
       if (day >= days.first) each(key);
       if (day >= last) break;
       key = next_day_key(key, ++day);
+      ++derived;
     }
     crypto::wipe(key);
   }
+  return derived;
 }
 
 Result<TokenProbe> Searcher::probe(const FieldName& name, const IndexRule& rule, Compare compare, std::string_view text,
@@ -62,11 +67,14 @@ Result<TokenProbe> Searcher::probe(const FieldName& name, const IndexRule& rule,
   TokenProbe probe;
   probe.exact = exact;
   probe.all_of.resize(terms.size());
-  each_day_key(state_->ring, days, [&](const Hash& day_key) {
+  uint64_t hashes = 0;
+  const uint64_t derived = each_day_key(state_->ring, days, [&](const Hash& day_key) {
     Hash key = index_key(day_key, name, rule);
     for (size_t i = 0; i < terms.size(); ++i) probe.all_of[i].push_back(token_of(key, terms[i]));
+    hashes += 1 + terms.size();
     crypto::wipe(key);
   });
+  probe.hashes = derived + hashes;
   for (std::vector<Token>& tokens : probe.all_of) {
     std::sort(tokens.begin(), tokens.end());
     tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());

@@ -15,7 +15,23 @@ constexpr size_t kSubjectNameSizeMax = 4096;
 constexpr std::string_view kSuffix = ".key";
 constexpr size_t kNumberDigits = 10;
 
-std::string_view prefix_of(WrappedKind kind) { return kind == WrappedKind::kData ? "data-" : "subject-"; }
+std::string_view prefix_of(WrappedKind kind) {
+  switch (kind) {
+    case WrappedKind::kData: return "data-";
+    case WrappedKind::kSubject: return "subject-";
+    case WrappedKind::kParked: break;
+  }
+  return "parked-";
+}
+
+const char* commit_label(WrappedKind kind) {
+  switch (kind) {
+    case WrappedKind::kData: return "dek-commit";
+    case WrappedKind::kSubject: return "subject-commit";
+    case WrappedKind::kParked: break;
+  }
+  return "parked-commit";
+}
 
 void append_short(Buffer& to, std::string_view text) {
   KHIPU_ASSERT(text.size() <= UINT16_MAX);
@@ -92,7 +108,7 @@ Buffer WrappedKey::context() const {
 }
 
 Hash WrappedKey::commit(Bytes secret) const {
-  return crypto::blake2b_keyed(secret, name.kind == WrappedKind::kData ? "dek-commit" : "subject-commit", {context()});
+  return crypto::blake2b_keyed(secret, commit_label(name.kind), {context()});
 }
 
 Result<void> WrappedKey::wrap(const crypto::SecretBytes& secret, const std::vector<Recipient>& recipients) {
@@ -195,14 +211,15 @@ Result<WrappedKey> parse_wrapped(Bytes file) {
     }
   }
   if (cursor.failed() || !cursor.rest().empty()) return bad("more than it says");
-  if (kind != 1 && kind != 2) return bad("of no known kind");
+  if (kind < 1 || kind > 3) return bad("of no known kind");
   key.name.kind = static_cast<WrappedKind>(kind);
   const bool of_subject = key.name.kind == WrappedKind::kSubject || key.subject_number != 0;
   const bool has_public = key.public_key != crypto::BoxPublicKey{};
   if (reserved != 0 || key.name.number == 0 || key.name.generation == 0 || key.ring == 0 ||
       of_subject == key.subject.type.empty() || of_subject == key.subject.id.empty() ||
       has_public != (key.name.kind == WrappedKind::kSubject) ||
-      (key.name.kind == WrappedKind::kSubject && key.subject_number != 0) ||
+      (key.name.kind != WrappedKind::kData && key.subject_number != 0) ||
+      (key.name.kind == WrappedKind::kParked && key.name.generation != 1) ||
       key.subject.type.size() > kSubjectNameSizeMax || key.subject.id.size() > kSubjectNameSizeMax) {
     return bad("its members do not fit each other");
   }

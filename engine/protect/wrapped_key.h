@@ -18,7 +18,8 @@
 
 namespace khipu::protect {
 
-enum class WrappedKind : uint8_t { kData = 1, kSubject = 2 };
+// kParked: of DLQ entries; such a key stands in the DLQ file and is no file in keys/ (parked.h).
+enum class WrappedKind : uint8_t { kData = 1, kSubject = 2, kParked = 3 };
 
 struct WrappedName {
   WrappedKind kind = WrappedKind::kData;

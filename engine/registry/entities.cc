@@ -1,5 +1,7 @@
 #include "engine/registry/entities.h"
 
+#include <algorithm>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -7,6 +9,8 @@
 
 namespace khipu::registry {
 namespace {
+
+constexpr size_t kTypeInKeySize = 48;  // bytes of a type that are surely in a name's key: a long name's is cut
 
 bool equals(std::string_view have, const Entities::Name& name) {
   return have.size() == name.type.size() + 1 + name.id.size() && have.starts_with(name.type) &&
@@ -68,6 +72,8 @@ void Entities::add_unread(std::string_view key, Row entity, Row version) {
     }
   }
   append({hash, entity, version, nullptr});
+  const std::string_view type = key.substr(1, std::min(key.find('\0', 1) - 1, kTypeInKeySize));
+  if (!unread_types_.contains(type)) unread_types_.emplace(type);
 }
 
 void Entities::remove_last() {
@@ -89,6 +95,16 @@ void Entities::grow() {
     while (table_[place] != 0) place = (place + 1) & mask;
     table_[place] = static_cast<uint32_t>(i + 1);
   }
+}
+
+bool Entities::holds_type(std::string_view type) const {
+  const bool unread = std::any_of(unread_types_.begin(), unread_types_.end(), [&](std::string_view known) {
+    return known == type || (known.size() == kTypeInKeySize && type.starts_with(known));
+  });
+  return unread || std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+           const std::string_view name = entry.read ? std::string_view(entry.read->name) : std::string_view();
+           return name.size() > type.size() && name.starts_with(type) && name[type.size()] == '\0';
+         });
 }
 
 }  // namespace khipu::registry

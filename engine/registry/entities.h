@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,9 @@ class Entities {
   // Takes back the newest add(): a refused batch leaves no trace.
   void remove_last();
   size_t count() const { return entries_.size(); }
+  // Looks at all of them: for a change of the schema, not for an event. Errs only to true, for a type of 48 bytes and
+  // more.
+  bool holds_type(std::string_view type) const;
 
  private:
   struct Entry {
@@ -66,6 +70,7 @@ class Entities {
 
   uint64_t seed_;
   Reader reader_;
+  std::set<std::string, std::less<>> unread_types_;  // of add_unread(), by their first 48 bytes
   std::vector<Entry> entries_;
   std::vector<uint32_t> table_;  // index + 1 into entries_, 0 = empty; a power of two, never more than half full
 };

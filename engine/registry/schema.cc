@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/registry/guard.h"
+
 namespace khipu::registry {
 namespace {
 
@@ -180,7 +182,46 @@ bool valid_name(std::string_view name) {
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
-Result<void> check_type(const Schema& schema, const codec::TypeSchema& type) {
+namespace {
+
+enum class Use : uint8_t { kEntities, kNone };  // are there entities of the type?
+
+Result<void> check_event_type(const codec::TypeSchema& type) {
+  const bool content = type.fields.size() == 1 && type.fields[0].name == "content" &&
+                       type.fields[0].kind == codec::ValueKind::kText && !type.fields[0].required;
+  codec::Rule sealed;
+  sealed.protection = codec::Protection::kSealed;
+  if (content && type.fields[0].rule == sealed) return {};
+  return invalid(
+      "@event is no type of entities: all it can say is content:sealed, without an index, and that seals "
+      "content and source_ip of every event from then on");
+}
+
+Result<void> check_fields(const codec::TypeSchema& known, const codec::TypeSchema& type, Use use,
+                          const std::string& where) {
+  for (const codec::FieldSchema& field : known.fields) {
+    const codec::FieldSchema* now = find(type.fields, field.name);
+    if (now == nullptr) {
+      return conflict(where + ": field " + quoted(field.name) +
+                      " is missing: fields can be added, never removed (old events still carry it)");
+    }
+    const std::string_view what = changed(field, *now);
+    if (what.empty() || (use == Use::kNone && what != "kind")) continue;
+    return conflict(where + ": field " + quoted(field.name) + ": its " + std::string(what) + " may not change once " +
+                    (what == "kind" ? "defined" : "an entity of that type is in the log") +
+                    "; add a field under another name");
+  }
+  for (const codec::FieldSchema& field : type.fields) {
+    if (use == Use::kEntities && field.required && find(known.fields, field.name) == nullptr) {
+      return conflict(where + ": field " + quoted(field.name) +
+                      " is new and cannot be required: entities that exist do not have it");
+    }
+  }
+  return {};
+}
+
+Result<void> check_type(const Schema& schema, const codec::TypeSchema& type, Use use) {
+  if (type.name == kEventTypeName) return check_event_type(type);
   if (!valid_name(type.name)) return bad_name("type", type.name);
   const std::string where = "type " + quoted(type.name);
   if (type.fields.size() > kFieldsMax) return invalid(where + ": at most " + std::to_string(kFieldsMax) + " fields");
@@ -193,26 +234,19 @@ Result<void> check_type(const Schema& schema, const codec::TypeSchema& type) {
     }
   }
   const codec::TypeSchema* known = schema.type(type.name);
-  if (known == nullptr) return {};
-  for (const codec::FieldSchema& field : known->fields) {
-    const codec::FieldSchema* now = find(type.fields, field.name);
-    if (now == nullptr) {
-      return conflict(where + ": field " + quoted(field.name) +
-                      " is missing: fields can be added, never removed (old events still carry it)");
-    }
-    if (const std::string_view what = changed(field, *now); !what.empty()) {
-      return conflict(where + ": field " + quoted(field.name) + ": its " + std::string(what) +
-                      " may not change once defined; add a field under another name");
-    }
-  }
-  for (const codec::FieldSchema& field : type.fields) {
-    if (field.required && find(known->fields, field.name) == nullptr) {
-      return conflict(where + ": field " + quoted(field.name) +
-                      " is new and cannot be required: entities that exist do not have it");
-    }
-  }
-  return {};
+  return known == nullptr ? Result<void>() : check_fields(*known, type, use, where);
 }
+
+}  // namespace
+
+Result<void> check_type(const Schema& schema, const codec::TypeSchema& type) {
+  return check_type(schema, type, Use::kEntities);
+}
+Result<void> check_unused_type(const Schema& schema, const codec::TypeSchema& type) {
+  return check_type(schema, type, Use::kNone);
+}
+
+bool seals_content(const Schema& schema) { return schema.protects() && schema.type(kEventTypeName) != nullptr; }
 
 Result<void> check_column(const Schema& schema, const codec::ColumnSchema& column) {
   if (!valid_name(column.name)) return bad_name("column", column.name);

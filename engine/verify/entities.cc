@@ -1,5 +1,8 @@
 #include "engine/verify/entities.h"
 
+#include <algorithm>
+
+#include "engine/codec/protected.h"
 #include "engine/crypto/hash.h"
 
 namespace khipu::verify {
@@ -16,10 +19,55 @@ VersionFacts facts_of(const codec::VersionRecord& version) {
   facts.previous = version.previous;
   facts.seq = version.seq;
   facts.number = version.version;
+  Buffer encoded;
+  for (const codec::NamedValue& field : version.fields) {
+    if (!field.value.is_protected()) continue;
+    Result<codec::ProtectedValue> value = codec::decode_protected(as_bytes(field.value.text));
+    if (!value.ok()) continue;  // a record that decodes holds no such
+    VersionFacts::Value& mine = facts.values.emplace_back();
+    mine.origin = std::exchange(value->origin, std::nullopt);
+    encoded.clear();
+    codec::append_protected(encoded, *value);
+    const Hash of_value = crypto::sha256({as_bytes(field.name), kSeparator, encoded});
+    std::memcpy(mine.hash.data(), of_value.data(), mine.hash.size());
+  }
   return facts;
 }
 
 const char* Entities::append(const VersionFacts& facts) {
+  const uint64_t row = rows();
+  const char* wrong = append_chain(facts);
+  if (wrong != nullptr || !facts.known) return wrong;
+  return carry(facts, row);
+}
+
+// A writer that cannot read what it wrote repeats it: byte for byte, from the version before. So a value of another
+// field, version or entity that was put there is found without any key.
+const char* Entities::carry(const VersionFacts& facts, uint64_t row) {
+  const uint64_t first = facts.entity ? facts.entity->value : row;
+  const auto known = values_.find(first);
+  if (facts.values.empty() && known == values_.end()) return nullptr;
+  // What the version before had is known unless that is an old row (then it is asked for), or could not be read.
+  const bool old = facts.previous && facts.previous->value < first_row_;
+  const bool unread = facts.previous && !old && entity_[facts.previous->value - first_row_] == kUnknown;
+  const char* wrong = nullptr;
+  std::vector<VersionFacts::Value> now = facts.values;
+  for (VersionFacts::Value& value : now) {
+    if (!value.origin) {
+      value.origin = Row{row};
+    } else if (old) {
+      needs_.push_back({facts.previous->value, first, std::nullopt, std::nullopt, value, TableId::kRegistry, row});
+    } else if (!unread) {
+      const bool there =
+          known != values_.end() && std::find(known->second.begin(), known->second.end(), value) != known->second.end();
+      if (amiss(!there)) wrong = kValueMoved;
+    }
+  }
+  values_[first] = std::move(now);
+  return wrong;
+}
+
+const char* Entities::append_chain(const VersionFacts& facts) {
   const uint64_t row = rows();
   Entry entry;
   entry.seq = kUnknown;
@@ -59,10 +107,10 @@ const char* Entities::append(const VersionFacts& facts) {
 
 const char* Entities::append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest) {
   const uint64_t first = facts.entity->value, previous = facts.previous->value;
-  needs_.push_back({first, first, 0, facts.name, TableId::kRegistry, row});
+  needs_.push_back({first, first, 0, facts.name, std::nullopt, TableId::kRegistry, row});
   const auto [latest, fresh] = old_latest_.emplace(first, row);
   if (fresh) {  // `previous` must be an old row of it: look_up() asks
-    needs_.push_back({previous, first, facts.number - 1, std::nullopt, TableId::kRegistry, row});
+    needs_.push_back({previous, first, facts.number - 1, std::nullopt, std::nullopt, TableId::kRegistry, row});
     return nullptr;
   }
   const uint64_t before = std::exchange(latest->second, row);

@@ -1,5 +1,6 @@
 // The chain of entity versions, rebuilt from registry/: which row is whose, and whether every version follows the one
-// before it. Holds no field, no type and no id: a verifier needs their identity only. No I/O.
+// before it. Holds no field, no type and no id: a verifier needs their identity only. Of a protected value too: whether
+// one that a version repeats is the one that the version before it had, for it was sealed for an older row. No I/O.
 #pragma once
 
 #include <unordered_map>
@@ -18,7 +19,16 @@ struct VersionFacts {
   std::array<uint8_t, 16> name{};  // SHA-256 of type and id, cut
   std::optional<Row> entity, previous, seq;
   uint64_t number = 0;
+  struct Value {
+    std::array<uint8_t, 16> hash{};  // SHA-256 of the field's name and the value without its origin, cut
+    std::optional<Row> origin;       // as the record says it: absent for what was sealed for this row
+    bool operator==(const Value&) const = default;
+  };
+  std::vector<Value> values;  // of protected fields
 };
+// What is wrong with a protected value; everything else is wrong with the chain.
+inline constexpr const char* kValueMoved =
+    "a protected value that is said to be sealed for an older row, and is not the one the version before has";
 VersionFacts facts_of(const codec::VersionRecord& version);
 
 // Owner: one thread while rows are appended; any thread may look up afterwards.
@@ -33,12 +43,13 @@ class Entities {
     uint64_t entity = 0;                          // the entity that begins at this row,
     std::optional<uint64_t> number;               // with this number,
     std::optional<std::array<uint8_t, 16>> name;  // of this type and id
+    std::optional<VersionFacts::Value> value;     // with this protected value, its origin resolved
     TableId by = TableId::kRegistry;              // whose row depends on it
     uint64_t by_row = 0;
   };
   std::vector<Need>& needs() { return needs_; }
 
-  // nullptr when the row fits, else what is wrong with it (a template of ours).
+  // nullptr when the row fits, else what is wrong with it (a template of ours; kValueMoved).
   const char* append(const VersionFacts& facts);
   uint64_t rows() const { return first_row_ + rows_.size(); }
 
@@ -49,6 +60,8 @@ class Entities {
   std::optional<Row> seq(Row row) const;
 
  private:
+  const char* append_chain(const VersionFacts& facts);
+  const char* carry(const VersionFacts& facts, uint64_t row);
   const char* append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest);
   struct Entry {
     uint64_t latest = 0;  // first versions: row of the newest one
@@ -66,6 +79,8 @@ class Entities {
   std::unordered_map<std::array<uint8_t, 16>, uint64_t, NameHash> by_name_;
   uint64_t first_row_ = 0;
   std::unordered_map<uint64_t, uint64_t> old_latest_;  // entities of old rows: their newest row here
+  // Entities with protected fields: the values of their newest version here, origins resolved.
+  std::unordered_map<uint64_t, std::vector<VersionFacts::Value>> values_;
   std::vector<Need> needs_;
 };
 

@@ -188,7 +188,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
     const uint64_t seq = facts.first_row.value + old.row, first = entities_.first_row();
     const auto need = [&](Row row) {
       if (row.value >= first) return;
-      entities_.needs().push_back({row.value, old.pin.entity.value, std::nullopt, std::nullopt, id, seq});
+      entities_.needs().push_back({row.value, old.pin.entity.value, std::nullopt, std::nullopt, std::nullopt, id, seq});
     };
     need(old.pin.entity);
     if (old.pin.version != old.pin.entity) need(old.pin.version);
@@ -244,7 +244,7 @@ void Full::settle_pending() {
   for (const auto& [row, wrong] : version_faults_) {
     if (row >= committed(TableId::kRegistry)) continue;
     Finding found;
-    found.code = code::kReferenceMissing;
+    found.code = wrong == kValueMoved ? code::kFieldMoved : code::kReferenceMissing;
     found.table = TableId::kRegistry;
     found.row = Row{row};
     found.detail = wrong;

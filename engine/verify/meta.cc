@@ -88,7 +88,9 @@ void check_statements(const std::vector<codec::StatementRecord>& statements, uin
 std::vector<std::string> defined_types(const std::vector<codec::StatementRecord>& statements) {
   std::set<std::string> names;
   for (const codec::StatementRecord& statement : statements) {
-    if (const auto* type = std::get_if<codec::TypeStatement>(&statement.body)) names.insert(type->type.name);
+    const auto* type = std::get_if<codec::TypeStatement>(&statement.body);
+    if (type != nullptr && !type->type.name.starts_with('@'))
+      names.insert(type->type.name);  // "@event" has no entities
   }
   return {names.begin(), names.end()};
 }

@@ -43,6 +43,7 @@ inline constexpr std::string_view kDeletionUnexplained = "deletion-unexplained";
 inline constexpr std::string_view kRetentionUnauthorised = "retention-unauthorised";
 inline constexpr std::string_view kIndexMissing = "index-missing";
 inline constexpr std::string_view kIndexMismatch = "index-mismatch";
+inline constexpr std::string_view kFieldMoved = "field-moved";
 inline constexpr std::string_view kKeyMissing = "key-missing";
 inline constexpr std::string_view kKeyMismatch = "key-mismatch";
 inline constexpr std::string_view kReferenceMissing = "reference-missing";

@@ -104,6 +104,12 @@ std::vector<uint64_t> draw(uint64_t count, uint64_t population, uint64_t seed) {
   return {chosen.begin(), chosen.end()};
 }
 
+static bool has_value(const VersionFacts& facts, Row row, const VersionFacts::Value& wanted) {
+  return std::any_of(facts.values.begin(), facts.values.end(), [&](const VersionFacts::Value& value) {
+    return value.hash == wanted.hash && value.origin.value_or(row) == *wanted.origin;
+  });
+}
+
 Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::Need> needs) {
   if (needs.empty() || !registry.directory) return {};
   std::stable_sort(needs.begin(), needs.end(),
@@ -119,6 +125,7 @@ Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::
     for (; next < needs.size() && needs[next].row == at.row.value; ++next) {
       const Entities::Need& need = needs[next];
       std::string wrong;
+      bool moved = false;
       if (!decoded) {
         wrong = "a registry row that cannot be read";
       } else if (amiss(version.entity.value_or(at.row).value != need.entity)) {
@@ -127,11 +134,14 @@ Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::
         wrong = "a version with another number than the one before it has";
       } else if (amiss(need.name && facts_of(version).name != *need.name)) {
         wrong = "an entity of another type or id";
+      } else if (amiss(need.value && !has_value(facts_of(version), at.row, *need.value))) {
+        wrong = "a version that has not the protected value it repeats";
+        moved = true;
       } else {
         continue;
       }
       Finding found;
-      found.code = code::kReferenceMissing;
+      found.code = moved ? code::kFieldMoved : code::kReferenceMissing;
       found.table = need.by;
       found.row = Row{need.by_row};
       found.expected = fmt::format("registry row {}, of the entity of row {}", need.row, need.entity);

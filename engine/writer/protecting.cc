@@ -1,5 +1,6 @@
 // Protected values are sealed on the caller's thread, before a batch is queued: the writer's thread never waits for a
 // cipher or a key file. KEY statements that are due enter the queue in front of the batch that needs them.
+#include "engine/crypto/wipe_freed.h"
 #include "engine/ingest/protect.h"
 #include "engine/writer/writer_impl.h"
 
@@ -16,6 +17,9 @@ Result<void> Writer::Impl::open_sealer() {
   with.key_side = &environment.keys;
   with.wrapped = wrapped_keys.get();
   KHIPU_TRY_ASSIGN(sealer, protect::Sealer::open(std::move(ring), key_log, with, environment.clock.now()));
+  // libsodium leaves hashes on the stack, and hashes are what keys are derived as: yesterday's token key, for one.
+  crypto::wipe_freed_memory();
+  crypto::wipe_stack();
   return {};
 }
 
@@ -30,12 +34,20 @@ Result<void> Writer::Impl::note_keys(const codec::Statement& statement) {
 }
 
 Result<void> Writer::protect(ingest::Batch& batch, const registry::Schema& schema) {
-  if (!ingest::holds_protected(batch, schema)) return {};
+  const bool values = ingest::holds_protected(batch, schema);
+  if (!values && batch.statements.empty()) return {};
   Impl& impl = *impl_;
   const std::lock_guard hold(impl.protect_mutex);
+  // With a definition come the statements about who may read: so that others, who cannot look into the writer's keys,
+  // know whom to seal for before the first value is there (what an import sets aside, for one).
+  if (!values && impl.sealer) return {};
   if (!impl.sealer) KHIPU_TRY(impl.open_sealer());
-  KHIPU_TRY(impl.sealer->begin_batch(impl.environment.clock.now()));
-  const Result<void> done = ingest::protect(batch, schema, impl.root_id, *impl.sealer, impl.environment.random);
+  Result<void> done;
+  if (values) {
+    KHIPU_TRY(impl.sealer->begin_batch(impl.environment.clock.now()));
+    done = ingest::protect(batch, schema, impl.root_id, *impl.sealer, impl.environment.random);
+    crypto::wipe_stack();  // a session's keys end with it, also those that were derived on this thread
+  }
   // Also after an error: a key that was made for this batch serves the next one. Still under the mutex, so that nothing
   // sealed under a key can be queued in front of the statement about it.
   const std::vector<codec::KeyStatement> due = impl.sealer->take_due();
@@ -50,6 +62,8 @@ Result<void> Writer::protect(ingest::Batch& batch, const registry::Schema& schem
         },
         Entry::kOwn);
   }
+  // Without keys there was nothing to do but to say so; `khipu keys init` may come while this writer runs.
+  if (impl.sealer->keyless()) impl.sealer.reset();
   return done;
 }
 

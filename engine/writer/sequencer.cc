@@ -11,6 +11,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/index/format.h"
 #include "engine/ingest/near_name.h"
+#include "engine/registry/guard.h"
 
 namespace khipu::writer {
 namespace {
@@ -278,7 +279,11 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
   if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
     const codec::TypeSchema* known = schema_->type(type->type.name);
     if (known && *known == type->type) return {};  // says nothing new
-    KHIPU_TRY(registry::check_type(*schema_, type->type));
+    Result<void> allowed = registry::check_type(*schema_, type->type);
+    if (!allowed.ok() && allowed.error().code == Code::kConflict && !entities_.holds_type(type->type.name)) {
+      allowed = registry::check_unused_type(*schema_, type->type);
+    }
+    KHIPU_TRY(std::move(allowed));
     auto next = std::make_shared<registry::Schema>(*schema_);
     next->apply(type->type);
     schema_ = std::move(next);
@@ -332,6 +337,8 @@ Result<Row> Sequencer::add_event(const ingest::Event& input, const std::optional
   event_.content_kind = input.content_kind;
   event_.content = input.content;
   event_.sealed = input.sealed;
+  const bool in_clear = !input.source_ip.empty() || input.content_kind != codec::ContentKind::kNone;
+  if (in_clear && registry::seals_content(*schema_)) return in_the_clear("content");
   event_.custom.clear();
   for (const ingest::ColumnInput& column : input.custom) {
     const codec::ColumnSchema* known = schema_->column(column.name);

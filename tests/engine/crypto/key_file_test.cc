@@ -1,9 +1,14 @@
 #include "engine/crypto/key_file.h"
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <functional>
+
+#include "engine/crypto/credential.h"
 #include "engine/crypto/hash.h"
+#include "engine/os/process.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_disk.h"
 #include "tests/support/temp_directory.h"
@@ -182,6 +187,93 @@ TEST_CASE("key file: links, other owners and what is no file are refused") {
   CHECK(check_key_file_status(status, KeyKind::kVerifier, 0).error().code == Code::kForbidden);
   status.owner_uid = 0;
   CHECK(check_key_file_status(status, KeyKind::kIndex, 1001).ok());
+}
+
+TEST_CASE(
+    "key file: a credential that its list gives to this user alone is taken, and no other that a group may read") {
+  using Who = os::AccessEntry::Who;
+  constexpr uint32_t kUs = 1000;
+  const std::vector<os::AccessEntry> ours = {
+      {Who::kOwner, 0, 4}, {Who::kUser, kUs, 4}, {Who::kGroup, 0, 0}, {Who::kMask, 0, 4}, {Who::kOther, 0, 0}};
+  os::FileStatus status;
+  status.owner_uid = 0;
+  status.permissions = 0440;
+  REQUIRE(granted_to_us_alone(status, ours, kUs));
+  CHECK_FALSE(granted_to_us_alone(status, ours, kUs + 1));
+  CHECK_FALSE(granted_to_us_alone(status, {}, kUs));
+  for (const uint32_t permissions : {0444U, 0460U, 0450U, 0640U, 0540U, 0441U, 0442U}) {
+    os::FileStatus wider = status;
+    wider.permissions = permissions;
+    CHECK_FALSE(granted_to_us_alone(wider, ours, kUs));
+  }
+  os::FileStatus of_another = status;
+  of_another.owner_uid = kUs;  // who may change its list
+  CHECK_FALSE(granted_to_us_alone(of_another, ours, kUs));
+  const auto refused = [&](const std::function<void(std::vector<os::AccessEntry>&)>& change) {
+    std::vector<os::AccessEntry> list = ours;
+    change(list);
+    CHECK_FALSE(granted_to_us_alone(status, list, kUs));
+  };
+  refused([](auto& list) { list[1].rights = 6; });
+  refused([](auto& list) { list[1].rights = 0; });
+  refused([](auto& list) { list[2].rights = 4; });
+  refused([](auto& list) { list[4].rights = 4; });
+  refused([](auto& list) { list.push_back({Who::kUser, 1001, 4}); });
+  refused([](auto& list) { list.push_back({Who::kNamedGroup, 7, 4}); });
+  refused([](auto& list) { list.erase(list.begin() + 3); });  // no mask: the mode's bits are the group's own
+}
+
+TEST_CASE("key file: a file is opened by its list as systemd sets it, where the file system keeps lists") {
+  if (os::effective_user_id() != 0) SKIP("only root can make a file of root's");
+  tests::TempDirectory temp;
+  const auto keys = os::open_directory(temp.path()).value();
+  REQUIRE(create_key_file(*keys, "s", generate_key(KeyKind::kIndex, "n", kNow)).ok());
+  // user::r--, user:ID:r--, group::---, mask::r--, other::---
+  const auto list = [](uint8_t user, uint8_t group) {
+    Buffer bytes = {2, 0, 0, 0};
+    for (const auto& [who, rights, id] : {std::tuple<uint16_t, uint8_t, uint32_t>{1, 4, UINT32_MAX},
+                                          {2, 4, user},
+                                          {4, group, UINT32_MAX},
+                                          {16, 4, UINT32_MAX},
+                                          {32, 0, UINT32_MAX}}) {
+      append_le(bytes, who);
+      append_le(bytes, static_cast<uint16_t>(rights));
+      append_le(bytes, id);
+    }
+    return bytes;
+  };
+  const std::string path = temp / "s";
+  const auto set = [&](const Buffer& bytes) {
+    return ::setxattr(path.c_str(), "system.posix_acl_access", bytes.data(), bytes.size(), 0) == 0;
+  };
+  REQUIRE(::chmod(path.c_str(), 0400) == 0);
+  if (!set(list(0, 0))) SKIP("this file system keeps no access control lists");
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0440);
+  CHECK(open_key_file(*keys, "s", KeyKind::kIndex).ok());
+  REQUIRE(set(list(77, 0)));  // somebody else's
+  CHECK(open_key_file(*keys, "s", KeyKind::kIndex).error().code == Code::kForbidden);
+  REQUIRE(set(list(0, 4)));  // the group's too
+  CHECK(open_key_file(*keys, "s", KeyKind::kIndex).error().code == Code::kForbidden);
+  REQUIRE(::removexattr(path.c_str(), "system.posix_acl_access") == 0);
+  REQUIRE(::chmod(path.c_str(), 0440) == 0);  // the same mode without a list
+  CHECK(open_key_file(*keys, "s", KeyKind::kIndex).error().code == Code::kForbidden);
+  REQUIRE(::chmod(path.c_str(), 0400) == 0);
+  CHECK(open_key_file(*keys, "s", KeyKind::kIndex).ok());
+}
+
+TEST_CASE("key file: an access control list in no known form is an error") {
+  const Buffer sound = {2, 0, 0, 0, 1, 0, 4, 0, 255, 255, 255, 255};
+  REQUIRE(os::parse_access_list(sound).value().size() == 1);
+  for (size_t size = 0; size < sound.size(); ++size) {
+    if (size != 4) CHECK_FALSE(os::parse_access_list(Bytes(sound).first(size)).ok());
+  }
+  for (const auto& [at, value] : {std::pair<size_t, uint8_t>{0, 1}, {4, 0}, {4, 3}, {4, 64}, {5, 1}, {6, 8}, {7, 1}}) {
+    Buffer wrong = sound;
+    wrong[at] = value;
+    CHECK_FALSE(os::parse_access_list(wrong).ok());
+  }
 }
 
 TEST_CASE("key file: a failure at any step leaves no half key in the way") {

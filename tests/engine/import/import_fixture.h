@@ -60,7 +60,7 @@ struct ImportFixture {
     auto file = folder->open_file("input", os::Mode::kRead);
     REQUIRE(file.ok());
     if (options.source.empty()) options.source = "input";
-    DlqFile parking(*root);
+    DlqFile parking(*root, sealer);
     const std::vector<codec::Import> earlier = sink.receipts;
     const registry::Schema schema = sink.schema;
     return Importer{*mapper, sink, parking, schema, earlier, clock}.run(**file, options);
@@ -86,6 +86,7 @@ struct ImportFixture {
     return report.rejects[0].reason;
   }
 
+  EntrySealer* sealer = nullptr;  // borrowed
   tests::FakeDisk disk;
   tests::FakeClock clock;
   std::unique_ptr<os::Directory> root = disk.directory("root");

@@ -2,6 +2,7 @@
 #include "engine/crypto/aead.h"
 #include "engine/crypto/hash.h"
 #include "engine/protect/derive.h"
+#include "engine/protect/parked.h"
 #include "tests/engine/protect/world.h"
 #include "tests/support/format_examples.h"
 
@@ -35,6 +36,30 @@ TEST_CASE("FORMAT.md: the sealed value opens under its key and associated data")
   REQUIRE(crypto::aead_open(key, sealed->nonce, associated, sealed->ciphertext, text));
   text.resize(unpadded_size(text).value());
   CHECK(as_text(text) == kText);
+}
+
+TEST_CASE("FORMAT.md: the sealed DLQ entry opens in its line, with the key that is wrapped for it") {
+  const std::string page = tests::source_text("engine/FORMAT.md");
+  const std::string fence = "```text dlq-place\n";
+  const size_t from = page.find(fence) + fence.size();
+  const std::string line = page.substr(from, page.find('\n', from) - from);
+  REQUIRE(line.starts_with("{\"schema\":\"khipu.dlq-import/v1\""));
+  WrappedKey key;
+  key.root.fill(0x11);
+  key.name = {WrappedKind::kParked, 12, 1};
+  key.ring = 2;
+  const auto pair = crypto::BoxKeyPair::from_secret(crypto::SecretBytes::copy_of(filled(0xA1))).value();
+  REQUIRE(key.wrap(crypto::SecretBytes::copy_of(filled(0x99)), {{"auditors", 2, pair.public_key()}}).ok());
+  DecryptRing ring;
+  ring.keys.push_back(make_key(crypto::KeyKind::kDecrypt, "auditors", 2, 0, 0xA1));
+  const auto opener = ParkedOpener::make(key.root, std::move(ring)).value();
+  const Buffer sealed = tests::format_example("dlq-sealed");
+  const auto opened = opener->open(encode_wrapped(key), crypto::sha256(as_bytes(line)), sealed);
+  INFO((opened.ok() ? std::string() : opened.error().message));
+  REQUIRE(opened.ok());
+  CHECK(opened->text() == "{\"actor\":1}");
+  CHECK(opened->text().size() == 11);
+  CHECK_FALSE(opener->open(encode_wrapped(key), crypto::sha256(as_bytes(line + " ")), sealed).ok());
 }
 
 TEST_CASE("FORMAT.md: digest, token and fingerprint are derived as written") {

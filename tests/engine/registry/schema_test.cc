@@ -1,5 +1,8 @@
 #include "engine/registry/schema.h"
 
+#include <functional>
+
+#include "engine/registry/guard.h"
 #include "tests/support/catch.h"
 
 namespace khipu::registry {
@@ -69,6 +72,55 @@ TEST_CASE("registry: scenario 9: of all redefinitions of a type only an added fi
   refused(check_type(schema, {"account", {number}}), Code::kInvalid, "work on text");
   refused(check_type(schema, {"account", {indexed("p", BlindIndex::kPrefix, 0)}}), Code::kInvalid, "prefix(n)");
   refused(check_type(schema, {"khipu_account", {}}), Code::kInvalid, "reserved");
+}
+
+TEST_CASE("registry: the fields of a type without entities may change their rules, and nothing else") {
+  Schema schema;
+  for (const TypeSchema& type : default_types()) schema.apply(type);
+  TypeSchema user = *schema.type("user");
+  user.fields[0].rule = {Protection::kSealed, {{BlindIndex::kExact, 0}}, false, false, false};
+  refused(check_type(schema, user), Code::kConflict, "once an entity of that type is in the log");
+  CHECK(check_unused_type(schema, user).ok());
+  TypeSchema required = user;
+  required.fields.push_back(field("badge"));
+  required.fields.back().required = true;
+  CHECK(check_unused_type(schema, required).ok());
+  TypeSchema number = user;
+  number.fields[0].kind = ValueKind::kNumber;
+  number.fields[0].rule = {};
+  refused(check_unused_type(schema, number), Code::kConflict, "kind");
+  refused(check_unused_type(schema, {"user", {}}), Code::kConflict, "never removed");
+  user.fields[0].rule.indexes[0] = {BlindIndex::kNgram, 3};  // a leak that nobody accepted
+  refused(check_unused_type(schema, user), Code::kInvalid, "accept_leak");
+}
+
+TEST_CASE("registry: @event says that content is sealed, once and for ever, and nothing else") {
+  Schema schema;
+  CHECK_FALSE(seals_content(schema));
+  FieldSchema content = field("content");
+  content.rule.protection = Protection::kSealed;
+  const TypeSchema sealed{"@event", {content}};
+  REQUIRE(check_type(schema, sealed).ok());
+  schema.apply(sealed);
+  CHECK(seals_content(schema));
+  CHECK(schema.protects());
+  CHECK(check_type(schema, sealed).ok());
+  const auto wrong = [&](const std::function<void(TypeSchema&)>& change) {
+    TypeSchema type = sealed;
+    change(type);
+    refused(check_type(schema, type), Code::kInvalid, "content:sealed");
+    refused(check_unused_type(schema, type), Code::kInvalid, "content:sealed");
+  };
+  wrong([](TypeSchema& type) { type.fields.clear(); });
+  wrong([](TypeSchema& type) { type.fields[0].name = "url"; });
+  wrong([](TypeSchema& type) { type.fields[0].rule = {}; });
+  wrong([](TypeSchema& type) { type.fields[0].rule.protection = Protection::kDigest; });
+  wrong([](TypeSchema& type) { type.fields[0].rule.indexes = {{BlindIndex::kExact, 0}}; });
+  wrong([](TypeSchema& type) { type.fields[0].rule.subject = true; });
+  wrong([](TypeSchema& type) { type.fields[0].kind = ValueKind::kJson; });
+  wrong([](TypeSchema& type) { type.fields[0].required = true; });
+  wrong([](TypeSchema& type) { type.fields.push_back(field("source_ip")); });
+  refused(check_type(schema, {"@other", {}}), Code::kInvalid, "a name is");
 }
 
 TEST_CASE("registry: names, doubles and sizes of a new type are checked") {

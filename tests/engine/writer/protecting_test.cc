@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "engine/codec/protected.h"
+#include "engine/registry/schema.h"
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
 #include "tests/support/protecting.h"
@@ -248,4 +249,117 @@ TEST_CASE("protecting: a batch that asks for it has its content sealed, protecte
   batch.seal_content = true;
   accepted(writer->submit_and_wait(std::move(batch)));
   CHECK_FALSE(root.anywhere(kNeedle));
+}
+
+TEST_CASE("protecting: with @event content and source_ip of every event are sealed, whatever its fields") {
+  Root root;
+  tests::FieldKeys{}.give_writer(*root.keys);
+  auto writer = root.open();
+  accepted(writer->submit_and_wait(schema()));
+  const auto plain = [] {
+    ingest::Batch batch;
+    ingest::Event event;
+    event.actor.type = "service";
+    event.actor.id = "cron";
+    event.action = "RUN";
+    event.source_ip = "198.51.100.77";
+    event.content_kind = codec::ContentKind::kText;
+    event.content = batch.keep(as_bytes("mailed " + std::string(kNeedle)));
+    batch.events.push_back(event);
+    return batch;
+  };
+  ingest::Batch rule;
+  rule.statements.push_back(codec::TypeStatement{{"@event", {field("content", "sealed")}}});
+  accepted(writer->submit_and_wait(std::move(rule)));
+  accepted(writer->submit_and_wait(plain()));
+  CHECK_FALSE(root.anywhere(kNeedle));
+  CHECK_FALSE(root.anywhere("198.51.100.77"));
+  const Buffer payload = root.payload(TableId::kLogs, 0);
+  codec::EventRecord event;
+  REQUIRE(codec::decode_event(payload, event).ok());
+  CHECK(event.sealed.members == (codec::SealedContent::kSourceIp | codec::SealedContent::kText));
+  // An event that says nothing of it is left alone, nothing is of that type, and a bad address is not quoted.
+  ingest::Batch bare = plain();
+  bare.events[0].source_ip = {};
+  bare.events[0].content_kind = codec::ContentKind::kNone;
+  bare.events[0].content = {};
+  accepted(writer->submit_and_wait(std::move(bare)));
+  ingest::Batch nobody = plain();
+  nobody.events[0].actor.type = "@event";
+  CHECK(writer->submit_and_wait(std::move(nobody)).error().code == Code::kInvalid);
+  ingest::Batch address = plain();
+  address.events[0].source_ip = kNeedle;
+  const Error refused = writer->submit_and_wait(std::move(address)).error();
+  CHECK_THAT(refused.message, ContainsSubstring("source_ip"));
+  CHECK(refused.message.find(kNeedle) == std::string::npos);
+  // It stays so behind a restart.
+  writer.reset();
+  writer = root.open();
+  accepted(writer->submit_and_wait(plain()));
+  CHECK_FALSE(root.anywhere(kNeedle));
+}
+
+TEST_CASE("protecting: the type that init made becomes protected until the log has an entity of it, not after") {
+  Root root;
+  tests::FieldKeys{}.give_writer(*root.keys);
+  auto writer = root.open();
+  const auto user_with = [](const char* rule) {
+    ingest::Batch batch;
+    for (codec::TypeSchema type : registry::default_types()) {
+      if (type.name != "user") continue;
+      type.fields[0].rule = *codec::rule(rule);
+      batch.statements.push_back(codec::TypeStatement{type});
+    }
+    return batch;
+  };
+  const auto named = [](const char* type) {
+    ingest::Batch batch;
+    ingest::Event event;
+    event.actor.type = type;
+    event.actor.id = "one";
+    const ingest::FieldInput name{"name", false, codec::Value::of_text(kNeedle)};
+    event.actor.fields = batch.keep(std::span<const ingest::FieldInput>(&name, 1));
+    event.action = "PUT";
+    batch.events.push_back(event);
+    return batch;
+  };
+  accepted(writer->submit_and_wait(user_with("sealed")));
+  accepted(writer->submit_and_wait(user_with("sealed,exact")));
+  accepted(writer->submit_and_wait(named("user")));
+  CHECK_FALSE(root.anywhere(kNeedle));
+  CHECK(writer->submit_and_wait(user_with("none")).error().code == Code::kConflict);
+  CHECK(writer->submit_and_wait(user_with("digest")).error().code == Code::kConflict);
+  writer.reset();
+  writer = root.open();
+  CHECK(writer->submit_and_wait(user_with("none")).error().code == Code::kConflict);
+  // Entities of another type are in nobody's way.
+  ingest::Batch service;
+  service.statements.push_back(codec::TypeStatement{{"service", registry::default_types()[1].fields}});
+  auto& type = std::get<codec::TypeStatement>(service.statements[0]).type;
+  type.fields[0].rule = *codec::rule("digest");
+  accepted(writer->submit_and_wait(std::move(service)));
+}
+
+TEST_CASE("protecting: who may read is said with the definition, and keys that come later are taken up") {
+  Root root;
+  auto writer = root.open();
+  const auto recipients = [&] {
+    const auto snapshot = root.snapshot();
+    size_t count = 0;
+    for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
+      const auto* key = std::get_if<codec::KeyStatement>(&statement.body);
+      count += key != nullptr && key->action == codec::KeyAction::kAddRecipient;
+    }
+    return count;
+  };
+  accepted(writer->submit_and_wait(schema()));
+  CHECK(recipients() == 0);
+  CHECK(writer->submit_and_wait(event({{"email", kNeedle}})).error().code == Code::kForbidden);
+  tests::FieldKeys{}.give_writer(*root.keys);
+  ingest::Batch more;
+  more.statements.push_back(codec::TypeStatement{{"other", {field("email", "sealed")}}});
+  accepted(writer->submit_and_wait(std::move(more)));
+  CHECK(recipients() == 1);
+  accepted(writer->submit_and_wait(event({{"email", kNeedle}})));
+  CHECK(recipients() == 1);
 }

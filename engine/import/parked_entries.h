@@ -1,0 +1,32 @@
+// The lines of a DLQ file read back, each exactly as parking.h writes them and nothing else: what a reader of a root is
+// shown may have been written by anybody who can write there. Not here: opening what is sealed (engine/protect).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "engine/base/bytes.h"
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+
+namespace khipu::import {
+
+struct ParkedEntry {
+  std::string file, format, reason;
+  uint64_t line = 0, offset = 0, size = 0;
+  Hash place{};               // what a sealed entry is bound to
+  std::optional<Buffer> raw;  // in the clear, or
+  std::string key_id;         // sealed under the key of this id
+  Buffer sealed;
+};
+struct ParkedKey {
+  std::string id;  // 64 lower-case hex digits
+  Buffer wrapped;
+};
+// A whole line without its end; kCorrupt for what is none of the two. No message quotes it.
+Result<std::variant<ParkedEntry, ParkedKey>> parse_parked(std::string_view line);
+
+inline constexpr size_t kParkedLineSizeBytesMax = 128U << 20;
+
+}  // namespace khipu::import

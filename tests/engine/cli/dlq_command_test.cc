@@ -1,0 +1,197 @@
+// What could not be stored, set aside sealed and read back; and reads with a decrypt key that become access records.
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kBad =
+    R"({"actor":{"type":"person","id":"p-9","fields":{"mail":"nadel@example.org","nope":1}},"action":"PUT"})";
+const std::string kGood =
+    R"({"actor":{"type":"person","id":"p-1","fields":{"mail":"good@example.org"}},"action":"PUT"})";
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log", keys = folder / "log.keys", out = folder / "readers";
+  std::string decrypt = out + "/decrypt";
+
+  tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), tests::program("khipu"));
+    return tests::run(words, input);
+  }
+  std::string done(std::vector<std::string> words, const std::string& input = "") {
+    const tests::Ran ran = khipu(std::move(words), input);
+    INFO(ran.out << ran.err);
+    REQUIRE(ran.exit == 0);
+    return ran.out;
+  }
+  Log() {
+    done({"init", root, "--origin", "example.org/dlq"});
+    done({"keys", "init", root, "--out", out});
+    done({"types", "add", root, "person", "mail:sealed,exact"});
+  }
+  bool anywhere(const std::string& text) const {
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream file(entry.path(), std::ios::binary);
+      const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+      if (bytes.find(text) != std::string::npos) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("cli: a line that holds protected fields is parked sealed, and comes back whole to who holds the key") {
+  Log log;
+  const tests::Ran parked = log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n");
+  INFO(parked.out << parked.err);
+  CHECK(parked.exit == 1);
+  CHECK((parked.out + parked.err).find("nadel") == std::string::npos);
+  CHECK_FALSE(log.anywhere("nadel@example.org"));
+
+  const tests::Ran listed = log.khipu({"dlq", log.root, "--json"});
+  CHECK(listed.exit == 0);
+  CHECK(listed.out.find("nadel") == std::string::npos);
+  const Json entries = Json::parse(listed.out)["entries"];
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0]["line"] == 1);
+  CHECK(entries[0]["size"] == kBad.size());
+  CHECK(entries[0]["sealed"] == true);
+  CHECK_FALSE(entries[0].contains("raw"));
+
+  CHECK(log.done({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}) == kBad + "\n");
+  CHECK(Json::parse(log.done({"dlq", log.root, "--decrypt", log.decrypt, "--json"}))["entries"][0]["raw"] == kBad);
+  // Set aside twice, it comes back once; in the clear beside it what nobody protects.
+  log.khipu({"append", log.root, "--park"}, kBad + "\n");
+  CHECK(log.done({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}) == kBad + "\n");
+  // Mended, it is stored.
+  std::string mended = kBad;
+  mended.replace(mended.find(",\"nope\":1"), 9, "");
+  log.done({"append", log.root}, mended + "\n");
+
+  // Another auditor's key opens none, and damage is told, not passed over.
+  const std::string others = log.folder / "others";
+  log.done({"init", log.folder / "log2", "--origin", "example.org/other"});
+  log.done({"keys", "init", log.folder / "log2", "--out", others});
+  const tests::Ran refused = log.khipu({"dlq", log.root, "--decrypt", others + "/decrypt", "--raw"});
+  CHECK(refused.exit == 1);
+  CHECK(refused.out.empty());
+  CHECK_THAT(refused.err, ContainsSubstring("not opened"));
+  for (const auto& file : fs::directory_iterator(log.root + "/dlq")) {
+    std::ofstream(file.path(), std::ios::app) << "{\"schema\":\"khipu.dlq-import/v1\"}\n";
+  }
+  const tests::Ran damaged = log.khipu({"dlq", log.root});
+  CHECK(damaged.exit == 1);
+  CHECK_THAT(damaged.err, ContainsSubstring("1 lines of ROOT/dlq are damaged"));
+  log.done({"verify", log.root});
+}
+
+TEST_CASE("cli: who cannot look into the writer's keys seals for the recipients that meta names, or parks nothing") {
+  Log log;
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const std::string nobody = log.folder / "nobody";
+  const tests::Ran parked = log.khipu({"append", log.root, "--park", "--keys", nobody}, kBad + "\n" + kGood + "\n");
+  INFO(parked.out << parked.err);
+  CHECK(parked.exit == 1);
+  CHECK_FALSE(log.anywhere("nadel@example.org"));
+  CHECK(log.done({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}) == kBad + "\n");
+  writer.signal(SIGTERM);
+  CHECK(writer.wait() == 0);
+
+  // A log without any recipient: the command stops, and nothing is lost but the time.
+  const std::string bare = log.folder / "bare";
+  log.done({"init", bare, "--origin", "example.org/bare"});
+  log.done({"types", "add", bare, "person", "mail:sealed"});
+  const tests::Ran stopped = log.khipu({"append", bare, "--park"}, kBad + "\n");
+  CHECK(stopped.exit == 3);
+  CHECK_THAT(stopped.err, ContainsSubstring("khipu keys init"));
+  CHECK(stopped.err.find("nadel") == std::string::npos);
+}
+
+TEST_CASE("cli: an import that protects fields parks its bad records sealed") {
+  Log log;
+  const std::string mapping = log.folder / "mapping.json", lines = log.folder / "lines.jsonl";
+  std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"members","types":{"member":{"email":"text"}},
+"event":{"actor":{"type":"member","id":{"pointer":"/id"},"fields":{"email":{"pointer":"/mail"}}},
+"action":{"constant":"JOIN"}}})";
+  const std::string bad = R"({"mail":"nadel2@example.org"})";
+  std::ofstream(lines) << R"({"id":"m-1","mail":"fine@example.org"})"
+                       << "\n"
+                       << bad << "\n";
+  const tests::Ran imported = log.khipu(
+      {"import", log.root, "--format", "jsonl", "--mapping", mapping, "--protect", "actor.email=sealed", lines});
+  INFO(imported.out << imported.err);
+  CHECK(imported.exit == 1);
+  CHECK_FALSE(log.anywhere("nadel2@example.org"));
+  CHECK(log.done({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}) == bad + "\n");
+}
+
+TEST_CASE("cli: a read with a decrypt key is an access record where a writer runs, and said to be none elsewhere") {
+  Log log;
+  log.done({"append", log.root}, kGood + "\n");
+  log.khipu({"append", log.root, "--park"}, kBad + "\n");
+  const tests::Ran alone = log.khipu({"query", log.root, "--keys", log.decrypt, "--actor", "person:p-1", "--json"});
+  CHECK(alone.exit == 0);
+  CHECK_THAT(alone.out, ContainsSubstring("good@example.org"));
+  CHECK_THAT(alone.err, ContainsSubstring("no access record"));
+
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"query", log.root, "--keys", log.decrypt, "--actor", "person:p-1"},
+        {"history", log.root, "person:p-1", "--keys", log.decrypt},
+        {"dlq", log.root, "--decrypt", log.decrypt}}) {
+    const tests::Ran read = log.khipu(words);
+    INFO(words[0] << read.err);
+    CHECK(read.exit == 0);
+    CHECK(read.err.find("access record") == std::string::npos);
+  }
+  // Searching with a key that reads nothing is no reveal, and neither is a plain query.
+  log.done({"query", log.root});
+  log.done({"query", log.root, "--keys", log.out + "/search"});
+  const Json accesses = Json::parse(log.done({"query", log.root, "--log", "access", "--asc", "--json"}))["accesses"];
+  REQUIRE(accesses.size() == 3);
+  CHECK(accesses[0]["tool"] == "khipu query");
+  CHECK(accesses[0]["arguments"] == Json::array({"actor", "keys"}));
+  CHECK(accesses[0]["results"] == 1);
+  CHECK(accesses[1]["tool"] == "khipu history");
+  CHECK(accesses[2]["tool"] == "khipu dlq");
+  CHECK(accesses[2]["arguments"] == Json::array({"decrypt"}));
+  writer.signal(SIGTERM);
+  CHECK(writer.wait() == 0);
+}
+
+TEST_CASE("cli: an import protects a field of a type that init made, until the log has an entity of it") {
+  Log log;
+  const std::string mapping = log.folder / "mapping.json", lines = log.folder / "lines.jsonl";
+  std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"people","types":{"user":{"name":"text"}},
+"event":{"actor":{"type":"user","id":{"pointer":"/id"},"fields":{"name":{"pointer":"/name"}}},
+"action":{"constant":"JOIN"}}})";
+  std::ofstream(lines) << R"({"id":"u-1","name":"Nadel Neun"})"
+                       << "\n";
+  const auto import = [&](const std::string& rule) {
+    return log.khipu(
+        {"import", log.root, "--format", "jsonl", "--mapping", mapping, "--protect", "actor.name=" + rule, lines});
+  };
+  REQUIRE(import("sealed,exact").exit == 0);
+  CHECK_FALSE(log.anywhere("Nadel Neun"));
+  std::ofstream(lines) << R"({"id":"u-2","name":"Nadel Zehn"})"
+                       << "\n";
+  const tests::Ran refused = import("digest");
+  CHECK(refused.exit == 3);
+  CHECK_THAT(refused.err, ContainsSubstring("once an entity of that type is in the log"));
+  CHECK(log.khipu({"types", "add", log.root, "user", "name:none"}).exit == 3);
+  CHECK_FALSE(log.anywhere("Nadel Zehn"));
+}
