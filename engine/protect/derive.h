@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "engine/crypto/blake2b_lanes.h"
 #include "engine/crypto/hash.h"
 #include "engine/protect/field.h"
 #include "engine/protect/transform.h"
@@ -43,14 +42,6 @@ std::array<uint8_t, N> cut(const Hash& hash) {
 }
 inline Token token_of(Bytes index_key, std::string_view term) {
   return cut<kTokenSize>(crypto::blake2b_keyed(index_key, "token", {as_bytes(term)}));
-}
-
-// token_of() of each term, appended; `hashes` is room to work in.
-inline void append_tokens(Bytes index_key, std::span<const std::string_view> terms, std::vector<Hash>& hashes,
-                          std::vector<Token>& to) {
-  hashes.resize(terms.size());
-  crypto::blake2b_keyed_each(index_key, "token", terms, hashes);
-  for (const Hash& hash : hashes) to.push_back(cut<kTokenSize>(hash));
 }
 
 inline Hash fingerprint_key(Bytes key, const FieldName& name) {

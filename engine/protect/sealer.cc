@@ -67,8 +67,6 @@ struct Sealer::State {
   Buffer associated;
   std::string key_text;
   Terms terms;
-  std::vector<std::string_view> term_views;  // into terms, while tokens() runs
-  std::vector<Hash> hashes;
 
   Result<void> take_up(TimeUs at);
   Result<void> load_subject(const KeyLog::File& file);
@@ -325,9 +323,7 @@ Result<void> Sealer::tokens(const FieldName& name, const IndexRule& rule, std::s
   }
   terms_of_value(rule, text, state.terms);
   const size_t from = to.size();
-  state.term_views.clear();
-  for (size_t i = 0; i < state.terms.size(); ++i) state.term_views.push_back(state.terms[i]);
-  append_tokens(key, state.term_views, state.hashes, to);
+  for (size_t i = 0; i < state.terms.size(); ++i) to.push_back(token_of(key, state.terms[i]));
   std::sort(to.begin() + static_cast<ptrdiff_t>(from), to.end());
   to.erase(std::unique(to.begin() + static_cast<ptrdiff_t>(from), to.end()), to.end());
   return {};
