@@ -7,6 +7,7 @@
 
 #include "engine/base/result.h"
 #include "engine/os/file.h"
+#include "engine/tree/note.h"
 
 namespace khipu::cli {
 
@@ -30,6 +31,8 @@ Result<void> write_output_file(const std::string& path, std::string_view text);
 // --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier
 // key file.
 Result<std::array<uint8_t, 32>> read_verifier_key(const std::string& text);
+// The same with the log's name, which proofs are held to: a vkey line, or a file holding one or a verifier key file.
+Result<tree::VerifierKey> read_vkey(const std::string& text);
 inline constexpr const char* kVerifierKeyHelp =
     "verifier key to check signatures with: 64 hex digits, a vkey, or a file; default: the key the log names itself";
 
