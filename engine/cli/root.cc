@@ -78,6 +78,15 @@ Result<void> refuse_network_filesystem(const std::string& path, const std::strin
                                      " takes the risk"};
 }
 
+bool lies_inside(const std::string& path, const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path inner = fs::weakly_canonical(fs::absolute(path), ignored);
+  fs::path outer = fs::weakly_canonical(fs::absolute(folder), ignored);
+  if (!outer.has_filename()) outer = outer.parent_path();
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path) {
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(path, error);

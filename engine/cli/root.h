@@ -25,6 +25,9 @@ inline constexpr const char* kNetworkHelp =
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path);
 Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max);  // "-": standard input
 
+// The path is the folder or below it, links followed as far as they exist.
+bool lies_inside(const std::string& path, const std::string& folder);
+
 // Whole or not at all, and synced. The file is this user's own.
 Result<void> write_output_file(const std::string& path, std::string_view text);
 

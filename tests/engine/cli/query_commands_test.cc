@@ -125,7 +125,7 @@ TEST_CASE("cli: aggregate counts in groups that add up, and says so to people wi
   CHECK_THAT(interval.err, ContainsSubstring("give --by time or --rank-by max_bucket"));
 }
 
-TEST_CASE("cli: a key that is neither there nor a vkey is told to be no file") {
+TEST_CASE("cli: a key that is neither there nor a vkey is told to be no file, and a state is kept outside the log") {
   const Log log;
   for (const char* command : {"query", "verify"}) {
     const tests::Ran ran = Log::khipu({command, log.root, "--key", "/nowhere/audit.vkey"});
@@ -135,6 +135,12 @@ TEST_CASE("cli: a key that is neither there nor a vkey is told to be no file") {
   const tests::Ran rows = Log::khipu({"verify", log.root, "--rows", "3:1"});
   CHECK(rows.exit == 3);
   CHECK_THAT(rows.err, ContainsSubstring("rows 3:1: the first is behind the last"));
+  for (const std::string& state : {log.root + "/state", log.root + "/../log/meta/state"}) {
+    const tests::Ran inside = Log::khipu({"verify", log.root, "--save-state", state});
+    CHECK(inside.exit == 3);
+    CHECK_THAT(inside.err, ContainsSubstring("outside the log"));
+  }
+  CHECK(Log::khipu({"verify", log.root + "/", "--save-state", log.root + ".state"}).exit == 0);
 }
 
 TEST_CASE("cli: text for people shows no control character of the log") {
