@@ -58,6 +58,7 @@ bool valid_date(const CivilDate& date) {
 }
 
 Result<TimeUs> parse_rfc3339(std::string_view text) {
+  if (text.size() == 19 && text[10] == 'T') return bad(text, "it must end in Z or an offset such as +02:00");
   if (text.size() < 20) return bad(text, "too short");
   if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') {
     return bad(text, "expected YYYY-MM-DDThh:mm:ss");

@@ -1,4 +1,6 @@
 // `khipu aggregate`: how many events, by whom, when.
+#include <algorithm>
+
 #include "engine/base/time.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
@@ -37,8 +39,8 @@ class AggregateCommand final : public Command {
     arguments.required("ROOT", root_, "directory of the log");
     arguments.texts("--by", by_, "KEY", "what groups have in common; up to three; default: one group of all");
     arguments.text("--interval", interval_, "SPAN",
-                   "of time: auto, 5m, 15m, 1h, 6h, 1d, 1w, or the calendar's day, week, month, quarter, year; "
-                   "default auto");
+                   "of --by time and --rank-by max_bucket: auto, 5m, 15m, 1h, 6h, 1d, 1w, or the calendar's day, week, "
+                   "month, quarter, year; default auto");
     arguments.choice("--metric", metric_, {"count", "distinct:actor", "distinct:target", "first", "last"},
                      "what is counted or told, and ranked by; default count");
     arguments.number("--top", top_, 1, 200, "groups shown (series, with time); default 20");
@@ -46,7 +48,7 @@ class AggregateCommand final : public Command {
                      "rank groups by their sum, or by their greatest bucket of --interval; default total");
     arguments.choice("--compare", compare_, {"none", "previous"},
                      "previous: count the period before the window, too; needs --from and --to; default none");
-    filter_.declare(arguments);
+    filter_.declare(arguments, false);
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
   }
 
@@ -64,7 +66,11 @@ class AggregateCommand final : public Command {
     const auto metric = query::metric(metric_);
     if (!metric.ok()) return to_error(metric.error());
     request.metric = *metric;
-    request.interval = interval_;
+    const bool buckets = rank_by_ == "max_bucket" || std::find(by_.begin(), by_.end(), "time") != by_.end();
+    if (!interval_.empty() && !buckets) {
+      return Error{Code::kInvalid, "--interval: nothing is cut by time here; give --by time or --rank-by max_bucket"};
+    }
+    request.interval = interval_.empty() ? "auto" : interval_;
     request.tz = filter_.tz();
     request.top = static_cast<uint32_t>(top_);
     request.by_peak = rank_by_ == "max_bucket";
@@ -169,7 +175,7 @@ class AggregateCommand final : public Command {
     (void)tell(output, answer.findings, answer.notes);
   }
 
-  std::string root_, key_, interval_ = "auto", metric_ = "count", rank_by_ = "total", compare_ = "none";
+  std::string root_, key_, interval_, metric_ = "count", rank_by_ = "total", compare_ = "none";
   std::vector<std::string> by_;
   uint64_t top_ = 20;
   FilterArguments filter_;

@@ -14,13 +14,13 @@ class AppArguments final : public Arguments {
   explicit AppArguments(CLI::App& app) : app_(app) {}
 
   void required(std::string name, std::string& into, std::string help) override {
-    positional(app_.add_option(name, into, help), name)->required();
+    positional(app_.add_option(name, into, help))->required();
   }
   void optional(std::string name, std::string& into, std::string help) override {
-    positional(app_.add_option(name, into, help), name);
+    positional(app_.add_option(name, into, help));
   }
   void rest(std::string name, std::vector<std::string>& into, std::string help, size_t at_least) override {
-    CLI::Option* option = positional(app_.add_option(name, into, help), name + "...");
+    CLI::Option* option = positional(app_.add_option(name, into, help), "...");
     if (at_least > 0) option->required()->expected(static_cast<int>(at_least), 1 << 20);
   }
   void flag(std::string flags, bool& into, std::string help) override { app_.add_flag(flags, into, help); }
@@ -62,8 +62,9 @@ class AppArguments final : public Arguments {
   }
 
  private:
-  static CLI::Option* positional(CLI::Option* option, const std::string& shown) {
-    return option->type_name("")->option_text(shown);
+  // What stands behind the name in the help: nothing of the library's own ("REQUIRED", a type).
+  static CLI::Option* positional(CLI::Option* option, const char* behind_name = " ") {
+    return option->type_name("")->option_text(behind_name);
   }
   CLI::App& app_;
 };
@@ -110,6 +111,19 @@ CLI::App& deepest(CLI::App& app) {
   return *at;
 }
 
+// The line of a group in `khipu --help`: what it is about, and its commands by name.
+std::string group_summary(const std::string& group, const std::string& commands) {
+  constexpr std::pair<std::string_view, std::string_view> kAbout[] = {
+      {"keys", "The writer's keys, and those of protected fields"},
+      {"token", "Tokens of producers and readers over HTTP"},
+      {"types", "Entity types and their fields"},
+      {"columns", "Custom columns"}};
+  for (const auto& [name, about] : kAbout) {
+    if (name == group) return std::string(about) + ": " + commands;
+  }
+  return commands;
+}
+
 std::string path_of(const CLI::App& app) {
   return app.get_parent() == nullptr ? "khipu" : path_of(*app.get_parent()) + " " + app.get_name();
 }
@@ -121,11 +135,18 @@ Parsed parse(std::vector<std::string> words, const std::vector<std::unique_ptr<C
   CLI::App app("khipu: a tamper-evident audit log. One writer, any number of readers, one directory.", "khipu");
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "print this page and stop");
+  bool version = false;
+  app.add_flag("--version", version, "print the version and stop (`khipu version`)");
+  if (!words.empty() && words.front() == "--version") words.front() = "version";
   app.get_formatter()->column_width(34);
   app.footer(
       "`khipu COMMAND --help` tells all about one command.\n"
       "Exit codes: 0 ok, 1 something is wrong with the log or the input, 2 incomplete, 3 usage or I/O.");
-  std::map<std::string, CLI::App*> groups;
+  struct Group {
+    CLI::App* app = nullptr;
+    std::string commands;
+  };
+  std::map<std::string, Group> groups;
   std::vector<AppArguments> declared;
   declared.reserve(commands.size());
   for (const auto& command : commands) {
@@ -134,14 +155,14 @@ Parsed parse(std::vector<std::string> words, const std::vector<std::unique_ptr<C
     CLI::App* parent = &app;
     if (space != std::string::npos) {
       const std::string group = name.substr(0, space);
-      CLI::App*& made = groups[group];
-      if (made == nullptr) {
-        made = app.add_subcommand(group, "");
-        made->require_subcommand(1);
+      Group& made = groups[group];
+      if (made.app == nullptr) {
+        made.app = app.add_subcommand(group, "");
+        made.app->require_subcommand(1);
       }
-      parent = made;
-      parent->description(parent->get_description() + (parent->get_description().empty() ? "" : "; ") +
-                          name.substr(space + 1) + ": " + command->summary());
+      parent = made.app;
+      made.commands += (made.commands.empty() ? "" : ", ") + name.substr(space + 1);
+      parent->description(group_summary(group, made.commands));
     }
     CLI::App* child =
         parent->add_subcommand(name.substr(space == std::string::npos ? 0 : space + 1), command->summary());

@@ -69,7 +69,7 @@ class RecoverCommand final : public Command {
   }
   Result<Exit> run(Output& output) override {
     if (!accept_ || reason_.empty()) {
-      return Error{Code::kInvalid, "recover: give --accept-rollback and --reason TEXT; both are kept in the log"};
+      return Error{Code::kInvalid, "give --accept-rollback and --reason TEXT; both are kept in the log"};
     }
     KHIPU_TRY_ASSIGN(const auto root, os::open_directory(root_));
     KHIPU_TRY(refuse_network_filesystem(root_, network_));

@@ -75,7 +75,9 @@ class ImportCommand final : public Command {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<snapshot::Store> store, snapshot::Store::open(std::move(directory)));
     Exit exit = Exit::kOk;
     for (const std::string& file : files_) {
-      KHIPU_TRY_ASSIGN(const import::Report report, at(file, import_one(file, mapping_text, writer.get(), *store)));
+      auto done = import_one(file, mapping_text, writer.get(), *store);
+      if (!done.ok() && done.error().message.starts_with(file + ": ")) return done.error();  // says which file already
+      KHIPU_TRY_ASSIGN(const import::Report report, at(file, std::move(done)));
       if (output.json()) {
         print_json(report, output);
       } else {
@@ -201,7 +203,8 @@ class ImportCommand final : public Command {
       return;
     }
     output.line(file + ": " + (dry_run_ ? "would store " : "stored ") + std::to_string(report.stored) + " of " +
-                std::to_string(report.read) + " records, parked " + std::to_string(report.parked));
+                std::to_string(report.read) + " records, parked " + std::to_string(report.parked) +
+                (report.parked > 0 && !dry_run_ ? " in dlq/" : ""));
     if (report.skipped > 0 || report.resumed_at > 0) {
       output.line("  continued after " + std::to_string(report.skipped) + " records of an earlier import");
     }

@@ -71,6 +71,9 @@ class InitCommand final : public Command {
     }
     if (origin_.empty()) origin_ = default_origin(real_root);
 
+    if (std::error_code error; !fs::exists(real_root.parent_path(), error)) {
+      return Error{Code::kNotFound, real_root.parent_path().string() + ": no such folder: make it first"};
+    }
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> directory, os::create_directory(real_root.string(), 0750));
     KHIPU_TRY(refuse_network_filesystem(real_root.string(), network_));
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> keys, os::create_directory(real_keys.string(), 0700));

@@ -129,15 +129,17 @@ Error to_error(const query::QueryError& error) {
           std::move(message)};
 }
 
-void FilterArguments::declare(Arguments& arguments) {
+void FilterArguments::declare(Arguments& arguments, bool rows) {
   arguments.text("--from", from_, "TIME", "start of the window, which belongs to it; default: the oldest event");
   arguments.text("--to", to_, "TIME", "end of the window, which does not belong to it; default: no end");
   arguments.text("--tz", tz_, "ZONE", "IANA time zone of days and of times without an offset; default UTC for days");
   arguments.choice("--axis", axis_, {"occurred", "recorded"}, "the time the window counts on; default occurred");
-  arguments.choice("--order", order_, {"seq", "time"},
-                   "order of rows: as recorded, or by time with ties by seq; default seq");
-  arguments.flag("--asc", ascending_, "oldest first");
-  arguments.flag("--desc", descending_, "newest first");
+  if (rows) {
+    arguments.choice("--order", order_, {"seq", "time"},
+                     "order of rows: as recorded, or by time with ties by seq; default seq");
+    arguments.flag("--asc", ascending_, "oldest first");
+    arguments.flag("--desc", descending_, "newest first");
+  }
   arguments.text("--outside-hours", hours_, "HOURS", "only what lies outside these hours of --tz: 08:00-18:00");
   arguments.text("--days", days_, "DAYS", "days that --outside-hours are worked on: mon-fri; default every day");
   arguments.texts("--actor", is_.actor, "WHO", "TYPE:ID, an id or a name; several: any of them");

@@ -32,7 +32,8 @@ Error to_error(const query::QueryError& error);
 // The filter flags, as members for Arguments to fill.
 class FilterArguments {
  public:
-  void declare(Arguments& arguments);
+  // `rows`: the answer has rows, which come in an order.
+  void declare(Arguments& arguments, bool rows = true);
   // Times are read against `now`. Errors name the flag.
   query::Answer<query::Filter> filter(TimeUs now) const;
   query::Order order(bool descending_by_default) const;

@@ -54,6 +54,13 @@ Result<Key> parse_key_text(std::string_view text) {
   return out;
 }
 
+// What has no '+' is no vkey: it was meant as a file.
+template <typename T>
+Result<T> no_such_file(const std::string& text, Result<T> parsed) {
+  if (parsed.ok() || text.find('+') != std::string::npos) return parsed;
+  return Error{Code::kInvalid, "there is no file '" + text + "', and it is no vkey (NAME+ID+BASE64) either"};
+}
+
 }  // namespace
 
 std::string keys_path(const std::string& root, const std::string& given) {
@@ -69,6 +76,15 @@ Result<void> refuse_network_filesystem(const std::string& path, const std::strin
   return Error{Code::kForbidden, path + ": lies on a network file system (" + *kind +
                                      "), where locks and syncs hold no promise; --network-filesystem " + *kind +
                                      " takes the risk"};
+}
+
+bool lies_inside(const std::string& path, const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path inner = fs::weakly_canonical(fs::absolute(path), ignored);
+  fs::path outer = fs::weakly_canonical(fs::absolute(folder), ignored);
+  if (!outer.has_filename()) outer = outer.parent_path();
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path) {
@@ -103,9 +119,21 @@ Result<void> write_output_file(const std::string& path, std::string_view text) {
 
 Result<Key> read_verifier_key(const std::string& text) {
   std::error_code ignored;
-  if (!std::filesystem::exists(text, ignored)) return at("--key", parse_key_text(text));
+  if (!std::filesystem::exists(text, ignored)) return at("--key", no_such_file(text, parse_key_text(text)));
   KHIPU_TRY_ASSIGN(const std::string content, read_input_file(text, crypto::kKeyFileSizeBytesMax));
   return at(text, parse_key_text(content));
+}
+
+Result<tree::VerifierKey> read_vkey(const std::string& text) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(text, ignored)) {
+    return at("--key", no_such_file(text, tree::VerifierKey::parse(trimmed(text))));
+  }
+  KHIPU_TRY_ASSIGN(const std::string content, read_input_file(text, crypto::kKeyFileSizeBytesMax));
+  if (!trimmed(content).starts_with("khipu-key/")) return at(text, tree::VerifierKey::parse(trimmed(content)));
+  KHIPU_TRY_ASSIGN(const crypto::Key key, at(text, crypto::parse_key(as_bytes(content))));
+  KHIPU_TRY_ASSIGN(const crypto::PublicKey verifier, at(text, crypto::public_key(key)));
+  return tree::VerifierKey{key.name, tree::KeyType::kEd25519, verifier};
 }
 
 Result<Spool> Spool::make() {

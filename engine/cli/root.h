@@ -7,6 +7,7 @@
 
 #include "engine/base/result.h"
 #include "engine/os/file.h"
+#include "engine/tree/note.h"
 
 namespace khipu::cli {
 
@@ -24,12 +25,17 @@ inline constexpr const char* kNetworkHelp =
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path);
 Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max);  // "-": standard input
 
+// The path is the folder or below it, links followed as far as they exist.
+bool lies_inside(const std::string& path, const std::string& folder);
+
 // Whole or not at all, and synced. The file is this user's own.
 Result<void> write_output_file(const std::string& path, std::string_view text);
 
 // --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier
 // key file.
 Result<std::array<uint8_t, 32>> read_verifier_key(const std::string& text);
+// The same with the log's name, which proofs are held to: a vkey line, or a file holding one or a verifier key file.
+Result<tree::VerifierKey> read_vkey(const std::string& text);
 inline constexpr const char* kVerifierKeyHelp =
     "verifier key to check signatures with: 64 hex digits, a vkey, or a file; default: the key the log names itself";
 

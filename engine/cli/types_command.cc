@@ -192,7 +192,7 @@ class TypesInfer final : public Command {
   std::string summary() const override { return "Propose types from a sample of events"; }
   std::string details() const override {
     return "Reads canonical events, one JSON object a line, and prints the definitions they would need, as JSON for\n"
-           "`khipu types add --file -`. Nothing is written.\n\n"
+           "`khipu types add --file -`; the custom columns they would need are said on stderr. Nothing is written.\n\n"
            "Example:\n  khipu types infer events.jsonl\n\nExit codes: 0 printed, 3 the sample cannot be read.";
   }
   void declare(Arguments& arguments) override {
@@ -230,6 +230,10 @@ Result<Exit> TypesInfer::infer(const std::string& text, Output& output) {
                      {"skipped", inferred.skipped},
                      {"notes", inferred.notes}});
   } else {
+    for (const codec::ColumnSchema& column : inferred.columns) {
+      output.note("note: a column is needed too: khipu columns add ROOT " + printable(column.name) + " --kind " +
+                  std::string(codec::name(column.kind)));
+    }
     output.line(types.dump(2));
   }
   return Exit::kOk;

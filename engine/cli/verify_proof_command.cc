@@ -34,17 +34,19 @@ class VerifyProofCommand final : public Command {
            "statement binds the table to the log's spine. Then prints what the document shows. It shows that the log's "
            "key signed\n"
            "this, not that what was written is true.\n\n"
-           "Example:\n  khipu verify-proof --key audit.example/log+1a2b3c4d+AZ... event-41207.json\n\n"
+           "Example:\n  khipu verify-proof --key audit.vkey event-41207.json\n\n"
            "Exit codes: 0 right, 1 wrong, 3 not a proof document, or usage.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("FILE", file_, "the document; - for standard input");
-    arguments.text("--key", key_, "VKEY", "the log's verifier key, NAME+ID+BASE64, as `khipu keys export` prints it");
+    arguments.text(
+        "--key", key_, "VKEY",
+        "wanted: the log's verifier key, NAME+ID+BASE64, as `khipu keys export` prints it, or a file with it");
   }
 
   Result<Exit> run(Output& output) override {
     if (key_.empty()) return Error{Code::kInvalid, "--key: whose signature? give the vkey you were handed"};
-    KHIPU_TRY_ASSIGN(const tree::VerifierKey key, at("--key", tree::VerifierKey::parse(key_)));
+    KHIPU_TRY_ASSIGN(const tree::VerifierKey key, read_vkey(key_));
     KHIPU_TRY_ASSIGN(const std::string text, read_input_file(file_, proof::kDocumentSizeMax));
     KHIPU_TRY_ASSIGN(const proof::Document document, at(printable(file_), proof::parse_document(text)));
     return std::visit([&](const auto& bundle) { return tell(output, bundle, key); }, document);

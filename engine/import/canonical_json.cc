@@ -102,6 +102,9 @@ class Parser {
   }
   bool expected(const char* what) {
     const char next = scan_.peek();
+    std::string_view raw;
+    if (auto ahead = scan_; next != 0 && !ahead.value(raw))
+      return fail(std::string("expected ") + what + "; this is not JSON");
     if (next == 'n') return fail(std::string("expected ") + what + ", got null: leave the member out");
     return fail(std::string("expected ") + what + ", got " + (next == 0 ? "the end of the text" : kind_name(next)));
   }

@@ -1,4 +1,4 @@
-// Canonical event JSON (DESIGN.md "Event") to events: one object, or NDJSON with one object a line. What POST
+// Canonical event JSON (README.md, "An event") to events: one object, or NDJSON with one object a line. What POST
 // /v1/events and `khipu append` accept. Strict: unknown and repeated members, nulls and wrong kinds are errors at every
 // level that is ours; inside `content`, `custom` and `fields` values of kind json the producer's text is kept byte for
 // byte. Not here: whether types, fields and columns are defined (ingest/validate), foreign formats (the mappers beside

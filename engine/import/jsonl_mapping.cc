@@ -130,7 +130,10 @@ class MappedFormat : public Mapper {
   }
 
   static Result<codec::ValueKind> kind(Json value, const std::string& where) {
-    KHIPU_TRY_ASSIGN(const std::string name, mapping_text(value, where));
+    std::string_view name;
+    if (value.get(name) != simdjson::SUCCESS) {
+      return mapping_error(where, "expected a kind: \"text\", \"number\" or \"json\"");
+    }
     const auto found = codec::value_kind(name);
     if (!found) return mapping_error(where, ingest::quoted(name) + " is no kind: text, number or json");
     return *found;

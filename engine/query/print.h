@@ -9,8 +9,9 @@
 
 namespace khipu::query {
 
-// The canonical event of DESIGN.md, one line without its end: what `khipu append` takes. Entities carry the fields of
-// the version the event pinned. Line breaks inside spliced JSON become spaces; text that is not UTF-8 gets U+FFFD.
+// The canonical event (import/README.md), one line without its end: what `khipu append` takes. Entities carry the
+// fields of the version the event pinned. Line breaks inside spliced JSON become spaces; text that is not UTF-8 gets
+// U+FFFD.
 void append_canonical_event(std::string& to, const EventRow& event);
 // The same members after seq, uid, recorded_at and with "version" and "deleted" of entities: for reading, not for
 // input.

@@ -48,12 +48,20 @@ class Prover {
     }
     if (point.kept) return where(*point.kept, table);
     if (!point.size) return publications() - 1;
+    std::optional<uint64_t> below, above;  // the nearest sizes that were published, for who guessed one
     for (size_t i = publications(); i-- > 0;) {
       const tree::PublishedNote* note = note_in(i, table);
-      if (note != nullptr && note->checkpoint.size == *point.size) return i;
+      if (note == nullptr) continue;
+      const uint64_t size = note->checkpoint.size;
+      if (size == *point.size) return i;
+      if (size < *point.size) below = std::max(size, below.value_or(0));
+      if (size > *point.size) above = std::min(size, above.value_or(size));
     }
-    return Error{Code::kNotFound,
-                 fmt::format("no checkpoint of {} of size {} was published", table_name(table), *point.size)};
+    std::string nearest;
+    if (below) nearest = fmt::format("; the nearest is of {}", *below);
+    if (above) nearest += fmt::format("{} of {}", below ? ", and" : "; the nearest is", *above);
+    return Error{Code::kNotFound, fmt::format("no checkpoint of {} of size {} was published{}", table_name(table),
+                                              *point.size, nearest)};
   }
 
   // The table's newest note at or before a publication, and where it stands.

@@ -146,7 +146,10 @@ class Range {
 Result<void> check_range(Run& run, TablePlan plan, const codec::TableState& state) {
   const Row from = run.options.from_row.value_or(Row{});
   const Row to = run.options.to_row.value_or(Row{state.size});
-  if (from > to || to.value > state.size) {
+  if (from > to) {
+    return Error{Code::kInvalid, fmt::format("rows {}:{}: the first is behind the last", from.value, to.value)};
+  }
+  if (to.value > state.size) {
     return Error{Code::kInvalid, fmt::format("rows {}:{} are not within the log, which has {} events", from.value,
                                              to.value, state.size)};
   }

@@ -61,6 +61,7 @@ TEST_CASE("time: what is not exactly RFC 3339 is refused") {
     REQUIRE(!time.ok());
     CHECK_THAT(time.error().message, ContainsSubstring("RFC 3339"));
   }
+  CHECK_THAT(parse_rfc3339("2026-06-15T05:07:07").error().message, ContainsSubstring("offset such as +02:00"));
 }
 
 TEST_CASE("time: the calendar agrees with itself on every day of 800 years") {

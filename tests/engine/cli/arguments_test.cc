@@ -76,6 +76,20 @@ TEST_CASE("arguments: what is unknown is refused, and what was meant is named") 
   REQUIRE_THAT(f.refusal({"query"}), ContainsSubstring("ROOT"));
 }
 
+TEST_CASE("arguments: --version is `khipu version`, groups are one line, and help names a position once") {
+  const cli::Parsed version = cli::parse({"--version"}, cli::all_commands());
+  REQUIRE(version.exit == cli::Exit::kOk);
+  Fixture f;
+  REQUIRE_THAT(f.refusal({"query", "root", "--version"}), ContainsSubstring("unknown argument \"--version\""));
+  const std::string help = cli::parse({"--help"}, cli::all_commands()).text;
+  REQUIRE_THAT(help, ContainsSubstring("--version"));
+  REQUIRE_THAT(help, ContainsSubstring("Entity types and their fields: list, show, add, infer\n"));
+  const std::string page = f.parse({"query", "--help"}).text;
+  REQUIRE_THAT(page,
+               !ContainsSubstring("ROOT ROOT") && !ContainsSubstring("FILE FILE") && !ContainsSubstring("REQUIRED"));
+  REQUIRE_THAT(page, ContainsSubstring("  ROOT  ") && ContainsSubstring("  FILE ...  "));
+}
+
 TEST_CASE("arguments: numbers and words are held to their bounds") {
   Fixture f;
   for (const char* word : {"0", "201", "-1", "+5", "1e2", "0x10", "", " 5", "99999999999999999999"}) {

@@ -162,8 +162,12 @@ TEST_CASE("cli: a type inferred from a sample lets the sample in") {
   REQUIRE(Log::khipu({"append", log.root}, sample).exit == 3);
   const tests::Ran inferred = Log::khipu({"types", "infer", "-"}, sample);
   REQUIRE(inferred.exit == 0);
+  REQUIRE(inferred.err.empty());
   REQUIRE(Log::khipu({"types", "add", log.root, "--file", "-"}, inferred.out).exit == 0);
   REQUIRE(Log::khipu({"append", log.root}, sample).exit == 0);
+  const std::string column = R"({"actor":{"type":"user","id":"u-1"},"action":"x","custom":{"weight":3}})";
+  REQUIRE_THAT(Log::khipu({"types", "infer", "-"}, column).err,
+               ContainsSubstring("khipu columns add ROOT weight --kind number"));
 }
 
 TEST_CASE("cli: an import adds a file once, also through a running writer, and says what it parked") {
@@ -188,6 +192,54 @@ TEST_CASE("cli: an import adds a file once, also through a running writer, and s
   REQUIRE(Log::khipu({"import", log.root, "--format", "cloudtrail"}).exit == 3);
   REQUIRE(Log::khipu({"import", log.root, "--format", "jsonl", source}).exit == 3);
   REQUIRE(Log::khipu({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("cli: the event and the mapping that engine/import/README.md shows are taken as they stand") {
+  const Log log;
+  std::ifstream file(std::string(std::getenv("KHIPU_SOURCE")) + "/engine/import/README.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const auto block = [&](size_t at) {
+    const size_t from = page.find("```json\n", at) + 8;
+    return page.substr(from, page.find("```", from) - from);
+  };
+  const std::string event = Json::parse(block(0)).dump();
+  REQUIRE(Log::khipu({"columns", "add", log.root, "tenant"}).exit == 0);
+  const tests::Ran appended = Log::khipu({"append", log.root}, event);
+  INFO(appended.err);
+  REQUIRE(appended.exit == 0);
+
+  const size_t chapter = page.find("## A mapping");
+  const size_t from = page.find("`{", chapter) + 1;
+  const std::string mapping = log.folder / "mapping.json", record = log.folder / "record.json";
+  Json made = Json::parse(block(chapter));
+  made["columns"]["tenant"]["indexed"] = false;  // as the column above
+  std::ofstream(mapping) << made.dump();
+  std::ofstream(record) << page.substr(from, page.find('`', from) - from);
+  const tests::Ran imported =
+      Log::khipu({"import", log.root, "--format", "jsonl", "--mapping", mapping, record, "--json"});
+  INFO(imported.err);
+  REQUIRE(imported.exit == 0);
+  REQUIRE(Json::parse(imported.out)["fills"]["targets"] == 1);
+  REQUIRE(Json::parse(imported.out)["fills"]["outcome"] == 1);
+}
+
+TEST_CASE("cli: what is wrong with an import is told once, with what would be right") {
+  const Log log;
+  const std::string none = log.folder / "none.json", mapping = log.folder / "mapping.json";
+  const tests::Ran missing = Log::khipu({"import", log.root, "--format", "cloudtrail", none});
+  REQUIRE(missing.exit == 3);
+  REQUIRE(missing.err.find(none) == missing.err.rfind(none));
+  std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"x","types":{"user":{"name":{"kind":"text"}}},"event":{}})";
+  std::ofstream(none) << "{}";
+  const tests::Ran kind = Log::khipu({"import", log.root, "--format", "jsonl", "--mapping", mapping, none});
+  REQUIRE(kind.exit == 3);
+  REQUIRE_THAT(kind.err, ContainsSubstring("types.user.name: expected a kind"));
+  const tests::Ran parked = Log::khipu({"import", log.root, "--format", "kubernetes", none});
+  REQUIRE(parked.exit == 1);
+  REQUIRE_THAT(parked.out, ContainsSubstring("parked 1 in dlq/"));
+  const tests::Ran deep = Log::khipu({"init", log.folder / "no/such"});
+  REQUIRE(deep.exit == 3);
+  REQUIRE_THAT(deep.err, ContainsSubstring("no: no such folder: make it first"));
 }
 
 TEST_CASE("cli: the journal is imported, or it is said that there is none") {

@@ -135,7 +135,15 @@ TEST_CASE("cli: a changed proof and another key's are wrong, with exit 1, and wh
   CHECK(log().check("not JSON").exit == 3);
   CHECK(log().check(genuine + genuine).exit == 3);
   CHECK(Log::khipu({"verify-proof", "-"}, genuine).exit == 3);
-  CHECK(Log::khipu({"verify-proof", "-", "--key", "nonsense"}, genuine).exit == 3);
+  const tests::Ran nonsense = Log::khipu({"verify-proof", "-", "--key", "nonsense"}, genuine);
+  CHECK(nonsense.exit == 3);
+  CHECK_THAT(nonsense.err, ContainsSubstring("there is no file 'nonsense'"));
+  // The key may be a file: what `keys export` prints, or the writer's verifier.pub.
+  CHECK(Log::khipu({"verify-proof", "-", "--key", log().root + ".keys/verifier.pub"}, genuine).exit == 0);
+  CHECK(Log::khipu({"verify-proof", "-", "--key", other + ".keys/verifier.pub"}, genuine).exit == 1);
+  const std::string file = log().folder / "audit.vkey";
+  std::ofstream(file) << Log::khipu({"keys", "export", log().root}).out;
+  CHECK(Log::khipu({"verify-proof", "-", "--key", file}, genuine).exit == 0);
   CHECK(log().check(genuine, {"--depth", "3"}).exit == 3);
 }
 
@@ -153,7 +161,7 @@ TEST_CASE("cli: prove refuses what cannot be proven, and says why") {
   refused({"x"}, "whole number");
   refused({"-1"}, "whole number");
   refused({"4", "--at", "2"}, "covers 2 events");
-  refused({"4", "--at", "3"}, "no checkpoint of logs of size 3");
+  refused({"4", "--at", "3"}, "no checkpoint of logs of size 3 was published; the nearest is of 2, and of 5");
   refused({"4", "--at", "checkpoint:99"}, "not 99");
   refused({"4", "--at", "checkpoint:0"}, "not 0");
   for (const char* at : {"x", "checkpoint:", "checkpoint:x", "5 ", "-5", "note", "size:5"}) {

@@ -117,6 +117,30 @@ TEST_CASE("cli: aggregate counts in groups that add up, and says so to people wi
   const tests::Ran wrong = Log::khipu({"aggregate", log.root, "--by", "acter"});
   CHECK(wrong.exit == 3);
   CHECK_THAT(wrong.err, ContainsSubstring("did you mean 'actor'"));
+  // What would have no effect is refused.
+  CHECK(Log::khipu({"aggregate", log.root, "--by", "action", "--asc"}).exit == 3);
+  CHECK(Log::khipu({"aggregate", log.root, "--by", "action", "--order", "time"}).exit == 3);
+  const tests::Ran interval = Log::khipu({"aggregate", log.root, "--by", "action", "--interval", "1h"});
+  CHECK(interval.exit == 3);
+  CHECK_THAT(interval.err, ContainsSubstring("give --by time or --rank-by max_bucket"));
+}
+
+TEST_CASE("cli: a key that is neither there nor a vkey is told to be no file, and a state is kept outside the log") {
+  const Log log;
+  for (const char* command : {"query", "verify"}) {
+    const tests::Ran ran = Log::khipu({command, log.root, "--key", "/nowhere/audit.vkey"});
+    CHECK(ran.exit == 3);
+    CHECK_THAT(ran.err, ContainsSubstring("there is no file '/nowhere/audit.vkey'"));
+  }
+  const tests::Ran rows = Log::khipu({"verify", log.root, "--rows", "3:1"});
+  CHECK(rows.exit == 3);
+  CHECK_THAT(rows.err, ContainsSubstring("rows 3:1: the first is behind the last"));
+  for (const std::string& state : {log.root + "/state", log.root + "/../log/meta/state"}) {
+    const tests::Ran inside = Log::khipu({"verify", log.root, "--save-state", state});
+    CHECK(inside.exit == 3);
+    CHECK_THAT(inside.err, ContainsSubstring("outside the log"));
+  }
+  CHECK(Log::khipu({"verify", log.root + "/", "--save-state", log.root + ".state"}).exit == 0);
 }
 
 TEST_CASE("cli: text for people shows no control character of the log") {

@@ -6,7 +6,7 @@
 namespace khipu::import {
 namespace {
 
-// DESIGN.md's shape with values of our own; every member is there.
+// The shape of engine/import/README.md with values of our own; every member is there.
 constexpr const char* kFull =
     R"({"occurred_at":"2026-03-01T10:20:30.5+01:00","actor":{"type":"user","id":"u-7","fields":{"name":"Zo\u00eb",)"
     R"("age":18446744073709551615,"delta":-9223372036854775808,"ratio":0.25,"tags":[ 1,  2.50 ],"old":null}},)"
@@ -88,7 +88,11 @@ TEST_CASE("canonical json: a mistake is named with its place and what would be r
   CHECK_THAT(refused(R"({"action":"a"})").message, ContainsSubstring("'actor' is missing"));
   CHECK_THAT(refused("{" + actor + R"(,"action":"a","url":null})").message, ContainsSubstring("leave the member out"));
   CHECK_THAT(refused("{" + actor + R"(,"action":"a"} {})").message, ContainsSubstring("one event a line"));
-  CHECK_THAT(refused("[]").message, ContainsSubstring("expected an object"));
+  CHECK_THAT(refused("[]").message, ContainsSubstring("expected an object, got an array"));
+  CHECK_THAT(refused("7").message, ContainsSubstring("expected an object, got a number"));
+  for (const char* text : {"bad", "not json", "true story"}) {
+    CHECK_THAT(refused(text).message, ContainsSubstring("expected an object; this is not JSON"));
+  }
 
   const Problem outcome = refused("{" + actor + R"(,"action":"a","outcome":"succes"})");
   CHECK(outcome.path == "outcome");
