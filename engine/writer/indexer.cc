@@ -2,14 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "engine/index/builder.h"
+#include "engine/segment/level_files.h"
 #include "engine/segment/reader.h"
+#include "engine/tree/source_of.h"
 
 namespace khipu::writer {
 namespace {
 
+// The records of a table held against its signed tree, one after another.
+class CommittedRows {
+ public:
+  static Result<CommittedRows> open(os::Directory& folder, const CommittedTree& tree) {
+    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(folder, false));
+    auto source = std::make_unique<tree::SourceOf<segment::LevelFiles>>(std::move(levels));
+    KHIPU_TRY_ASSIGN(std::optional<tree::Checker> checker, tree::Checker::open(tree.size, tree.root, *source));
+    if (!checker) return Error{Code::kCorrupt, "the tree files do not make the signed root"};
+    return CommittedRows(std::move(source), *std::move(checker));
+  }
+  Result<void> check(Row row, const codec::Frame& frame) {
+    KHIPU_TRY_ASSIGN(const bool same, checker_.check(row.value, tree::leaf_hash(frame.payload), *source_));
+    if (!same) return Error{Code::kCorrupt, fmt::format("row {} does not match its leaf", row.value)};
+    return {};
+  }
+
+ private:
+  CommittedRows(std::unique_ptr<tree::HashSource> source, tree::Checker checker)
+      : source_(std::move(source)), checker_(std::move(checker)) {}
+  std::unique_ptr<tree::HashSource> source_;
+  tree::Checker checker_;
+};
+
 Result<index::Builder::File> build(const os::File& file, const segment::ManifestEntry& entry,
-                                   const registry::Schema& schema) {
+                                   const registry::Schema& schema, CommittedRows& committed) {
   std::vector<uint32_t> columns;
   for (const codec::ColumnSchema& column : schema.columns()) {
     if (column.indexed) columns.push_back(column.id);
@@ -25,6 +52,7 @@ Result<index::Builder::File> build(const os::File& file, const segment::Manifest
       return Error{Code::kCorrupt, fmt::format("frame at {}: {}", step.offset, codec::describe(step.fault))};
     }
     if (!codec::is_row(step.frame.kind)) continue;
+    KHIPU_TRY(committed.check({entry.footer.first_row.value + rows}, step.frame));
     KHIPU_TRY(at(fmt::format("frame at {}", step.offset), codec::decode_event(step.frame.payload, event)));
     KHIPU_TRY(builder.add(step.offset, event));
     ++rows;
@@ -38,11 +66,12 @@ Result<index::Builder::File> build(const os::File& file, const segment::Manifest
 }  // namespace
 
 Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::ManifestEntry& entry,
-                                          const registry::Schema& schema) {
+                                          const registry::Schema& schema, const CommittedTree& committed) {
+  KHIPU_TRY_ASSIGN(CommittedRows rows, CommittedRows::open(logs, committed));
   const std::string segment = segment::segment_name(entry.number);
   const std::string name = index::index_name(entry.number);
   KHIPU_TRY_ASSIGN(const auto from, logs.open_file(segment, os::Mode::kRead));
-  KHIPU_TRY_ASSIGN(const index::Builder::File file, at(segment, build(*from, entry, schema)));
+  KHIPU_TRY_ASSIGN(const index::Builder::File file, at(segment, build(*from, entry, schema, rows)));
   KHIPU_TRY(logs.replace_file(name, file.bytes));
   codec::IndexStatement statement;
   statement.table = TableId::kLogs;

@@ -13,9 +13,16 @@
 
 namespace khipu::writer {
 
-// The index of the segment, built from its file and put in its place. kCorrupt when the segment cannot be read.
+// Size and root of a table as a commit that was published signs them.
+struct CommittedTree {
+  uint64_t size = 0;
+  Hash root{};
+};
+// The index of the segment, built from its file and put in its place. kCorrupt when the segment cannot be read or a
+// record of it is not the one whose leaf is under the signed root: an INDEX statement would sign for what somebody else
+// wrote, and readers believe it without reading the records.
 Result<codec::IndexStatement> build_index(os::Directory& logs, const segment::ManifestEntry& entry,
-                                          const registry::Schema& schema);
+                                          const registry::Schema& schema, const CommittedTree& committed);
 // Whether the file a statement names is there. What is in it is checked by who uses it: damage is evidence, and stays
 // until somebody takes the file away (P10).
 Result<bool> index_present(os::Directory& logs, const codec::IndexStatement& statement);

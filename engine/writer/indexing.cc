@@ -14,7 +14,8 @@ constexpr auto kLook = std::chrono::milliseconds(5);
 
 // Statement to be committed, or nothing when there is nothing new to say.
 Result<std::optional<codec::IndexStatement>> Writer::Impl::index_segment(
-    uint64_t number, const std::optional<codec::IndexStatement>& known, const registry::Schema& with) {
+    uint64_t number, const std::optional<codec::IndexStatement>& known, const registry::Schema& with,
+    const CommittedTree& committed) {
   KHIPU_TRY_ASSIGN(const auto logs, environment.root.open_directory(table_name(TableId::kLogs)));
   if (known) {
     KHIPU_TRY_ASSIGN(const bool present, index_present(*logs, *known));
@@ -23,7 +24,7 @@ Result<std::optional<codec::IndexStatement>> Writer::Impl::index_segment(
   KHIPU_TRY_ASSIGN(const segment::Manifest manifest, segment::read_manifest(*logs));
   if (number >= manifest.entries.size()) return Error{Code::kCorrupt, "the manifest lost an entry"};
   if (manifest.entries[number].footer.rows == 0) return std::optional<codec::IndexStatement>();  // commits alone
-  KHIPU_TRY_ASSIGN(codec::IndexStatement made, build_index(*logs, manifest.entries[number], with));
+  KHIPU_TRY_ASSIGN(codec::IndexStatement made, build_index(*logs, manifest.entries[number], with, committed));
   if (known && known->root == made.root) return std::optional<codec::IndexStatement>();
   if (known) made.replaces = {known->file};
   return std::optional<codec::IndexStatement>(std::move(made));
@@ -40,9 +41,12 @@ void Writer::Impl::index_loop() {
     const std::optional<codec::IndexStatement> known =
         found == indexes.end() ? std::nullopt : std::optional(found->second);
     const std::shared_ptr<const registry::Schema> with = schema;
+    const segment::HeadTable& logs = published.head.tables[index_of(TableId::kLogs)];
+    const CommittedTree committed{logs.size, logs.root};
     hold.unlock();
     Result<std::optional<codec::IndexStatement>> made = std::optional<codec::IndexStatement>();
-    if (retained) made = at("index of segment " + std::to_string(number), index_segment(number, known, *with));
+    if (retained)
+      made = at("index of segment " + std::to_string(number), index_segment(number, known, *with, committed));
     hold.lock();
     if (!made.ok()) index_error = made.error().message;
     if (made.ok() && *made && !stopping && poisoned.empty()) {

@@ -33,6 +33,8 @@ struct Submission {
   Steady::time_point since;
 };
 
+struct CommittedTree;  // indexer.h
+
 // Three threads beside the callers'. The writer's: queue -> sequence, encode, hash -> rows -> frame. The sync thread:
 // fdatasync -> HEAD -> answers. The checkpointer's: tree files, key-side state, checkpoints.log, HEAD sync. So the rows
 // of a commit are written while the one before it syncs; its frame only after that sync has returned.
@@ -122,7 +124,8 @@ struct Writer::Impl {
   uint64_t sealed_logs() const { return published.head.tables[index_of(TableId::kLogs)].manifest_entries; }
   Result<std::optional<codec::IndexStatement>> index_segment(uint64_t number,
                                                              const std::optional<codec::IndexStatement>& known,
-                                                             const registry::Schema& with);
+                                                             const registry::Schema& with,
+                                                             const CommittedTree& committed);
   Result<Epoch> raise_epoch();
   void checkpoint_loop();
   bool checkpoint_due() const;
