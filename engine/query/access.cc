@@ -102,7 +102,8 @@ Answer<AccessPage> Engine::accesses(const EventRequest& request, const std::func
     if (row.fault == codec::FrameFault::kNone) record = codec::decode_access(row.frame.payload);
     if (!record.ok()) {
       place.total_is_lower_bound = true;
-      findings.add({"frame-corrupt", TableId::kAccess, row.row, std::max<uint64_t>(1, row.lost), place_of(row.row)});
+      findings.add({std::string(row.finding.empty() ? "frame-corrupt" : row.finding), TableId::kAccess, row.row,
+                    std::max<uint64_t>(1, row.lost), place_of(row.row)});
       return true;
     }
     if (!matches(filter, hours, *record)) return true;

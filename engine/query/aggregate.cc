@@ -69,10 +69,8 @@ Answer<std::optional<Period>> extent(const snapshot::Snapshot& snapshot, Axis ax
   };
   for (const snapshot::SegmentInfo& segment : snapshot.segments(TableId::kLogs)) {
     if (segment.rows == 0) continue;
-    if (segment.sealed && axis == Axis::kOccurred) {
-      widen(segment.time_min, segment.time_max);
-    } else if (segment.sealed) {
-      widen(segment.recorded_first, segment.recorded_last);
+    if (const auto times = axis == Axis::kOccurred ? snapshot.occurred(segment) : snapshot.recorded(segment)) {
+      widen(times->first, times->second);
     } else {
       const Row end{segment.first_row.value + segment.rows};
       KHIPU_TRY(snapshot.scan(TableId::kLogs, segment.first_row, end, snapshot::Order::kAscending,
@@ -352,6 +350,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
   out.notes = std::move(page.notes);
 
   Findings findings;
+  report_registry(filter, out.as_of, findings);
   Tally tally(std::move(plan), zone, entities_);
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   bool fits = true;

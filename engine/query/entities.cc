@@ -66,17 +66,17 @@ Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
   const uint64_t end = snapshot.size(TableId::kRegistry);
   if (end <= size_) return {};
   codec::VersionRecord version;
-  const auto damaged = [&](Row row, uint64_t rows) {
-    damaged_.push_back({"frame-corrupt", TableId::kRegistry, row, rows,
+  const auto damaged = [&](Row row, uint64_t rows, std::string_view finding) {
+    damaged_.push_back({std::string(finding), TableId::kRegistry, row, rows,
                         "registry row " + std::to_string(row.value) + ": it cannot be read"});
   };
   const auto take = [&](const snapshot::ScannedRow& scanned) {
     if (scanned.fault != codec::FrameFault::kNone) {
-      damaged(scanned.row, scanned.lost);
+      damaged(scanned.row, scanned.lost, scanned.finding);
       return true;
     }
     if (!codec::decode_version(scanned.frame.payload, version).ok()) {
-      damaged(scanned.row, 1);
+      damaged(scanned.row, 1, "frame-corrupt");
       return true;
     }
     const NameTable::Found name = names_.find_or_add(version.type, version.id);

@@ -149,14 +149,15 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, place.question.filter, place.as_of, page));
 
   Findings findings;
+  report_registry(place.question.filter, place.as_of, findings);
   Pass pass(*snapshot, matcher, place.as_of.tree_size, order.descending, request.stop, findings);
   if (question.goes_on && order.by == OrderBy::kSeq) {
     (order.descending ? pass.to : pass.from) = order.descending ? place.last_seq : place.last_seq.next();
   }
   if (question.goes_on && order.by == OrderBy::kTime) {
     pass.wanted = [&](const snapshot::SegmentInfo& segment) {
-      if (!segment.sealed || segment.rows == 0) return true;
-      return order.descending ? segment.time_min <= place.last_time : segment.time_max >= place.last_time;
+      const snapshot::Snapshot::Times times = snapshot->occurred(segment);
+      return !times || (order.descending ? times->first <= place.last_time : times->second >= place.last_time);
     };
   }
   // One more than fits: whether a cursor is due.
@@ -165,9 +166,11 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   const Place last{place.last_time, place.last_seq};
   pass.only_count = [&](const snapshot::SegmentInfo& segment) {
     if (request.limit == 0) return true;
-    if (order.by == OrderBy::kSeq || !segment.sealed || segment.rows == 0) return false;
-    return !first.could_take(order.descending ? Place{segment.time_max, {segment.first_row.value + segment.rows - 1}}
-                                              : Place{segment.time_min, segment.first_row});
+    if (order.by == OrderBy::kSeq || segment.rows == 0) return false;
+    const snapshot::Snapshot::Times times = snapshot->occurred(segment);
+    return times &&
+           !first.could_take(order.descending ? Place{times->second, {segment.first_row.value + segment.rows - 1}}
+                                              : Place{times->first, segment.first_row});
   };
   const auto offer = [&](Row seq, TimeUs time) {
     const Place here{time, seq};
@@ -213,6 +216,12 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   return page;
 }
 
+// An entity whose rows cannot be read is not found, and no event is: that must not look like a sound answer.
+void Engine::report_registry(const Filter& filter, const AsOf& as_of, Findings& to) const {
+  if (!Matcher::needs_entities(filter)) return;
+  for (Finding& finding : entities_.findings(as_of.registry_size)) to.add(std::move(finding));
+}
+
 Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of,
                                 EventPage& page) {
   if (Matcher::needs_entities(filter)) {
@@ -242,6 +251,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, filter, page.as_of, page));
 
   Findings findings;
+  report_registry(filter, page.as_of, findings);
   RecordReader reader(*snapshot, page.as_of.registry_size, findings, opens ? fields_.get() : nullptr);
   Pass pass(*snapshot, matcher, page.as_of.tree_size, order.descending, stop, findings);
   Result<void> failed;

@@ -235,11 +235,16 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
   return matcher;
 }
 
-bool Matcher::may_hold(const snapshot::SegmentInfo& segment) const {
+// The manifest, which nobody signs, may only say that a segment must be looked at.
+bool Matcher::may_hold(const snapshot::Snapshot& snapshot, const snapshot::SegmentInfo& segment) const {
   if (!segment.sealed || segment.rows == 0) return true;
-  const TimeUs first = on_occurred_ ? segment.time_min : segment.recorded_first;
-  const TimeUs last = on_occurred_ ? segment.time_max : segment.recorded_last;
-  return (!from_ || last >= *from_) && (!to_ || first < *to_);
+  const auto overlaps = [&](TimeUs first, TimeUs last) { return (!from_ || last >= *from_) && (!to_ || first < *to_); };
+  if (on_occurred_ ? overlaps(segment.time_min, segment.time_max)
+                   : overlaps(segment.recorded_first, segment.recorded_last)) {
+    return true;
+  }
+  const snapshot::Snapshot::Times times = on_occurred_ ? snapshot.occurred(segment) : snapshot.recorded(segment);
+  return !times || overlaps(times->first, times->second);
 }
 
 bool Matcher::meets(const codec::EventRecord& event) const {

@@ -31,7 +31,7 @@ class Matcher {
   // Leaves in the plan the rows of its segment that can match; all that do match, when it is exact.
   Result<void> narrow(Plan& plan) const;
   // A sealed segment with these bounds may hold matching rows.
-  bool may_hold(const snapshot::SegmentInfo& segment) const;
+  bool may_hold(const snapshot::Snapshot& snapshot, const snapshot::SegmentInfo& segment) const;
 
  private:
   using Entity = std::vector<Row>;  // any of these, ascending

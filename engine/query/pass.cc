@@ -48,7 +48,7 @@ struct Pass::Chosen {
 bool Pass::take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow& row, Sink& sink) {
   const auto unreadable = [&](uint64_t rows) {
     damage = true;
-    findings_.add({row.segment_missing ? "segment-missing" : "frame-corrupt", TableId::kLogs, row.row, rows,
+    findings_.add({std::string(row.finding.empty() ? "frame-corrupt" : row.finding), TableId::kLogs, row.row, rows,
                    "logs row " + std::to_string(row.row.value) + ", segment " + std::to_string(segment.number.value)});
     return true;
   };
@@ -135,7 +135,7 @@ Result<bool> Pass::run_part(const snapshot::SegmentInfo& segment, const snapshot
 Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, Sink& sink) {
   const Row first{std::max(from.value, segment.first_row.value)};
   const Row last{std::min(to.value, segment.first_row.value + segment.rows)};
-  if (first >= last || !matcher_.may_hold(segment) || (wanted && !wanted(segment))) return true;
+  if (first >= last || !matcher_.may_hold(snapshot_, segment) || (wanted && !wanted(segment))) return true;
   sink.tell_segment = !only_count || !only_count(segment);
   auto parts = snapshot_.parts(TableId::kLogs, segment);
   if (!parts.ok()) {

@@ -142,6 +142,7 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
   Tally keys(std::move(plan), zone, entities_);
 
   Findings findings;
+  report_registry(request.filter, out.as_of, findings);
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   crypto::Sha256 digest;
   std::map<uint32_t, Drawing> strata;

@@ -60,6 +60,7 @@ struct ManifestEntry {
   bool operator==(const ManifestEntry&) const = default;
 };
 inline constexpr uint64_t kManifestEntrySize = 160;
+inline constexpr uint64_t kManifestSizeMax = 1ULL << 28;  // entries of more segments than a disk holds
 std::array<uint8_t, kManifestEntrySize> encode_manifest_entry(const ManifestEntry& entry);
 Result<ManifestEntry> parse_manifest_entry(Bytes bytes);
 

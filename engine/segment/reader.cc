@@ -64,9 +64,8 @@ Result<Manifest> read_manifest(os::Directory& table) {
     if (file.error().code == Code::kNotFound) return manifest;
     return std::move(file).error();
   }
-  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
-  Buffer bytes(size);
-  KHIPU_TRY(file.value()->read_exactly(0, bytes));
+  KHIPU_TRY_ASSIGN(const Buffer bytes, at("manifest", file.value()->read_all(kManifestSizeMax)));
+  const uint64_t size = bytes.size();
   bool sound = true;
   for (uint64_t offset = 0; offset + kManifestEntrySize <= size; offset += kManifestEntrySize) {
     Result<ManifestEntry> entry = parse_manifest_entry(Bytes(bytes).subspan(offset, kManifestEntrySize));

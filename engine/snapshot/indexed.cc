@@ -24,6 +24,42 @@ Result<std::shared_ptr<const index::Reader>> Snapshot::segment_index(TableId tab
   return store_->indexes_->open(*statement, segment.number);
 }
 
+Snapshot::Times Snapshot::occurred(const SegmentInfo& segment) const {
+  const codec::IndexStatement* const statement =
+      segment.sealed ? meta_->index_statement(TableId::kLogs, segment.number) : nullptr;
+  if (statement == nullptr) return std::nullopt;
+  {
+    const std::lock_guard hold(store_->times_mutex_);
+    const auto known = store_->known_times_.find(statement->root);
+    if (known != store_->known_times_.end() && known->second.occurred) return known->second.occurred;
+  }
+  const auto index = segment_index(TableId::kLogs, segment);
+  if (!index.ok() || !*index) return std::nullopt;
+  const Times times = std::pair((*index)->header().time_min, (*index)->header().time_max);
+  const std::lock_guard hold(store_->times_mutex_);
+  store_->known_times_[statement->root].occurred = times;
+  return times;
+}
+
+Snapshot::Times Snapshot::recorded(const SegmentInfo& segment) const {
+  const codec::IndexStatement* const statement =
+      segment.sealed ? meta_->index_statement(TableId::kLogs, segment.number) : nullptr;
+  if (statement == nullptr || segment.rows == 0) return std::nullopt;
+  {
+    const std::lock_guard hold(store_->times_mutex_);
+    const auto known = store_->known_times_.find(statement->root);
+    if (known != store_->known_times_.end() && known->second.recorded) return known->second.recorded;
+  }
+  const auto index = segment_index(TableId::kLogs, segment);
+  if (!index.ok() || !*index) return std::nullopt;
+  const Result<index::Column> column = (*index)->recorded();  // never falls
+  if (!column.ok()) return std::nullopt;
+  const Times times = std::pair<TimeUs, TimeUs>((*column)[0], (*column)[(*index)->rows() - 1]);
+  const std::lock_guard hold(store_->times_mutex_);
+  store_->known_times_[statement->root].recorded = times;
+  return times;
+}
+
 // Those from the segment's first row on that go on where the one before them ends; of a run whose file is gone its
 // rows, without index.
 Result<std::vector<Part>> Snapshot::runs(TableId table, const SegmentInfo& segment) const {
@@ -70,7 +106,7 @@ Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, cons
   KHIPU_TRY_ASSIGN(const auto view, this->view(TableId::kLogs, segment));
   if (!view) {  // gone without a RETENTION
     rows.each(false, [&](uint32_t row) {
-      visit({{first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true});
+      visit({{first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true, 0, "segment-missing"});
       return false;
     });
     return {};
@@ -78,10 +114,7 @@ Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, cons
   KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(segment.end_offset)));
   const Bytes bytes = mapping->bytes().first(segment.end_offset);
   rows.each(order == Order::kDescending, [&](uint32_t row) {
-    const auto offset = static_cast<uint64_t>(offsets[row]);
-    const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan(std::min<uint64_t>(offset, bytes.size())));
-    const bool sound = parsed.fault == codec::FrameFault::kNone;
-    return visit({{first_row.value + row}, parsed.fault, sound ? 0U : 1U, parsed.frame, false, offset});
+    return visit(scanned(TableId::kLogs, {first_row.value + row}, static_cast<uint64_t>(offsets[row]), bytes));
   });
   return {};
 }

@@ -72,6 +72,24 @@ const SegmentInfo* Snapshot::segment_of(TableId table, Row row) const {
   return &*std::prev(after);
 }
 
+// What stands there is the row only if the signed root says so, and if the frame says of it what it says itself.
+ScannedRow Snapshot::scanned(TableId table, Row row, uint64_t offset, Bytes bytes) const {
+  const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan(std::min<uint64_t>(offset, bytes.size())));
+  ScannedRow met{row, parsed.fault, 0, parsed.frame, false, offset};
+  if (met.fault == codec::FrameFault::kNone && table != TableId::kMeta) {
+    const Result<std::string_view> finding = judge(table, row, tree::leaf_hash(parsed.frame.payload));
+    met.finding = finding.ok() ? *finding : "tile-mismatch";
+    if (met.finding.empty()) {
+      const Result<codec::FrameFacts> facts = codec::frame_facts(parsed.frame.payload);
+      const bool same = facts.ok() && facts->kind == parsed.frame.kind && facts->time_us == parsed.frame.time_us;
+      if (!same) met.finding = "frame-corrupt";
+    }
+    if (!met.finding.empty()) met.fault = codec::FrameFault::kChecksum;
+  }
+  if (met.fault != codec::FrameFault::kNone) met.lost = 1;
+  return met;
+}
+
 Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const Visit& visit) const {
   to.value = std::min(to.value, size(table));
   if (from >= to) return {};
@@ -88,7 +106,8 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
     const uint64_t end = std::min(to.value, info.first_row.value + info.rows) - info.first_row.value;
     KHIPU_TRY_ASSIGN(const auto view, this->view(table, info));
     if (!view) {
-      if (!visit({{info.first_row.value + begin}, codec::FrameFault::kShort, end - begin, {}, true})) return {};
+      const Row missing{info.first_row.value + begin};
+      if (!visit({missing, codec::FrameFault::kShort, end - begin, {}, true, 0, "segment-missing"})) return {};
       continue;
     }
     KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(info.end_offset)));
@@ -101,10 +120,7 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
       return visit({{info.first_row.value + at_row}, codec::FrameFault::kLength, end - at_row, {}, false});
     };
     const auto one = [&](uint64_t index) {
-      const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan((*offsets)[index]));
-      const bool sound = parsed.fault == codec::FrameFault::kNone;
-      return visit(
-          {{info.first_row.value + index}, parsed.fault, sound ? 0U : 1U, parsed.frame, false, (*offsets)[index]});
+      return visit(scanned(table, {info.first_row.value + index}, (*offsets)[index], bytes));
     };
     if (ascending) {
       for (uint64_t index = begin; index < found; ++index) {

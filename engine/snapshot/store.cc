@@ -238,6 +238,20 @@ static Result<uint64_t> place_in_index(os::Directory& root, IndexCache& indexes,
   return index::peek_offset(*file, place);
 }
 
+Result<std::string_view> Snapshot::judge(TableId table, Row row, const Hash& leaf) const {
+  const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
+  SharedChecker& one = *shared;
+  const std::lock_guard hold(one.mutex);
+  if (!one.source) {
+    KHIPU_TRY_ASSIGN(auto source, hashes(table));
+    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
+    if (one.checker) one.source = std::move(source);
+  }
+  if (!one.checker) return std::string_view("tile-mismatch");
+  KHIPU_TRY_ASSIGN(const bool intact, one.checker->check(row.value, leaf, *one.source));
+  return std::string_view(intact ? "" : "leaf-mismatch");
+}
+
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   if (const Purge* purge = meta_->purge_of(table, row)) return purged_error(*purge);
   const SegmentInfo* const info = segment_of(table, row);
@@ -259,18 +273,9 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
     checked.finding = "frame-corrupt";
     KHIPU_TRY_ASSIGN(std::optional<Buffer> payload, payload_at(*view, offset, info->end_offset));
     if (!payload) return {};
-    const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
-    SharedChecker& one = *shared;
-    const std::lock_guard hold(one.mutex);
-    if (!one.source) {
-      KHIPU_TRY_ASSIGN(auto source, hashes(table));
-      KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
-      if (one.checker) one.source = std::move(source);
-    }
-    checked.finding = "tile-mismatch";
-    if (!one.checker) return {};
-    KHIPU_TRY_ASSIGN(checked.intact, one.checker->check(row.value, tree::leaf_hash(*payload), *one.source));
-    checked.finding = checked.intact ? "" : "leaf-mismatch";
+    KHIPU_TRY_ASSIGN(const std::string_view finding, judge(table, row, tree::leaf_hash(*payload)));
+    checked.finding = finding;
+    checked.intact = finding.empty();
     if (checked.intact) checked.payload = *std::move(payload);
     return {};
   };

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -62,7 +65,12 @@ class Store {
   std::unique_ptr<SegmentCache> cache_;
   std::unique_ptr<IndexCache> indexes_;
   std::unique_ptr<TailIndex> tail_;
-  std::mutex mutex_;                       // guards the members below
+  std::mutex mutex_;  // guards the members below
+  struct Known {
+    std::optional<std::pair<TimeUs, TimeUs>> occurred, recorded;
+  };
+  std::map<Hash, Known> known_times_;  // by the root of the index that says them; guarded by times_mutex_
+  std::mutex times_mutex_;
   std::weak_ptr<const Snapshot> newest_;   // handed out again while HEAD does not move
   std::shared_ptr<const MetaState> meta_;  // of the newest snapshot: the next one reads only what came since
 };
@@ -82,16 +90,19 @@ struct SegmentInfo {
   Hash commit_hash{};
 };
 
-// One row met by a scan. Checked by CRC, not against the tree: count with it, do not show it.
+// One row met by a scan. Checked up to the signed root, as a record that is shown (P5), but for meta/, which is checked
+// as a whole: one that was rewritten would be missed by nobody if it no longer met a filter. Not copied: count with it,
+// do not show it.
 struct ScannedRow {
   Row row;
   // Not kNone: the frame at this place is damaged. `lost` rows from `row` on cannot be read in this segment (at least
   // 1).
   codec::FrameFault fault = codec::FrameFault::kNone;
   uint64_t lost = 0;
-  codec::Frame frame;            // valid during the callback
-  bool segment_missing = false;  // the fault is that the file is gone, and no RETENTION says so
-  uint64_t offset = 0;           // of the frame in its segment, when it is sound
+  codec::Frame frame;                          // valid during the callback
+  bool segment_missing = false;                // the fault is that the file is gone, and no RETENTION says so
+  uint64_t offset = 0;                         // of the frame in its segment, when it is sound
+  std::string_view finding = "frame-corrupt";  // code of the fault: or leaf-mismatch, tile-mismatch, segment-missing
 };
 // Some rows of a segment of logs/ or registry/ and their index; nullptr: there is none to use, and they are scanned.
 struct Part {
@@ -150,6 +161,11 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<std::vector<Part>> parts(TableId table, const SegmentInfo& segment) const;
   // Of these the runs.
   Result<std::vector<Part>> runs(TableId table, const SegmentInfo& segment) const;
+  // Least and greatest frame time, and recorded_at, of a sealed segment of logs/ as its index says them, whose word is
+  // signed for: the manifest's is not, so nothing is left out by it alone. nullopt: there is no index to ask.
+  using Times = std::optional<std::pair<TimeUs, TimeUs>>;
+  Times occurred(const SegmentInfo& segment) const;
+  Times recorded(const SegmentInfo& segment) const;
   // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from
   // `first_row`.
   Result<void> scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,
@@ -173,6 +189,9 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<std::shared_ptr<const index::Reader>> index_of_row(TableId table, const SegmentInfo& segment, Row row) const;
   Result<std::shared_ptr<const Places>> places(TableId table, const SegmentInfo& segment, SegmentView& view,
                                                uint64_t from) const;
+  // "" when that is the row's leaf under the signed root, else the code of the finding.
+  Result<std::string_view> judge(TableId table, Row row, const Hash& leaf) const;
+  ScannedRow scanned(TableId table, Row row, uint64_t offset, Bytes bytes) const;
 
   Store* store_ = nullptr;
   std::optional<os::ReaderSlot> slot_;

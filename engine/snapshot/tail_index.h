@@ -1,7 +1,6 @@
 // Indexes of the newest rows of logs/, which no INDEX statement covers: made in memory from the records as
 // questions come, and kept for the next snapshots of the same Store. An active segment only grows, so a piece once made
-// stays true. Not on disk and believed by nobody else. As a scan does, it trusts the CRC: count with it, do not show
-// it.
+// stays true. Made of records that were checked as a scan checks them; not on disk.
 #pragma once
 
 #include <map>

@@ -12,6 +12,7 @@ constexpr uint64_t kEntriesOffset = 2 * kSlotSize;
 // An entry: u32 crc32c over the rest | u32 zero | key 16 | body 16 | u64 first seq | u64 count | i64 recorded | u64
 // commit.
 constexpr size_t kEntrySize = 72;
+constexpr uint64_t kSizeMax = 1ULL << 34;  // more than any window of keys takes
 constexpr std::string_view kNewName = "idempotency.log.new";
 
 void append_entry(Buffer& to, const Answered& answered) {
@@ -75,6 +76,7 @@ Result<IdempotencyLog::Loaded> IdempotencyLog::load(os::Directory& root) {
     return std::move(file).error();
   }
   KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+  if (size > kSizeMax) return loaded;  // nothing of ours: a cache, read again from the records
   Buffer bytes(size);
   KHIPU_TRY(file.value()->read_exactly(0, bytes));
   if (size < kEntriesOffset) return loaded;

@@ -2,11 +2,38 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "engine/index/builder.h"
+#include "engine/segment/level_files.h"
 #include "engine/segment/reader.h"
+#include "engine/tree/source_of.h"
 
 namespace khipu::writer {
 namespace {
+
+// The records of a table held against its signed tree, one after another.
+class CommittedRows {
+ public:
+  static Result<CommittedRows> open(os::Directory& folder, const CommittedTree& tree) {
+    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(folder, false));
+    auto source = std::make_unique<tree::SourceOf<segment::LevelFiles>>(std::move(levels));
+    KHIPU_TRY_ASSIGN(std::optional<tree::Checker> checker, tree::Checker::open(tree.size, tree.root, *source));
+    if (!checker) return Error{Code::kCorrupt, "the tree files do not make the signed root"};
+    return CommittedRows(std::move(source), *std::move(checker));
+  }
+  Result<void> check(Row row, const codec::Frame& frame) {
+    KHIPU_TRY_ASSIGN(const bool same, checker_.check(row.value, tree::leaf_hash(frame.payload), *source_));
+    if (!same) return Error{Code::kCorrupt, fmt::format("row {} does not match its leaf", row.value)};
+    return {};
+  }
+
+ private:
+  CommittedRows(std::unique_ptr<tree::HashSource> source, tree::Checker checker)
+      : source_(std::move(source)), checker_(std::move(checker)) {}
+  std::unique_ptr<tree::HashSource> source_;
+  tree::Checker checker_;
+};
 
 index::Builder builder_of(TableId table, SegmentNumber number, Row first_row, const registry::Schema& schema) {
   if (table == TableId::kRegistry) return index::Builder::of_registry(number, first_row);
@@ -18,7 +45,7 @@ index::Builder builder_of(TableId table, SegmentNumber number, Row first_row, co
 }
 
 Result<index::Builder::File> build(const os::File& file, TableId table, const segment::ManifestEntry& entry,
-                                   const registry::Schema& schema) {
+                                   const registry::Schema& schema, CommittedRows& committed) {
   index::Builder builder = builder_of(table, entry.number, entry.footer.first_row, schema);
   segment::Reader reader(file, segment::kHeaderSize, entry.footer_offset);
   uint64_t rows = 0;
@@ -29,6 +56,7 @@ Result<index::Builder::File> build(const os::File& file, TableId table, const se
       return Error{Code::kCorrupt, fmt::format("frame at {}: {}", step.offset, codec::describe(step.fault))};
     }
     if (!codec::is_row(step.frame.kind)) continue;
+    KHIPU_TRY(committed.check({entry.footer.first_row.value + rows}, step.frame));
     KHIPU_TRY(at(fmt::format("frame at {}", step.offset), builder.add(step.offset, step.frame.payload)));
     ++rows;
   }
@@ -41,11 +69,12 @@ Result<index::Builder::File> build(const os::File& file, TableId table, const se
 }  // namespace
 
 Result<codec::IndexStatement> build_index(os::Directory& folder, TableId table, const segment::ManifestEntry& entry,
-                                          const registry::Schema& schema) {
+                                          const registry::Schema& schema, const CommittedTree& tree) {
+  KHIPU_TRY_ASSIGN(CommittedRows committed, CommittedRows::open(folder, tree));
   const std::string segment = segment::segment_name(entry.number);
   const std::string name = index::index_name(entry.number);
   KHIPU_TRY_ASSIGN(const auto from, folder.open_file(segment, os::Mode::kRead));
-  KHIPU_TRY_ASSIGN(const index::Builder::File file, at(segment, build(*from, table, entry, schema)));
+  KHIPU_TRY_ASSIGN(const index::Builder::File file, at(segment, build(*from, table, entry, schema, committed)));
   KHIPU_TRY(folder.replace_file(name, file.bytes));
   codec::IndexStatement statement;
   statement.table = table;
@@ -57,8 +86,9 @@ Result<codec::IndexStatement> build_index(os::Directory& folder, TableId table, 
   return statement;
 }
 
-Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace& place,
-                           const registry::Schema& schema) {
+Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace& place, const registry::Schema& schema,
+                           const CommittedTree& tree) {
+  KHIPU_TRY_ASSIGN(CommittedRows committed, CommittedRows::open(folder, tree));
   const std::string segment = segment::segment_name(place.name.segment);
   KHIPU_TRY_ASSIGN(const auto from, folder.open_file(segment, os::Mode::kRead));
   index::Builder builder = builder_of(table, place.name.segment, place.first_row, schema);
@@ -71,6 +101,7 @@ Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace&
     }
     if (!codec::is_row(step.frame.kind)) continue;
     if (row >= place.first_row) {
+      KHIPU_TRY(committed.check(row, step.frame));
       KHIPU_TRY(at(fmt::format("frame at {}", step.offset), builder.add(step.offset, step.frame.payload)));
     }
     row = row.next();

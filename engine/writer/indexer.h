@@ -14,10 +14,16 @@
 
 namespace khipu::writer {
 
+// Size and root of a table as a commit that was published signs them.
+struct CommittedTree {
+  uint64_t size = 0;
+  Hash root{};
+};
 // The index of the segment, built from its file and put in its place. `folder` is the table's. kCorrupt when the
-// segment cannot be read.
+// segment cannot be read or a record of it is not the one whose leaf is under the signed root: an INDEX statement would
+// sign for what somebody else wrote, and readers believe it without reading the records.
 Result<codec::IndexStatement> build_index(os::Directory& folder, TableId table, const segment::ManifestEntry& entry,
-                                          const registry::Schema& schema);
+                                          const registry::Schema& schema, const CommittedTree& tree);
 // Rows [first_row, first_row + rows) of a segment that grows; they are committed.
 struct RunPlace {
   index::RunName name;
@@ -30,7 +36,9 @@ struct BuiltRun {
   codec::IndexStatement statement;
   uint64_t end_offset = 0;  // behind its last row
 };
-Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace& place, const registry::Schema& schema);
+// As build_index().
+Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace& place, const registry::Schema& schema,
+                           const CommittedTree& tree);
 // Whether the file a statement names is there. What is in it is checked by who uses it: damage is evidence, and stays
 // until somebody takes the file away (P10).
 Result<bool> index_present(os::Directory& folder, const codec::IndexStatement& statement);

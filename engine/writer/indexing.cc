@@ -13,6 +13,11 @@ namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(5);
 
+CommittedTree committed_tree(const segment::Head& head, TableId table) {
+  const segment::HeadTable& state = head.tables[index_of(table)];
+  return {state.size, state.root};
+}
+
 }  // namespace
 
 // A sealed segment first, then a run whose rows are old enough.
@@ -87,13 +92,14 @@ Result<void> Writer::Impl::index_one(const ToIndex& what, std::unique_lock<std::
   const std::optional<codec::IndexStatement> known =
       found == indexes.end() ? std::nullopt : std::optional(found->second);
   const std::shared_ptr<const registry::Schema> with = schema;
+  const CommittedTree tree = committed_tree(published.head, what.table);
   hold.unlock();
   const auto build = [&]() -> Result<std::optional<BuiltRun>> {
     std::optional<BuiltRun> none;
     if (!retained) return none;
     KHIPU_TRY_ASSIGN(const auto folder, environment.root.open_directory(table_name(what.table)));
     if (what.run) {
-      KHIPU_TRY_ASSIGN(BuiltRun run, build_run(*folder, what.table, *what.run, *with));
+      KHIPU_TRY_ASSIGN(BuiltRun run, build_run(*folder, what.table, *what.run, *with, tree));
       return std::optional(std::move(run));
     }
     if (known) {
@@ -105,7 +111,7 @@ Result<void> Writer::Impl::index_one(const ToIndex& what, std::unique_lock<std::
     const segment::ManifestEntry& entry = manifest.entries[what.number.value];
     if (entry.footer.rows == 0) return none;  // commits alone
     BuiltRun whole;
-    KHIPU_TRY_ASSIGN(whole.statement, build_index(*folder, what.table, entry, *with));
+    KHIPU_TRY_ASSIGN(whole.statement, build_index(*folder, what.table, entry, *with, tree));
     if (known && known->root == whole.statement.root) return none;
     if (known) whole.statement.replaces = {known->file};
     return std::optional(std::move(whole));
@@ -165,7 +171,7 @@ Result<void> Writer::Impl::look_after_runs(std::unique_lock<std::mutex>& hold) {
         if (!present) {
           const RunPlace place{
               {mine.segment, k}, mine.first_row, first, known.rows, 0, head.tables[index_of(table)].end_offset};
-          KHIPU_TRY_ASSIGN(BuiltRun run, build_run(*folder, table, place, *with));
+          KHIPU_TRY_ASSIGN(BuiltRun run, build_run(*folder, table, place, *with, committed_tree(head, table)));
           if (run.statement.root != known.root) again.push_back(std::move(run.statement));
         }
         first = Row{first.value + known.rows};

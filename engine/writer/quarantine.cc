@@ -10,7 +10,8 @@
 namespace khipu::writer {
 namespace {
 constexpr std::string_view kUnfinished = "unfinished.new";
-}
+constexpr uint64_t kSizeMax = 1ULL << 32;  // of one file to be set aside
+}  // namespace
 
 Result<void> Quarantine::open() {
   KHIPU_TRY(root_.make_directory(segment::kQuarantineName));
@@ -29,6 +30,11 @@ Result<void> Quarantine::take(os::Directory& table, std::string_view table_name,
   KHIPU_TRY_ASSIGN(auto from, table.open_file(name, os::Mode::kReadWrite));
   KHIPU_TRY_ASSIGN(const uint64_t size, from->size());
   if (size <= offset && offset > 0) return {};
+  if (size > offset + kSizeMax) {
+    return Error{Code::kLimit,
+                 fmt::format("{}/{} has {} bytes to set aside, which no writer leaves: move the file away", table_name,
+                             name, size - offset)};
+  }
   if (size > offset) {
     Buffer bytes(size - offset);
     KHIPU_TRY(from->read_exactly(offset, bytes));

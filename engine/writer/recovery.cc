@@ -13,6 +13,7 @@ namespace khipu::writer {
 namespace {
 
 constexpr size_t kLogs = index_of(TableId::kLogs);
+constexpr uint64_t kTailSizeMax = 1ULL << 32;  // bytes behind a starting point that are read at once
 
 struct Line {
   codec::CommitRecord commit;  // number 0: nothing committed
@@ -252,6 +253,10 @@ class Recovery {
     }
     KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
     if (size <= mark.offset) return bytes;
+    if (size - mark.offset > kTailSizeMax) {
+      return Error{Code::kLimit, fmt::format("{} has {} bytes behind the line, which no writer leaves: move them away",
+                                             segment::segment_name(mark.segment), size - mark.offset)};
+    }
     bytes.resize(size - mark.offset);
     KHIPU_TRY(file.value()->read_exactly(mark.offset, bytes));
     return bytes;

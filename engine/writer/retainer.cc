@@ -78,6 +78,21 @@ Result<codec::Retention> Retainer::statement_for(const snapshot::Snapshot& snaps
     return Error{Code::kCorrupt, fmt::format("{} row {}: {}; nothing was removed: run `khipu verify`",
                                              table_name(plan.table), row.value, what)};
   };
+  // The plan has a segment's age from the manifest, which nobody signs: a record must not go for being older than it
+  // is.
+  size_t at = 0;
+  const auto as_planned = [&](const snapshot::ScannedRow& row) -> Result<void> {
+    const auto end = [&] { return plan.going[at].segment.first_row.value + plan.going[at].segment.rows; };
+    while (row.row.value >= end()) ++at;
+    const snapshot::SegmentInfo& segment = plan.going[at].segment;
+    KHIPU_TRY_ASSIGN(const codec::FrameFacts facts, codec::frame_facts(row.frame.payload));
+    const bool newest = row.row.value + 1 == end();
+    if (facts.recorded_at < segment.recorded_first || facts.recorded_at > segment.recorded_last ||
+        (newest && facts.recorded_at != segment.recorded_last)) {
+      return damaged(row.row, "the manifest has another time for it (manifest-mismatch)");
+    }
+    return {};
+  };
   if (!checker) return damaged(statement.from, "the tree files do not make the signed root");
   crypto::Sha256 tree_bytes;
   Result<void> outcome;
@@ -95,6 +110,7 @@ Result<codec::Retention> Retainer::statement_for(const snapshot::Snapshot& snaps
                             } else if (!*same) {
                               outcome = damaged(row.row, "the record does not match its leaf");
                             }
+                            if (outcome.ok()) outcome = as_planned(row);
                             tree_bytes.update(leaf);
                             next = row.row.next();
                             return outcome.ok();

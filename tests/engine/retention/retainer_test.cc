@@ -179,6 +179,25 @@ TEST_CASE("retention: what is damaged stays, as evidence, and the message says w
   CHECK(root.snapshot()->meta().purges(TableId::kLogs).empty());
 }
 
+TEST_CASE("retention: a record is not older because the manifest says so") {
+  Root root;
+  for (int i = 0; i < 60; ++i) REQUIRE(root.add(std::string(512, 'x')).ok());
+  root.disk.edit("root/logs/manifest", [](Buffer& file) {
+    for (size_t at = 0; at < file.size(); at += segment::kManifestEntrySize) {
+      auto entry = segment::parse_manifest_entry(Bytes(file).subspan(at, segment::kManifestEntrySize)).value();
+      entry.footer.recorded_first = entry.footer.recorded_last = 1000000;
+      const auto bytes = segment::encode_manifest_entry(entry);
+      std::copy(bytes.begin(), bytes.end(), file.begin() + static_cast<ptrdiff_t>(at));
+    }
+  });
+  root.reopen();
+  const auto refused = root.retainer->decide(TableId::kLogs, {30ULL * 86400, std::nullopt}, "test");
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == Code::kCorrupt);
+  CHECK_THAT(refused.error().message, ContainsSubstring("manifest-mismatch"));
+  CHECK(root.snapshot()->meta().purges(TableId::kLogs).empty());
+}
+
 TEST_CASE("retention: told to stop while it waits, it goes on at the next start") {
   Root root;
   for (int i = 0; i < 60; ++i) REQUIRE(root.add(std::string(512, 'x')).ok());
