@@ -6,8 +6,6 @@
 namespace khipu::index {
 namespace {
 
-constexpr size_t kGroupSize = 16;   // i64 least | u32 offset of the packed bits | u8 width | 3 zeroes
-constexpr size_t kSlack = 8;        // zeroes behind the data: a value is read as eight bytes at once
 constexpr unsigned kWidthMax = 56;  // that eight bytes hold from any bit on; beyond it, 64
 
 unsigned width_of(uint64_t span) {
@@ -29,37 +27,37 @@ void append_column(Buffer& to, std::span<const int64_t> values) {
     append_le(to, static_cast<uint32_t>(data.size()));
     append_le(to, static_cast<uint32_t>(width));
     const size_t at = data.size();
-    data.resize(at + (group.size() * width + 7) / 8 + kSlack);
+    data.resize(at + (group.size() * width + 7) / 8 + kColumnSlack);
     for (size_t i = 0; i < group.size(); ++i) {
       const uint64_t value = static_cast<uint64_t>(group[i]) - base;
       uint8_t* const place = &data[at + i * width / 8];
       store_le(place, load_le<uint64_t>(place) | value << (i * width % 8));
     }
-    data.resize(data.size() - kSlack);
+    data.resize(data.size() - kColumnSlack);
   }
   append(to, data);
-  to.resize(to.size() + kSlack);
+  to.resize(to.size() + kColumnSlack);
 }
 
 Result<Column> Column::parse(Bytes section, uint32_t rows) {
   const auto corrupt = [] { return Error{Code::kCorrupt, "a column that does not fit its section"}; };
   if (rows == 0) return section.empty() ? Result<Column>(Column({}, {}, 0)) : corrupt();
   const size_t groups = (rows + kGroupRows - 1) / kGroupRows;
-  if (section.size() < groups * kGroupSize + kSlack) return corrupt();
-  const Bytes data = section.subspan(groups * kGroupSize);
+  if (section.size() < groups * kGroupHeadSize + kColumnSlack) return corrupt();
+  const Bytes data = section.subspan(groups * kGroupHeadSize);
   for (size_t i = 0; i < groups; ++i) {
-    const uint8_t* const group = section.data() + i * kGroupSize;
+    const uint8_t* const group = section.data() + i * kGroupHeadSize;
     const uint64_t offset = load_le<uint32_t>(group + 8);
     const uint64_t width = load_le<uint32_t>(group + 12);
     const uint64_t count = std::min<uint64_t>(kGroupRows, rows - i * kGroupRows);
     if (width > kWidthMax && width != 64) return corrupt();
-    if (offset + (count * width + 7) / 8 + kSlack > data.size()) return corrupt();
+    if (offset + (count * width + 7) / 8 + kColumnSlack > data.size()) return corrupt();
   }
-  return Column(section.first(groups * kGroupSize), data, rows);
+  return Column(section.first(groups * kGroupHeadSize), data, rows);
 }
 
 int64_t Column::operator[](uint32_t row) const {
-  const uint8_t* const group = groups_.data() + size_t{row / kGroupRows} * kGroupSize;
+  const uint8_t* const group = groups_.data() + size_t{row / kGroupRows} * kGroupHeadSize;
   const auto base = load_le<uint64_t>(group);
   const auto width = load_le<uint32_t>(group + 12);
   const uint64_t bit = uint64_t{row % kGroupRows} * width;

@@ -10,6 +10,8 @@
 namespace khipu::index {
 
 inline constexpr uint32_t kGroupRows = 128;
+inline constexpr size_t kGroupHeadSize = 16;  // i64 least | u32 offset of the packed bits | u8 width | 3 zeroes
+inline constexpr size_t kColumnSlack = 8;     // zeroes behind the data: a value is read as eight bytes at once
 
 void append_column(Buffer& to, std::span<const int64_t> values);
 

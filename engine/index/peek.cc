@@ -6,12 +6,6 @@
 #include "engine/index/format.h"
 
 namespace khipu::index {
-namespace {
-
-constexpr uint64_t kGroupHead = 16, kSlack = 8;  // columns.cc: i64 least | u32 where its bits begin | u32 width
-
-}  // namespace
-
 // One group of the column, as a column of its own.
 Result<uint64_t> peek_offset(const os::File& file, uint64_t row) {
   KHIPU_TRY_ASSIGN(const uint64_t size, file.size());
@@ -23,14 +17,15 @@ Result<uint64_t> peek_offset(const os::File& file, uint64_t row) {
   if (row >= header.rows) return Error{Code::kCorrupt, "an index without that row"};
   const uint64_t group = row / kGroupRows, groups = (header.rows + kGroupRows - 1) / kGroupRows;
   const auto rows = static_cast<uint32_t>(std::min<uint64_t>(kGroupRows, header.rows - group * kGroupRows));
-  Buffer column(kGroupHead);
-  KHIPU_TRY(file.read_exactly(header.sections[kOffsets] + kGroupHead * group, column));
-  const uint64_t at = header.sections[kOffsets] + kGroupHead * groups + load_le<uint32_t>(&column[8]);
+  Buffer column(kGroupHeadSize);
+  KHIPU_TRY(file.read_exactly(header.sections[kOffsets] + kGroupHeadSize * group, column));
+  const uint64_t at = header.sections[kOffsets] + kGroupHeadSize * groups + load_le<uint32_t>(&column[8]);
   const uint64_t width = load_le<uint32_t>(&column[12]);
   if (width > 64) return Error{Code::kCorrupt, "a column of an impossible width"};
   store_le<uint32_t>(&column[8], 0);
-  column.resize(kGroupHead + (rows * width + 7) / 8 + kSlack);
-  KHIPU_TRY(file.read_exactly(at, std::span(column).subspan(kGroupHead, column.size() - kGroupHead - kSlack)));
+  column.resize(kGroupHeadSize + (rows * width + 7) / 8 + kColumnSlack);
+  KHIPU_TRY(
+      file.read_exactly(at, std::span(column).subspan(kGroupHeadSize, column.size() - kGroupHeadSize - kColumnSlack)));
   KHIPU_TRY_ASSIGN(const Column offsets, Column::parse(column, rows));
   return static_cast<uint64_t>(offsets[static_cast<uint32_t>(row % kGroupRows)]);
 }

@@ -14,7 +14,7 @@ namespace {
 constexpr uint64_t kCompareSize = 256 << 10;
 
 // Rows that an index is about.
-struct Place {
+struct Subject {
   TableId table = TableId::kLogs;
   SegmentNumber segment;
   Row first_row;
@@ -26,30 +26,30 @@ struct Stated {
   const codec::IndexStatement* statement = nullptr;
 };
 
-Finding about(std::string_view code, const Place& place, const codec::IndexStatement& statement) {
+Finding about(std::string_view code, const Subject& subject, const codec::IndexStatement& statement) {
   Finding found;
   found.code = code;
   found.rank = Rank::kFiles;
-  found.table = place.table;
-  found.row = place.first_row;
-  if (place.rows > 1) found.row_end = Row{place.first_row.value + place.rows};
-  found.segment = place.segment;
-  found.file = std::string(table_name(place.table)) + "/" + statement.file;
+  found.table = subject.table;
+  found.row = subject.first_row;
+  if (subject.rows > 1) found.row_end = Row{subject.first_row.value + subject.rows};
+  found.segment = subject.segment;
+  found.file = std::string(table_name(subject.table)) + "/" + statement.file;
   return found;
 }
 
 // What is wrong with the file itself, before what it ought to be is known.
-std::optional<Finding> check_file(const Place& place, const codec::IndexStatement& statement,
+std::optional<Finding> check_file(const Subject& subject, const codec::IndexStatement& statement,
                                   std::optional<uint64_t> size) {
   std::optional<Finding> found;
   if (!size) {
-    found = about(code::kIndexMissing, place, statement);
+    found = about(code::kIndexMissing, subject, statement);
     found->information = true;
     found->detail = "the segment's index is not there: readers scan, the writer's next start builds it again";
     return found;
   }
   if (*size == statement.size) return found;
-  found = about(code::kIndexMismatch, place, statement);
+  found = about(code::kIndexMismatch, subject, statement);
   found->offset = std::min(*size, statement.size);
   found->expected = fmt::format("{} bytes", statement.size);
   found->actual = fmt::format("{} bytes", *size);
@@ -57,7 +57,7 @@ std::optional<Finding> check_file(const Place& place, const codec::IndexStatemen
   return found;
 }
 
-// The file in its place: null when there is none.
+// The file in its subject: null when there is none.
 struct InPlace {
   std::unique_ptr<os::File> file;
   std::optional<uint64_t> size;
@@ -87,10 +87,11 @@ Result<BuiltIndex> compare(index::Builder& builder, const InPlace& there) {
 }
 
 // What the comparison says of the statement and of the file.
-void judge(const Place& place, const codec::IndexStatement& statement, const BuiltIndex& index, Findings& findings) {
-  if (index.root != statement.root || index.size != statement.size || statement.first_row != place.first_row ||
-      statement.rows != place.rows) {
-    Finding found = about(code::kIndexMismatch, place, statement);
+void judge(const Subject& subject, const codec::IndexStatement& statement, const BuiltIndex& index,
+           Findings& findings) {
+  if (index.root != statement.root || index.size != statement.size || statement.first_row != subject.first_row ||
+      statement.rows != subject.rows) {
+    Finding found = about(code::kIndexMismatch, subject, statement);
     found.expected = hex(index.root);
     found.actual = hex(statement.root);
     found.detail = "the INDEX statement is not about the index these rows make";
@@ -98,12 +99,12 @@ void judge(const Place& place, const codec::IndexStatement& statement, const Bui
     findings.add(std::move(found));
     return;
   }
-  if (std::optional<Finding> wrong = check_file(place, statement, index.there)) {
+  if (std::optional<Finding> wrong = check_file(subject, statement, index.there)) {
     findings.add(*std::move(wrong));
     return;
   }
   if (!index.difference) return;
-  Finding found = about(code::kIndexMismatch, place, statement);
+  Finding found = about(code::kIndexMismatch, subject, statement);
   found.offset = index.difference;
   found.expected = fmt::format("{} bytes that make {}", index.size, hex(index.root));
   found.actual = fmt::format("{} bytes", *index.there);
@@ -111,9 +112,9 @@ void judge(const Place& place, const codec::IndexStatement& statement, const Bui
   findings.add(std::move(found));
 }
 
-index::Builder builder_of(const Place& place, const std::vector<uint32_t>& columns) {
-  if (place.table == TableId::kRegistry) return index::Builder::of_registry(place.segment, place.first_row);
-  return index::Builder(place.segment, place.first_row, columns);
+index::Builder builder_of(const Subject& subject, const std::vector<uint32_t>& columns) {
+  if (subject.table == TableId::kRegistry) return index::Builder::of_registry(subject.segment, subject.first_row);
+  return index::Builder(subject.segment, subject.first_row, columns);
 }
 
 // The rows of one segment, front to back.
@@ -177,25 +178,25 @@ Result<Findings> check(os::Directory& folder, TableId table, const segment::Mani
                        const codec::IndexStatement& statement, const std::vector<uint32_t>& columns, bool anew,
                        const BuiltIndex* scanned) {
   Findings findings;
-  const Place place{table, entry.number, entry.footer.first_row, entry.footer.rows};
+  const Subject subject{table, entry.number, entry.footer.first_row, entry.footer.rows};
   if (anew && scanned != nullptr) {
-    judge(place, statement, *scanned, findings);
+    judge(subject, statement, *scanned, findings);
     return findings;
   }
   KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
   if (!anew) {
     KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, folder.stat(segment::segment_name(entry.number)));
-    std::optional<Finding> wrong = check_file(place, statement, there.size);
+    std::optional<Finding> wrong = check_file(subject, statement, there.size);
     if (wrong && segment) findings.add(*std::move(wrong));
     return findings;
   }
   KHIPU_TRY_ASSIGN(const auto rows, Rows::open(folder, entry.number, entry.footer.first_row, entry.footer_offset));
   if (!rows) return findings;
-  index::Builder builder = builder_of(place, columns);
-  KHIPU_TRY_ASSIGN(const bool read, rows->take({place.first_row.value + place.rows}, builder));
+  index::Builder builder = builder_of(subject, columns);
+  KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
   if (!read) return findings;
   KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
-  judge(place, statement, built, findings);
+  judge(subject, statement, built, findings);
   return findings;
 }
 
@@ -209,7 +210,7 @@ Result<Findings> check_runs(os::Directory& folder, TableId table, SegmentNumber 
   uint64_t run = 0;
   for (const auto& [k, stated] : runs) {
     const codec::IndexStatement& statement = *stated.statement;
-    const Place place{table, number, rows->next(), statement.rows};
+    const Subject subject{table, number, rows->next(), statement.rows};
     if (k != run++ || statement.first_row != rows->next() || statement.rows == 0) {
       Finding found = about(code::kIndexMismatch, {table, number, statement.first_row, statement.rows}, statement);
       found.detail = "its INDEX statement does not go on where the run before it ends";
@@ -219,16 +220,16 @@ Result<Findings> check_runs(os::Directory& folder, TableId table, SegmentNumber 
     }
     KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
     if (stated.row < stated_from) {  // built and compared by an earlier run of verify
-      if (std::optional<Finding> wrong = check_file(place, statement, there.size)) findings.add(*std::move(wrong));
-      KHIPU_TRY_ASSIGN(const bool passed, rows->pass_over({place.first_row.value + place.rows}));
+      if (std::optional<Finding> wrong = check_file(subject, statement, there.size)) findings.add(*std::move(wrong));
+      KHIPU_TRY_ASSIGN(const bool passed, rows->pass_over({subject.first_row.value + subject.rows}));
       if (!passed) break;
       continue;
     }
-    index::Builder builder = builder_of(place, columns);
-    KHIPU_TRY_ASSIGN(const bool read, rows->take({place.first_row.value + place.rows}, builder));
+    index::Builder builder = builder_of(subject, columns);
+    KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
     if (!read) break;
     KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
-    judge(place, statement, built, findings);
+    judge(subject, statement, built, findings);
   }
   return findings;
 }
