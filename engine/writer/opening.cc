@@ -7,9 +7,25 @@
 
 namespace khipu::writer {
 
+static constexpr uint64_t kHeadLockOffset = 96;  // of HEAD, as of LOCK
+
+// Whoever removes LOCK under a running writer lets a second one in, which would write over what the first has
+// acknowledged: HEAD, which no log is without, is locked as well.
+Result<void> Writer::Impl::hold_head() {
+  auto head = environment.root.open_file(segment::kHeadName, os::Mode::kReadWrite);
+  if (!head.ok() && head.error().code == Code::kNotFound) return {};  // recovery makes it again
+  KHIPU_TRY_ASSIGN(held_head, std::move(head));
+  KHIPU_TRY_ASSIGN(const bool locked, held_head->try_lock(kHeadLockOffset, 1, os::LockKind::kExclusive));
+  if (locked) return {};
+  return Error{Code::kLocked, environment.root.path() +
+                                  ": another process writes here, though LOCK does not say so: somebody removed or "
+                                  "replaced LOCK while it ran"};
+}
+
 Result<void> Writer::Impl::open(Options opened_with) {
   options = std::move(opened_with);
   KHIPU_TRY_ASSIGN(lock, os::RootLock::acquire(environment.root, options.role, environment.clock.now()));
+  KHIPU_TRY(hold_head());
   KHIPU_TRY_ASSIGN(keys, load_keys(environment.keys));
   SignedState state;
   Result<SignedState> loaded = load_state(environment.keys);

@@ -60,6 +60,7 @@ struct Writer::Impl {
   Environment environment;
   Options options;  // guarded by mutex
   std::optional<os::RootLock> lock;
+  std::unique_ptr<os::File> held_head;
   std::optional<Keys> keys;
   RootId root_id{};
   RecoveryReport recovery;
@@ -140,6 +141,7 @@ struct Writer::Impl {
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
   void index_loop();
+  Result<void> hold_head();
   // The next sealed segment that has not been seen to.
   struct ToIndex {
     TableId table;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -103,6 +104,20 @@ TEST_CASE("serve: a second writer is refused at once, quoting who holds the lock
   REQUIRE(second.exit == 3);
   REQUIRE_THAT(second.err, ContainsSubstring("pid"));
   REQUIRE(post(log, kEvent).status == 200);  // and the first has kept its socket
+}
+
+TEST_CASE("serve: a second writer is refused also when somebody has removed LOCK and the socket") {
+  const Log log;
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  REQUIRE(post(log, kEvent).status == 200);
+  std::filesystem::remove(log.root + "/LOCK");
+  std::filesystem::rename(log.root + "/ingest.sock", log.folder / "away.sock");
+  const tests::Ran second = log.command({"append", log.root}, kEvent + "\n");
+  REQUIRE(second.exit == 3);
+  REQUIRE_THAT(second.err, ContainsSubstring("another process writes here"));
+  std::filesystem::rename(log.folder / "away.sock", log.root + "/ingest.sock");
+  REQUIRE(Json::parse(post(log, kEvent).body)["first_seq"] == 1);
 }
 
 TEST_CASE("serve: after a failed write the writer says why and ends with 3, and what it had acknowledged stands") {
