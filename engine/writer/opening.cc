@@ -257,6 +257,7 @@ Result<void> Writer::Impl::close() {
     if (thread->joinable()) thread->join();
   }
   const Result<void> done = finish_files();
+  held_head.reset();
   lock.reset();  // last: whoever opens the root next finds nothing of this writer's still to come
   return done;
 }

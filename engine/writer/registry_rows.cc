@@ -41,6 +41,9 @@ Result<bool> RegistryRows::add(const SegmentRows& segment, Row file_first, const
                                const Visit& visit) {
   std::unique_ptr<index::Reader> for_places;  // another one: blocks of names are not kept
   const auto usable = [&]() -> Result<void> {
+    // A writer that starts without its records would only say so when somebody is named.
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> records, directory_->stat(segment::segment_name(segment.number)));
+    if (!records) return Error{Code::kNotFound, segment::segment_name(segment.number) + " is not there"};
     KHIPU_TRY_ASSIGN(const auto reader, open_index(segment, statement));
     KHIPU_TRY_ASSIGN(const index::Column entities, reader->entities());
     KHIPU_TRY_ASSIGN(for_places, open_index(segment, statement));

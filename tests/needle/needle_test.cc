@@ -180,11 +180,11 @@ TEST_CASE("needle: no command prints, logs or leaves a protected value to who ho
       known.insert(first);
       continue;
     }
-    // "  types   list: Show ...; show: Show ..."
-    for (size_t at = rest.find_first_not_of(' '); at < rest.size();) {
-      known.insert(first + " " + rest.substr(at, rest.find(':', at) - at));
-      const size_t next = rest.find("; ", at);
-      at = next == std::string::npos ? rest.size() : next + 2;
+    // "  types   Entity types and their fields: list, show, add"
+    for (size_t at = rest.rfind(": ") + 2; at < rest.size();) {
+      const size_t end = std::min(rest.find(", ", at), rest.size());
+      known.insert(first + " " + rest.substr(at, end - at));
+      at = end + 2;
     }
   }
   CHECK(known.size() > 35);

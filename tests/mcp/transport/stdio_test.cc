@@ -232,6 +232,7 @@ TEST_CASE("stdio: a client that never reads is given up at the queue's limit") {
 TEST_CASE("stdio: what anything in the process prints to stdout goes to stderr") {
   int in[2], out[2], err[2];
   REQUIRE((::pipe(in) == 0 && ::pipe(out) == 0 && ::pipe(err) == 0));
+  std::fflush(stdout);  // what Catch2 has said so far is not the child's to say
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(in[0], 0), ::dup2(out[1], 1), ::dup2(err[1], 2);
