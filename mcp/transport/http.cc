@@ -217,7 +217,12 @@ class Listener final : public Http {
     if (!read_body(request, reader, body, response)) return;
 
     const std::shared_ptr<Exchange> exchange = Exchange::create(accepts.stream, options_.stream_queue_bytes_max);
-    handler_.post(*caller, *head, body, *exchange);
+    try {
+      handler_.post(*caller, *head, body, *exchange);
+    } catch (...) {
+      exchange->release();  // who throws calls no done()
+      throw;
+    }
     deliver(request, response, exchange);
   }
 
