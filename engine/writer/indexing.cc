@@ -209,10 +209,6 @@ void Writer::Impl::index_loop() {
   const auto note = [&](const Result<void>& done) {
     if (!done.ok()) index_error = done.error().message;
   };
-  (void)note_runs();
-  for (GrowingRuns& growing : runs) {
-    if (growing.ready_since) growing.ready_since = Steady::time_point();  // an earlier life's rows are old enough
-  }
   note(look_after_runs(hold));
   --indexes_unanswered;
   while (true) {

@@ -21,6 +21,11 @@ void Writer::Impl::start_threads() {
   checkpoint_thread = std::thread([this] { checkpoint_loop(); });
   if (options.index_segments) {
     ++indexes_unanswered;  // what index_loop() does first
+    const std::lock_guard hold(mutex);
+    (void)note_runs();
+    for (GrowingRuns& growing : runs) {
+      if (growing.ready_since) growing.ready_since = Steady::time_point();  // an earlier life's rows are old enough
+    }
     index_thread = std::thread([this] { index_loop(); });
   }
 }
