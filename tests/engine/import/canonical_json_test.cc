@@ -90,6 +90,7 @@ TEST_CASE("canonical json: a mistake is named with its place and what would be r
   CHECK_THAT(refused("{" + actor + R"(,"action":"a"} {})").message, ContainsSubstring("one event a line"));
   CHECK_THAT(refused("[]").message, ContainsSubstring("expected an object, got an array"));
   CHECK_THAT(refused("7").message, ContainsSubstring("expected an object, got a number"));
+  CHECK_THAT(refused("true story").message, ContainsSubstring("expected an object, got a boolean"));
   for (const char* text : {"bad", "not json"}) {
     CHECK_THAT(refused(text).message, ContainsSubstring("expected an object; this is not JSON"));
   }
