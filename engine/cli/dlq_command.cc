@@ -91,26 +91,11 @@ class DlqCommand final : public Command {
 
   Result<void> file(os::Directory& dlq, const std::string& name) {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq.open_file(name, os::Mode::kRead));
-    KHIPU_TRY_ASSIGN(const uint64_t end, file->size());
     std::map<std::string, Buffer> keys;
-    Buffer window;
-    for (uint64_t read = 0; read < end;) {
-      const size_t old = window.size();
-      window.resize(old + (256 << 10));
-      KHIPU_TRY_ASSIGN(const size_t got, file->read_at(read, std::span<uint8_t>(window).subspan(old)));
-      window.resize(old + got);
-      if (got == 0) break;
-      read += got;
-      size_t from = 0;
-      for (size_t at = old; at < window.size(); ++at) {
-        if (window[at] != '\n') continue;
-        line(as_text(Bytes(window).subspan(from, at - from)), keys);
-        from = at + 1;
-      }
-      window.erase(window.begin(), window.begin() + static_cast<ptrdiff_t>(from));
-      if (window.size() > import::kParkedLineSizeBytesMax) return Error{Code::kLimit, "a line longer than 128 MiB"};
-    }
-    if (!window.empty()) ++damaged_;  // a torn last line: what it was to hold was not committed either
+    KHIPU_TRY_ASSIGN(const import::ParkedLines lines,
+                     import::each_parked_line(*file, import::kParkedLineSizeBytesMax,
+                                              [&](std::string_view text) { line(text, keys); }));
+    if (lines.torn) ++damaged_;  // a torn last line: what it was to hold was not committed either
     return {};
   }
 

@@ -2,6 +2,7 @@
 // shown may have been written by anybody who can write there. Not here: opening what is sealed (engine/protect).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -9,6 +10,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/os/file.h"
 
 namespace khipu::import {
 
@@ -28,5 +30,14 @@ struct ParkedKey {
 Result<std::variant<ParkedEntry, ParkedKey>> parse_parked(std::string_view line);
 
 inline constexpr size_t kParkedLineSizeBytesMax = 128U << 20;
+
+struct ParkedLines {
+  uint64_t whole_size = 0;  // bytes up to and with the last newline
+  bool torn = false;        // bytes of a line without its end follow
+};
+// Calls `visit` with each whole line, without its newline, in memory bounded by the longest. kLimit when that is beyond
+// `line_size_max`.
+Result<ParkedLines> each_parked_line(const os::File& file, uint64_t line_size_max,
+                                     const std::function<void(std::string_view)>& visit);
 
 }  // namespace khipu::import

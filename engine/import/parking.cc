@@ -3,6 +3,7 @@
 #include "engine/codec/cbor.h"
 #include "engine/crypto/hash.h"
 #include "engine/import/canonical_text.h"
+#include "engine/import/parked_entries.h"
 
 namespace khipu::import {
 namespace {
@@ -62,24 +63,10 @@ Result<void> DlqFile::open(std::string_view input_name) {
   known_.clear();
   // What is there already, line by line, in bounded memory; a torn last line (no newline) is cut off by the next write.
   KHIPU_TRY_ASSIGN(const uint64_t end, file_->size());
-  Buffer window;
-  size_ = 0;
-  for (uint64_t read = 0; read < end;) {
-    const size_t old = window.size();
-    window.resize(old + (256 << 10));
-    KHIPU_TRY_ASSIGN(const size_t got, file_->read_at(read, std::span<uint8_t>(window).subspan(old)));
-    window.resize(old + got);
-    if (got == 0) break;
-    read += got;
-    size_t from = 0;
-    for (size_t at = old; at < window.size(); ++at) {
-      if (window[at] != '\n') continue;
-      known_.insert(crypto::sha256(Bytes(window).subspan(from, at - from)));
-      from = at + 1;
-    }
-    size_ += from;
-    window.erase(window.begin(), window.begin() + static_cast<ptrdiff_t>(from));
-  }
+  KHIPU_TRY_ASSIGN(const ParkedLines lines, each_parked_line(*file_, UINT64_MAX, [this](std::string_view line) {
+                     known_.insert(crypto::sha256(as_bytes(line)));
+                   }));
+  size_ = lines.whole_size;
   if (size_ < end) KHIPU_TRY(file_->truncate(size_));
   return {};
 }
