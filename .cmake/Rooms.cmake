@@ -12,8 +12,8 @@ set(KHIPU_BIN_DIR "${PROJECT_BINARY_DIR}/bin")
 
 # What TSan is for. The others have one thread, and ASan and UBSan see them in the dev suite.
 set(KHIPU_CONCURRENT_TESTS
-    engine/os engine/crypto engine/snapshot engine/writer engine/query engine/verify engine/access engine/daemon
-    mcp/transport mcp/server mcp/tools lint)
+    engine/os engine/crypto engine/snapshot engine/import engine/writer engine/query engine/verify engine/access
+    engine/daemon mcp/transport mcp/server mcp/tools lint)
 
 function(khipu_room_target room out)
   string(REPLACE "/" "_" name "${room}")

@@ -1,18 +1,17 @@
 // `khipu append`: canonical events from standard input, one JSON object a line.
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "engine/cli/append_reader.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/definitions.h"
 #include "engine/cli/entry_sealer.h"
-#include "engine/cli/line_input.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/cli/writer_access.h"
 #include "engine/crypto/hash.h"
-#include "engine/import/canonical_json.h"
 #include "engine/import/parking.h"
 #include "engine/import/protecting.h"
+#include "engine/os/standard_input.h"
 
 namespace khipu::cli {
 namespace {
@@ -68,17 +67,15 @@ class AppendCommand final : public Command {
     protects_ = !schema.ok() || schema->protects();
     writer_ = writer.get();
     parking_ = &parking;
-    LineInput input(stdin, writer->limits().event_size_bytes_max + (1U << 20));
-    std::vector<InputLine> lines;
-    bool more = true;
-    while (more) {
-      InputLine line;
-      KHIPU_TRY_ASSIGN(more, input.next(line));
-      if (more && line.text.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(std::move(line));
-      if (lines.size() < batch_lines_ && more) continue;
-      if (!lines.empty()) KHIPU_TRY(commit(lines, output));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> input, os::StandardInput::open());
+    AppendReader reader(LineInput([&](std::span<uint8_t> into) { return input->read(into); },
+                                  writer->limits().event_size_bytes_max + (1U << 20)),
+                        batch_lines_, [&] { input->stop(); });
+    for (;;) {
+      KHIPU_TRY_ASSIGN(const std::unique_ptr<AppendLines> lines, reader.next());
+      if (lines == nullptr) break;
+      KHIPU_TRY(commit(*lines, output));
       KHIPU_TRY(output.check());
-      lines.clear();
     }
     KHIPU_TRY(writer->close());
     if (!output.json()) {
@@ -92,7 +89,7 @@ class AppendCommand final : public Command {
   }
 
  private:
-  Result<void> park(const InputLine& line, const std::string& reason, Output& output) {
+  Result<void> park(const AppendLine& line, const std::string& reason, Output& output) {
     // What a bad line holds may be what the schema protects (P7): then it is sealed, and the reason quotes nothing.
     const std::string told = protects_ ? import::reason_without_values(reason) : reason;
     output.note("line " + std::to_string(line.number) + ": parked: " + printable(told));
@@ -102,44 +99,34 @@ class AppendCommand final : public Command {
   }
 
   // One batch. When a line is refused it is parked and the batch made again without it, or that is the Error.
-  Result<void> commit(std::vector<InputLine>& lines, Output& output) {
+  Result<void> commit(AppendLines& batch, Output& output) {
     ++batches_;
-    crypto::Sha256 body;
-    for (const InputLine& line : lines) {
-      body.update(as_bytes(line.text));
-      body.update(as_bytes("\n"));
-    }
-    const Hash hash = body.finish();
+    std::vector<AppendLine>& lines = batch.lines;
+    std::optional<Hash> body;
+    if (!key_.empty()) body = crypto::sha256(as_bytes(batch.body));
     while (!lines.empty()) {
-      ingest::Batch batch;
-      size_t bad = lines.size();
-      std::string reason;
-      for (size_t i = 0; i < lines.size() && bad == lines.size(); ++i) {
-        const Result<void> parsed = import::parse_event(lines[i].text, batch);
-        if (parsed.ok()) continue;
-        bad = i;
-        reason = parsed.error().message;
-      }
+      size_t bad = batch.bad;
       if (bad == lines.size()) {
-        if (!key_.empty()) {
-          batch.key = ingest::IdempotencyKey{WriterAccess::scope(), key_ + "/" + std::to_string(batches_), hash};
+        if (body) {
+          batch.batch.key = ingest::IdempotencyKey{WriterAccess::scope(), key_ + "/" + std::to_string(batches_), *body};
         }
         if (parked_ > 0) KHIPU_TRY(parking_->sync());
-        Result<writer::Receipt> receipt = writer_->commit(std::move(batch));
+        Result<writer::Receipt> receipt = writer_->commit(std::move(batch.batch));
         if (receipt.ok()) return print(*receipt, lines.size(), output);
-        reason = receipt.error().message;
+        batch.reason = receipt.error().message;
         const std::optional<size_t> event =
-            receipt.error().code == Code::kInvalid ? event_of(reason, lines.size()) : std::nullopt;
+            receipt.error().code == Code::kInvalid ? event_of(batch.reason, lines.size()) : std::nullopt;
         if (!event) return std::move(receipt).error();
         bad = *event;
       }
       if (!park_) {
-        return Error{Code::kInvalid, "line " + std::to_string(lines[bad].number) + ": " + reason +
+        return Error{Code::kInvalid, "line " + std::to_string(lines[bad].number) + ": " + batch.reason +
                                          "; nothing of its batch was added (" + std::to_string(added_) +
                                          " events before it were)"};
       }
-      KHIPU_TRY(park(lines[bad], reason, output));
+      KHIPU_TRY(park(lines[bad], batch.reason, output));
       lines.erase(lines.begin() + static_cast<ptrdiff_t>(bad));
+      batch.parse();
     }
     return parking_->sync();
   }

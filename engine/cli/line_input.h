@@ -1,44 +1,41 @@
-// Lines of a stream with their place, bounded. Not here: what a line means.
+// Lines of a stream with their place, bounded. Not here: where its bytes come from, what a line means.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
-#include <string>
+#include <functional>
+#include <span>
+#include <string_view>
 
+#include "engine/base/bytes.h"
 #include "engine/base/result.h"
 
 namespace khipu::cli {
 
 struct InputLine {
-  uint64_t number = 0;  // from 1
-  uint64_t offset = 0;  // of its first byte
-  std::string text;     // without the line break
+  uint64_t number = 0;    // from 1
+  uint64_t offset = 0;    // of its first byte
+  std::string_view text;  // without the line break; until the next one is asked for
 };
 
+// Owner: one thread.
 class LineInput {
  public:
-  LineInput(std::FILE* from, uint64_t line_size_bytes_max) : from_(from), size_max_(line_size_bytes_max) {}
-  // False at the end. kLimit for a line that is too long, kIo when the stream cannot be read.
-  Result<bool> next(InputLine& line) {
-    line = {++number_, offset_, {}};
-    int c = 0;
-    while ((c = getc_unlocked(from_)) != EOF && c != '\n') {
-      if (line.text.size() == size_max_) {
-        return Error{Code::kLimit,
-                     "line " + std::to_string(number_) + ": longer than " + std::to_string(size_max_) + " bytes"};
-      }
-      line.text += static_cast<char>(c);
-    }
-    if (std::ferror(from_) != 0) return Error{Code::kIo, "standard input: cannot be read"};
-    offset_ += line.text.size() + (c == '\n' ? 1 : 0);
-    return c == '\n' || !line.text.empty();
-  }
+  // Waits for bytes and gives what is there: a line that has come does not wait for the next one. 0 at the end.
+  using Read = std::function<Result<size_t>(std::span<uint8_t>)>;
+  LineInput(Read read, uint64_t line_size_bytes_max) : read_(std::move(read)), size_max_(line_size_bytes_max) {}
+
+  // False at the end. kLimit for a line that is too long, and what reading failed with.
+  Result<bool> next(InputLine& line);
 
  private:
-  std::FILE* from_;
-  uint64_t size_max_;
-  uint64_t number_ = 0;
-  uint64_t offset_ = 0;
+  Result<void> read_on();
+
+  Read read_;
+  const uint64_t size_max_;
+  Buffer buffer_;
+  size_t begin_ = 0, end_ = 0;  // of what is in it and was not given yet
+  bool ended_ = false;
+  uint64_t number_ = 0, offset_ = 0;
 };
 
 }  // namespace khipu::cli

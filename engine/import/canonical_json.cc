@@ -77,6 +77,8 @@ class Parser {
   // Parses one text; used for many, its vectors stop allocating.
   bool run(std::string_view text_of_event) {
     scan_ = ingest::JsonScanner(text_of_event);
+    path_.clear();
+    message_.clear();
     Event event;
     uint32_t seen = 0;
     const bool ok = object([&](std::string_view name) { return member(event, name, seen); });
@@ -336,6 +338,18 @@ Result<void> parse_with(Parser& parser, std::string_view text, Problem* problem)
 Result<void> parse_event(std::string_view text, ingest::Batch& batch, Problem* problem) {
   Parser parser(batch);
   return parse_with(parser, text, problem);
+}
+
+struct EventParser::Impl {
+  explicit Impl(ingest::Batch& batch) : parser(batch) {}
+  Parser parser;
+};
+
+EventParser::EventParser(ingest::Batch& batch) : impl_(std::make_unique<Impl>(batch)) {}
+EventParser::~EventParser() = default;
+
+Result<void> EventParser::parse(std::string_view text, Problem* problem) {
+  return parse_with(impl_->parser, text, problem);
 }
 
 Result<ParsedEvents> parse_events(std::string body, const ingest::Limits& limits, Problem* problem) {

@@ -5,6 +5,7 @@
 // this).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,5 +34,19 @@ Result<ParsedEvents> parse_events(std::string body, const ingest::Limits& limits
 // One object, which may span lines. Appends to the batch; its events may view into `text`, which must live as long.
 // On an Error the batch is as it was.
 Result<void> parse_event(std::string_view text, ingest::Batch& batch, Problem* problem = nullptr);
+
+// The same for many texts, one after another, into one batch, which outlives it. Owner: one thread.
+class EventParser {
+ public:
+  explicit EventParser(ingest::Batch& batch);
+  ~EventParser();
+  EventParser(const EventParser&) = delete;
+  EventParser& operator=(const EventParser&) = delete;
+  Result<void> parse(std::string_view text, Problem* problem = nullptr);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace khipu::import

@@ -108,7 +108,7 @@ class CloudTrailMapper : public Mapper {
     builder.column("access_key_id", text(root, {"userIdentity", "accessKeyId"}));
     builder.column("request_id", text(root, {"requestID"}));
     builder.column("shared_event_id", text(root, {"sharedEventID"}));
-    builder.finish(unwrapped ? codec::ContentKind::kText : codec::ContentKind::kJson, record.raw);
+    builder.finish(unwrapped ? codec::ContentKind::kText : codec::ContentKind::kJson, record);
     return {};
   }
 

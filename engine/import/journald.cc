@@ -159,7 +159,7 @@ class JournaldMapper : public Mapper {
     EventBuilder builder(batch);
     KHIPU_TRY_ASSIGN(builder.event.occurred_at, micros(time));
     build(entry, builder);
-    builder.finish(json ? codec::ContentKind::kJson : codec::ContentKind::kText, record.raw);
+    builder.finish(json ? codec::ContentKind::kJson : codec::ContentKind::kText, record);
     return {};
   }
 

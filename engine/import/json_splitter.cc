@@ -1,8 +1,10 @@
 // JSON records in every container real exports use. A hand scanner that balances braces and knows strings: it streams,
 // so a trail file of one long line needs no more memory than its longest record.
 #include <algorithm>
+#include <bit>
 
 #include "engine/import/splitter.h"
+#include "engine/ingest/json_scan.h"
 
 namespace khipu::import {
 namespace {
@@ -70,6 +72,15 @@ class JsonSplitter : public Splitter {
     }
   }
 
+  // Where a plain run of a string ends: at a quote, backslash or control character, or somewhere in front of them.
+  static size_t plain_end(Bytes window, size_t at) {
+    for (; at + 8 <= window.size(); at += 8) {
+      const uint64_t stops = ingest::string_stops(load_le<uint64_t>(window.data() + at));
+      if (stops != 0) return at + static_cast<size_t>(std::countr_zero(stops)) / 8;
+    }
+    return at;
+  }
+
   // The balanced value at the front of the window; nullopt when it turned out to be an outer object and its array of
   // records has been entered.
   Result<std::optional<size_t>> value(Item& item) {
@@ -80,6 +91,8 @@ class JsonSplitter : public Splitter {
     for (size_t at = 0;;) {
       const Bytes window = input_.window();
       for (; at < window.size(); ++at) {
+        if (quoted && !escaped) at = plain_end(window, at);
+        if (at == window.size()) break;
         const uint8_t c = window[at];
         if (c == '\n' && line_by_line_) return std::optional(damaged(item, at, "the line ends inside a record"));
         if (quoted) {

@@ -66,8 +66,9 @@ class MappedFormat : public Mapper {
   std::vector<codec::ColumnSchema> columns() const override { return columns_; }
 
   Result<void> map(const Record& record, ingest::Batch& batch) override {
-    Lookup from;
+    made_.clear();
     groups_.clear();
+    Lookup from{std::nullopt, nullptr, made_};
     if (line_ != nullptr) {
       KHIPU_TRY(cut(as_text(record.raw)));
       from.groups = &groups_;
@@ -92,7 +93,7 @@ class MappedFormat : public Mapper {
       KHIPU_TRY_ASSIGN(const auto value, value_of(column, from, builder));
       if (value) builder.column(builder.keep(column.name), *value);
     }
-    builder.finish(line_ == nullptr ? codec::ContentKind::kJson : codec::ContentKind::kText, record.raw);
+    builder.finish(line_ == nullptr ? codec::ContentKind::kJson : codec::ContentKind::kText, record);
     return {};
   }
 
@@ -302,7 +303,7 @@ class MappedFormat : public Mapper {
     }
     for (const auto& [name, index] : line_->NamedCapturingGroups()) {
       const re2::StringPiece& piece = pieces[static_cast<size_t>(index)];
-      if (piece.data() != nullptr) groups_.emplace(name, std::string(piece.data(), piece.size()));
+      if (piece.data() != nullptr) groups_.emplace(name, std::string_view(piece.data(), piece.size()));
     }
     return {};
   }
@@ -322,7 +323,7 @@ class MappedFormat : public Mapper {
     ingest::Event& event = builder.event;
     for (size_t i = 0; i < kTexts.size(); ++i) {
       if (!texts_[i]) continue;
-      const std::string value = texts_[i]->text(from).value_or("");
+      const std::string_view value = texts_[i]->text(from).value_or("");
       if (value.empty()) continue;
       const std::string_view name = kTexts[i];
       if (name == "action_class") {
@@ -380,8 +381,7 @@ class MappedFormat : public Mapper {
     if (from.json->at_pointer(rule.each).get(value) != simdjson::SUCCESS) return {};
     if (value.get(items) != simdjson::SUCCESS) return Error{Code::kInvalid, "targets: " + rule.each + " is no array"};
     for (const Json item : items) {
-      Lookup inside;
-      inside.json = item;
+      const Lookup inside{item, nullptr, from.made};
       KHIPU_TRY_ASSIGN(const auto made, entity(rule, inside, builder));
       if (made) builder.target(*made);
     }
@@ -403,7 +403,8 @@ class MappedFormat : public Mapper {
   std::array<std::optional<Rule>, kTexts.size()> texts_;
   std::vector<EntityRule> targets_;
   std::vector<ValueRule> custom_;
-  std::map<std::string, std::string, std::less<>> groups_;
+  std::map<std::string, std::string_view, std::less<>> groups_;  // of the record at hand, like made_
+  MadeTexts made_;
 };
 
 }  // namespace

@@ -81,7 +81,7 @@ class KubernetesMapper : public Mapper {
     builder.column("stage", stage);
     builder.column("audit_id", id);
     builder.column("level", text(root, {"level"}));
-    builder.finish(codec::ContentKind::kJson, record.raw);
+    builder.finish(codec::ContentKind::kJson, record);
     return {};
   }
 

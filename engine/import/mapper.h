@@ -30,10 +30,10 @@ struct SourceOptions {
   uint64_t record_size_bytes_max = 16ULL << 20;  // a longer one is parked in pieces of this size
 };
 
-// Borrowed until the next one is read.
 struct Record {
   Bytes raw;               // as it stands in the input: what `content` keeps
   std::string_view inner;  // the JSON record inside (CSV column _raw), or empty: it is `raw` itself
+  bool adopted = false;    // the batch owns the bytes of `raw` already, so an event may view them
 };
 
 class Mapper {
@@ -44,7 +44,7 @@ class Mapper {
   virtual SourceOptions source() const { return {}; }
   virtual std::vector<codec::TypeSchema> types() const = 0;
   virtual std::vector<codec::ColumnSchema> columns() const = 0;  // ids 0: the writer gives them
-  // Appends one event that views only bytes of the batch, or says why the record is none (the batch keeps its events).
+  // The record is borrowed. Appends one event that views only bytes of the batch, or says why the record is none (the batch keeps its events).
   virtual Result<void> map(const Record& record, ingest::Batch& batch) = 0;
 };
 

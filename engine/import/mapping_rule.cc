@@ -1,6 +1,8 @@
 #include "engine/import/mapping_rule.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "engine/ingest/json_scan.h"
 #include "engine/ingest/near_name.h"
@@ -9,15 +11,30 @@ namespace khipu::import {
 namespace {
 
 // A scalar as text; objects and arrays only when json is wanted, then in JSON.
-std::optional<std::string> as_text_value(Json value, bool json) {
-  std::string_view string;
-  if (value.is_null()) return std::nullopt;
-  if (!json && (value.is_object() || value.is_array())) return std::nullopt;
-  if (!json && value.get(string) == simdjson::SUCCESS) return std::string(string);
-  return simdjson::minify(value);
+std::optional<std::string_view> as_text_value(Json value, bool json, MadeTexts& made) {
+  std::array<char, 24> digits{};
+  const auto number = [&](auto n) {
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), n).ptr;
+    return made.keep(std::string(digits.data(), end));
+  };
+  switch (value.type()) {
+    case simdjson::dom::element_type::NULL_VALUE: return std::nullopt;
+    case simdjson::dom::element_type::OBJECT:
+    case simdjson::dom::element_type::ARRAY:
+      if (!json) return std::nullopt;
+      break;
+    case simdjson::dom::element_type::STRING:
+      if (!json) return value.get_string().value_unsafe();
+      break;
+    case simdjson::dom::element_type::BOOL: return value.get_bool().value_unsafe() ? "true" : "false";
+    case simdjson::dom::element_type::INT64: return number(value.get_int64().value_unsafe());
+    case simdjson::dom::element_type::UINT64: return number(value.get_uint64().value_unsafe());
+    case simdjson::dom::element_type::DOUBLE: break;
+  }
+  return made.keep(simdjson::minify(value));
 }
 
-std::optional<std::string> point(const Lookup& from, std::string_view pointer, bool json) {
+std::optional<std::string_view> point(const Lookup& from, std::string_view pointer, bool json) {
   if (from.groups != nullptr) {
     const auto group = from.groups->find(pointer.substr(1));
     if (group == from.groups->end()) return std::nullopt;
@@ -25,7 +42,7 @@ std::optional<std::string> point(const Lookup& from, std::string_view pointer, b
   }
   Json value;
   if (!from.json || from.json->at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
-  return as_text_value(value, json);
+  return as_text_value(value, json, from.made);
 }
 
 }  // namespace
@@ -129,7 +146,7 @@ Result<Rule> Rule::parse(Json json, const std::string& where, std::initializer_l
   return rule;
 }
 
-std::optional<std::string> Rule::raw(const Lookup& from, bool json) const {
+std::optional<std::string_view> Rule::raw(const Lookup& from, bool json) const {
   switch (source_) {
     case Source::kPointer: return point(from, text_, json);
     case Source::kConstant: return text_;
@@ -140,34 +157,34 @@ std::optional<std::string> Rule::raw(const Lookup& from, bool json) const {
         if (!value) return std::nullopt;
         all += *value;
       }
-      return all;
+      return from.made.keep(std::move(all));
     }
     case Source::kFirst:
       for (const Rule& part : parts_) {
-        if (auto value = part.text(from); value && !value->empty()) return value;
+        if (const auto value = part.text(from); value && !value->empty()) return value;
       }
       return std::nullopt;
   }
   return std::nullopt;
 }
 
-std::optional<std::string> Rule::text(const Lookup& from) const {
-  std::optional<std::string> value = raw(from, false);
+std::optional<std::string_view> Rule::text(const Lookup& from) const {
+  std::optional<std::string_view> value = raw(from, false);
   if (value && regex_ != nullptr) {
     std::vector<re2::StringPiece> groups(static_cast<size_t>(group_) + 1);
-    const bool matched =
-        regex_->Match(*value, 0, value->size(), RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()));
+    const bool matched = regex_->Match(re2::StringPiece(value->data(), value->size()), 0, value->size(),
+                                       RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()));
     const re2::StringPiece group = matched ? groups.back() : re2::StringPiece();
-    value = group.data() == nullptr ? std::nullopt : std::optional(std::string(group.data(), group.size()));
+    value = group.data() == nullptr ? std::nullopt : std::optional(std::string_view(group.data(), group.size()));
   }
   if (value && table_) {
     const auto entry = table_->find(*value);
-    value = entry == table_->end() ? std::nullopt : std::optional(entry->second);
+    value = entry == table_->end() ? std::nullopt : std::optional(std::string_view(entry->second));
   }
-  return value ? value : default_;
+  return value || !default_ ? value : std::optional(std::string_view(*default_));
 }
 
-Result<std::optional<std::string>> Rule::of_kind(const Lookup& from, codec::ValueKind kind) const {
+Result<std::optional<std::string_view>> Rule::of_kind(const Lookup& from, codec::ValueKind kind) const {
   if (kind != codec::ValueKind::kJson || source_ != Source::kPointer || from.groups != nullptr) return text(from);
   return raw(from, true);
 }

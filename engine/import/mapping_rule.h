@@ -9,30 +9,43 @@
 
 #include <re2/re2.h>
 
+#include <deque>
 #include <map>
 
 #include "engine/import/record_json.h"
 
 namespace khipu::import {
 
+// Texts that are not in the record as they are: a number, values put together. They live until clear().
+class MadeTexts {
+ public:
+  std::string_view keep(std::string text) { return made_.emplace_back(std::move(text)); }
+  void clear() { made_.clear(); }
+
+ private:
+  std::deque<std::string> made_;
+};
+
 // What pointers look into: a JSON value, or a line cut by a regex.
 struct Lookup {
   std::optional<Json> json;
-  const std::map<std::string, std::string, std::less<>>* groups = nullptr;
+  const std::map<std::string, std::string_view, std::less<>>* groups = nullptr;
+  MadeTexts& made;
 };
 
 class Rule {
  public:
   // `where` is the place in the mapping file, for messages; `allowed` are further members the caller reads itself.
   static Result<Rule> parse(Json json, const std::string& where, std::initializer_list<std::string_view> allowed = {});
-  std::optional<std::string> text(const Lookup& from) const;
+  // Views into the record, the rule or from.made.
+  std::optional<std::string_view> text(const Lookup& from) const;
   // The value by the kind wanted: json keeps objects and arrays, number must be one. nullopt when absent; kInvalid when
   // it is there and of another kind.
-  Result<std::optional<std::string>> of_kind(const Lookup& from, codec::ValueKind kind) const;
+  Result<std::optional<std::string_view>> of_kind(const Lookup& from, codec::ValueKind kind) const;
 
  private:
   enum class Source { kPointer, kConstant, kConcat, kFirst };
-  std::optional<std::string> raw(const Lookup& from, bool json) const;
+  std::optional<std::string_view> raw(const Lookup& from, bool json) const;
 
   Source source_ = Source::kConstant;
   std::string text_;  // pointer or constant

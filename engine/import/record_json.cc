@@ -82,11 +82,11 @@ void EventBuilder::origin(std::string_view address) {
   }
 }
 
-void EventBuilder::finish(codec::ContentKind kind, Bytes content) {
+void EventBuilder::finish(codec::ContentKind kind, const Record& record) {
   event.targets = batch_.keep(std::span<const ingest::EntityInput>(targets_));
   event.custom = batch_.keep(std::span<const ingest::ColumnInput>(columns_));
-  event.content = batch_.keep(content);
-  event.content_kind = content.empty() ? codec::ContentKind::kNone : kind;
+  event.content = record.adopted ? record.raw : batch_.keep(record.raw);
+  event.content_kind = record.raw.empty() ? codec::ContentKind::kNone : kind;
   batch_.events.push_back(event);
 }
 

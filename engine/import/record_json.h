@@ -49,8 +49,8 @@ class EventBuilder {
   void column(std::string_view name, const codec::Value& value);
   // source_ip when the text is an address, else the column `source_host`.
   void origin(std::string_view address);
-  // Appends the event with this content.
-  void finish(codec::ContentKind kind, Bytes content);
+  // Appends the event with the record as its content.
+  void finish(codec::ContentKind kind, const Record& record);
 
   ingest::Event event;
 

@@ -1,35 +1,26 @@
 #include "engine/import/runner.h"
 
 #include <algorithm>
-#include <functional>
-#include <unordered_set>
+#include <thread>
 
-#include "engine/import/canonical_text.h"
+#include "engine/import/chunk.h"
 #include "engine/import/protecting.h"
 #include "engine/import/resume.h"
-#include "engine/import/splitter.h"
-#include "engine/ingest/validate.h"
 #include "engine/registry/guard.h"
 
 namespace khipu::import {
 namespace {
 
-constexpr size_t kSamplesMax = 10;
 constexpr size_t kRejectsMax = 100;
-constexpr size_t kIdsMax = 1 << 20;
-constexpr uint64_t kProgressEvery = 1000;
 
-// One run over one input. Owner: one thread; lives as long as Importer::run.
+// One run over one input. Owner: one thread, which commits; lives as long as Importer::run. Two more work ahead of it,
+// one reads and one maps, so a chunk is made while the one before it syncs. One commit is under way at a time: were the
+// next one handed in as well and this one refused, the next one's receipt would hide the gap for ever.
 class Run {
  public:
   Run(Importer& importer, const os::File& file, const RunOptions& options)
       : importer_(importer), file_(file), options_(options), schema_(importer.schema) {
-    for (const char* member : {"occurred_at", "action_class", "outcome", "targets", "url", "source", "source_ip",
-                               "event_id", "session", "on_behalf_of", "content"}) {
-      report_.fills.push_back({member, 0});
-    }
-    builtin_ = report_.fills.size();
-    for (const auto& column : importer.mapper.columns()) report_.fills.push_back({"custom." + column.name, 0});
+    report_.fills = ChunkMapper::fills(importer.mapper);
     report_.source = options.source;
     report_.format = importer.mapper.format();
   }
@@ -46,13 +37,8 @@ class Run {
     }
     if (options_.dry_run) resume_.at = resume_.skip_records = 0;  // a trial looks at all of it
     report_.resumed_at = resume_.at;
-    from_ = resume_.at;
     KHIPU_TRY(define());
-    KHIPU_TRY_ASSIGN(const std::unique_ptr<Splitter> splitter, make_splitter(*input_, importer_.mapper.source()));
-    KHIPU_TRY(read_all(*splitter));
-    for (const std::string& warning : splitter->warnings()) report_.warnings.push_back(warning);
-    if (!input_->damage().empty()) report_.warnings.push_back(input_->damage());
-    report_.sha256 = input_->compressed() ? resume_.sha256 : input_->prefix_hash();
+    KHIPU_TRY(commit_all());
     return std::move(report_);
   }
 
@@ -87,154 +73,85 @@ class Run {
       const codec::ColumnSchema* known = schema_.column(std::string_view(column.name));
       protects_ |= known != nullptr && !known->rule.none();
     }
-    batch_.seal_content = protects_;
   }
 
-  Result<void> read_all(Splitter& splitter) {
-    for (;;) {
-      KHIPU_TRY_ASSIGN(const std::optional<Item> item, splitter.next());
-      // The input now stands at the beginning of this record: everything before it is dealt with.
-      if (!item) return flush(true);
-      if (full()) KHIPU_TRY(flush(false));
-      if (report_.cancelled) return {};
-      if (skip(*item)) continue;
-      ++chunk_.read;
-      KHIPU_TRY(take(*item));
-      if (options_.progress && (report_.read + chunk_.read) % kProgressEvery == 0) tell();
+  Result<void> commit_all() {
+    ChunkReader reader(*input_, importer_.mapper.source(), resume_, options_);
+    ChunkMapper mapper(importer_.mapper, schema_, options_, importer_.clock, protects_);
+    Chunks cut(1), mapped(1);
+    Result<void> read, committed;
+    std::thread reading([&] { read = reader.run(cut); });
+    std::thread mapping([&] { mapper.run(cut, mapped); });
+    while (std::optional<std::unique_ptr<Chunk>> chunk = mapped.take()) {
+      committed = flush(**chunk);
+      if (!committed.ok() || report_.cancelled) break;
     }
+    mapped.abandon();
+    mapping.join();
+    reading.join();
+    KHIPU_TRY(std::move(committed));
+    return report_.cancelled ? Result<void>() : std::move(read);
   }
 
-  bool skip(const Item& item) {
-    const bool known = input_->compressed() ? report_.skipped < resume_.skip_records : item.end <= resume_.at;
-    if (known) ++report_.skipped;
-    return known;
-  }
-
-  bool full() const {
-    return batch_.events.size() >= std::min(options_.chunk_events, options_.limits.batch_events_max) ||
-           chunk_size_ >= options_.chunk_size_bytes || chunk_.parked >= options_.chunk_events;
-  }
-
-  Result<void> take(const Item& item) {
-    if (!item.damage.empty()) return park(item, item.damage);
-    if (auto mapped = importer_.mapper.map({item.raw, item.inner}, batch_); !mapped.ok()) {
-      return park(item, mapped.error().message);
-    }
-    const ingest::Event& event = batch_.events.back();
-    if (auto valid = ingest::validate(event, schema_, options_.limits, importer_.clock.now()); !valid.ok()) {
-      batch_.events.pop_back();
-      return park(item, valid.error().message);
-    }
-    count(event);
-    ++chunk_.stored;
-    chunk_size_ += event.content.size();
-    return {};
-  }
-
-  Result<void> park(const Item& item, std::string_view why) {
-    ++chunk_.parked;
-    const std::string reason = protects_ ? reason_without_values(why) : std::string(why);
-    if (report_.rejects.size() < kRejectsMax) {
-      report_.rejects.push_back({item.line, item.offset, std::string(reason)});
-    }
+  Result<void> park(const Chunk::Parked& record) {
+    const std::string reason = protects_ ? reason_without_values(record.reason) : record.reason;
+    if (report_.rejects.size() < kRejectsMax) report_.rejects.push_back({record.line, record.offset, reason});
     if (options_.dry_run) return {};
     return importer_.parking.park(
-        {options_.source, importer_.mapper.format(), item.line, item.offset, reason, item.raw, protects_});
-  }
-
-  void count(const ingest::Event& event) {
-    const bool there[] = {event.occurred_at.has_value(),
-                          event.action_class != codec::ActionClass::kOther,
-                          event.outcome != codec::Outcome::kUnknown,
-                          !event.targets.empty(),
-                          !event.url.empty(),
-                          !event.source.empty(),
-                          !event.source_ip.empty(),
-                          !event.event_id.empty(),
-                          !event.session.empty(),
-                          event.on_behalf_of.has_value(),
-                          event.content_kind != codec::ContentKind::kNone};
-    static_assert(std::size(there) == 11);
-    for (size_t i = 0; i < builtin_; ++i) report_.fills[i].count += there[i] ? 1 : 0;
-    for (const ingest::ColumnInput& column : event.custom) {
-      for (size_t i = builtin_; i < report_.fills.size(); ++i) {
-        if (std::string_view(report_.fills[i].member).substr(7) == column.name) ++report_.fills[i].count;
-      }
-    }
-    if (report_.samples.size() < kSamplesMax && !protects_) report_.samples.push_back(event_text(event));
-    if (event.occurred_at) {
-      const TimeUs time = *event.occurred_at;
-      if (previous_ && time < *previous_) ++report_.out_of_order;
-      previous_ = time;
-      chunk_.first = std::min(chunk_.first.value_or(time), time);
-      chunk_.last = std::max(chunk_.last.value_or(time), time);
-    }
-    if (event.event_id.empty()) return;
-    const size_t id = std::hash<std::string_view>{}(event.event_id);
-    if (ids_.contains(id)) {
-      ++report_.duplicate_ids;
-    } else if (ids_.size() < kIdsMax) {
-      ids_.insert(id);
-    } else {
-      report_.duplicate_ids_partial = true;
-    }
+        {options_.source, importer_.mapper.format(), record.line, record.offset, reason, record.raw, protects_});
   }
 
   // Commits the chunk with its receipt. The order is in runner.h.
-  Result<void> flush(bool done) {
+  Result<void> flush(Chunk& chunk) {
+    codec::Import& receipt = chunk.receipt;
+    report_.skipped = chunk.skipped;
+    report_.sha256 = receipt.prefix_sha256;
+    report_.warnings.insert(report_.warnings.end(), chunk.told.begin(), chunk.told.end());
     if (options_.cancelled && options_.cancelled()) {
       report_.cancelled = true;
       return {};
     }
+    for (const Chunk::Parked& record : chunk.parked) KHIPU_TRY(park(record));
     if (!options_.dry_run) {
       KHIPU_TRY(importer_.parking.sync());
-      chunk_.source = options_.source;
-      chunk_.format = importer_.mapper.format();
-      chunk_.mapping = importer_.mapper.mapping();
-      chunk_.from = input_->compressed() ? 0 : from_;
-      chunk_.to = input_->compressed() ? resume_.size : input_->offset();
-      chunk_.prefix_sha256 = input_->compressed() ? resume_.sha256 : input_->prefix_hash();
-      chunk_.done = done;
-      const bool events = !batch_.events.empty();
-      batch_.statements.push_back(chunk_);
-      auto first_seq = importer_.sink.submit(std::move(batch_));
+      receipt.source = options_.source;
+      receipt.format = importer_.mapper.format();
+      receipt.mapping = importer_.mapper.mapping();
+      const bool events = !chunk.batch.events.empty();
+      chunk.batch.statements.push_back(receipt);
+      auto first_seq = importer_.sink.submit(std::move(chunk.batch));
       if (!first_seq.ok())
-        return std::move(first_seq).error().at("storing records up to byte " + std::to_string(chunk_.to));
+        return std::move(first_seq).error().at("storing records up to byte " + std::to_string(receipt.to));
       if (events && !report_.first_seq) report_.first_seq = *first_seq;
     }
-    report_.read += chunk_.read;
-    report_.stored += chunk_.stored;
-    report_.parked += chunk_.parked;
-    if (chunk_.first) report_.first = std::min(report_.first.value_or(*chunk_.first), *chunk_.first);
-    if (chunk_.last) report_.last = std::max(report_.last.value_or(*chunk_.last), *chunk_.last);
-    from_ = input_->offset();
-    chunk_ = {};
-    chunk_size_ = 0;
-    batch_ = ingest::Batch();
-    batch_.seal_content = protects_;
-    if (options_.progress) tell();
+    add(receipt, chunk.tally);
+    if (options_.progress) {
+      options_.progress({chunk.offset, input_->compressed() ? 0 : resume_.size, report_.read});
+    }
     return {};
   }
 
-  void tell() {
-    options_.progress({input_->offset(), input_->compressed() ? 0 : resume_.size, report_.read + chunk_.read});
+  void add(const codec::Import& receipt, Tally& tally) {
+    report_.read += receipt.read;
+    report_.stored += receipt.stored;
+    report_.parked += receipt.parked;
+    if (receipt.first) report_.first = std::min(report_.first.value_or(*receipt.first), *receipt.first);
+    if (receipt.last) report_.last = std::max(report_.last.value_or(*receipt.last), *receipt.last);
+    report_.out_of_order += tally.out_of_order;
+    report_.duplicate_ids += tally.duplicate_ids;
+    report_.duplicate_ids_partial |= tally.duplicate_ids_partial;
+    for (size_t i = 0; i < tally.fills.size(); ++i) report_.fills[i].count += tally.fills[i];
+    for (std::string& sample : tally.samples) report_.samples.push_back(std::move(sample));
   }
 
   Importer& importer_;
   const os::File& file_;
   const RunOptions& options_;
   registry::Schema schema_;
-  std::unique_ptr<Input> input_;
+  std::unique_ptr<Input> input_;  // the reading thread's, from commit_all() on
   Resume resume_;
   Report report_;
-  size_t builtin_ = 0;
   bool protects_ = false;
-  ingest::Batch batch_;
-  codec::Import chunk_;  // the receipt in the making
-  size_t chunk_size_ = 0;
-  uint64_t from_ = 0;
-  std::optional<TimeUs> previous_;
-  std::unordered_set<size_t> ids_;
 };
 
 }  // namespace

@@ -39,12 +39,12 @@ struct Progress {
 };
 
 struct RunOptions {
-  std::string source;  // the file's name as given, for receipts and messages
-  uint32_t chunk_events = 1000;
-  uint64_t chunk_size_bytes = 16ULL << 20;  // of content: a chunk ends at whichever comes first
-  bool dry_run = false;                     // nothing is submitted or parked
+  std::string source;                      // the file's name as given, for receipts and messages
+  uint32_t chunk_events = 1000;            // records, parked ones included
+  uint64_t chunk_size_bytes = 4ULL << 20;  // of records: a chunk ends at whichever comes first
+  bool dry_run = false;                    // nothing is submitted or parked
   ingest::Limits limits;
-  std::function<void(const Progress&)> progress;  // about every 1000 records; may be empty
+  std::function<void(const Progress&)> progress;  // behind each chunk; may be empty
   std::function<bool()> cancelled;                // asked before each chunk is submitted; may be empty
 };
 
@@ -79,6 +79,7 @@ struct Report {
   bool cancelled = false;
 };
 
+// `mapper` and `clock` are used on another thread while run() lasts, the others on the caller's alone.
 struct Importer {
   Mapper& mapper;
   Sink& sink;

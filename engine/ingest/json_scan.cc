@@ -10,18 +10,7 @@
 namespace khipu::ingest {
 namespace {
 
-constexpr uint64_t kOnes = 0x0101010101010101ULL;
-constexpr uint64_t kHighs = 0x8080808080808080ULL;
-
 bool digit(char c) { return c >= '0' && c <= '9'; }
-
-// A set high bit for each byte that ends a plain run of a string: quote, backslash, control. The lowest one is exact,
-// higher ones may be false (a borrow), and only the lowest is used.
-uint64_t string_stops(uint64_t word) {
-  const uint64_t quote = word ^ (kOnes * '"');
-  const uint64_t slash = word ^ (kOnes * '\\');
-  return (((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) | ((slash - kOnes) & ~slash)) & kHighs;
-}
 
 int hex_digit(char c) {
   if (digit(c)) return c - '0';

@@ -59,6 +59,16 @@ class JsonScanner {
   const char* why_ = "";
 };
 
+// A set high bit for each of eight bytes (the first is the lowest) that ends a plain run of a string: quote, backslash,
+// control. The lowest one is exact, higher ones may be false (a borrow): only the lowest may be used.
+inline uint64_t string_stops(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101ULL;
+  const uint64_t quote = word ^ (kOnes * '"');
+  const uint64_t slash = word ^ (kOnes * '\\');
+  return (((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) | ((slash - kOnes) & ~slash)) &
+         0x8080808080808080ULL;
+}
+
 // Writes the text that escapes stand for to `to` (room for raw.size() bytes) and returns its size. `raw` is what
 // JsonScanner::string returned.
 size_t unescape(std::string_view raw, char* to);

@@ -1,0 +1,73 @@
+#include "engine/cli/append_reader.h"
+
+#include "engine/import/canonical_json.h"
+
+namespace khipu::cli {
+
+void AppendLines::parse() {
+  batch = {};
+  batch.events.reserve(lines.size());
+  import::EventParser parser(batch);
+  for (bad = 0; bad < lines.size(); ++bad) {
+    const Result<void> parsed = parser.parse(lines[bad].text);
+    if (parsed.ok()) continue;
+    reason = parsed.error().message;
+    return;
+  }
+}
+
+AppendReader::AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop)
+    : input_(std::move(input)), batch_lines_(batch_lines), stop_(std::move(stop)), thread_([this] {
+        read_ = read_all();
+        ready_.close();
+      }) {}
+
+AppendReader::~AppendReader() {
+  ready_.abandon();
+  stop_();
+  thread_.join();
+}
+
+Result<void> AppendReader::read_all() {
+  std::string body;
+  struct Place {
+    uint64_t number, offset;
+    size_t end;  // in body, without the newline
+  };
+  std::vector<Place> places;
+  for (bool more = true; more;) {
+    InputLine line;
+    KHIPU_TRY_ASSIGN(more, input_.next(line));
+    if (more && line.text.find_first_not_of(" \t\r") != std::string_view::npos) {
+      body.append(line.text);
+      places.push_back({line.number, line.offset, body.size()});
+      body += '\n';
+    }
+    if (places.empty() || (places.size() < batch_lines_ && more)) continue;
+    auto lines = std::make_unique<AppendLines>();
+    const size_t size = body.size();
+    lines->body = std::move(body);
+    lines->lines.reserve(places.size());
+    size_t from = 0;
+    for (const Place& place : places) {
+      lines->lines.push_back(
+          {place.number, place.offset, std::string_view(lines->body).substr(from, place.end - from)});
+      from = place.end + 1;
+    }
+    lines->parse();
+    if (!ready_.put(std::move(lines))) return {};
+    body = {};
+    body.reserve(size + size / 8);
+    places.clear();
+  }
+  return {};
+}
+
+Result<std::unique_ptr<AppendLines>> AppendReader::next() {
+  std::optional<std::unique_ptr<AppendLines>> lines = ready_.take();
+  if (lines) return std::move(*lines);
+  KHIPU_TRY(std::move(read_));
+  return std::unique_ptr<AppendLines>();
+}
+
+}  // namespace khipu::cli
