@@ -10,6 +10,10 @@ bool valid_utf8(Bytes bytes) {
     return end - at > index && at[index] >= low && at[index] <= high;
   };
   while (at != end) {
+    // Most texts are ASCII, most others for long runs.
+    for (; end - at >= 8 && (load_le<uint64_t>(at) & 0x8080808080808080ULL) == 0; at += 8) {
+    }
+    if (at == end) break;
     const uint8_t first = *at;
     if (first < 0x80) {
       ++at;

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace khipu::import {
 namespace {
@@ -45,6 +46,8 @@ Result<size_t> Input::read(std::span<uint8_t> into) {
 
 Result<bool> Input::more() {
   if (begin_ > 0) {
+    hash_consumed();
+    hashed_ = 0;
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(begin_));
     begin_ = 0;
   }
@@ -96,11 +99,24 @@ Result<bool> Input::more_unpacked(std::span<uint8_t> into, size_t& size) {
 }
 
 void Input::consume(size_t size) {
-  const Bytes taken = window().first(size);
-  if (inflate_ == nullptr) hash_.update(taken);
-  line_ += static_cast<uint64_t>(std::count(taken.begin(), taken.end(), uint8_t{'\n'}));
+  const uint8_t* at = window().data();
+  const uint8_t* const end = at + size;
+  while (at != end && (at = static_cast<const uint8_t*>(std::memchr(at, '\n', static_cast<size_t>(end - at))))) {
+    ++line_;
+    ++at;
+  }
   offset_ += size;
   begin_ += size;
+}
+
+void Input::hash_consumed() {
+  if (inflate_ == nullptr) hash_.update(Bytes(buffer_).subspan(hashed_, begin_ - hashed_));
+  hashed_ = begin_;
+}
+
+Hash Input::prefix_hash() {
+  hash_consumed();
+  return hash_.so_far();
 }
 
 }  // namespace khipu::import

@@ -26,7 +26,7 @@ class Input {
   uint64_t offset() const { return offset_; }  // of the window in the unpacked input
   uint64_t line() const { return line_; }      // of the window's first byte, from 1
   // SHA-256 of the plain input's bytes [0, offset()).
-  Hash prefix_hash() const { return hash_.so_far(); }
+  Hash prefix_hash();
   // Why the unpacked bytes end before the stream does, or "".
   const std::string& damage() const { return damage_; }
 
@@ -35,11 +35,13 @@ class Input {
   explicit Input(const os::File& file);
   Result<size_t> read(std::span<uint8_t> into);
   Result<bool> more_unpacked(std::span<uint8_t> into, size_t& size);
+  void hash_consumed();
 
   const os::File& file_;
   uint64_t file_offset_ = 0;
   Buffer buffer_;
   size_t begin_ = 0;
+  size_t hashed_ = 0;  // bytes of buffer_, all consumed: hashing record by record costs more than the hashes
   uint64_t offset_ = 0;
   uint64_t line_ = 1;
   crypto::Sha256 hash_;

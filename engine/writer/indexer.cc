@@ -22,18 +22,46 @@ class CommittedRows {
     if (!checker) return Error{Code::kCorrupt, "the tree files do not make the signed root"};
     return CommittedRows(std::move(source), *std::move(checker));
   }
-  Result<void> check(Row row, const codec::Frame& frame) {
-    KHIPU_TRY_ASSIGN(const bool same, checker_.check(row.value, tree::leaf_hash(frame.payload), *source_));
-    if (!same) return Error{Code::kCorrupt, fmt::format("row {} does not match its leaf", row.value)};
+  // Rows come one behind another. Their leaves are made many at once, so a row is held against the tree at the latest
+  // by finish(): nothing made of the rows may be used before.
+  Result<void> add(Row row, const codec::Frame& frame) {
+    if (waiting_->leaves.empty()) first_ = row;
+    waiting_->hasher.add(frame.payload);
+    return waiting_->leaves.size() < kTogether ? Result<void>() : finish();
+  }
+  Result<void> finish() {
+    waiting_->hasher.finish();
+    for (const Hash& leaf : waiting_->leaves) {
+      KHIPU_TRY_ASSIGN(const bool same, checker_.check(first_.value, leaf, *source_));
+      if (!same) return Error{Code::kCorrupt, fmt::format("row {} does not match its leaf", first_.value)};
+      first_ = first_.next();
+    }
+    waiting_->leaves.clear();
     return {};
   }
 
  private:
+  static constexpr size_t kTogether = 256;
+  struct Waiting {
+    std::vector<Hash> leaves;
+    tree::LeafHasher hasher{leaves};
+  };
   CommittedRows(std::unique_ptr<tree::HashSource> source, tree::Checker checker)
       : source_(std::move(source)), checker_(std::move(checker)) {}
   std::unique_ptr<tree::HashSource> source_;
   tree::Checker checker_;
+  std::unique_ptr<Waiting> waiting_ = std::make_unique<Waiting>();
+  Row first_;  // of those that wait
 };
+
+// A row that does not match its leaf is said to be that, also where it makes no record any more.
+Result<void> add_row(index::Builder& builder, CommittedRows& committed, Row row, const segment::Step& step) {
+  KHIPU_TRY(committed.add(row, step.frame));
+  auto added = builder.add(step.offset, step.frame.payload);
+  if (added.ok()) return {};
+  KHIPU_TRY(committed.finish());
+  return std::move(added).error().at(fmt::format("frame at {}", step.offset));
+}
 
 index::Builder builder_of(TableId table, SegmentNumber number, Row first_row, const registry::Schema& schema) {
   if (table == TableId::kRegistry) return index::Builder::of_registry(number, first_row);
@@ -56,10 +84,10 @@ Result<index::Builder::File> build(const os::File& file, TableId table, const se
       return Error{Code::kCorrupt, fmt::format("frame at {}: {}", step.offset, codec::describe(step.fault))};
     }
     if (!codec::is_row(step.frame.kind)) continue;
-    KHIPU_TRY(committed.check({entry.footer.first_row.value + rows}, step.frame));
-    KHIPU_TRY(at(fmt::format("frame at {}", step.offset), builder.add(step.offset, step.frame.payload)));
+    KHIPU_TRY(add_row(builder, committed, {entry.footer.first_row.value + rows}, step));
     ++rows;
   }
+  KHIPU_TRY(committed.finish());
   if (rows != entry.footer.rows) {
     return Error{Code::kCorrupt, fmt::format("{} rows, the manifest says {}", rows, entry.footer.rows)};
   }
@@ -100,12 +128,10 @@ Result<BuiltRun> build_run(os::Directory& folder, TableId table, const RunPlace&
       return Error{Code::kCorrupt, fmt::format("{}: no sound frame at {}", segment, step.offset)};
     }
     if (!codec::is_row(step.frame.kind)) continue;
-    if (row >= place.first_row) {
-      KHIPU_TRY(committed.check(row, step.frame));
-      KHIPU_TRY(at(fmt::format("frame at {}", step.offset), builder.add(step.offset, step.frame.payload)));
-    }
+    if (row >= place.first_row) KHIPU_TRY(add_row(builder, committed, row, step));
     row = row.next();
   }
+  KHIPU_TRY(committed.finish());
   KHIPU_TRY_ASSIGN(const index::Builder::File file, builder.finish());
   BuiltRun run;
   run.end_offset = reader.offset();

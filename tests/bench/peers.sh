@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs bench_peers with a PostgreSQL server of its own, as Debian ships it (fsync on, default settings but for one gigabyte
+# Runs bench_peers (khipu, the bare disk, SQLite, RocksDB, PostgreSQL: one run) with a PostgreSQL server of its own, as Debian ships it (fsync on, default settings but for one gigabyte
 # of WAL between checkpoints), in a folder that is removed afterwards. Installs what the peers need.
-#   tests/bench/peers.sh [EVENTS]        default 1000000
+#   tests/bench/peers.sh [EVENTS] [--json]        default 1000000
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 events=${1:-1000000}
+json=("${@:2}")
+((${#json[@]} == 0)) || [[ ${json[*]} == --json ]] || { echo "peers.sh: EVENTS [--json]" >&2; exit 3; }
 [[ $events =~ ^[1-9][0-9]*$ ]] || { echo "peers.sh: EVENTS is a whole number, not $events" >&2; exit 3; }
 
-packages=(librocksdb-dev libpq-dev postgresql)
+packages=(libsqlite3-dev librocksdb-dev libpq-dev postgresql)
 missing=()
 for package in "${packages[@]}"; do
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || missing+=("$package")
@@ -30,10 +32,10 @@ if [[ $(id -u) == 0 ]]; then # the server refuses to run as root
 fi
 stop() {
   "${run[@]}" "$programs/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || true
-  rm -rf "$folder"
+  rm -rf "$folder" "$folder.bench"
 }
 trap stop EXIT
 "${run[@]}" "$programs/initdb" -D "$folder/data" -A trust -U khipu >/dev/null
 "${run[@]}" "$programs/pg_ctl" -D "$folder/data" -w -l "$folder/log" \
   -o "-k $folder -c listen_addresses='' -c max_wal_size=1GB" start >/dev/null
-build/release/bench/bench_peers --events "$events" --dir "$folder.bench" --postgres "host=$folder user=khipu dbname=postgres"
+build/release/bench/bench_peers --events "$events" --dir "$folder.bench" --postgres "host=$folder user=khipu dbname=postgres" "${json[@]}"

@@ -1,13 +1,16 @@
-// Durable ingest beside RocksDB and PostgreSQL, each where its library was found: the same events, the same three
-// indexes (actor, target, time), 1,000 events a synced batch. One run, so that the ratios mean something.
-// Usage: bench_peers [--events N] [--dir DIR] [--postgres CONNINFO]   (tests/bench/peers.sh starts a server for it)
-#include <chrono>
-#include <condition_variable>
+// Durable ingest beside SQLite, RocksDB and PostgreSQL, each where its library was found, and the bare disk: the same
+// events, the same three indexes (actor, target, time), 1,000 events a synced batch. One run, so that the ratios mean
+// something; each in a process of its own, whose peak memory stands beside its rate.
+// Usage: bench_peers [--events N] [--dir DIR] [--postgres CONNINFO] [--json]   (tests/bench/peers.sh starts a server)
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,53 +23,63 @@
 #include <libpq-fe.h>
 #endif
 
-#include "engine/writer/writer.h"
-#include "tests/bench/generator.h"
-#include "tests/bench/must.h"
+#include "tests/bench/contest.h"
+#include "tests/bench/figures.h"
 
 namespace {
 
 using namespace khipu;
-using Steady = std::chrono::steady_clock;
 using Events = std::vector<bench::PlainEvent>;
 constexpr size_t kBatch = 1000;
 
 using bench::die;
 using bench::must;
+using bench::seconds_of;
 
-double rate(uint64_t events, const std::function<void()>& work) {
-  const auto start = Steady::now();
-  work();
-  return static_cast<double>(events) / std::chrono::duration<double>(Steady::now() - start).count();
+// One contestant, in a process of its own.
+struct Figure {
+  double seconds = 0;
+  double rss_kib = 0;  // peak, less what the process began with: the events all of them get
+};
+
+Figure in_child(const std::function<double()>& contest) {
+  int ends[2];
+  if (pipe(ends) != 0) die("pipe");
+  const pid_t child = fork();
+  if (child < 0) die("fork");
+  if (child == 0) {
+    rusage before{}, after{};
+    getrusage(RUSAGE_SELF, &before);
+    Figure figure;
+    figure.seconds = contest();
+    getrusage(RUSAGE_SELF, &after);
+    figure.rss_kib = static_cast<double>(after.ru_maxrss - before.ru_maxrss);
+    if (write(ends[1], &figure, sizeof figure) != sizeof figure) die("pipe");
+    std::_Exit(0);
+  }
+  close(ends[1]);
+  Figure figure;
+  const bool told = read(ends[0], &figure, sizeof figure) == sizeof figure;
+  close(ends[0]);
+  int status = 0;
+  if (waitpid(child, &status, 0) != child || status != 0 || !told) die("a contestant failed");
+  return figure;
 }
 
-double khipu_rate(const Events& events, const std::string& path) {
+double khipu_seconds(const Events& events, const std::string& path, bool known) {
   std::filesystem::create_directories(path);
   auto root = must(os::create_directory(path + "/root", 0750));
   auto keys = must(os::create_directory(path + "/root.keys", 0700));
   const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
   must(writer::initialize(environment, {"bench.example/audit"}));
   auto writer = must(writer::Writer::open(environment, {}));
+  if (known) bench::introduce(*writer, kBatch);
   std::vector<ingest::Batch> batches((events.size() + kBatch - 1) / kBatch);
   for (size_t i = 0; i < events.size(); ++i) bench::append(batches[i / kBatch], events[i]);
-  std::mutex mutex;
-  std::condition_variable moved;
-  size_t open = 0;
-  const double measured = rate(events.size(), [&] {
-    for (ingest::Batch& batch : batches) {
-      std::unique_lock hold(mutex);
-      moved.wait(hold, [&] { return open < 32; });
-      ++open;
-      hold.unlock();
-      writer->submit(std::move(batch), [&](const Result<writer::Receipt>& receipt) {
-        if (!receipt.ok() || !receipt->durable) die("an answer that is not durable");
-        const std::lock_guard answered(mutex);
-        --open;
-        moved.notify_all();
-      });
-    }
-    std::unique_lock hold(mutex);
-    moved.wait(hold, [&] { return open == 0; });
+  const double measured = seconds_of([&] {
+    bench::InFlight in_flight;
+    for (ingest::Batch& batch : batches) bench::submit(*writer, in_flight, std::move(batch));
+    in_flight.drain();
   });
   must(writer->close());
   return measured;
@@ -77,7 +90,7 @@ void put_number(std::string& key, uint64_t number) {
   for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift & 0xff));
 }
 
-double rocksdb_rate(const Events& events, const std::string& path) {
+double rocksdb_seconds(const Events& events, const std::string& path) {
   rocksdb::Options options;
   options.create_if_missing = true;
   rocksdb::DB* opened = nullptr;
@@ -85,7 +98,7 @@ double rocksdb_rate(const Events& events, const std::string& path) {
   const std::unique_ptr<rocksdb::DB> db(opened);
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  return rate(events.size(), [&] {
+  return seconds_of([&] {
     rocksdb::WriteBatch batch;
     std::string key, value;
     for (size_t i = 0; i < events.size(); ++i) {
@@ -143,7 +156,7 @@ class Postgres {
   PGconn* connection_;
 };
 
-double postgres_rate(const Events& events, const std::string& conninfo) {
+double postgres_seconds(const Events& events, const std::string& conninfo) {
   Postgres server(conninfo);
   server.run("DROP TABLE IF EXISTS events");
   server.run(
@@ -159,7 +172,7 @@ double postgres_rate(const Events& events, const std::string& conninfo) {
     batches.back() += std::to_string(event.occurred_at) + '\t' + event.actor + '\t' + event.target + '\t' +
                       event.action + '\t' + event.url + '\t' + event.content + '\n';
   }
-  const double measured = rate(events.size(), [&] {
+  const double measured = seconds_of([&] {
     for (const std::string& batch : batches) server.copy(batch);
   });
   server.run("DROP TABLE events");
@@ -172,9 +185,15 @@ double postgres_rate(const Events& events, const std::string& conninfo) {
 int main(int count, char** words) {
   uint64_t wanted = 1000000;
   std::string directory = "/tmp/khipu-bench-peers", postgres;
+  bool json = false;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
-    if (i + 1 == count) die(word + ": unknown, or without a value (--events N, --dir DIR, --postgres CONNINFO)");
+    if (word == "--json") {
+      json = true;
+      continue;
+    }
+    if (i + 1 == count)
+      die(word + ": unknown, or without a value (--events N, --dir DIR, --postgres CONNINFO, --json)");
     const char* const value = words[++i];
     if (word == "--events") {
       wanted = std::strtoull(value, nullptr, 10);
@@ -183,34 +202,52 @@ int main(int count, char** words) {
     } else if (word == "--postgres") {
       postgres = value;
     } else {
-      die(word + ": unknown (--events N, --dir DIR, --postgres CONNINFO)");
+      die(word + ": unknown (--events N, --dir DIR, --postgres CONNINFO, --json)");
     }
   }
   if (std::filesystem::exists(directory)) die(directory + " is there already; it would be removed at the end");
   std::filesystem::create_directories(directory);
+  bench::Figures figures("peers", json);
   bench::Generator generator(1);
   Events events;
+  events.reserve(wanted);
   for (uint64_t i = 0; i < wanted; ++i) events.push_back(generator.next());
-  const double khipu = khipu_rate(events, directory + "/khipu");
-  const auto print = [&](const char* name, double measured) {
-    std::printf("%-44s %10.0f events/s   khipu is %.1f times as fast\n", name, measured, khipu / measured);
+  double khipu = 0;
+  const auto contest = [&](const char* name, const std::function<double()>& run) {
+    const Figure figure = in_child(run);
+    if (khipu == 0) khipu = figure.seconds;
+    figures.row(name)
+        .add("events_per_s", static_cast<double>(wanted) / figure.seconds)
+        .add("khipu_is_times", figure.seconds / khipu)
+        .add("rss_kib", figure.rss_kib);
+    std::filesystem::remove_all(directory);
+    std::filesystem::create_directories(directory);
   };
-  std::printf("%-44s %10.0f events/s\n", "khipu, group commit, registry empty at first", khipu);
-#ifdef KHIPU_BENCH_ROCKSDB
-  print("rocksdb, synced batches of 1000, 3 indexes", rocksdb_rate(events, directory + "/rocksdb"));
+  const std::string path = directory + "/peer";
+  contest("khipu, group commit, entities known", [&] { return khipu_seconds(events, path, true); });
+  contest("khipu, group commit, registry empty at first", [&] { return khipu_seconds(events, path, false); });
+  contest("bare append + SHA-256 tree + fdatasync", [&] { return bench::bare(path, wanted, kBatch, true); });
+#ifdef KHIPU_BENCH_SQLITE
+  contest("sqlite WAL FULL, 1000 a transaction, 3 indexes", [&] { return bench::sqlite(path, events, kBatch, false); });
+  contest("sqlite tuned, checkpoint every 256 MB", [&] { return bench::sqlite(path, events, kBatch, true); });
 #else
-  std::puts("rocksdb: not built in (librocksdb-dev)");
+  std::fputs("sqlite: not built in (libsqlite3-dev)\n", stderr);
+#endif
+#ifdef KHIPU_BENCH_ROCKSDB
+  contest("rocksdb, synced batches of 1000, 3 indexes", [&] { return rocksdb_seconds(events, path); });
+#else
+  std::fputs("rocksdb: not built in (librocksdb-dev)\n", stderr);
 #endif
 #ifdef KHIPU_BENCH_POSTGRES
   if (postgres.empty()) {
-    std::puts("postgres: no --postgres CONNINFO; tests/bench/peers.sh gives one");
+    std::fputs("postgres: no --postgres CONNINFO; tests/bench/peers.sh gives one\n", stderr);
   } else {
-    print("postgres COPY, 1000 a transaction, 3 indexes", postgres_rate(events, postgres));
+    contest("postgres COPY, 1000 a transaction, 3 indexes", [&] { return postgres_seconds(events, postgres); });
   }
 #else
-  std::puts("postgres: not built in (libpq-dev)");
+  std::fputs("postgres: not built in (libpq-dev)\n", stderr);
 #endif
-  (void)print;
+  figures.print();
   std::filesystem::remove_all(directory);
   return 0;
 }
