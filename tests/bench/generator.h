@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/time.h"
 #include "engine/ingest/event.h"
 
 namespace khipu::bench {
@@ -59,6 +60,15 @@ class Generator {
   std::mt19937_64 random_;
   uint64_t count_ = 0;
 };
+
+// The same event as append() makes, as one line of canonical JSON.
+inline std::string compact_json(const PlainEvent& event) {
+  return R"({"occurred_at":")" + format_rfc3339(event.occurred_at) + R"(","actor":{"type":"user","id":")" +
+         event.actor + R"(","fields":{"name":")" + event.actor_name + R"("}},"action":")" + event.action +
+         R"(","action_class":"update","outcome":"success","targets":[{"type":"resource","id":")" + event.target +
+         R"(","fields":{"name":")" + event.target_name + R"("}}],"url":")" + event.url +
+         R"(","source":"billing","content":)" + event.content + "}\n";
+}
 
 inline void append(ingest::Batch& batch, const PlainEvent& from) {
   ingest::Event event;

@@ -155,5 +155,27 @@ TEST_CASE("canonical json: an escape means its character, whatever its length in
   CHECK(events.batch.events[0].actor.id == "A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80/\\\b\f\n\r\t");
 }
 
+TEST_CASE("canonical json: one parser for many texts forgets a bad one before the next") {
+  ingest::Batch batch;
+  EventParser parser(batch);
+  const std::string good =
+      R"({"actor":{"type":"user","id":"u\u002d1"},"action":"x","targets":[{"type":"a","id":"b"}]})";
+  REQUIRE(parser.parse(good).ok());
+  for (const char* bad : {R"({"actor":{"type":"user","id":7},"action":"x"})", "{", "\xFF", R"({"action":"x"})"}) {
+    Problem fresh, reused;
+    ingest::Batch other;
+    const Result<void> alone = parse_event(bad, other, &fresh), after = parser.parse(bad, &reused);
+    REQUIRE(!after.ok());
+    CHECK(after.error().message == alone.error().message);
+    CHECK(reused.path == fresh.path);
+    REQUIRE(parser.parse(good).ok());
+  }
+  REQUIRE(batch.events.size() == 5);
+  for (const ingest::Event& event : batch.events) {
+    CHECK(event.actor.id == "u-1");
+    CHECK(event.targets.size() == 1);
+  }
+}
+
 }  // namespace
 }  // namespace khipu::import

@@ -16,6 +16,7 @@ class KeepingSink : public Sink {
   Result<Row> submit(ingest::Batch batch) override {
     if (fail_after == 0) return Error{Code::kIo, "the sink is gone"};
     --fail_after;
+    if (asked++ == refuse_after) return Error{Code::kLimit, "this batch is refused, others would not be"};
     KHIPU_TRY(ingest::validate(batch, schema, {}, clock_.now()));
     for (const codec::Statement& statement : batch.statements) {
       if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) {
@@ -38,7 +39,9 @@ class KeepingSink : public Sink {
   std::vector<ingest::Event> events;  // view into the batches
   std::vector<ingest::Batch> batches;
   std::vector<codec::Import> receipts;
-  uint64_t fail_after = UINT64_MAX;
+  uint64_t fail_after = UINT64_MAX;    // from then on
+  uint64_t refuse_after = UINT64_MAX;  // one batch
+  uint64_t asked = 0;
 
  private:
   const os::Clock& clock_;

@@ -123,6 +123,65 @@ TEST_CASE("import: stopped after any chunk it goes on without losing or repeatin
   }
 }
 
+TEST_CASE("import: behind a chunk that was refused nothing is handed in, though the next one is ready") {
+  for (uint64_t accepted = 1; accepted < 5; ++accepted) {
+    ImportFixture import("jsonl", kMapping);
+    RunOptions options;
+    options.chunk_events = 10;
+    import.sink.refuse_after = accepted;
+    const auto stopped = import.try_run(lines(0, 55), options);
+    REQUIRE(!stopped.ok());
+    CHECK_THAT(stopped.error().message, ContainsSubstring("storing records up to byte"));
+    CHECK(import.sink.asked == accepted + 1);
+    check_ids(import, 10 * (static_cast<int>(accepted) - 1));  // the first batch defines the types
+    import.sink.refuse_after = UINT64_MAX;
+    import.run(lines(0, 55), options);
+    check_ids(import, 55);
+  }
+}
+
+TEST_CASE("import: cancelled, it reports what was stored and goes on from there") {
+  ImportFixture import("jsonl", kMapping);
+  RunOptions options;
+  options.chunk_events = 10;
+  int chunks = 0;
+  options.cancelled = [&] { return chunks++ == 2; };
+  const Report stopped = import.run(lines(0, 55), options);
+  CHECK(stopped.cancelled);
+  CHECK(stopped.read == 20);
+  for (const Fill& fill : stopped.fills) {
+    if (fill.member == "event_id") CHECK(fill.count == 20);  // none of the chunks that were ready
+  }
+  options.cancelled = {};
+  CHECK(import.run(lines(0, 55), options).stored == 35);
+  check_ids(import, 55);
+}
+
+TEST_CASE("import: a chunk ends at its size too, and a record larger than that is a chunk alone") {
+  ImportFixture import("jsonl", kMapping);
+  RunOptions options;
+  options.chunk_size_bytes = 300;
+  std::string large = line(2);
+  large.insert(large.size() - 2, R"(,"more":")" + std::string(1000, 'm') + "\"");
+  const std::string input = lines(0, 2) + large + lines(3, 20);
+  import.run(input, options);
+  check_ids(import, 20);
+  uint64_t from = 0;
+  for (const codec::Import& receipt : import.sink.receipts) {
+    CHECK(receipt.from == from);
+    CHECK((receipt.to - receipt.from < 300 + large.size()));
+    CHECK(receipt.prefix_sha256 == crypto::sha256(as_bytes(input).first(receipt.to)));
+    from = receipt.to;
+  }
+  CHECK(from == input.size());
+  CHECK(import.sink.receipts.size() > 5);
+}
+
+TEST_CASE("import: of thousands of ids every one that comes again is counted") {
+  ImportFixture import("jsonl", kMapping);
+  CHECK(import.run(lines(0, 6000) + lines(2000, 3000) + lines(0, 10)).duplicate_ids == 1010);
+}
+
 TEST_CASE(
     "import: parked records keep place, reason and bytes, are synced before the receipt, and are not parked twice") {
   ImportFixture import("jsonl", kMapping);
