@@ -133,13 +133,19 @@ class Run {
 
   Result<void> park(const Item& item, std::string_view why) {
     ++chunk_.parked;
-    const std::string reason = protects_ ? reason_without_values(why) : std::string(why);
+    std::string reason = protects_ ? reason_without_values(why) : std::string(why);
+    Bytes raw = item.raw;
+    if (!item.damage.empty() && raw.size() > kDamageWholeBytesMax) {
+      raw = raw.first(kDamageKeptBytes);
+      reason +=
+          "; kept are the first " + std::to_string(raw.size()) + " of " + std::to_string(item.raw.size()) + " bytes";
+    }
     if (report_.rejects.size() < kRejectsMax) {
       report_.rejects.push_back({item.line, item.offset, std::string(reason)});
     }
     if (options_.dry_run) return {};
     return importer_.parking.park(
-        {options_.source, importer_.mapper.format(), item.line, item.offset, reason, item.raw, protects_});
+        {options_.source, importer_.mapper.format(), item.line, item.offset, reason, raw, protects_});
   }
 
   void count(const ingest::Event& event) {
