@@ -45,7 +45,9 @@ class ImportCommand final : public Command {
            "  khipu import /srv/audit --format jsonl --mapping examples/dpkg-log.mapping.json /var/log/dpkg.log\n"
            "  khipu import /srv/audit --journal\n"
            "  khipu import /srv/audit --format kubernetes audit.log --dry-run\n\n"
-           "Exit codes: 0 all stored, 1 stored but for parked records, 2 interrupted, 3 could not import.";
+           "Exit codes: 0 all stored, 1 stored but for parked records or an input that is not whole (a warning says "
+           "how),\n"
+           "2 interrupted, 3 could not import.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -83,7 +85,7 @@ class ImportCommand final : public Command {
       } else {
         print_text(report, output);
       }
-      if (report.parked > 0 && exit == Exit::kOk) exit = Exit::kFinding;
+      if ((report.parked > 0 || !report.warnings.empty()) && exit == Exit::kOk) exit = Exit::kFinding;
       if (report.cancelled) exit = Exit::kIncomplete;
     }
     if (writer) KHIPU_TRY(writer->close());

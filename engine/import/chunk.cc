@@ -49,9 +49,11 @@ bool ChunkReader::full() const {
 }
 
 void ChunkReader::add(Item& item) {
-  text_.append(as_text(item.raw));
+  Bytes raw = item.raw;
+  if (!item.damage.empty() && raw.size() > kDamageWholeBytesMax) raw = raw.first(kDamageKeptBytes);
+  text_.append(as_text(raw));
   ends_.push_back(text_.size());
-  chunk_->items.push_back({item.offset, item.line, {}, std::move(item.inner), std::move(item.damage)});
+  chunk_->items.push_back({item.offset, item.line, item.raw.size(), {}, std::move(item.inner), std::move(item.damage)});
 }
 
 bool ChunkReader::hand_on(Chunks& to, bool done) {
@@ -141,7 +143,7 @@ void ChunkMapper::map(Chunk& chunk) {
 
 void ChunkMapper::take(Chunk& chunk, const Chunk::Item& item) {
   const auto park = [&](std::string why) {
-    chunk.parked.push_back({item.offset, item.line, item.raw, std::move(why)});
+    chunk.parked.push_back({item.offset, item.line, item.size, item.raw, std::move(why)});
   };
   if (!item.damage.empty()) return park(item.damage);
   if (auto mapped = mapper_.map({item.raw, item.inner, true}, chunk.batch); !mapped.ok()) {

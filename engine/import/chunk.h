@@ -28,11 +28,12 @@ struct Tally {
 struct Chunk {
   struct Item {
     uint64_t offset = 0, line = 1;
+    uint64_t size = 0;  // in the input; `raw` may be its beginning (runner.h: kDamageKeptBytes)
     Bytes raw;
     std::string inner, damage;  // as in import::Item
   };
   struct Parked {
-    uint64_t offset = 0, line = 1;
+    uint64_t offset = 0, line = 1, size = 0;  // as above
     Bytes raw;
     std::string reason;
   };

@@ -26,8 +26,9 @@ enum class Container {
 
 struct SourceOptions {
   Container container = Container::kJson;
-  std::vector<std::string> wrappers;             // members of an outer object whose arrays hold the records: "Records"
-  uint64_t record_size_bytes_max = 16ULL << 20;  // a longer one is parked in pieces of this size
+  std::vector<std::string> wrappers;  // members of an outer object whose arrays hold the records: "Records"
+  uint64_t record_size_bytes_max =
+      16ULL << 20;  // a longer one is parked in pieces of this size (runner.h: their beginnings)
 };
 
 struct Record {

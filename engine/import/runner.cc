@@ -94,7 +94,11 @@ class Run {
   }
 
   Result<void> park(const Chunk::Parked& record) {
-    const std::string reason = protects_ ? reason_without_values(record.reason) : record.reason;
+    std::string reason = protects_ ? reason_without_values(record.reason) : record.reason;
+    if (record.raw.size() < record.size) {
+      reason +=
+          "; kept are the first " + std::to_string(record.raw.size()) + " of " + std::to_string(record.size) + " bytes";
+    }
     if (report_.rejects.size() < kRejectsMax) report_.rejects.push_back({record.line, record.offset, reason});
     if (options_.dry_run) return {};
     return importer_.parking.park(

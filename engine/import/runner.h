@@ -71,11 +71,11 @@ struct Report {
   uint64_t duplicate_ids = 0;          // event_id already seen in this input: reported, never removed
   bool duplicate_ids_partial = false;  // more than 2^20 distinct ids: later ones were not compared
   std::optional<Row> first_seq;
-  Hash sha256{};                     // of the input as it arrived; of what was read, when cancelled
-  std::vector<Fill> fills;           // in the order of canonical members
-  std::vector<std::string> samples;  // first ten events as canonical JSON without content
-  std::vector<Reject> rejects;       // first hundred
-  std::vector<std::string> warnings;
+  Hash sha256{};                      // of the input as it arrived; of what was read, when cancelled
+  std::vector<Fill> fills;            // in the order of canonical members
+  std::vector<std::string> samples;   // first ten events as canonical JSON without content
+  std::vector<Reject> rejects;        // first hundred
+  std::vector<std::string> warnings;  // the input is not whole: a damaged gzip stream, an array that does not end
   bool cancelled = false;
 };
 
@@ -90,6 +90,11 @@ struct Importer {
 
   Result<Report> run(const os::File& input, const RunOptions& options);
 };
+
+// Of longer damage, such as the pieces of a line over the size limit (mapper.h), only the beginning is parked: an input
+// that unpacks to more than a disk holds must not fill it. The reason says how much stands there.
+inline constexpr size_t kDamageWholeBytesMax = 1 << 20;
+inline constexpr size_t kDamageKeptBytes = 64 << 10;
 
 // The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought
 // there.

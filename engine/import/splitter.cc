@@ -21,6 +21,7 @@ class LineSplitter : public Splitter {
       if (size == 0 && after < 0) return size_t{0};
       const bool rest = std::exchange(cut_short_, after >= 0 && after != '\n');
       if (size > 0 && (rest || cut_short_)) return damaged(item, size, "the line is " + limit_text());
+      if (after < 0 && !input_.damage().empty()) return damaged(item, size, input_.damage());
       size_t end = size;
       if (end > 0 && input_.window()[end - 1] == '\r') --end;
       if (end > 0) return end;

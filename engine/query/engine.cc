@@ -15,19 +15,19 @@ constexpr uint32_t kAroundMax = 100;
 }  // namespace
 
 Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope,
-               std::shared_ptr<const FieldReader> fields)
+               std::shared_ptr<const FieldReader> fields, const Masking* masking)
     : store_(store),
       now_(std::move(now)),
       cursor_key_(cursor_key),
       cursors_(cursor_key),
       scope_(scope.is_everything() ? nullptr : std::make_unique<ScopeView>(std::move(scope))),
       fields_(std::move(fields)),
-      entities_(scope_.get(), fields_.get()),
+      entities_(scope_.get(), fields_.get(), masking),
       facts_(std::make_unique<FactsCache>()) {}
 Engine::~Engine() = default;
 
-std::unique_ptr<Engine> Engine::scoped(Scope scope) const {
-  return std::make_unique<Engine>(store_, now_, cursor_key_, std::move(scope), fields_);
+std::unique_ptr<Engine> Engine::scoped(Scope scope, const Masking* masking) const {
+  return std::make_unique<Engine>(store_, now_, cursor_key_, std::move(scope), fields_, masking);
 }
 
 bool Engine::can_open() const { return fields_ != nullptr && fields_->can_open(); }

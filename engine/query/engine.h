@@ -19,6 +19,7 @@
 #include "engine/query/filter.h"
 #include "engine/query/find.h"
 #include "engine/query/log_coverage.h"
+#include "engine/query/masking.h"
 #include "engine/query/rows.h"
 #include "engine/query/sample.h"
 #include "engine/query/scope.h"
@@ -64,12 +65,13 @@ class Engine {
   using Now = std::function<TimeUs()>;
   // `store` is borrowed and outlives the engine. `now`: the wall clock, for server_time. `cursor_key`: who has it can
   // make cursors.
-  // `fields`: the keys of protected fields that this process holds.
+  // `fields`: the keys of protected fields that this process holds. `masking`: borrowed; nullptr: nothing is hidden.
   Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& cursor_key, Scope scope = {},
-         std::shared_ptr<const FieldReader> fields = nullptr);
+         std::shared_ptr<const FieldReader> fields = nullptr, const Masking* masking = nullptr);
   ~Engine();
-  // The same log for a caller who may see a part of it: every answer is as if the rest were not there (scope.h).
-  std::unique_ptr<Engine> scoped(Scope scope) const;
+  // The same log for a caller who may see a part of it: every answer is as if the rest were not there (scope.h), and
+  // nothing is found by what is not shown (masking.h).
+  std::unique_ptr<Engine> scoped(Scope scope, const Masking* masking = nullptr) const;
 
   Answer<EventPage> events(const EventRequest& request);
   // The same questions put to the access log (access.h): the filter's log, or the cursor's, is kAccess. `fits` as the

@@ -6,6 +6,7 @@
 
 #include "engine/base/fold.h"
 #include "engine/query/fields.h"
+#include "engine/query/masking.h"
 #include "engine/query/near.h"
 #include "engine/query/registry_look_up.h"
 
@@ -20,16 +21,6 @@ std::string ref_of(std::string_view type, std::string_view id) { return std::str
 bool looks_like_type(std::string_view text) {
   if (text.empty() || text.size() > 63 || text[0] < 'a' || text[0] > 'z') return false;
   return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
-}
-
-bool text_matches(std::string_view text, std::string_view wanted, std::string_view folded, Match match) {
-  switch (match) {
-    case Match::kExact: return text == wanted;
-    case Match::kExactCi: return equals_folded(text, folded);
-    case Match::kPrefix: return starts_folded(text, folded);
-    case Match::kContains: return contains_folded(text, folded);
-  }
-  return false;
 }
 
 // Whether the matcher may be asked of the schema's field.
@@ -203,6 +194,14 @@ Result<void> Entities::each_version(const snapshot::Snapshot& snapshot, uint64_t
   return snapshot.scan(TableId::kRegistry, {0}, {size}, snapshot::Order::kAscending, take);
 }
 
+bool Entities::meets(std::string_view field, std::string_view value, std::string_view wanted, std::string_view folded,
+                     Match match) const {
+  if (!text_matches(value, wanted, folded, match)) return false;
+  const bool whole = match == Match::kExact || match == Match::kExactCi;
+  if (masking_ == nullptr || (whole && field == "id")) return true;
+  return !masking_->hides_field(field) && shown_matches(value, wanted, folded, match, masking_->hidden(value, {}));
+}
+
 Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot& snapshot, uint64_t size,
                                                         std::string_view text, std::string_view argument) const {
   const size_t colon = text.find(':');
@@ -231,13 +230,13 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
   const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
     const std::string_view name = display_name(version);
     const bool by_id = equals_folded(version.id, folded);
-    if (!by_id && !equals_folded(name, folded)) return;
+    if (!by_id && !meets("name", name, text, folded, Match::kExactCi)) return;
     Candidate& candidate = candidates[entity.entity];
     if (candidate.ref.empty()) {
       candidate.ref = ref_of(version.type, version.id);
       candidate.row = row;
     }
-    const bool exact = version.id == text || name == text;
+    const bool exact = version.id == text || meets("name", name, text, folded, Match::kExact);
     candidate.exact |= exact;
     candidate.current |= by_id || row == entity.newest;
     any_exact |= exact;
@@ -275,11 +274,14 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   const std::string folded = fold(matcher.value);
   const std::optional<codec::Value> number = number_from_text(matcher.value);
   const auto fits = [&](const codec::VersionRecord& version) {
-    if (matcher.field == "id") return text_matches(version.id, matcher.value, folded, matcher.match);
+    if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match);
     for (const codec::NamedValue& field : version.fields) {
       if (field.name != matcher.field) continue;
-      if (field.value.schema_kind() == codec::ValueKind::kNumber) return number && equal_values(field.value, *number);
-      return text_matches(field.value.text, matcher.value, folded, matcher.match);
+      if (field.value.schema_kind() == codec::ValueKind::kNumber) {
+        return number && equal_values(field.value, *number) &&
+               (masking_ == nullptr || !masking_->hides_field(field.name));
+      }
+      return meets(field.name, field.value.text, matcher.value, folded, matcher.match);
     }
     return false;
   };
@@ -347,9 +349,7 @@ Answer<std::vector<Row>> Entities::match_protected(const snapshot::Snapshot& sna
 Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapshot, uint64_t size,
                                                 std::string_view text, bool prefix, uint32_t limit) const {
   const std::string folded = fold(text);
-  const auto fits = [&](std::string_view value) {
-    return prefix ? starts_folded(value, folded) : equals_folded(value, folded);
-  };
+  const Match how = prefix ? Match::kPrefix : Match::kExactCi;
   struct Candidate {
     FoundEntity found;
     int rank = 3;  // 0 id, 1 current name, 2 past name
@@ -358,7 +358,10 @@ Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapsh
   const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
     const std::string_view name = display_name(version);
     const bool newest = row == entity.newest;
-    const int rank = fits(version.id) ? 0 : !fits(name) ? 3 : newest ? 1 : 2;
+    const int rank = meets("id", version.id, text, folded, how) ? 0
+                     : !meets("name", name, text, folded, how)  ? 3
+                     : newest                                   ? 1
+                                                                : 2;
     const auto known = candidates.find(entity.entity);
     if (rank == 3 && known == candidates.end()) return;
     Candidate& candidate = candidates[entity.entity];

@@ -20,6 +20,7 @@
 namespace khipu::query {
 
 class FieldReader;
+class Masking;
 
 // Registry rows of one entity's versions, ascending: the first names the entity.
 using VersionRows = std::vector<Row>;
@@ -36,9 +37,15 @@ class Entities {
  public:
   // `scope`: only the versions it shows are known to look-ups; borrowed, nullptr: all.
   // `fields`: who can search and open protected fields; borrowed, nullptr: nobody.
-  explicit Entities(ScopeView* scope = nullptr, const FieldReader* fields = nullptr) : scope_(scope), fields_(fields) {}
+  // `masking`: what whoever asks is not shown; borrowed, nullptr: nothing.
+  explicit Entities(ScopeView* scope = nullptr, const FieldReader* fields = nullptr, const Masking* masking = nullptr)
+      : scope_(scope), fields_(fields), masking_(masking) {}
   ScopeView* scope() const { return scope_; }
   const FieldReader* fields() const { return fields_; }
+  const Masking* masking() const { return masking_; }
+  // An attribute, by what of it is shown to whoever asks. An id that is named whole is met.
+  bool meets(std::string_view field, std::string_view value, std::string_view wanted, std::string_view folded,
+             Match match) const;
   // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
   Result<void> extend(const snapshot::Snapshot& snapshot);
   // The same as far as resolve() of these texts needs it: when they are refs, and nothing was asked before, their rows.
@@ -88,6 +95,7 @@ class Entities {
 
   ScopeView* const scope_;
   const FieldReader* const fields_;
+  const Masking* const masking_;
   mutable std::shared_mutex mutex_;                    // guards the members below
   uint64_t size_ = 0;                                  // registry rows read
   bool asked_ = false;                                 // learn() has looked somebody up

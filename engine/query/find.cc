@@ -16,10 +16,12 @@ constexpr const char* kMatches[] = {"exact", "prefix", "contains"};
 constexpr const char* kMatchedOn[] = {"id", "current_name", "past_name"};
 
 // 0 whole, 1 start, 2 inside.
-int how(std::string_view value, std::string_view folded) {
-  if (equals_folded(value, folded)) return 0;
-  if (starts_folded(value, folded)) return 1;
-  return contains_folded(value, folded) ? 2 : kNone;
+int how(const Entities& entities, std::string_view field, std::string_view value, std::string_view folded) {
+  constexpr Match kTried[] = {Match::kExactCi, Match::kPrefix, Match::kContains};
+  for (int i = 0; i < 3; ++i) {
+    if (entities.meets(field, value, folded, folded, kTried[i])) return i;
+  }
+  return kNone;
 }
 
 struct Candidate {
@@ -62,9 +64,9 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
     if (!request.type.empty() && version.type != request.type) return true;
     const uint64_t entity = version.entity.value_or(scanned.row).value;
-    int by_id = !is_ref ? how(version.id, folded) : version.type == ref_type ? how(version.id, folded_id) : kNone;
-    if (is_ref) by_id = std::min(by_id, how(version.id, folded));
-    const int by_name = how(display_name(version), folded);
+    int by_id = is_ref && version.type != ref_type ? kNone : how(entities_, "id", version.id, folded_id);
+    if (is_ref) by_id = std::min(by_id, how(entities_, "id", version.id, folded));
+    const int by_name = how(entities_, "name", display_name(version), folded);
     const auto known = candidates.find(entity);
     if (by_id == kNone && by_name == kNone && known == candidates.end()) return true;
     Candidate& candidate = known == candidates.end() ? candidates[entity] : known->second;

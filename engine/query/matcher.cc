@@ -181,6 +181,7 @@ struct Matcher::Compiler {
 };
 
 bool Matcher::equal_column(const codec::EventRecord& event, const Column& column) {
+  if (column.hidden) return false;
   for (const codec::ColumnValue& have : event.custom) {
     if (have.column != column.id) continue;
     if (!column.probe) return equal_values(have.value, column.value.view());
@@ -223,14 +224,25 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
   if (filter.outside_hours) {
     KHIPU_TRY_ASSIGN(matcher.hours_, HoursTest::compile(*filter.outside_hours));
   }
+  matcher.mask(entities.masking(), snapshot);
   KHIPU_TRY_ASSIGN(matcher.where_, (Compiler{snapshot, entities, registry_size, notes, ""}.compile(applied.where)));
   KHIPU_TRY_ASSIGN(matcher.where_not_,
                    (Compiler{snapshot, entities, registry_size, notes, "not."}.compile(applied.where_not)));
   if ((!applied.where.text.empty() || !applied.where_not.text.empty()) && snapshot.schema().protects()) {
     notes.push_back({"SEALED_CONTENT", "Content that is sealed is not searched for text.", ""});
   }
+  bool hides = false;
+  for (Compiled* c : {&matcher.where_, &matcher.where_not_}) hides |= matcher.hide_columns(*c);
+  const Conditions &where = applied.where, &where_not = applied.where_not;
+  if (matcher.masking_ != nullptr && (hides || !where.text.empty() || !where_not.text.empty() ||
+                                      !where.url_prefix.empty() || !where_not.url_prefix.empty())) {
+    notes.push_back(
+        {"MASKED", "What is masked as a secret is not searched for a caller without the grant reveal.", ""});
+  }
   const auto nobody = [](const Entity& entity) { return entity.empty(); };
-  matcher.never_ = std::any_of(matcher.where_.actors.begin(), matcher.where_.actors.end(), nobody) ||
+  const auto hidden = [](const Column& column) { return column.hidden; };
+  matcher.never_ = std::any_of(matcher.where_.custom.begin(), matcher.where_.custom.end(), hidden) ||
+                   std::any_of(matcher.where_.actors.begin(), matcher.where_.actors.end(), nobody) ||
                    std::any_of(matcher.where_.targets.begin(), matcher.where_.targets.end(), nobody);
   return matcher;
 }
@@ -257,7 +269,7 @@ bool Matcher::meets(const codec::EventRecord& event) const {
   }
   if (!c.actions.empty() && !listed(c.actions, event.action)) return false;
   if (!c.sources.empty() && !listed(c.sources, event.source)) return false;
-  if (!c.url_prefix.empty() && !event.url.starts_with(c.url_prefix)) return false;
+  if (!c.url_prefix.empty() && !has_url(event, c.url_prefix)) return false;
   for (const Entity& target : c.targets) {
     if (!any_target(target, event)) return false;
   }
@@ -265,7 +277,7 @@ bool Matcher::meets(const codec::EventRecord& event) const {
     if (!equal_column(event, column)) return false;
   }
   if (hours_ && !hours_->outside(on_occurred_ ? event.occurred_at : event.recorded_at)) return false;
-  return c.text.empty() || contains_folded(as_text(event.content), c.text);
+  return c.text.empty() || has_text(event, c.text);
 }
 
 bool Matcher::excluded(const codec::EventRecord& event) const {
@@ -276,14 +288,14 @@ bool Matcher::excluded(const codec::EventRecord& event) const {
     if (holds(actor, event.actor.entity)) return true;
   }
   if (listed(c.actions, event.action) || listed(c.sources, event.source)) return true;
-  if (!c.url_prefix.empty() && event.url.starts_with(c.url_prefix)) return true;
+  if (!c.url_prefix.empty() && has_url(event, c.url_prefix)) return true;
   for (const Entity& target : c.targets) {
     if (any_target(target, event)) return true;
   }
   for (const Column& column : c.custom) {
     if (equal_column(event, column)) return true;
   }
-  return !c.text.empty() && contains_folded(as_text(event.content), c.text);
+  return !c.text.empty() && has_text(event, c.text);
 }
 
 bool Matcher::matches(const codec::EventRecord& event) const {

@@ -6,6 +6,7 @@
 #include "engine/query/entities.h"
 #include "engine/query/fields.h"
 #include "engine/query/filter.h"
+#include "engine/query/masking.h"
 #include "engine/query/plan.h"
 #include "engine/query/rows.h"
 
@@ -39,6 +40,7 @@ class Matcher {
     uint32_t id = 0;
     OwnedValue value;
     bool indexed = false;
+    bool hidden = false;  // in part or whole, so that nothing is equal
     // Of a protected column, instead of the value; what is borrowed outlives the matcher.
     std::shared_ptr<const FieldProbe> probe = nullptr;
     const FieldReader* reader = nullptr;
@@ -57,6 +59,12 @@ class Matcher {
   static bool equal_column(const codec::EventRecord& event, const Column& column);
   static std::vector<index::Term> terms_of(const Column& column);
   static bool index_decides(const Column& column) { return column.indexed && (!column.probe || column.probe->decides); }
+  bool has_text(const codec::EventRecord& event, const std::string& folded) const;
+  bool has_url(const codec::EventRecord& event, const std::string& prefix) const;
+  void mask(const Masking* masking, const snapshot::Snapshot& snapshot);
+  bool hide_columns(Compiled& c) const;
+  // Of the event and the versions it pins: values of fields that are hidden whole.
+  std::vector<std::string> hidden_values(const codec::EventRecord& event) const;
   bool meets(const codec::EventRecord& event) const;
   bool excluded(const codec::EventRecord& event) const;
 
@@ -66,6 +74,10 @@ class Matcher {
   bool never_ = false;
   const ScopeView* scope_ = nullptr;  // of whoever asks; nullptr: everything
   Compiled where_, where_not_;
+  const Masking* masking_ = nullptr;  // of whoever asks; nullptr: all is shown. With it:
+  const snapshot::Snapshot* snapshot_ = nullptr;
+  std::vector<uint32_t> hidden_columns_;
+  bool hides_attributes_ = false;  // some type has a field that is hidden
 };
 
 }  // namespace khipu::query

@@ -43,6 +43,7 @@ Result<void> Matcher::narrow(Plan& plan) const {
   if (c.action_classes != 0) KHIPU_TRY(plan.keep_any(codes(Field::kActionClass, c.action_classes)));
   if (c.outcomes != 0) KHIPU_TRY(plan.keep_any(codes(Field::kOutcome, c.outcomes)));
   if (!c.url_prefix.empty()) KHIPU_TRY(plan.keep_url(c.url_prefix));
+  if (masking_ != nullptr && !c.url_prefix.empty()) plan.inexact();
   for (const Column& column : c.custom) {
     // Of each term of an n-gram, any day's token; what is left are candidates until the record is opened.
     if (column.indexed) KHIPU_TRY(plan.keep_any(terms_of(column)));
@@ -57,8 +58,13 @@ Result<void> Matcher::narrow(Plan& plan) const {
   KHIPU_TRY(plan.drop_any(words(Field::kSource, n.sources)));
   KHIPU_TRY(plan.drop_any(codes(Field::kActionClass, n.action_classes)));
   KHIPU_TRY(plan.drop_any(codes(Field::kOutcome, n.outcomes)));
-  if (!n.url_prefix.empty()) KHIPU_TRY(plan.drop_url(n.url_prefix));
+  if (!n.url_prefix.empty() && masking_ != nullptr) {
+    plan.inexact();  // a url may begin so by what is hidden of it
+  } else if (!n.url_prefix.empty()) {
+    KHIPU_TRY(plan.drop_url(n.url_prefix));
+  }
   for (const Column& column : n.custom) {
+    if (column.hidden) continue;  // leaves nothing out
     if (index_decides(column)) {
       KHIPU_TRY(plan.drop_any(terms_of(column)));
     } else {

@@ -3,6 +3,7 @@
 #include "mcp/tools/event_flags.h"
 #include "mcp/tools/filter_arguments.h"
 #include "mcp/tools/result_builder.h"
+#include "mcp/tools/secrets.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -87,6 +88,9 @@ class AggregateTool final : public AuditTool {
       case query::GroupBy::kActionClass:
       case query::GroupBy::kOutcome:
       case query::GroupBy::kFlags: return value.text;
+      case query::GroupBy::kColumn:
+        if (is_secret_name(key.column)) return renderer.field(key.column, value.text, kNameCharsMax).text;
+        return renderer.token(value.text).text;
       default: return renderer.token(value.text).text;
     }
   }

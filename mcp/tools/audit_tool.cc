@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mcp/tools/schemas.h"
+#include "mcp/tools/secrets.h"
 
 namespace khipu::mcp::tools {
 
@@ -22,17 +23,19 @@ std::string_view grant_of(std::string_view tool) {
 }  // namespace
 
 std::shared_ptr<query::Engine> AuditContext::engine_for(const server::Caller& caller) {
-  if (caller.scope.is_everything()) return {std::shared_ptr<void>(), &engine};  // borrowed
+  const bool masked = !caller.has_grant("reveal");
+  if (caller.scope.is_everything() && !masked) return {std::shared_ptr<void>(), &engine};  // borrowed
   const query::Scope scope{caller.scope.types, caller.scope.sources, caller.scope.tenants};
   const std::lock_guard lock(mutex);
-  const auto found = std::find_if(scoped.begin(), scoped.end(), [&](const auto& one) { return one.first == scope; });
+  const auto found = std::find_if(scoped.begin(), scoped.end(),
+                                  [&](const Scoped& one) { return one.scope == scope && one.masked == masked; });
   if (found != scoped.end()) {
     std::rotate(found, found + 1, scoped.end());
   } else {
     if (scoped.size() == kScopedEnginesMax) scoped.erase(scoped.begin());  // calls in progress hold theirs
-    scoped.emplace_back(scope, engine.scoped(scope));
+    scoped.push_back({scope, masked, engine.scoped(scope, masked ? &secrets_masking() : nullptr)});
   }
-  return scoped.back().second;
+  return scoped.back().engine;
 }
 
 AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit) {

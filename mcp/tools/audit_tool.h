@@ -26,11 +26,17 @@ struct AuditContext {
   std::optional<std::array<uint8_t, 32>> verifier_key;  // pinned with --key
   std::string root_path;                                // for messages; never sent to a client
 
-  // The engine that answers this caller: as if the log held nothing outside the caller's scope. Any thread.
+  // The engine that answers this caller: as if the log held nothing outside the caller's scope, and what is masked for
+  // want of the grant reveal were not there. Any thread.
   std::shared_ptr<query::Engine> engine_for(const server::Caller& caller);
-  std::mutex mutex = {};                                                             // guards scoped
-  std::vector<std::pair<query::Scope, std::shared_ptr<query::Engine>>> scoped = {};  // the latest used last
-  Exports exports = {};                                                              // of audit_query
+  std::mutex mutex = {};  // guards scoped
+  struct Scoped {
+    query::Scope scope;
+    bool masked = false;
+    std::shared_ptr<query::Engine> engine;
+  };
+  std::vector<Scoped> scoped = {};  // the latest used last
+  Exports exports = {};             // of audit_query
 };
 
 class AuditTool : public server::Tool {

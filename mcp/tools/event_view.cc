@@ -4,6 +4,7 @@
 
 #include "engine/base/bytes.h"
 #include "mcp/tools/result_builder.h"
+#include "mcp/tools/secrets.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -70,6 +71,23 @@ class RowBuilder {
 
 bool reveals(const EventStyle& style, std::string_view name) {
   return std::find(style.reveal.begin(), style.reveal.end(), name) != style.reveal.end();
+}
+
+// Values that are masked where they are shown, for their fields' names.
+std::vector<std::string> secrets_of(const query::EventRow& event) {
+  std::vector<std::string> secrets;
+  const auto look = [&](const std::vector<query::NamedOwnedValue>& fields) {
+    for (const query::NamedOwnedValue& field : fields) {
+      if (field.value.kind == codec::Value::Kind::kText && is_secret_name(field.name)) {
+        secrets.push_back(field.value.text);
+      }
+    }
+  };
+  look(event.custom);
+  look(event.actor.fields);
+  for (const query::EntityView& target : event.targets) look(target.fields);
+  if (event.on_behalf_of) look(event.on_behalf_of->fields);
+  return secrets;
 }
 
 OrderedJson entity_json(const query::EntityView& entity, const EventStyle& style, Renderer& renderer, Flags& flags) {
@@ -147,6 +165,7 @@ std::vector<std::string> event_columns(const EventStyle& style) {
 }
 
 EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer) {
+  const Renderer::Knowing knowing(renderer, secrets_of(event));
   RowBuilder row(style, renderer);
   Flags flags;
   row.put("seq", event.seq.value, std::to_string(event.seq.value));
@@ -163,12 +182,12 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   }
   if (!targets.empty()) row.put("targets", targets, join(targets, "|"));
   // A path is a token; what stands behind the question mark is free text.
-  const size_t question = event.url.find('?');
+  const UrlParts url = parts_of_url(event.url);
   {
     const Renderer::Revealing revealing(renderer, reveals(style, "url"));
-    row.token("url", event.url.substr(0, question));
+    row.token("url", std::string(url.path));
   }
-  const std::string query = question == std::string::npos ? "" : event.url.substr(question + 1);
+  const std::string_view query = url.query;
   row.token("source", event.source);
   flags.add(inspect(event.content));
   flags.add(inspect(query));

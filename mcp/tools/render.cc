@@ -225,8 +225,8 @@ Rendered Renderer::free_text(std::string_view raw, size_t chars_max) {
   if (raw.empty()) return rendered;
   rendered.flags = inspect(raw);
   rendered.escaped = needs_escape(raw);
-  const Prefix prefix = escape_prefix(raw, reveal_secrets_ ? std::vector<Span>() : find_secrets(raw), rendered.escaped,
-                                      std::max<size_t>(chars_max, 1));
+  const Prefix prefix = escape_prefix(raw, reveal_secrets_ ? std::vector<Span>() : find_secrets(raw, known_),
+                                      rendered.escaped, std::max<size_t>(chars_max, 1));
   rendered.masked = prefix.masked;
   rendered.omitted_bytes = prefix.omitted_bytes;
   rendered.marked = has_marked_ = true;
@@ -239,7 +239,7 @@ Rendered Renderer::free_text(std::string_view raw, size_t chars_max) {
 
 Rendered Renderer::token(std::string_view raw, size_t chars_max) {
   if (raw.empty()) return {};
-  const bool is_shown = is_token(raw) && (reveal_secrets_ || find_secrets(raw).empty());
+  const bool is_shown = is_token(raw) && (reveal_secrets_ || find_secrets(raw, known_).empty());
   Rendered rendered;
   if (is_shown) {
     rendered.text = raw;

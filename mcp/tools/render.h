@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace khipu::mcp::tools {
@@ -102,6 +103,20 @@ class Renderer {
     bool before_;
   };
 
+  // While it lives, `secrets` are masked wherever they stand: values that fields of the same event hide by their names.
+  class Knowing {
+   public:
+    Knowing(Renderer& renderer, std::vector<std::string> secrets)
+        : renderer_(renderer), before_(std::exchange(renderer.known_, std::move(secrets))) {}
+    Knowing(const Knowing&) = delete;
+    Knowing& operator=(const Knowing&) = delete;
+    ~Knowing() { renderer_.known_ = std::move(before_); }
+
+   private:
+    Renderer& renderer_;
+    std::vector<std::string> before_;
+  };
+
   // A value of a field whose name says that it is a secret ("password"): masked whole, unless revealed.
   Rendered field(std::string_view name, std::string_view raw, size_t chars_max);
 
@@ -112,6 +127,7 @@ class Renderer {
  private:
   std::string tag_;
   bool reveal_secrets_;
+  std::vector<std::string> known_;
   bool has_marked_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/filter_arguments.h"
 #include "mcp/tools/result_builder.h"
+#include "mcp/tools/secrets.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -89,13 +90,13 @@ class SampleTool final : public AuditTool {
       out.put("unshown", std::move(unshown));
       out.line("unshown", join(unshown_texts, "|"));
     }
-    if (request.stratify_by) strata(*sample, renderer, out);
+    if (request.stratify_by) strata(*sample, *request.stratify_by, renderer, out);
     out.trust(renderer, {"strata"}, {});
     return out.take();
   }
 
  private:
-  static void strata(const query::Sample& sample, Renderer& renderer, ResultBuilder& out) {
+  static void strata(const query::Sample& sample, const query::GroupKey& key, Renderer& renderer, ResultBuilder& out) {
     constexpr size_t kStrataShown = 100;
     OrderedJson strata = OrderedJson::array();
     std::vector<std::vector<std::string>> cells;
@@ -103,7 +104,9 @@ class SampleTool final : public AuditTool {
       if (cells.size() == kStrataShown) break;
       const std::string value = stratum.unknown      ? "(unknown)"
                                 : stratum.value.none ? "(none)"
-                                                     : renderer.token(stratum.value.text).text;
+                                : is_secret_name(key.column)
+                                    ? renderer.field(key.column, stratum.value.text, kNameCharsMax).text
+                                    : renderer.token(stratum.value.text).text;
       strata.push_back({{"value", value}, {"population", stratum.population}, {"drawn", stratum.drawn}});
       cells.push_back({value, std::to_string(stratum.population), std::to_string(stratum.drawn)});
     }

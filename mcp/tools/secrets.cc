@@ -32,7 +32,9 @@ constexpr KeyShape kKeyShapes[] = {
     {"ghr_", 30},  {"github_pat_", 30}, {"glpat-", 16}, {"sk-", 20},  {"sk_live_", 16}, {"rk_live_", 16},
     {"xoxb-", 10}, {"xoxp-", 10},       {"xoxa-", 10},  {"AIza", 30}, {"hvs.", 20},     {"npm_", 30}};
 
-// Each ends at a quote, a space, "=" or ":".
+// Each ends at a quote, a space, "=" or ":". Other names that is_secret_name() knows, only where it is plain that they
+// name a value: in quotes, before "=", or as an identifier before a colon and a space ("secretsmanager:us-east-1" in an
+// ARN is none).
 constexpr std::string_view kNames[] = {"password",      "passwd",       "passphrase",  "pwd",       "secret",
                                        "client_secret", "token",        "api_key",     "api-key",   "apikey",
                                        "access_key",    "access_token", "private_key", "secret_key"};
@@ -85,24 +87,50 @@ Found find_private_key(std::string_view text) {
   return Span{0, footer_end == std::string_view::npos ? text.size() : footer_end + 5};
 }
 
+bool is_scheme(std::string_view text) {
+  return has_prefix_ci(text, "bearer ") || has_prefix_ci(text, "basic ") || has_prefix_ci(text, "digest ");
+}
+
+// Written as people write names and not words: "accessKeyId", "access_key_id", not "secretary".
+bool is_identifier(std::string_view name) {
+  for (size_t i = 1; i < name.size(); ++i) {
+    if (!is_alnum(name[i]) || (name[i] >= 'A' && name[i] <= 'Z' && lower(name[i - 1]) == name[i - 1])) return true;
+  }
+  return false;
+}
+
 Found find_assignment(std::string_view text) {
-  for (const std::string_view name : kNames) {
-    if (!has_prefix_ci(text, name)) continue;
+  constexpr size_t kNameSizeMax = 64;
+  const auto is_name_char = [](char c) { return is_key_char(c) || c == '.'; };
+  const std::string_view whole = text.substr(0, run_length(text.substr(0, kNameSizeMax), is_name_char));
+  for (size_t i = 0; i <= std::size(kNames); ++i) {
+    const bool by_word = i < std::size(kNames);
+    const std::string_view name = by_word ? kNames[i] : whole;
+    if (by_word && !has_prefix_ci(text, name)) continue;
     size_t at = name.size();
     const auto skip = [&](auto predicate) { at += run_length(text.substr(at), predicate); };
     const auto is_quote = [](char c) { return c == '"' || c == '\'' || c == '\\'; };
     skip(is_quote);
+    const bool name_quoted = at > name.size();
     skip(is_space);
     if (at == text.size() || (text[at] != '=' && text[at] != ':')) continue;
-    ++at;
+    const bool equals = text[at++] == '=';
+    const size_t separator_end = at;
     skip(is_space);
+    if (!by_word &&
+        ((!equals && !name_quoted && (at == separator_end || !is_identifier(name))) || !is_secret_name(name)))
+      continue;
     const size_t before_quotes = at;
     skip(is_quote);
     const bool is_quoted = at > before_quotes;
+    if (is_scheme(text.substr(at))) {
+      at = text.find(' ', at);
+      skip(is_space);
+    }
     const size_t begin = at;
     skip([&](char c) {
       if (is_quoted) return !is_quote(c);
-      return !is_space(c) && std::string_view(",;&\"'}])<>|").find(c) == std::string_view::npos;
+      return !is_space(c) && std::string_view(",;&\"'{[}])<>|").find(c) == std::string_view::npos;
     });
     if (at > begin) return Span{begin, at};
   }
@@ -123,7 +151,7 @@ Found find_userinfo(std::string_view text) {
 
 }  // namespace
 
-std::vector<Span> find_secrets(std::string_view raw) {
+std::vector<Span> find_secrets(std::string_view raw, const std::vector<std::string>& known) {
   std::vector<Span> spans;
   for (size_t at = 0; at < raw.size(); ++at) {
     const bool is_word_start = at == 0 || !is_alnum(raw[at - 1]);
@@ -138,7 +166,51 @@ std::vector<Span> find_secrets(std::string_view raw) {
       break;
     }
   }
-  return spans;
+  const size_t by_shape = spans.size();
+  for (const std::string& value : known) {
+    if (value.size() < kKnownSizeMin) continue;
+    for (size_t at = raw.find(value); at != std::string_view::npos; at = raw.find(value, at + value.size())) {
+      spans.push_back({at, at + value.size()});
+    }
+  }
+  if (spans.size() == by_shape) return spans;
+  std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
+  std::vector<Span> apart;
+  for (const Span& span : spans) {
+    if (!apart.empty() && span.begin < apart.back().end) {
+      apart.back().end = std::max(apart.back().end, span.end);
+    } else {
+      apart.push_back(span);
+    }
+  }
+  return apart;
+}
+
+UrlParts parts_of_url(std::string_view url) {
+  const size_t question = url.find('?');
+  if (question == std::string_view::npos) return {url, {}};
+  return {url.substr(0, question), url.substr(question + 1)};
+}
+
+const query::Masking& secrets_masking() {
+  class Secrets final : public query::Masking {
+   public:
+    bool hides_field(std::string_view name) const override { return is_secret_name(name); }
+    std::vector<Span> hidden(std::string_view text, const std::vector<std::string>& values) const override {
+      return find_secrets(text, values);
+    }
+    std::vector<Span> hidden_of_url(std::string_view url, const std::vector<std::string>& values) const override {
+      const UrlParts parts = parts_of_url(url);
+      std::vector<Span> spans = find_secrets(parts.path, values);
+      const size_t query = parts.path.size() + 1;
+      for (const Span& span : find_secrets(parts.query, values)) {
+        spans.push_back({query + span.begin, query + span.end});
+      }
+      return spans;
+    }
+  };
+  static const Secrets kSecrets;
+  return kSecrets;
 }
 
 bool is_secret_name(std::string_view name) {

@@ -189,6 +189,17 @@ TEST_CASE("cli: an import adds a file once, also through a running writer, and s
   writer.signal(SIGTERM);
   REQUIRE(writer.wait() == 0);
   REQUIRE(Json::parse(Log::khipu(command).out)["nothing_new"] == true);
+  // A gzip file that ends early, here between two records, is no full success: 1, as with parked records.
+  const std::string cut = log.folder / "cut.json.gz";
+  REQUIRE(tests::run({"sh", "-c",
+                      R"({ printf '{"eventName":"x"}\n'; head -c 100000 /dev/urandom | base64 -w0; } |)"
+                      R"( gzip -c | head -c 2000 > "$1")",
+                      "sh", cut})
+              .exit == 0);
+  const tests::Ran damaged = Log::khipu({"import", log.root, "--format", "cloudtrail", cut});
+  INFO(damaged.out);
+  REQUIRE(damaged.exit == 1);
+  REQUIRE_THAT(damaged.out, ContainsSubstring("warning: the gzip stream ends early"));
   REQUIRE(Log::khipu({"import", log.root, "--format", "cloudtrail"}).exit == 3);
   REQUIRE(Log::khipu({"import", log.root, "--format", "jsonl", source}).exit == 3);
   REQUIRE(Log::khipu({"verify", log.root}).exit == 0);

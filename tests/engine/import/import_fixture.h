@@ -1,6 +1,8 @@
 // An importer with nothing real around it: the input and the root on a fake disk, a sink that keeps what it gets.
 #pragma once
 
+#include <zlib.h>
+
 #include "engine/import/runner.h"
 #include "engine/ingest/validate.h"
 #include "tests/support/catch.h"
@@ -96,6 +98,20 @@ struct ImportFixture {
   std::unique_ptr<Mapper> mapper;
   KeepingSink sink{clock};
 };
+
+inline std::string gzip(std::string_view text) {
+  z_stream stream{};
+  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
 
 inline std::string column(const ingest::Event& event, std::string_view name) {
   for (const ingest::ColumnInput& column : event.custom) {

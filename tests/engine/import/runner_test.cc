@@ -258,5 +258,45 @@ TEST_CASE("import: what the mapper needs is defined once, and a root where it ca
   CHECK(conflict.error().code == Code::kConflict);
 }
 
+TEST_CASE("import: a line over the limit, packed or plain, is parked by the beginnings of its pieces") {
+  for (const bool packed : {false, true}) {
+    ImportFixture import("jsonl", kMapping);
+    const std::string big((40 << 20) + 7, '\0');
+    const std::string input = line(0) + big + "\n" + line(1);
+    const Report report = import.run(packed ? gzip(input) : input);
+    check_ids(import, 2);
+    CHECK(report.parked == 3);
+    REQUIRE(report.rejects.size() == 3);
+    CHECK(report.rejects[0].reason.ends_with("; kept are the first 65536 of 16777216 bytes"));
+    CHECK(report.rejects[2].reason.ends_with("; kept are the first 65536 of 8388615 bytes"));
+    CHECK(report.rejects[2].line == 2);
+    const auto parked = import.disk.directory("root/dlq")->open_file("import-c96c6d5b.ndjson", os::Mode::kRead);
+    REQUIRE(parked.ok());
+    CHECK((*parked)->size().value() < 3 * (6 * kDamageKeptBytes + 1000));  // a zero is printed as six characters
+  }
+}
+
+TEST_CASE("import: a damaged gzip stream is said, and its last line is no record") {
+  ImportFixture import("jsonl", kMapping);
+  std::string packed = gzip(lines(0, 5000));
+  packed.resize(packed.size() / 2);
+  const Report cut = import.run(packed);
+  REQUIRE(cut.warnings.size() == 1);
+  CHECK(cut.warnings[0] == "the gzip stream ends early");
+  CHECK(cut.stored > 100);
+  // Lines need no form to be records: what was cut off must not become one.
+  const char* any = R"({"khipu_mapping":1,"name":"any","lines":{"regex":"^(?P<all>.*)$"},"types":{"who":{}},"event":{
+    "actor":{"type":"who","id":{"pointer":"/all"}},"action":{"pointer":"/all"}}})";
+  ImportFixture texts("jsonl", any);
+  std::string words = "first line\nsecond line that is cut";
+  std::string whole = gzip(words);
+  whole[whole.size() - 6] ^= 1;  // the CRC
+  const Report failed = texts.run(whole);
+  REQUIRE(failed.warnings.size() == 1);
+  CHECK_THAT(failed.warnings[0], Catch::StartsWith("the gzip stream is damaged near byte "));
+  CHECK(failed.stored == 1);
+  CHECK(failed.parked == 1);
+}
+
 }  // namespace
 }  // namespace khipu::import

@@ -56,3 +56,24 @@ TEST_CASE("secrets: names of secret fields") {
   }
   for (const char* name : {"name", "token_count", "reason", "passenger", ""}) CHECK_FALSE(is_secret_name(name));
 }
+
+TEST_CASE("secrets: what a field of that name would hide is hidden behind the same name in text") {
+  CHECK(masked(R"({"access_key_id": "LTAI4value"})") == R"({"access_key_id": "*"})");
+  CHECK(masked(R"({"accessKeyId":"LTAI4value"})") == R"({"accessKeyId":"*"})");
+  CHECK(masked("aws_access_key_id=LTAI4value next") == "aws_access_key_id=* next");
+  CHECK(masked("accessKeyId: LTAI4value") == "accessKeyId: *");
+  CHECK(masked(R"({"authorization":"Bearer abcdefgh12345"})") == R"({"authorization":"Bearer *"})");
+  CHECK(masked(R"("sessionToken":"FwoGZX")") == R"("sessionToken":"*")");
+  // Names that stand before something else than a value.
+  for (const char* text : {R"({"credentials":{"expiration":"x"}})", R"("authorizationInfo":[1])",
+                           "arn:aws:secretsmanager:us-east-1:111122223333:thing"}) {
+    CHECK(masked(text) == text);
+  }
+}
+
+TEST_CASE("secrets: known values are found wherever they stand, once, and short ones are not") {
+  const auto spans = find_secrets("a=LTAIvalue password=LTAIvalue-and-more xy", {"LTAIvalue", "xy"});
+  REQUIRE(spans.size() == 2);
+  CHECK((spans[0].begin == 2 && spans[0].end == 11));
+  CHECK((spans[1].begin == 21 && spans[1].end == 39));
+}
