@@ -12,6 +12,7 @@
 
 #include "engine/protect/key_ring.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/must.h"
 
 namespace {
@@ -116,6 +117,7 @@ Took run(const std::string& path, uint64_t events, const char* rule) {
 }  // namespace
 
 int main(int count, char** words) {
+  bench::Figures figures("fields", bench::take_flag(count, words, "--json"));
   uint64_t events = 50000, rounds = 5;
   std::string folder = "/tmp/khipu-bench-fields", rule;
   for (int i = 1; i < count; ++i) {
@@ -129,12 +131,13 @@ int main(int count, char** words) {
     else if (word == "--rule" && i + 1 < count)
       rule = words[++i];
     else
-      die("usage: bench_fields [--events N] [--rounds N] [--dir DIR] [--rule RULE]");
+      die("usage: bench_fields [--events N] [--rounds N] [--dir DIR] [--rule RULE] [--json]");
   }
   if (!rule.empty()) {
     if (!codec::rule(rule)) die(codec::kRuleWords);
     const Took took = run(folder, events, rule.c_str());
-    std::printf("%s  %10.0f events/s  %.2f us of CPU an event\n", rule.c_str(), took.rate, took.cpu_us);
+    figures.row(rule).add("events_per_s", took.rate).add("cpu_us_per_event", took.cpu_us);
+    figures.print();
     std::filesystem::remove_all(folder);
     return 0;
   }
@@ -153,8 +156,12 @@ int main(int count, char** words) {
   }
   std::filesystem::remove_all(folder);
   for (size_t i = 0; i < rules.size(); ++i) {
-    std::printf("%-27s %10.0f events/s  %.2f   %.2f us of CPU an event  %.2f\n", rules[i].first, best[i].rate,
-                best[i].rate / best[0].rate, best[i].cpu_us, best[0].cpu_us / best[i].cpu_us);
+    figures.row(rules[i].first)
+        .add("events_per_s", best[i].rate)
+        .add("of_clear", best[i].rate / best[0].rate)
+        .add("cpu_us_per_event", best[i].cpu_us)
+        .add("of_clear_by_cpu", best[0].cpu_us / best[i].cpu_us);
   }
+  figures.print();
   return 0;
 }

@@ -27,6 +27,17 @@ inline long peak_rss_kib() {
   return std::max(own.ru_maxrss, children.ru_maxrss);
 }
 
+// Takes a flag out of the words of the command line; what is left is the program's own business.
+inline bool take_flag(int& count, char** words, std::string_view flag) {
+  for (int i = 1; i < count; ++i) {
+    if (words[i] != flag) continue;
+    for (int k = i; k + 1 < count; ++k) words[k] = words[k + 1];
+    --count;
+    return true;
+  }
+  return false;
+}
+
 // Owner: main().
 class Figures {
  public:

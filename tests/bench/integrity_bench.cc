@@ -14,6 +14,7 @@
 
 #include "engine/writer/integrity.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -90,6 +91,7 @@ double run_apart(const std::string& path, uint64_t events, bool with) {
 }  // namespace
 
 int main(int count, char** words) {
+  bench::Figures figures("integrity", bench::take_flag(count, words, "--json"));
   uint64_t events = 300000, runs = 5;
   std::string directory = "/tmp/khipu-bench-integrity";
   for (int i = 1; i < count; ++i) {
@@ -117,10 +119,9 @@ int main(int count, char** words) {
     return *std::min_element(spent.begin(), spent.end()) * 1e6 / static_cast<double>(events);
   };
   const double full = each(with), bare = each(without);
-  std::printf("group commits of %llu events, the best of %llu runs each\n", static_cast<unsigned long long>(events),
-              static_cast<unsigned long long>(runs));
-  std::printf("with trees, commit frames and signatures   %6.2f us of processor an event\n", full);
-  std::printf("without                                    %6.2f us\n", bare);
-  std::printf("they cost                                  %6.2f us\n", full - bare);
+  figures.row("with trees, commit frames and signatures").add("cpu_us_per_event", full);
+  figures.row("without").add("cpu_us_per_event", bare);
+  figures.row("they cost (bar 1)").add("cpu_us_per_event", full - bare);
+  figures.print();
   return 0;
 }

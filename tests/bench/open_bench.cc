@@ -1,6 +1,6 @@
 // Opening a root that has grown: the writer again, after it closed and after it was killed, and a reader's process to
 // its first answer. Each opening in a process of its own; files are in the page cache.
-// Usage: bench_open [--events N] [--entities N] [--rounds N] [--dir DIR] [--keep]   (1000000, 110000, 5)
+// Usage: bench_open [--events N] [--entities N] [--rounds N] [--dir DIR] [--keep] [--json]   (1000000, 110000, 5)
 //
 // Events are the generator's; entities beyond those it names are introduced first, 250 an event.
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "engine/query/engine.h"
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -101,10 +102,10 @@ void fill(const Settings& settings) {
   add_events(*writer, generator, settings.events);
   writer->wait_until_indexed();
   must(writer->close());
-  std::printf("filled: peak %.0f MiB\n", peak_mib());
+  std::printf("%.1f\n", peak_mib());
 }
 
-// One of: fill | writer | crash | reader. A line "MS CPU_MS PEAK_MIB" is the answer of the last three.
+// One of: fill | writer | crash | reader. Says "PEAK_MIB" (fill) or "MS CPU_MS PEAK_MIB" (writer and reader).
 int one(const std::string& what, const Settings& settings, Steady::time_point start) {
   if (what == "fill") {
     fill(settings);
@@ -145,7 +146,15 @@ void run(const Settings& settings, const char* what) {
   if (std::system(self(settings, what).c_str()) != 0) die(std::string(what) + " failed");
 }
 
-void measure(const Settings& settings, const char* name, const char* what, const char* before) {
+double fill_apart(const Settings& settings) {
+  std::FILE* pipe = popen(self(settings, "fill").c_str(), "r");
+  double mib = 0;
+  if (pipe == nullptr || std::fscanf(pipe, "%lf", &mib) != 1 || pclose(pipe) != 0) die("fill failed");
+  return mib;
+}
+
+void measure(bench::Figures& figures, const Settings& settings, const char* name, const char* what,
+             const char* before) {
   std::vector<double> wall, cpu;
   double peak = 0;
   for (int i = 0; i < settings.rounds; ++i) {
@@ -160,15 +169,19 @@ void measure(const Settings& settings, const char* name, const char* what, const
   }
   std::sort(wall.begin(), wall.end());
   std::sort(cpu.begin(), cpu.end());
-  std::printf("%-36s best %9.2f ms, p50 %9.2f ms; of processor best %9.2f ms, p50 %9.2f ms; peak %.1f MiB\n", name,
-              wall.front(), wall[wall.size() / 2], cpu.front(), cpu[cpu.size() / 2], peak);
-  std::fflush(stdout);
+  figures.row(name)
+      .add("best_ms", wall.front())
+      .add("p50_ms", wall[wall.size() / 2])
+      .add("best_cpu_ms", cpu.front())
+      .add("p50_cpu_ms", cpu[cpu.size() / 2])
+      .add("rss_kib", peak * 1024);
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   const auto start = Steady::now();
+  bench::Figures figures("open", bench::take_flag(count, words, "--json"));
   Settings settings;
   std::string what;
   bool filled = false;
@@ -180,7 +193,7 @@ int main(int count, char** words) {
       continue;
     }
     if (i + 1 == count)
-      die("usage: bench_open [--events N] [--entities N] [--rounds N] [--dir DIR] [--keep] [--filled]");
+      die("usage: bench_open [--events N] [--entities N] [--rounds N] [--dir DIR] [--keep] [--filled] [--json]");
     const std::string value = words[++i];
     if (word == "--events") {
       settings.events = std::strtoull(value.c_str(), nullptr, 10);
@@ -202,13 +215,15 @@ int main(int count, char** words) {
     std::filesystem::create_directories(settings.dir + "/log");
     std::filesystem::create_directories(settings.dir + "/log.keys");
     std::filesystem::permissions(settings.dir + "/log.keys", std::filesystem::perms::owner_all);
-    run(settings, "fill");
+    figures.row("writer that filled the log")
+        .add("events", static_cast<double>(settings.events))
+        .add("entities", static_cast<double>(settings.entities))
+        .add("rss_kib", fill_apart(settings) * 1024);
   }
-  std::printf("%llu events, %llu entities\n", static_cast<unsigned long long>(settings.events),
-              static_cast<unsigned long long>(settings.entities));
-  measure(settings, "reader, newest 25 of an actor", "reader", nullptr);
-  measure(settings, "writer, behind close()", "writer", nullptr);
-  measure(settings, "writer, killed behind 20,000 events", "writer", "crash");
+  measure(figures, settings, "reader, newest 25 of an actor", "reader", nullptr);
+  measure(figures, settings, "writer, behind close()", "writer", nullptr);
+  measure(figures, settings, "writer, killed behind 20,000 events", "writer", "crash");
+  figures.print();
   if (!settings.keep) std::filesystem::remove_all(settings.dir);
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "engine/import/canonical_json.h"
 #include "engine/ingest/validate.h"
 #include "engine/ingest/wire.h"
+#include "tests/bench/figures.h"
 
 namespace {
 
@@ -29,7 +30,7 @@ std::string body() {
 }
 
 template <typename Work>
-void measure(const char* what, size_t bytes, Work work) {
+void measure(khipu::bench::Figures& figures, const char* what, size_t bytes, Work work) {
   double best = 1e18;
   for (int round = 0; round < kRounds; ++round) {
     const std::clock_t start = std::clock();  // processor time: other programs do not count
@@ -37,14 +38,17 @@ void measure(const char* what, size_t bytes, Work work) {
     const double ns = static_cast<double>(std::clock() - start) * 1e9 / CLOCKS_PER_SEC;
     best = std::min(best, ns);
   }
-  std::printf("%-24s %7.0f ns/event %10.0f events/s  (%zu bytes an event, best of %d)\n", what, best / kEvents,
-              kEvents * 1e9 / best, bytes / kEvents, kRounds);
+  figures.row(what)
+      .add("cpu_ns_per_event", best / kEvents)
+      .add("events_per_s", kEvents * 1e9 / best)
+      .add("bytes_per_event", static_cast<double>(bytes / kEvents));
 }
 
 }  // namespace
 
-int main() {
+int main(int count, char** words) {
   using namespace khipu;
+  bench::Figures figures("parse", bench::take_flag(count, words, "--json"));
   const std::string text = body();
   registry::Schema schema;
   for (const auto& type : registry::default_types()) schema.apply(type);
@@ -52,10 +56,11 @@ int main() {
   if (!parsed.ok()) return 1;
   const TimeUs now = *parsed->batch.events.back().occurred_at;
   bool ok = true;
-  measure("parse canonical NDJSON", text.size(), [&] { ok &= import::parse_events(text, {}).ok(); });
-  measure("validate", text.size(), [&] { ok &= ingest::validate(parsed->batch, schema, {}, now).ok(); });
+  measure(figures, "parse canonical NDJSON", text.size(), [&] { ok &= import::parse_events(text, {}).ok(); });
+  measure(figures, "validate", text.size(), [&] { ok &= ingest::validate(parsed->batch, schema, {}, now).ok(); });
   const Buffer bytes = ingest::encode_batch(parsed->batch);
-  measure("encode wire batch", bytes.size(), [&] { ok &= !ingest::encode_batch(parsed->batch).empty(); });
-  measure("decode wire batch", bytes.size(), [&] { ok &= ingest::decode_batch(bytes, {}).ok(); });
+  measure(figures, "encode wire batch", bytes.size(), [&] { ok &= !ingest::encode_batch(parsed->batch).empty(); });
+  measure(figures, "decode wire batch", bytes.size(), [&] { ok &= ingest::decode_batch(bytes, {}).ok(); });
+  figures.print();
   return ok ? 0 : 1;
 }

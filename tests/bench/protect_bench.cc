@@ -9,6 +9,7 @@
 #include "engine/protect/opener.h"
 #include "engine/protect/sealer.h"
 #include "engine/protect/searcher.h"
+#include "tests/bench/figures.h"
 
 using namespace khipu;
 using namespace khipu::protect;
@@ -38,6 +39,7 @@ constexpr std::string_view kText = "alice.smith@example.org";
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::Figures figures("protect", bench::take_flag(argc, argv, "--json"));
   const std::string folder = argc > 1 ? argv[1] : "protect-bench";
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
@@ -94,12 +96,13 @@ int main(int argc, char** argv) {
   }
   std::filesystem::remove_all(folder);
   if (!fine || found != 1000) return 1;
-  std::printf("seal a short value          %7.0f ns   (bar 1500)\n", seal);
-  std::printf("exact token                 %7.0f ns\n", exact);
-  std::printf("ngram(3) tokens, 21 of them %7.0f ns\n", ngram);
-  std::printf("fingerprint                 %7.0f ns\n", fingerprint);
-  std::printf("digest                      %7.0f ns\n", digest);
-  std::printf("open                        %7.0f /s   (bar 300000)\n", 1e9 / open);
-  std::printf("one value over 1,000 days   %7.2f ms   (bar 10)\n", days / 1e6);
+  figures.row("seal a short value (bar 1500)").add("ns", seal);
+  figures.row("exact token").add("ns", exact);
+  figures.row("ngram(3) tokens, 21 of them").add("ns", ngram);
+  figures.row("fingerprint").add("ns", fingerprint);
+  figures.row("digest").add("ns", digest);
+  figures.row("open (bar 300000)").add("per_s", 1e9 / open);
+  figures.row("one value over 1,000 days (bar 10)").add("ms", days / 1e6);
+  figures.print();
   return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "engine/query/prove.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -77,10 +78,12 @@ Round in_its_own_process(const std::string& root, uint64_t seq) {
   return round;
 }
 
-void print(const char* what, std::vector<double> times) {
+void report(bench::Figures& figures, const char* what, std::vector<double> times) {
   std::sort(times.begin(), times.end());
-  std::printf("%s: best %.2f ms, p50 %.2f ms, p99 %.2f ms\n", what, times.front(), times[times.size() / 2],
-              times[times.size() * 99 / 100]);
+  figures.row(what)
+      .add("best_ms", times.front())
+      .add("p50_ms", times[times.size() / 2])
+      .add("p99_ms", times[times.size() * 99 / 100]);
 }
 
 }  // namespace
@@ -88,9 +91,10 @@ void print(const char* what, std::vector<double> times) {
 int main(int argc, char** argv) {
   const auto start = Steady::now();
   if (argc == 4 && std::string_view(argv[1]) == "--one") return prove_one(argv[2], argv[3], start);
+  bench::Figures figures("prove", bench::take_flag(argc, argv, "--json"));
   const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
   const uint64_t rounds = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 200;
-  if (events == 0 || rounds == 0) die("usage: bench_prove [EVENTS] [ROUNDS]");
+  if (events == 0 || rounds == 0) die("usage: bench_prove [EVENTS] [ROUNDS] [--json]");
   const std::string folder = "/tmp/khipu-bench-prove";
   std::filesystem::remove_all(folder);
   std::filesystem::create_directory(folder);
@@ -105,10 +109,9 @@ int main(int argc, char** argv) {
     size = std::max(size, round.size);
     bare = std::max(bare, round.bare);
   }
-  std::printf("proofs of one event of %llu, %llu cold processes\n", static_cast<unsigned long long>(events),
-              static_cast<unsigned long long>(rounds));
-  print("from main() to the document", inside);
-  print("the whole process, shell and all", whole);
-  std::printf("largest document %zu bytes, %zu without the record and the pinned versions\n", size, bare);
+  report(figures, "from main() to the document", inside);
+  report(figures, "the whole process, shell and all", whole);
+  figures.row("largest document").add("bytes", static_cast<double>(size)).add("bare_bytes", static_cast<double>(bare));
+  figures.print();
   std::filesystem::remove_all(folder);
 }

@@ -18,6 +18,7 @@
 #include "engine/query/engine.h"
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -172,7 +173,7 @@ Settings parse(int count, char** words) {
   Settings settings;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
-    if (i + 1 == count) die("usage: bench_readers [--seconds S] [--sizes N,N,...] [--dir DIR]");
+    if (i + 1 == count) die("usage: bench_readers [--seconds S] [--sizes N,N,...] [--dir DIR] [--json]");
     const std::string value = words[++i];
     if (word == "--seconds") {
       settings.seconds = std::strtod(value.c_str(), nullptr);
@@ -199,6 +200,7 @@ int main(int count, char** words) {
   if (count == 4 && role == "--burner") return burn_for(std::strtod(words[3], nullptr));
   if (count == 4 && role == "--opener") return open_for(words[2], std::strtod(words[3], nullptr));
 
+  bench::Figures figures("readers", bench::take_flag(count, words, "--json"));
   const Settings settings = parse(count, words);
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
   Load load(settings.dir);
@@ -213,9 +215,6 @@ int main(int count, char** words) {
     for (Other& one : others) done += std::strtod(one.line().c_str(), nullptr);
     return rate;
   };
-  std::printf("%10s %14s %14s %14s %10s %10s   %s\n", "events", "writer alone", "4 burners", "4 readers", "readers/",
-              "queries/s", "snapshot beside the writer: opened afresh p50 p99 max, next p50 p99 (ms)");
-  std::printf("%10s %14s %14s %14s %10s\n", "", "events/s", "events/s", "events/s", "burners");
   for (const uint64_t size : settings.sizes) {
     load.fill(size);
     double ignored = 0, queries = 0;
@@ -226,11 +225,22 @@ int main(int count, char** words) {
     load.rate(settings.seconds);
     double opens = 0, fresh50 = 0, fresh99 = 0, fresh_max = 0, next50 = 0, next99 = 0;
     std::istringstream(opener.line()) >> opens >> fresh50 >> fresh99 >> fresh_max >> next50 >> next99;
-    std::printf("%10llu %14.0f %14.0f %14.0f %10.2f %10.1f   %.0f openings: %.2f %.2f %.2f, %.2f %.2f\n",
-                static_cast<unsigned long long>(load.size()), alone, burners, readers, readers / burners,
-                queries / settings.seconds, opens, fresh50 / 1e3, fresh99 / 1e3, fresh_max / 1e3, next50 / 1e3,
-                next99 / 1e3);
-    std::fflush(stdout);
+    const auto row = [&](const char* name) -> bench::Figures::Row& {
+      return figures.row(std::to_string(load.size()) + " events: " + name);
+    };
+    row("writer alone").add("events_per_s", alone);
+    row("beside 4 burners").add("events_per_s", burners);
+    row("beside 4 readers")
+        .add("events_per_s", readers)
+        .add("of_burners", readers / burners)
+        .add("queries_per_s", queries / settings.seconds);
+    row("snapshot opened afresh beside the writer")
+        .add("p50_ms", fresh50 / 1e3)
+        .add("p99_ms", fresh99 / 1e3)
+        .add("max_ms", fresh_max / 1e3)
+        .add("openings", opens);
+    row("next snapshot").add("p50_ms", next50 / 1e3).add("p99_ms", next99 / 1e3);
   }
+  figures.print();
   return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -38,6 +39,7 @@ ingest::Batch receipts(uint64_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::Figures figures("snapshot", bench::take_flag(argc, argv, "--json"));
   const uint64_t rows = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
   const uint64_t seconds = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 10;
   const std::string folder = "/tmp/khipu-bench-snapshot";
@@ -61,9 +63,8 @@ int main(int argc, char** argv) {
     const auto store = must(snapshot::Store::open(must(os::open_directory(folder + "/log"))));
     const auto cold = must(store->snapshot());
     const double took = ms_since(start);
-    std::printf("cold open, %llu rows of meta/: %.2f ms (%.0f ns a row)\n",
-                static_cast<unsigned long long>(cold->size(TableId::kMeta)), took,
-                took * 1e6 / static_cast<double>(cold->size(TableId::kMeta)));
+    const auto size = static_cast<double>(cold->size(TableId::kMeta));
+    figures.row("cold open").add("rows_of_meta", size).add("ms", took).add("ns_per_row", took * 1e6 / size);
   }
 
   std::atomic<bool> stop = false;
@@ -92,9 +93,13 @@ int main(int argc, char** argv) {
   stop = true;
   for (std::thread& producer : producers) producer.join();
   std::sort(opens.begin(), opens.end());
-  std::printf("beside a writer of %.0f events/s: %zu opens, p50 %.3f ms, p99 %.3f ms, most %.3f ms\n",
-              static_cast<double>(events) / static_cast<double>(seconds), opens.size(), opens[opens.size() / 2],
-              opens[opens.size() * 99 / 100], opens.back());
+  figures.row("beside a writer")
+      .add("events_per_s", static_cast<double>(events) / static_cast<double>(seconds))
+      .add("opens", static_cast<double>(opens.size()))
+      .add("p50_ms", opens[opens.size() / 2])
+      .add("p99_ms", opens[opens.size() * 99 / 100])
+      .add("max_ms", opens.back());
   if (const Result<void> closed = writer->close(); !closed.ok()) die(closed.error().message);
+  figures.print();
   std::filesystem::remove_all(folder);
 }

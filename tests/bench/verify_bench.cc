@@ -16,6 +16,7 @@
 #include "engine/tree/tree.h"
 #include "engine/verify/verify.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -97,6 +98,7 @@ std::vector<Buffer> payloads(os::Directory& root) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::Figures figures("verify", bench::take_flag(argc, argv, "--json"));
   const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
   const std::string folder = argc > 2 ? argv[2] : "/tmp/khipu-bench-verify";
   if (!std::filesystem::exists(std::filesystem::path(folder) / "root" / "HEAD") ||
@@ -128,11 +130,16 @@ int main(int argc, char** argv) {
       if (verdict != verify::Verdict::kPass) die("the log does not verify since the state");
     }
     const auto rows = static_cast<double>(records.size());
-    std::printf(
-        "threads %zu: bare leaf hashing %.0f rows/s, full verify %.0f rows/s, ratio %.2f (of processor time %.2f)\n",
-        threads, rows / bare.wall_s, rows / full.wall_s, bare.wall_s / full.wall_s, bare.cpu_s / full.cpu_s);
-    std::printf(
-        "threads %zu: incremental verify of 1%% new events %.1f ms, %.1f%% of a full one (of processor time %.1f%%)\n",
-        threads, since.wall_s * 1e3, 100 * since.wall_s / full.wall_s, 100 * since.cpu_s / full.cpu_s);
+    const std::string name = "threads " + std::to_string(threads) + ": ";
+    figures.row(name + "bare leaf hashing").add("rows_per_s", rows / bare.wall_s);
+    figures.row(name + "full verify")
+        .add("rows_per_s", rows / full.wall_s)
+        .add("of_bare", bare.wall_s / full.wall_s)
+        .add("of_bare_by_cpu", bare.cpu_s / full.cpu_s);
+    figures.row(name + "incremental verify of 1% new events")
+        .add("ms", since.wall_s * 1e3)
+        .add("of_full", since.wall_s / full.wall_s)
+        .add("of_full_by_cpu", since.cpu_s / full.cpu_s);
   }
+  figures.print();
 }
