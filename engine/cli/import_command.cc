@@ -18,6 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr uint64_t kMappingSizeMax = 1 << 20;
+constexpr uint32_t kChunkEvents = 4000;  // one commit and one receipt for so many records: a file is not in a hurry
 
 // Where a dry run sends its batches: nowhere.
 class NoSink final : public import::Sink {
@@ -154,6 +155,7 @@ class ImportCommand final : public Command {
     Progress bar("importing " + printable(file));
     import::RunOptions options;
     options.source = file;
+    options.chunk_events = kChunkEvents;
     options.dry_run = dry_run_;
     if (writer != nullptr) options.limits = writer->limits();
     options.progress = [&](const import::Progress& progress) {

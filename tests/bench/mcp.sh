@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs bench_mcp on a small log beside a server of the official TypeScript SDK (tests/mcp/sdk/typescript, pinned), which is
 # installed below build/. Without node or the SDK khipu-mcp is measured alone.
-#   tests/bench/mcp.sh [SECONDS]        of each of the rounds; default 2
+#   tests/bench/mcp.sh [SECONDS] [--json]        of each of the rounds; default 2
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-2}
+json=("${@:2}")
+((${#json[@]} == 0)) || [[ ${json[*]} == --json ]] || { echo "mcp.sh: SECONDS [--json]" >&2; exit 3; }
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "mcp.sh: SECONDS is a whole number, not $seconds" >&2; exit 3; }
 cmake --preset release >/dev/null
 cmake --build build/release -j"$(nproc)" --target bench_mcp khipu khipu-mcp khipu-mcp-fixture
@@ -18,5 +20,4 @@ if bash tests/mcp/sdk/session.sh install typescript "$PWD" "$bin" "$PWD/build/re
 fi
 leave_home
 make_root
-echo "load: $(uptime | sed 's/.*load average: //')"
-build/release/bench/bench_mcp "$bin" "$folder/root" "$seconds" "${peer[@]}"
+build/release/bench/bench_mcp "$bin" "$folder/root" "$seconds" "${peer[@]}" "${json[@]}"

@@ -23,6 +23,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/bench/figures.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -215,6 +217,7 @@ std::string call(const Question& question, int id) {
 struct Round {
   double rate = 0;
   double p50_us = 0, p99_us = 0;
+  double rss_kib = 0;  // the server's, at its peak
 };
 
 Round measure(const Server& server, bool is_http, double seconds) {
@@ -240,7 +243,8 @@ Round measure(const Server& server, bool is_http, double seconds) {
   std::sort(times.begin(), times.end());
   double total = 0;
   for (const double time : times) total += time;
-  return {static_cast<double>(times.size()) / total * 1e6, times[times.size() / 2], times[times.size() * 99 / 100]};
+  return {static_cast<double>(times.size()) / total * 1e6, times[times.size() / 2], times[times.size() * 99 / 100],
+          static_cast<double>(process.memory_kib("VmHWM"))};
 }
 
 double start_ms(const Server& server, bool is_http) {
@@ -260,7 +264,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void compare(bool is_http, const std::vector<Server>& servers, double seconds) {
+void compare(khipu::bench::Figures& figures, bool is_http, const std::vector<Server>& servers, double seconds) {
   std::vector<std::vector<Round>> rounds(servers.size());
   for (int round = 0; round < kRounds; ++round) {  // by turns: what else the machine does falls on all
     for (size_t i = 0; i < servers.size(); ++i) rounds[i].push_back(measure(servers[i], is_http, seconds));
@@ -272,12 +276,10 @@ void compare(bool is_http, const std::vector<Server>& servers, double seconds) {
   };
   for (size_t i = 0; i < servers.size(); ++i) {
     const double rate = of(i, &Round::rate);
-    std::printf("%-6s %-20s %8.0f calls/s  p50 %7.0f us  p99 %7.0f us  start to first answer %5.1f ms",
-                is_http ? "http" : "stdio", servers[i].name, rate, of(i, &Round::p50_us), of(i, &Round::p99_us),
-                start_ms(servers[i], is_http));
-    if (i > 0) std::printf("  ours is %.1f times as fast", of(0, &Round::rate) / rate);
-    std::printf("\n");
-    std::fflush(stdout);
+    khipu::bench::Figures::Row& row = figures.row(std::string(is_http ? "http " : "stdio ") + servers[i].name);
+    row.add("calls_per_s", rate).add("p50_us", of(i, &Round::p50_us)).add("p99_us", of(i, &Round::p99_us));
+    row.add("start_to_answer_ms", start_ms(servers[i], is_http)).add("rss_kib", of(i, &Round::rss_kib));
+    if (i > 0) row.add("ours_is_times", of(0, &Round::rate) / rate);
   }
 }
 
@@ -296,6 +298,7 @@ Words peer_words(const Server& ours, bool is_http, const std::string& folder) {
 }  // namespace
 
 int main(int count, char** words) {
+  khipu::bench::Figures figures("mcp", khipu::bench::take_flag(count, words, "--json"));
   if (count < 3) {
     std::printf("bench_mcp wants a log: run tests/bench/mcp.sh\n");
     return 0;
@@ -314,18 +317,19 @@ int main(int count, char** words) {
       if (!peer.empty()) {
         servers.push_back({"TypeScript SDK", server.question, peer_words(server, is_http, peer), peer});
       }
-      compare(is_http, servers, seconds);
+      compare(figures, is_http, servers, seconds);
     }
     const Process idle(ours[1].words);
     open(idle, is_http)->ask(kInitialize);
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    std::printf("%-6s khipu-mcp idle: %.1f MiB resident, %.1f of them its own\n", is_http ? "http" : "stdio",
-                static_cast<double>(idle.memory_kib("VmRSS")) / 1024,
-                static_cast<double>(idle.memory_kib("RssAnon")) / 1024);
+    figures.row(std::string(is_http ? "http" : "stdio") + " khipu-mcp idle")
+        .add("rss_kib", static_cast<double>(idle.memory_kib("VmRSS")))
+        .add("own_kib", static_cast<double>(idle.memory_kib("RssAnon")));
   }
   // With a writer beside it that records every call before its answer leaves.
   const Process writer({bin + "/khipu", "serve", root});
   std::this_thread::sleep_for(std::chrono::milliseconds(1500));
-  compare(false, {{"get_event, recorded", kEvent, {bin + "/khipu-mcp", "--access-log", "required", root}, ""}},
+  compare(figures, false, {{"get_event, recorded", kEvent, {bin + "/khipu-mcp", "--access-log", "required", root}, ""}},
           seconds);
+  figures.print();
 }
