@@ -9,6 +9,7 @@
 #include "engine/cli/root.h"
 #include "engine/cli/writer_access.h"
 #include "engine/crypto/hash.h"
+#include "engine/crypto/wipe_freed.h"
 #include "engine/import/parking.h"
 #include "engine/import/protecting.h"
 #include "engine/os/standard_input.h"
@@ -65,6 +66,7 @@ class AppendCommand final : public Command {
     // A log too damaged to be read here still takes events: then any of them may hold what is protected.
     const Result<registry::Schema> schema = current_schema(root_);
     protects_ = !schema.ok() || schema->protects();
+    if (protects_) crypto::wipe_freed_memory();  // before the first line is read
     writer_ = writer.get();
     parking_ = &parking;
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> input, os::StandardInput::open());

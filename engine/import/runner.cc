@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/crypto/wipe_freed.h"
 #include "engine/import/chunk.h"
 #include "engine/import/protecting.h"
 #include "engine/import/resume.h"
@@ -50,6 +51,7 @@ class Run {
       if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) schema_.apply(column->column);
     }
     find_protected();
+    if (protects_) crypto::wipe_freed_memory();  // before the first record is read
     if (missing.empty() || options_.dry_run) return {};
     // A commit of their own: the writer validates events against the definitions in force when they are handed in.
     ingest::Batch batch;

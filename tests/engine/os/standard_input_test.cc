@@ -1,0 +1,70 @@
+#include "engine/os/standard_input.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <thread>
+
+#include "tests/support/catch.h"
+
+namespace khipu::os {
+namespace {
+
+// A pipe in the place of standard input, for as long as it lives.
+class PipedInput {
+ public:
+  PipedInput() : kept_(::dup(STDIN_FILENO)) {
+    REQUIRE(::pipe(ends_.data()) == 0);
+    REQUIRE(::dup2(ends_[0], STDIN_FILENO) == STDIN_FILENO);
+  }
+  ~PipedInput() {
+    if (kept_ >= 0) {
+      ::dup2(kept_, STDIN_FILENO);
+      ::close(kept_);
+    }
+    ::close(ends_[0]);
+    end();
+  }
+  void write(const std::string& text) {
+    REQUIRE(::write(ends_[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  }
+  void end() {
+    if (ends_[1] >= 0) ::close(ends_[1]);
+    ends_[1] = -1;
+  }
+
+ private:
+  int kept_;
+  std::array<int, 2> ends_{-1, -1};
+};
+
+TEST_CASE("standard input: what is there is given at once, and nothing at the end") {
+  PipedInput piped;
+  const auto input = StandardInput::open();
+  REQUIRE(input.ok());
+  std::array<uint8_t, 64> into{};
+  piped.write("one");
+  CHECK((*input)->read(into).value() == 3);
+  piped.write("more");
+  CHECK((*input)->read(std::span(into).first(2)).value() == 2);
+  CHECK((*input)->read(into).value() == 2);
+  piped.end();
+  CHECK((*input)->read(into).value() == 0);
+}
+
+TEST_CASE("standard input: a read that waits ends when it is stopped, and later ones at once") {
+  const PipedInput piped;
+  const auto input = StandardInput::open();
+  REQUIRE(input.ok());
+  std::array<uint8_t, 64> into{};
+  size_t got = 7;
+  std::thread reading([&] { got = (*input)->read(into).value(); });
+  (*input)->stop();
+  reading.join();
+  CHECK(got == 0);
+  CHECK((*input)->read(into).value() == 0);
+}
+
+}  // namespace
+}  // namespace khipu::os
