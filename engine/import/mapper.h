@@ -45,7 +45,8 @@ class Mapper {
   virtual SourceOptions source() const { return {}; }
   virtual std::vector<codec::TypeSchema> types() const = 0;
   virtual std::vector<codec::ColumnSchema> columns() const = 0;  // ids 0: the writer gives them
-  // The record is borrowed. Appends one event that views only bytes of the batch, or says why the record is none (the batch keeps its events).
+  // The record is borrowed. Appends one event that views only bytes of the batch, or says why the record is none (the
+  // batch keeps its events).
   virtual Result<void> map(const Record& record, ingest::Batch& batch) = 0;
 };
 
