@@ -56,6 +56,7 @@ Result<int> serve_http(const Settings& settings, os::Signals& signals, server::S
   options.port = settings.port;
   options.tls_certificate_path = settings.tls_certificate_path;
   options.tls_key_path = settings.tls_key_path;
+  options.insecure = settings.insecure_http;
   options.authenticator = authenticator;
   options.caller = local_caller();
   options.routes = std::move(routes);
@@ -76,9 +77,11 @@ Result<int> serve_http(const Settings& settings, os::Signals& signals, server::S
     const std::optional<os::Signal> signal = signals.wait(kSignalSliceMs);
     if (!signal) continue;
     if (*signal != os::Signal::kHangup) break;
-    const Result<void> reloaded = http->reload_certificate();
-    log_line(reloaded.ok() ? "the certificate was read again"
-                           : "the old certificate stays: " + reloaded.error().message);
+    if (!settings.tls_key_path.empty()) {
+      const Result<void> reloaded = http->reload_certificate();
+      log_line(reloaded.ok() ? "the certificate was read again"
+                             : "the old certificate stays: " + reloaded.error().message);
+    }
     if (on_hangup) on_hangup();
   }
   http->stop(kStopGrace);

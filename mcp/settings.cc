@@ -36,11 +36,11 @@ Result<void> check(const Settings& settings) {
       (settings.oauth_issuer.empty() || settings.oauth_resource.empty() || settings.oauth_keys.empty())) {
     return usage("--oauth-issuer, --oauth-resource and --oauth-keys belong together");
   }
-  const bool has_http_words = settings.print_port || !settings.tls_certificate_path.empty() ||
+  const bool has_http_words = settings.print_port || settings.insecure_http || !settings.tls_certificate_path.empty() ||
                               !settings.hosts.empty() || !settings.origins.empty() || !settings.keys.empty() ||
                               has_oauth_words;
   if (has_http_words && !settings.is_http)
-    return usage("--print-port, --tls-*, --keys, --oauth-*, --host and --origin belong to --http");
+    return usage("--print-port, --insecure-http, --tls-*, --keys, --oauth-*, --host and --origin belong to --http");
   if (settings.exit_when_orphaned && settings.is_http) return usage("--exit-when-orphaned belongs to stdio");
   return {};
 }
@@ -51,7 +51,8 @@ const char* const kHelp =
     "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
     "\n"
     "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--exit-when-orphaned] ROOT\n"
-    "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F] [--host NAME]...\n"
+    "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F | --insecure-http] [--host "
+    "NAME]...\n"
     "                 [--origin URL]... [--oauth-issuer URL --oauth-resource URL --oauth-keys FILE|URL] ROOT\n"
     "\n"
     "  ROOT              directory of the log (made by `khipu init`)\n"
@@ -86,6 +87,7 @@ const char* const kHelp =
     "                    what is seen. SIGHUP reads the keys again; an address is also asked when a key is unknown\n"
     "  --print-port      print the port, alone on one line of stdout, once it listens\n"
     "  --tls-cert F, --tls-key F  HTTPS with this PEM chain and key; SIGHUP reads them again\n"
+    "  --insecure-http   allow plain HTTP beyond loopback: tokens and answers travel in the clear; default: refuse\n"
     "  --host NAME       take requests for this Host too (localhost and ADDR always are)\n"
     "  --origin URL      let pages of this origin call, such as https://app.example.org (on loopback, local ones may)\n"
     "  --version         print the version\n"
@@ -102,6 +104,10 @@ Result<Settings> parse_settings(int count, char** words) {
     std::string word = words[i];
     if (word == "--exit-when-orphaned") {
       settings.exit_when_orphaned = true;
+      continue;
+    }
+    if (word == "--insecure-http") {
+      settings.insecure_http = true;
       continue;
     }
     if (word == "--print-port") {

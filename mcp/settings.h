@@ -21,6 +21,7 @@ struct Settings {
   uint16_t port = 0;     // 0: any free one
   bool print_port = false;
   std::string tls_certificate_path, tls_key_path;
+  bool insecure_http = false;  // plain HTTP beyond loopback
   std::vector<std::string> hosts, origins;
   std::string keys;                                      // folder of the tokens file; empty: ROOT.keys
   std::string oauth_issuer, oauth_resource, oauth_keys;  // all or none; keys: a file, or an address

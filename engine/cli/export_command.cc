@@ -2,6 +2,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/query_access.h"
+#include "engine/cli/read_report.h"
 #include "engine/cli/root.h"
 #include "engine/os/clock.h"
 #include "engine/query/print.h"
@@ -18,6 +19,10 @@ class ExportCommand final : public Command {
   std::string details() const override {
     return std::string(
                "One canonical event a line, with the entities' fields as they were then: what `khipu append` takes.\n"
+               "What is sealed comes as {\"withheld\":...}, which no append takes, unless --keys opens it: then lines "
+               "hold\n"
+               "it in the clear for the log they are appended to, which seals it anew, and a running writer records\n"
+               "that it was read. What is kept as a digest cannot be opened by anybody.\n"
                "With --json each line is a khipu.event/v1 document instead: with seq, uid, recorded_at and versions.\n"
                "Every event was checked up to the signed root; one that fails is left out, said on stderr, and the "
                "exit\n"
@@ -29,12 +34,19 @@ class ExportCommand final : public Command {
     arguments.required("ROOT", root_, "directory of the log");
     filter_.declare(arguments);
     arguments.text("--key", key_, "KEY", kVerifierKeyHelp);
+    arguments.texts("--keys", role_keys_, "DIR", kRoleKeysHelp);
   }
 
   Result<Exit> run(Output& output) override {
-    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_));
+    KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_, role_keys_));
     const auto filter = filter_.filter(os::system_clock().now());
     if (!filter.ok()) return to_error(filter.error());
+    const bool opens = access.engine->can_open();
+    if (opens) {  // before the first of them is printed, so how many is not known yet
+      std::vector<std::string> names = filter_.names();
+      names.emplace_back("keys");
+      report_read(root_, {"khipu export", std::move(names), std::nullopt, std::nullopt}, output);
+    }
     Progress progress("exporting");
     Result<void> written;
     uint64_t count = 0;
@@ -54,7 +66,7 @@ class ExportCommand final : public Command {
       written = output.check();
       return written.ok();
     };
-    const auto done = access.engine->each_event(*filter, filter_.order(false), write);
+    const auto done = access.engine->each_event(*filter, filter_.order(false), write, {}, opens);
     if (!done.ok()) return to_error(done.error());
     KHIPU_TRY(std::move(written));
     (void)tell(output, done->findings, done->notes);
@@ -65,6 +77,7 @@ class ExportCommand final : public Command {
 
  private:
   std::string root_, key_;
+  std::vector<std::string> role_keys_;
   FilterArguments filter_;
 };
 

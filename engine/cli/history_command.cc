@@ -70,7 +70,9 @@ class HistoryCommand final : public Command {
     if (output.json()) {
       print_json(output, *history);
     } else {
-      print_text(output, *history);
+      const auto zone = query::Zone::find(tz_);
+      if (!zone.ok()) return to_error(zone.error());
+      print_text(output, *history, *zone);
     }
     return history->findings.empty() ? Exit::kOk : Exit::kFinding;
   }
@@ -98,12 +100,12 @@ class HistoryCommand final : public Command {
     output.line(text + "}");
   }
 
-  void print_text(Output& output, const query::History& history) const {
+  void print_text(Output& output, const query::History& history, const query::Zone& zone) const {
     output.line(printable(history.ref) + (history.name.empty() ? "" : " (" + printable(history.name) + ")") +
                 (history.deleted ? ", deleted" : "") + ": " + std::to_string(history.total) +
                 (history.total == 1 ? " version" : " versions"));
     for (const query::VersionView& version : history.versions) {
-      std::string line = "version " + std::to_string(version.version) + "  " + format_rfc3339(version.time);
+      std::string line = "version " + std::to_string(version.version) + "  " + zone_time(version.time, zone);
       if (version.seq) line += "  seq " + std::to_string(version.seq->value);
       if (version.changed_by && !version.changed_by->missing) line += "  by " + printable(version.changed_by->ref());
       if (version.deleted) line += "  deleted";

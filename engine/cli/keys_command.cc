@@ -1,5 +1,6 @@
 // `khipu keys list|export`: the key files of a log's writer, checked as the writer checks them, and the half to hand
 // out. No secret is shown.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/time.h"
@@ -7,19 +8,38 @@
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/crypto/key_file.h"
+#include "engine/protect/key_ring.h"
 #include "engine/tree/note.h"
 
 namespace khipu::cli {
 namespace {
 
 struct KeyFile {
-  std::string_view file;
+  std::string name;
   crypto::KeyKind kind;
-  const char* kind_name;
 };
-constexpr KeyFile kFiles[] = {{crypto::kSigningKeyFileName, crypto::KeyKind::kSigning, "signing"},
-                              {crypto::kIndexKeyFileName, crypto::KeyKind::kIndex, "index"},
-                              {crypto::kVerifierKeyFileName, crypto::KeyKind::kVerifier, "verifier"}};
+
+// The writer's three files, there or not, then the keys of roles by name. Where a folder holds roles' keys and none of
+// the three it is a reader's, which needs none.
+Result<std::vector<KeyFile>> files_of(os::Directory& keys) {
+  std::vector<KeyFile> files;
+  for (const auto& [name, kind] : {std::pair(crypto::kSigningKeyFileName, crypto::KeyKind::kSigning),
+                                   std::pair(crypto::kIndexKeyFileName, crypto::KeyKind::kIndex),
+                                   std::pair(crypto::kVerifierKeyFileName, crypto::KeyKind::kVerifier)}) {
+    files.push_back({std::string(name), kind});
+  }
+  const size_t own = files.size();
+  bool any_own = false;
+  KHIPU_TRY_ASSIGN(std::vector<os::Entry> entries, keys.list());
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (const os::Entry& entry : entries) {
+    any_own |= std::any_of(files.begin(), files.begin() + static_cast<ptrdiff_t>(own),
+                           [&](const KeyFile& file) { return file.name == entry.name; });
+    if (const auto kind = protect::kind_of_file(entry.name)) files.push_back({entry.name, *kind});
+  }
+  if (!any_own && files.size() > own) files.erase(files.begin(), files.begin() + static_cast<ptrdiff_t>(own));
+  return files;
+}
 
 Result<tree::VerifierKey> verifier_key(const crypto::Key& verifier) {
   KHIPU_TRY_ASSIGN(const crypto::PublicKey key, crypto::public_key(verifier));
@@ -29,11 +49,13 @@ Result<tree::VerifierKey> verifier_key(const crypto::Key& verifier) {
 class KeysList final : public Command {
  public:
   std::string name() const override { return "keys list"; }
-  std::string summary() const override { return "Check the writer's key files and show what they are"; }
+  std::string summary() const override { return "Check key files and show what they are"; }
   std::string details() const override {
     return "Every file is checked as the writer checks it: owner, rights, one link, form, check digits. Shows kind,\n"
-           "name, version, creation, and the vkey of what signs; never a secret.\n\n"
-           "Example:\n  khipu keys list /srv/audit\n\n"
+           "name, version, creation, and the vkey of what signs; never a secret. The keys of roles that protected "
+           "fields have\n"
+           "are listed where they lie: the writer's in the log's keys folder, a reader's with --keys DIR.\n\n"
+           "Examples:\n  khipu keys list /srv/audit\n  khipu keys list /srv/audit --keys ./readers/decrypt\n\n"
            "Exit codes: 0 all sound, 1 one is missing or refused, 3 no such folder.";
   }
   void declare(Arguments& arguments) override {
@@ -42,24 +64,26 @@ class KeysList final : public Command {
   }
   Result<Exit> run(Output& output) override {
     KHIPU_TRY_ASSIGN(const auto keys, os::open_directory(keys_path(root_, keys_)));
+    KHIPU_TRY_ASSIGN(const std::vector<KeyFile> files, files_of(*keys));
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     bool sound = true;
-    for (const KeyFile& file : kFiles) {
-      const Result<crypto::Key> key = crypto::open_key_file(*keys, file.file, file.kind);
+    for (const KeyFile& file : files) {
+      const std::string kind(crypto::key_kind_name(file.kind));
+      const Result<crypto::Key> key = crypto::open_key_file(*keys, file.name, file.kind);
       if (!key.ok()) {
         sound = false;
-        if (!output.json()) output.line(std::string(file.file) + "  REFUSED: " + printable(key.error().message));
-        list.push_back({{"file", file.file}, {"kind", file.kind_name}, {"refused", key.error().message}});
+        if (!output.json()) output.line(printable(file.name) + "  REFUSED: " + printable(key.error().message));
+        list.push_back({{"file", file.name}, {"kind", kind}, {"refused", key.error().message}});
         continue;
       }
-      nlohmann::ordered_json entry = {{"file", file.file},
-                                      {"kind", file.kind_name},
+      nlohmann::ordered_json entry = {{"file", file.name},
+                                      {"kind", kind},
                                       {"name", key->name},
                                       {"version", key->version},
                                       {"created", format_rfc3339(key->created)}};
-      std::string line = std::string(file.file) + "  " + file.kind_name + "  " + printable(key->name) + "  version " +
+      std::string line = printable(file.name) + "  " + kind + "  " + printable(key->name) + "  version " +
                          std::to_string(key->version) + "  made " + format_rfc3339(key->created);
-      if (file.kind != crypto::KeyKind::kIndex) {
+      if (file.kind == crypto::KeyKind::kSigning || file.kind == crypto::KeyKind::kVerifier) {
         crypto::Key verifier;
         if (file.kind == crypto::KeyKind::kSigning) {
           KHIPU_TRY_ASSIGN(verifier, crypto::verifier_of(*key));

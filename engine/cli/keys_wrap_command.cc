@@ -6,7 +6,11 @@
 #include "engine/cli/key_access.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
+#include "engine/import/parked_files.h"
+#include "engine/os/clock.h"
+#include "engine/os/lock_file.h"
 #include "engine/os/process.h"
+#include "engine/protect/parked.h"
 
 namespace khipu::cli {
 namespace {
@@ -18,7 +22,9 @@ class KeysRewrap final : public Command {
   std::string details() const override {
     return "Opens each key in ROOT/keys with the decrypt keys and writes it anew, sealed to the recipients in the\n"
            "writer's keys (or in --recipients). Nothing counts before `khipu keys adopt` on the writer's host: no\n"
-           "process holds a decrypt key and the signing key. Values in the log are not touched.\n\n"
+           "process holds a decrypt key and the signing key. Values in the log are not touched. The keys of sealed "
+           "lines in\n"
+           "ROOT/dlq are sealed anew where they stand, while no writer runs.\n\n"
            "Example:\n  khipu keys rewrap /srv/audit --decrypt /media/usb/audit-keys/decrypt && khipu keys adopt "
            "/srv/audit\n\n"
            "Exit codes: 0 done, 3 a key could not be opened: those before it are written, run it again.";
@@ -40,9 +46,14 @@ class KeysRewrap final : public Command {
     KHIPU_TRY_ASSIGN(const KeysOfRoot keys, keys_of_root(root_));
     KHIPU_TRY_ASSIGN(const protect::Rewrapped done,
                      protect::rewrap(*keys.wrapped, keys.root, keys.log, ring, recipients));
+    KHIPU_TRY_ASSIGN(const uint64_t parked, rewrap_parked(keys.root, ring, recipients));
     if (output.json()) {
-      output.document({{"schema", "khipu.keys-rewrap/v1"}, {"files", done.files}, {"as_wanted", done.as_wanted}});
+      output.document({{"schema", "khipu.keys-rewrap/v1"},
+                       {"files", done.files},
+                       {"as_wanted", done.as_wanted},
+                       {"parked_keys", parked}});
     } else {
+      if (parked > 0) output.line("keys of sealed lines in dlq/, sealed anew: " + std::to_string(parked));
       output.line("sealed anew: " + std::to_string(done.files.size()) +
                   ", as wanted already: " + std::to_string(done.as_wanted));
       if (!done.files.empty()) output.line("now: khipu keys adopt " + printable(root_));
@@ -51,6 +62,21 @@ class KeysRewrap final : public Command {
   }
 
  private:
+  // The lines themselves stay: their keys stand among them. Only while nobody can be setting lines aside.
+  Result<uint64_t> rewrap_parked(const RootId& id, const protect::DecryptRing& ring,
+                                 const std::vector<protect::Recipient>& recipients) const {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
+    KHIPU_TRY_ASSIGN(const import::SealedLines sealed, import::sealed_lines(*root));
+    if (sealed.keys == 0) return uint64_t{0};
+    Result<os::RootLock> lock = os::RootLock::acquire(*root, "keys rewrap", os::system_clock().now());
+    if (!lock.ok()) {
+      return std::move(lock).error().at(
+          "keys/ is done; for the sealed lines of dlq/ stop the writer and run this again");
+    }
+    return import::replace_parked_keys(
+        *root, [&](Bytes wrapped) { return protect::rewrap_parked(id, wrapped, ring, recipients); });
+  }
+
   std::string root_, decrypt_, descriptor_, recipients_, keys_;
 };
 

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/visible.h"
+
 namespace khipu::cli {
 
 void Output::print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), out_); }
@@ -17,7 +19,9 @@ void Output::line(std::string_view text) {
 }
 
 void Output::document(const nlohmann::ordered_json& document) {
-  line(document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  std::string text;
+  append_visible_json(text, document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  line(text);
 }
 
 void Output::note(std::string_view text) {
@@ -34,37 +38,6 @@ Result<void> Output::check() {
 
 namespace {
 
-struct CodePoint {
-  uint32_t value = 0;
-  size_t size = 0;  // 0: the first byte begins no valid sequence
-};
-
-CodePoint decode(std::string_view text) {
-  const auto byte = [&](size_t at) { return static_cast<uint8_t>(text[at]); };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const size_t size = first >= 0xF0 && first <= 0xF4  ? 4
-                      : first >= 0xE0 && first < 0xF0 ? 3
-                      : first >= 0xC2 && first < 0xE0 ? 2
-                                                      : 0;
-  if (size == 0 || text.size() < size) return {};
-  uint32_t value = first & (0xFFU >> (size + 1));
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    value = value << 6 | (byte(i) & 0x3FU);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (value < kLeast[size] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) return {};
-  return {value, size};
-}
-
-bool visible(uint32_t c) {
-  if (c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD) return false;
-  if ((c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F)) return false;
-  if (c == 0x061C || c == 0x180E || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB)) return false;
-  return !(c >= 0xE0000 && c <= 0xE0FFF);  // tags and variation selectors
-}
-
 int64_t now_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
@@ -77,12 +50,12 @@ std::string printable(std::string_view text) {
   out.reserve(text.size());
   char buffer[16];
   while (!text.empty()) {
-    const CodePoint c = decode(text);
+    const CodePoint c = first_code_point(text);
     const size_t size = c.size == 0 ? 1 : c.size;
-    if (c.size == 0 || (c.value < 0x100 && !visible(c.value))) {
+    if (c.size == 0 || (c.value < 0x100 && !is_visible(c.value))) {
       std::snprintf(buffer, sizeof buffer, "\\x%02X", c.size == 0 ? static_cast<uint8_t>(text[0]) : c.value);
       out += buffer;
-    } else if (!visible(c.value)) {
+    } else if (!is_visible(c.value)) {
       std::snprintf(buffer, sizeof buffer, "\\u{%X}", c.value);
       out += buffer;
     } else if (c.value == '\\') {

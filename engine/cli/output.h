@@ -25,6 +25,7 @@ class Output {
   void line(std::string_view text);   // to stdout, with a line break
   // One line to stdout. The first member of every document is its versioned schema name:
   // {"schema":"khipu.status/v1",... Invalid UTF-8 becomes U+FFFD: verbatim bytes do not go through here.
+  // What a terminal would act on is escaped in the JSON (visible.h).
   void document(const nlohmann::ordered_json& document);
   void note(std::string_view text);  // to stderr, with a line break; never record text
   // Errors of stdout (a full disk, a closed pipe) that have not been looked at yet. The frame asks at the end; a

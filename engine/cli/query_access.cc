@@ -1,5 +1,6 @@
 #include "engine/cli/query_access.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -291,8 +292,19 @@ std::string entity_text(const query::EntityView& view) {
 
 }  // namespace
 
-std::string event_line(const query::EventRow& event) {
-  std::string line = std::to_string(event.seq.value) + "  " + format_rfc3339(event.occurred_at) + "  " +
+std::string zone_time(TimeUs time, const query::Zone& zone) {
+  const int64_t minutes = zone.offset(time).ahead_us / 60'000'000;
+  std::string text = format_rfc3339(time + minutes * 60'000'000);
+  if (zone.is_utc()) return text;
+  char offset[8];
+  std::snprintf(offset, sizeof offset, "%c%02d:%02d", minutes < 0 ? '-' : '+', static_cast<int>(std::abs(minutes) / 60),
+                static_cast<int>(std::abs(minutes) % 60));
+  text.back() = offset[0];  // in place of the Z
+  return text + (offset + 1);
+}
+
+std::string event_line(const query::EventRow& event, const query::Zone& zone) {
+  std::string line = std::to_string(event.seq.value) + "  " + zone_time(event.occurred_at, zone) + "  " +
                      entity_text(event.actor) + "  " + printable(event.action) + "  " +
                      std::string(codec::name(event.outcome));
   const char* arrow = "  -> ";

@@ -9,6 +9,7 @@
 #include "engine/cli/command.h"
 #include "engine/codec/access.h"
 #include "engine/query/engine.h"
+#include "engine/query/zone.h"
 
 namespace khipu::cli {
 
@@ -60,8 +61,10 @@ class FilterArguments {
 
 codec::AccessRecord::State state_of(const query::AsOf& as_of);
 
+// "2026-06-15T06:07:07.123456+01:00" as a wall clock of that zone shows it; of UTC as format_rfc3339().
+std::string zone_time(TimeUs time, const query::Zone& zone);
 // One event on one line, printable(): "41207  2026-06-15T05:07:07.123456Z  user:u-1001 (alice)  PUT  success  ...".
-std::string event_line(const query::EventRow& event);
+std::string event_line(const query::EventRow& event, const query::Zone& zone);
 // Findings and notes of an answer on stderr, for people. True when there are findings.
 bool tell(Output& output, const std::vector<query::Finding>& findings, const std::vector<query::Note>& notes);
 

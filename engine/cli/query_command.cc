@@ -18,7 +18,8 @@ class QueryCommand final : public Command {
   std::string summary() const override { return "Show the events that match a filter, newest first"; }
   std::string details() const override {
     return std::string(
-               "Every event shown was checked up to the signed root of the log's newest state. The total is exact.\n") +
+               "Every event shown was checked up to the signed root of the log's newest state. The total is exact.\n"
+               "Times are those of --tz, with their offset; in JSON they are always UTC.\n") +
            FilterArguments::details() +
            "\nExamples:\n  khipu query /srv/audit --actor alice --from yesterday --outcome not_success\n"
            "  khipu query /srv/audit --target-match user.email~=A.Smith@example.org --order time --json\n"
@@ -63,7 +64,9 @@ class QueryCommand final : public Command {
     if (output.json()) {
       print_json(output, *page);
     } else {
-      print_text(output, *page);
+      const auto zone = query::Zone::find(filter_.tz());
+      if (!zone.ok()) return to_error(zone.error());
+      print_text(output, *page, *zone);
     }
     return page->findings_total > 0 ? Exit::kFinding : Exit::kOk;
   }
@@ -137,8 +140,8 @@ class QueryCommand final : public Command {
     output.line(text + "}");
   }
 
-  static void print_text(Output& output, const query::EventPage& page) {
-    for (const query::EventRow& event : page.rows) output.line(event_line(event));
+  static void print_text(Output& output, const query::EventPage& page, const query::Zone& zone) {
+    for (const query::EventRow& event : page.rows) output.line(event_line(event, zone));
     output.line(std::to_string(page.rows.size()) + " of " + (page.total_is_lower_bound ? "at least " : "") +
                 std::to_string(page.total) + " events that match, in a log of " + std::to_string(page.as_of.tree_size) +
                 ", root " + base64(page.as_of.root));

@@ -1,5 +1,5 @@
 // What is read through the command line with a decrypt key is told to the running writer, as khipu-mcp tells each call:
-// one access record, before the answer is printed (DESIGN.md "Who does what": each reveal is an access record).
+// one access record, before the answer is printed (engine/README.md "Protected fields").
 // Not here: the socket (engine/access), reads that show nothing protected: a command is no server, and answers those
 // who may read the files anyway.
 #pragma once

@@ -157,4 +157,10 @@ Result<void> Spool::append(std::string_view bytes) {
   return {};
 }
 
+Result<void> need_log(os::Directory& directory, const std::string& root) {
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> head, directory.stat("HEAD"));
+  if (!head) return Error{Code::kNotFound, root + ": holds no log; `khipu init " + root + "` makes one"};
+  return {};
+}
+
 }  // namespace khipu::cli

@@ -57,4 +57,7 @@ class Spool {
   uint64_t size_ = 0;
 };
 
+// kNotFound, with the command that makes one, when `directory`, which was given as `root`, holds no log.
+Result<void> need_log(os::Directory& directory, const std::string& root);
+
 }  // namespace khipu::cli

@@ -56,6 +56,10 @@ class ServeCommand final : public Command {
   Result<Exit> run(Output&) override {
     options_.keys = keys_path(options_.root, options_.keys);
     KHIPU_TRY(refuse_network_filesystem(options_.root, network_));
+    {
+      KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(options_.root));
+      KHIPU_TRY(need_log(*root, options_.root));
+    }
     KHIPU_TRY(daemon::serve(options_));
     return Exit::kOk;
   }

@@ -6,6 +6,7 @@
 #include "engine/cli/key_access.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
+#include "engine/import/parked_files.h"
 #include "engine/os/process.h"
 
 namespace khipu::cli {
@@ -21,6 +22,9 @@ class ShredCommand final : public Command {
            "statement with the reference is committed first, then the key files are deleted. Not undone by anything\n"
            "but a copy of ROOT/keys together with a decrypt key: backups of ROOT/keys must let go of them, too.\n"
            "Tokens, digests and fingerprints stay: whoever holds a search key can still confirm a guess.\n"
+           "Sealed lines in ROOT/dlq may hold the same values, and nobody here can tell: mend them first (khipu dlq), "
+           "or\n"
+           "say --dlq destroy, which takes all of them out, or --dlq keep.\n"
            "Stop `khipu serve` first: it holds the log. Refused while a hold is set.\n\n"
            "Examples:\n  khipu shred /srv/audit --subject user:u-1001 --reference 'erasure request 2026/44'\n"
            "  khipu shred /srv/audit --session 12 --reference 'order of 2026-06-01'\n\n"
@@ -31,6 +35,7 @@ class ShredCommand final : public Command {
     arguments.text("--subject", subject_, "TYPE:ID", "the person whose fields have keys of their own");
     arguments.text("--session", session_, "N", "number of a data key, as in the name of its file in ROOT/keys");
     arguments.text("--reference", reference_, "TEXT", "why, 1 to 1,024 bytes; wanted");
+    arguments.choice("--dlq", dlq_, {"destroy", "keep"}, "the sealed lines in ROOT/dlq; wanted when there are any");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
   }
@@ -48,21 +53,39 @@ class ShredCommand final : public Command {
     shred.by = WriterAccess::scope();
     KHIPU_TRY_ASSIGN(shred.files, files(keys));
     shred.scope = session_.empty() ? "subject" : "session " + session_;
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
+    KHIPU_TRY_ASSIGN(const import::SealedLines sealed, import::sealed_lines(*root));
+    const uint64_t lines = sealed.entries + sealed.keys;
+    if (lines > 0 && dlq_.empty()) {
+      return Error{Code::kConflict, std::to_string(sealed.entries) +
+                                        " sealed lines in dlq/ may hold what is to be shredded: mend them and remove "
+                                        "their files (khipu dlq), or say --dlq destroy or --dlq keep"};
+    }
+    const bool destroys = lines > 0 && dlq_ == "destroy";
+    if (destroys) shred.scope += " and " + std::to_string(sealed.entries) + " sealed lines of dlq/";
     KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, keys.wrapped->list());
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
                      WriterAccess::open(root_, keys_path(root_, keys_), "shred", network_));
     if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
     KHIPU_TRY_ASSIGN(const CommitNumber commit, access->writer()->append_and_publish(shred));
     KHIPU_TRY(keys.log.apply(shred));
+    uint64_t parked = 0;
+    if (destroys) {
+      KHIPU_TRY_ASSIGN(parked, import::destroy_sealed(*root));  // while the lock is held
+    }
     KHIPU_TRY(access->close());
     KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
     KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
     if (output.json()) {
-      output.document(
-          {{"schema", "khipu.shred/v1"}, {"commit", commit.value}, {"files", shred.files}, {"deleted", gone}});
+      output.document({{"schema", "khipu.shred/v1"},
+                       {"commit", commit.value},
+                       {"files", shred.files},
+                       {"deleted", gone},
+                       {"dlq_lines", parked}});
     } else {
       output.line("shredded in commit " + std::to_string(commit.value) + ": " + std::to_string(shred.files.size()) +
                   " keys, " + std::to_string(gone) + " files deleted");
+      if (destroys) output.line("and " + std::to_string(parked) + " sealed lines of dlq/");
     }
     return Exit::kOk;
   }
@@ -80,7 +103,7 @@ class ShredCommand final : public Command {
     return protect::files_of_subject(*keys.wrapped, keys.root, keys.log, name);
   }
 
-  std::string root_, subject_, session_, reference_, keys_, network_;
+  std::string root_, subject_, session_, reference_, dlq_, keys_, network_;
 };
 
 }  // namespace

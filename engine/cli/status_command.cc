@@ -139,7 +139,7 @@ class StatusCommand final : public Command {
       for (const snapshot::SegmentInfo& segment : snapshot.segments(table)) sealed += segment.sealed ? 1 : 0;
       const FolderFacts facts = folder_facts(std::filesystem::path(root_) / table_name(table));
       json["tables"][table_name(table)] = {{"rows", snapshot.size(table)},
-                                           {"root", hex(snapshot.root(table))},
+                                           {"root", base64(snapshot.root(table))},
                                            {"segments", snapshot.segments(table).size()},
                                            {"sealed", sealed},
                                            {"bytes", facts.bytes}};

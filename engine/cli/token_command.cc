@@ -5,8 +5,10 @@
 #include "engine/auth/tokens.h"
 #include "engine/base/time.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/definitions.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
+#include "engine/ingest/near_name.h"
 
 namespace khipu::cli {
 namespace {
@@ -22,6 +24,7 @@ class TokenCommand : public Command {
 
  protected:
   Result<std::unique_ptr<os::Directory>> keys() const { return os::open_directory(keys_path(root_, keys_)); }
+  const std::string& root() const { return root_; }
 
  private:
   std::string root_, keys_;
@@ -70,6 +73,7 @@ class TokenAdd final : public TokenCommand {
     if (!reads && (!token_.types.empty() || !token_.sources.empty())) {
       return Error{Code::kInvalid, "--type and --source bound what a reader sees: give a reader's --grant"};
     }
+    KHIPU_TRY(check_types());
     if (!expires_.empty()) {
       KHIPU_TRY_ASSIGN(const TimeUs expires, at("--expires", parse_rfc3339(expires_)));
       token_.expires = expires;
@@ -86,6 +90,21 @@ class TokenAdd final : public TokenCommand {
   }
 
  private:
+  // A type that is not there bounds a reader to nothing, which looks like an empty log. Sources are only known once an
+  // event names them.
+  Result<void> check_types() const {
+    if (token_.types.empty()) return {};
+    KHIPU_TRY_ASSIGN(const registry::Schema schema, current_schema(root()));
+    std::vector<std::string_view> names;
+    for (const codec::TypeSchema& type : schema.types()) names.push_back(type.name);
+    for (const std::string& type : token_.types) {
+      if (schema.type(type) != nullptr) continue;
+      return Error{Code::kInvalid, "--type " + ingest::quoted(type) + ": there is no such type" +
+                                       ingest::did_you_mean(type, names) + "; `khipu types list` shows all"};
+    }
+    return {};
+  }
+
   auth::Token token_;
   std::vector<std::string> grants_;
   std::string expires_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/visible.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/definitions.h"
 #include "engine/cli/output.h"
@@ -234,7 +235,9 @@ Result<Exit> TypesInfer::infer(const std::string& text, Output& output) {
       output.note("note: a column is needed too: khipu columns add ROOT " + printable(column.name) + " --kind " +
                   std::string(codec::name(column.kind)));
     }
-    output.line(types.dump(2));
+    std::string page;
+    append_visible_json(page, types.dump(2));
+    output.line(page);
   }
   return Exit::kOk;
 }

@@ -27,8 +27,7 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
   os::disable_core_dumps();  // the signing key, and values before they are sealed
   std::unique_ptr<WriterAccess> access(new WriterAccess());
   KHIPU_TRY_ASSIGN(access->root_, os::open_directory(root));
-  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> head, access->root_->stat("HEAD"));
-  if (!head) return Error{Code::kNotFound, root + ": holds no log; `khipu init " + root + "` makes one"};
+  KHIPU_TRY(need_log(*access->root_, root));
   KHIPU_TRY_ASSIGN(const os::LockHolder holder, os::lock_holder(*access->root_));
   if (holder.held) {
     Result<std::unique_ptr<daemon::HttpClient>> client = running_writer(root);

@@ -1,4 +1,4 @@
-// Statements: the rows of meta/, a closed list (INTEGRITY.md section 1). A verifier refuses any other number: skipping
+// Statements: the rows of meta/, a closed list (engine/FORMAT.md). A verifier refuses any other number: skipping
 // one could skip a RETENTION. Body: a CBOR map with integer keys, one CDDL rule each in engine/FORMAT.md.
 #pragma once
 

@@ -148,7 +148,7 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
   Json tables = Json::object();
   for (const TableId table : kTables) {
     const segment::HeadTable& head = status.head.tables[index_of(table)];
-    tables[table_name(table)] = {{"rows", head.size}, {"root", hex(head.root)}};
+    tables[table_name(table)] = {{"rows", head.size}, {"root", base64(head.root)}};
   }
   const Json json = {{"schema", "khipu.writer_status/v1"},
                      {"pid", os::process_id()},

@@ -3,8 +3,10 @@
 // (api.cc, auth).
 //
 // What is bounded before a handler runs: request line and headers (8 KiB a line, 100 headers), body (413, also
-// chunked), the whole time a request may take to arrive, connections (503 at the door). Compressed bodies are refused
-// (415), a header with control characters is 400. Nothing trusts X-Forwarded-For.
+// chunked), the whole time a request may take to arrive, connections. Compressed bodies are refused (415), a header
+// with control characters is 400. Nothing trusts X-Forwarded-For. Where there is no room for a connection, another one
+// ends whose request is not there yet: of the peer (uid or address) that holds the most, the one waited for longest.
+// Only when all are being answered the newcomer is told 503.
 #pragma once
 
 #include <cstdint>

@@ -2,8 +2,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "engine/crypto/wipe_freed.h"
@@ -20,7 +20,18 @@ thread_local const HttpPeer* current_peer = nullptr;
 // What the request this thread serves was answered with: after an error httplib announces that it closes, and does not.
 thread_local int current_status = 0;
 
-constexpr size_t kDoorkeepers = 8;
+// Threads beyond the cap: for those that are told 503, and for those whose connection was given up and that are about
+// to notice.
+constexpr size_t kDoorkeepers = 32;
+
+// The connection this thread serves. begin_answer(): all of the request is there; from now on the connection is not
+// given up for another one. False: it was already.
+class Served {
+ public:
+  virtual ~Served() = default;
+  virtual bool begin_answer() = 0;
+};
+thread_local Served* current_connection = nullptr;
 
 std::string refusal_at_the_door() {
   const std::string body = R"({"schema":"khipu.error/v1","error":{"code":"busy","message":"too many connections"}})";
@@ -63,7 +74,8 @@ class LibraryRequest final : public HttpRequest {
   const HttpPeer& peer() const override { return *current_peer; }
   Result<std::string> body() override {
     std::string body;
-    if (reader_ == nullptr) return body;
+    const Error given_up{Code::kIo, "the connection was given up for another one"};
+    if (reader_ == nullptr) return current_connection->begin_answer() ? Result<std::string>(body) : given_up;
     const std::string limit = std::to_string(body_size_bytes_max_);
     bool too_large = request_.get_header_value_u64("Content-Length") > body_size_bytes_max_;
     if (too_large) return Error{Code::kLimit, "the body is larger than " + limit + " bytes"};
@@ -75,6 +87,7 @@ class LibraryRequest final : public HttpRequest {
     if (too_large) return Error{Code::kLimit, "the body is larger than " + limit + " bytes"};
     if (!read)
       return Error{Code::kIo, "the body did not arrive whole and in time, or is larger than " + limit + " bytes"};
+    if (!current_connection->begin_answer()) return given_up;
     return body;
   }
 
@@ -113,7 +126,7 @@ class PeerServer final : public httplib::Server {
   void cut_connections() {
     const std::lock_guard lock(mutex_);
     cutting_ = true;
-    for (const int socket : open_) os::shut_down_socket(socket);
+    for (const auto& [socket, one] : open_) os::shut_down_socket(socket);
   }
   // False when connections are still open after the time.
   bool wait_until_idle(int timeout_ms) {
@@ -122,22 +135,77 @@ class PeerServer final : public httplib::Server {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  struct Connection {
+    std::string who;         // "uid 1000" or an address
+    Clock::time_point idle;  // since then it is waited for: accepted, or answered last
+    bool answering = false;
+    bool given_up = false;
+  };
+
+  class Serving final : public Served {
+   public:
+    Serving(PeerServer& server, int socket) : server_(server), socket_(socket) { current_connection = this; }
+    ~Serving() override { current_connection = nullptr; }
+    bool begin_answer() override {
+      const std::lock_guard lock(server_.mutex_);
+      Connection& connection = server_.open_.at(socket_);
+      connection.answering = !connection.given_up;
+      return connection.answering;
+    }
+    void end_answer() {
+      const std::lock_guard lock(server_.mutex_);
+      Connection& connection = server_.open_.at(socket_);
+      connection.answering = false;
+      connection.idle = Clock::now();
+    }
+
+   private:
+    PeerServer& server_;
+    const int socket_;
+  };
+
+  // Makes room: of the peer that holds the most connections, the one that has been waited for longest ends. Whoever
+  // opens many and sends nothing, or half of a request, so shuts out himself. False when all are being answered.
+  bool give_one_up() {  // mutex_ is held
+    std::map<std::string_view, size_t> held;
+    for (const auto& [socket, one] : open_) held[one.who] += one.given_up ? 0 : 1;
+    const auto before = [&](const Connection& a, const Connection& b) {
+      return std::pair(held[b.who], a.idle) < std::pair(held[a.who], b.idle);
+    };
+    auto chosen = open_.end();
+    for (auto one = open_.begin(); one != open_.end(); ++one) {
+      if (one->second.answering || one->second.given_up) continue;
+      if (chosen == open_.end() || before(one->second, chosen->second)) chosen = one;
+    }
+    if (chosen == open_.end()) return false;
+    chosen->second.given_up = true;
+    ++given_up_;
+    os::shut_down_socket(chosen->first);
+    return true;
+  }
+
   bool process_and_close_socket(socket_t socket) override {
-    bool admitted = false;
-    {
+    HttpPeer peer;
+    bool admitted = identify(socket, peer);
+    if (admitted) {
       const std::lock_guard lock(mutex_);
-      admitted = !cutting_ && open_.size() < limits_.connections_max;
-      if (admitted) open_.insert(socket);
+      admitted = !cutting_ && (open_.size() - given_up_ < limits_.connections_max || give_one_up());
+      const std::string who = local_ ? "uid " + std::to_string(peer.process.uid) : peer.address;
+      if (admitted) open_[socket] = {who, Clock::now()};
     }
     bool done = false;
     if (admitted) {
-      done = serve(socket);
+      done = serve(socket, peer);
     } else {
       os::send_and_forget(socket, refusal_at_the_door());
     }
     {
       const std::lock_guard lock(mutex_);  // before the number can be given to a new connection
-      open_.erase(socket);
+      if (admitted) {
+        given_up_ -= open_.at(socket).given_up ? 1 : 0;
+        open_.erase(socket);
+      }
       httplib::detail::shutdown_socket(socket);
       httplib::detail::close_socket(socket);
     }
@@ -145,17 +213,22 @@ class PeerServer final : public httplib::Server {
     return done;
   }
 
-  bool serve(socket_t socket) {
-    HttpPeer peer;
-    int port = 0;
+  bool identify(socket_t socket, HttpPeer& peer) const {
     peer.local = local_;
     if (local_) {
       Result<os::Peer> process = os::peer_of(socket);
       if (!process.ok()) return false;
       peer.process = *process;
-    } else {
-      httplib::detail::get_remote_ip_and_port(socket, peer.address, port);
+      return true;
     }
+    int port = 0;
+    httplib::detail::get_remote_ip_and_port(socket, peer.address, port);
+    return true;
+  }
+
+  bool serve(socket_t socket, const HttpPeer& peer) {
+    const int port = 0;
+    Serving serving(*this, socket);
     current_peer = &peer;
     const bool done = httplib::detail::process_server_socket_core(
         svr_sock_, socket, keep_alive_max_count_, keep_alive_timeout_sec_,
@@ -167,6 +240,7 @@ class PeerServer final : public httplib::Server {
           current_status = 0;
           const bool served = process_request(stream, peer.address, port, {}, 0, close_connection || stopping_,
                                               connection_closed, nullptr);
+          serving.end_answer();
           // A producer that never pauses would otherwise be served for as long as it goes on.
           if (current_status >= 400 || stopping_) connection_closed = true;
           return served;
@@ -180,7 +254,8 @@ class PeerServer final : public httplib::Server {
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;  // guards the members below
   bool cutting_ = false;
-  std::set<int> open_;
+  std::map<int, Connection> open_;
+  size_t given_up_ = 0;  // of open_
   std::condition_variable idle_;
 };
 
@@ -197,7 +272,7 @@ class Listener final : public HttpListener {
       : limits_(limits), handler_(std::move(handler)), server_(local, limits) {
     using httplib::Server;
     // Some threads more say 503 to those beyond the cap.
-    const size_t threads_max = limits.connections_max + kDoorkeepers;
+    const size_t threads_max = 2 * size_t{limits.connections_max} + kDoorkeepers;
     server_.new_task_queue = [threads_max] { return new ConnectionThreads(threads_max); };
     server_.set_payload_max_length(limits.body_size_bytes_max);
     server_.set_keep_alive_max_count(1U << 30);
@@ -229,6 +304,7 @@ class Listener final : public HttpListener {
       }
       if (request.method == "POST" && one_segment_below_v1(request.path)) return Server::HandlerResponse::Unhandled;
       LibraryRequest ours(request, nullptr, limits_.body_size_bytes_max);
+      if (!current_connection->begin_answer()) return Server::HandlerResponse::Handled;
       write(handler_(ours), response);
       return Server::HandlerResponse::Handled;
     });

@@ -145,6 +145,11 @@ class Parser {
   bool member(Event& event, std::string_view name, uint32_t& seen) {
     const size_t which = find(name, kMembers);
     if (which == kMemberCount) {
+      if (name == "withheld") {
+        return fail(
+            "'withheld': content or source_ip of this event was exported without the key that opens it: export "
+            "with --keys and decrypt keys, or leave the member out");
+      }
       if (name == "recorded_at" || name == "seq")
         return fail(ingest::quoted(name) + " is given by khipu, never by a producer");
       return fail("unknown member " + ingest::quoted(name) + ingest::did_you_mean(name, kMembers) +

@@ -12,6 +12,8 @@ namespace {
 using codec::ActionClass;
 using codec::Outcome;
 
+constexpr std::string_view kSource = "kube-apiserver";
+
 ActionClass class_of(std::string_view verb, std::string_view resource) {
   const bool reading = verb == "get" || verb == "list" || verb == "watch";
   if (!reading && (resource == "roles" || resource == "rolebindings" || resource == "clusterroles" ||
@@ -65,6 +67,7 @@ class KubernetesMapper : public Mapper {
     event.action = builder.keep(verb);
     event.action_class = class_of(verb, text(root, {"objectRef", "resource"}));
     event.url = builder.keep(text(root, {"requestURI"}));
+    event.source = kSource;  // the only program that writes such records; they name no host or cluster
     if (!id.empty()) event.event_id = builder.keep(std::string(id) + (stage.empty() ? "" : ":") + std::string(stage));
     event.actor = *user(root, "user", builder, true);
     event.on_behalf_of = user(root, "impersonatedUser", builder, false);

@@ -132,7 +132,7 @@ class Checker {
     if (known == type.fields.end()) return unknown_field(type, field);
     if (repeated(fields, index)) return invalid("named twice");
     if (field.remove) return {};
-    return value(field.value, known->kind);
+    return value(field.value, known->kind, known->rule);
   }
 
   template <typename T>
@@ -143,8 +143,18 @@ class Checker {
     return false;
   }
 
-  Result<void> value(const Value& value, codec::ValueKind kind) {
+  // What an export without the key writes in place of a protected value (engine/query/print.cc).
+  static bool is_withheld(const Value& value) {
+    return value.kind == Value::Kind::kJson && value.text.starts_with(R"({"withheld":")");
+  }
+
+  Result<void> value(const Value& value, codec::ValueKind kind, const codec::Rule& rule) {
     if (value.is_protected()) return invalid("values come in the clear: the writer protects them");
+    if (is_withheld(value) && (kind != codec::ValueKind::kJson || !rule.none())) {
+      return invalid(
+          "this value was exported without the key that opens it: export with --keys and decrypt keys, or "
+          "leave it out");
+    }
     size_ += value.text.size();
     if (value.schema_kind() != kind) {
       return invalid("expected " + std::string(name(kind)) + ", got " + std::string(name(value.schema_kind())));
@@ -165,7 +175,8 @@ class Checker {
                        std::string(name(column.value.schema_kind())));
       }
       if (repeated(event.custom, i)) return invalid(where() + ": named twice");
-      if (auto result = value(column.value, known->kind); !result.ok()) return std::move(result).error().at(where());
+      if (auto result = value(column.value, known->kind, known->rule); !result.ok())
+        return std::move(result).error().at(where());
     }
     for (const codec::ColumnSchema* column : required_) {
       if (event.occurred_at.value_or(now_) < column->required_since_us) continue;  // late events stay writable

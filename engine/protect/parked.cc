@@ -119,6 +119,29 @@ Result<Plaintext> ParkedOpener::open(Bytes wrapped, const ParkedPlace& place, By
   return plaintext;
 }
 
+Result<std::optional<Buffer>> rewrap_parked(const RootId& root, Bytes wrapped, const DecryptRing& ring,
+                                            const std::vector<Recipient>& recipients) {
+  Result<WrappedKey> parsed = parse_wrapped(wrapped);
+  if (!parsed.ok() || parsed->name.kind != WrappedKind::kParked || parsed->root != root) {
+    return std::optional<Buffer>();
+  }
+  WrappedKey& key = *parsed;
+  std::vector<Recipient> present;
+  for (const WrappedKey::Copy& copy : key.copies) present.push_back(copy.recipient);
+  if (recipients_hash(present) == recipients_hash(recipients)) return std::optional<Buffer>();
+  for (const crypto::Key& held : ring.keys) {
+    KHIPU_TRY_ASSIGN(const crypto::BoxKeyPair pair, crypto::box_key_pair(held));
+    Result<crypto::SecretBytes> secret = key.unwrap(pair);
+    if (!secret.ok() && secret.error().code == Code::kForbidden) continue;
+    if (!secret.ok()) return std::move(secret).error();
+    const Hash commitment = key.commitment;
+    KHIPU_TRY(key.wrap(*secret, recipients));
+    KHIPU_ASSERT(key.commitment == commitment);
+    return std::optional(encode_wrapped(key));
+  }
+  return Error{Code::kForbidden, "none of the decrypt keys handed in opens it"};
+}
+
 std::vector<Recipient> newest_recipients(const std::map<std::string, crypto::BoxPublicKey, std::less<>>& stated) {
   std::map<std::string, Recipient> newest;
   for (const auto& [text, key] : stated) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/protect/key_ring.h"
@@ -57,6 +58,11 @@ class ParkedOpener {
   uint32_t number_ = 0;
   crypto::SecretBytes field_key_;
 };
+
+// The key of a run sealed to these recipients in place of those it is sealed to; its entries stay as they are. nullopt:
+// it is sealed to them already, or is no such key of this root. kForbidden: none of the decrypt keys opens it.
+Result<std::optional<Buffer>> rewrap_parked(const RootId& root, Bytes wrapped, const DecryptRing& ring,
+                                            const std::vector<Recipient>& recipients);
 
 // The newest key of each name among recipients as statements name them ("auditors/2").
 std::vector<Recipient> newest_recipients(const std::map<std::string, crypto::BoxPublicKey, std::less<>>& stated);

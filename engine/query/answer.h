@@ -1,7 +1,8 @@
 // Answer<T>: a T, or what is wrong with the question in a form that a person and a model can repair it from.
 //
 // Not base/Result: a caller of a query must learn which argument was wrong, what was allowed and what was meant, and
-// both front ends (command line and MCP) print that from this one struct. The words are TOOLS.md 2.8's.
+// both front ends (command line and MCP) print that from this one struct. The words are those of mcp/README.md
+// "Errors".
 #pragma once
 
 #include <optional>

@@ -1,23 +1,16 @@
 #include "engine/query/print.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "engine/base/time.h"
-#include "engine/codec/cbor.h"
+#include "engine/base/visible.h"
 
 namespace khipu::query {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-// Bytes of the well-formed UTF-8 sequence at the front, 0 when there is none.
-size_t sequence_size(std::string_view text) {
-  for (size_t size = 2; size <= 4 && size <= text.size(); ++size) {
-    if (codec::valid_utf8(as_bytes(text.substr(0, size)))) return size;
-  }
-  return 0;
-}
 
 // `"name":` with the comma that parts it from what stands before.
 void key(std::string& to, std::string_view name) {
@@ -42,9 +35,13 @@ void flag_member(std::string& to, std::string_view name) {
   to += "true";
 }
 
-// JSON kept as it came, on one line: a break can only stand between tokens.
+// JSON kept as it came, but for what drives a terminal, on one line: a break can only stand between tokens.
 void splice(std::string& to, std::string_view json) {
-  for (const char c : json) to += c == '\n' || c == '\r' ? ' ' : c;
+  const size_t from = to.size();
+  append_visible_json(to, json);
+  for (size_t i = from; i < to.size(); ++i) {
+    if (to[i] == '\n' || to[i] == '\r') to[i] = ' ';
+  }
 }
 
 void values(std::string& to, std::string_view name, const std::vector<NamedOwnedValue>& values) {
@@ -127,7 +124,6 @@ void members(std::string& to, const EventRow& event, bool canonical) {
 }  // namespace
 
 void append_json_string(std::string& to, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   to += '"';
   while (!text.empty()) {
     size_t plain = 0;  // the run that needs nothing
@@ -149,15 +145,16 @@ void append_json_string(std::string& to, std::string_view text) {
       to += "\\r";
     } else if (byte == '\t') {
       to += "\\t";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      to += "\\u00";
-      to += kHex[byte >> 4];
-      to += kHex[byte & 15];
-    } else if ((size = sequence_size(text)) != 0) {
-      to += text.substr(0, size);
     } else {
-      size = 1;
-      to += kReplacement;
+      const CodePoint point = first_code_point(text);
+      size = std::max<size_t>(point.size, 1);
+      if (point.size == 0) {
+        to += kReplacement;
+      } else if (is_visible(point.value)) {
+        to += text.substr(0, size);
+      } else {
+        append_json_escape(to, point.value);
+      }
     }
     text.remove_prefix(size);
   }

@@ -1,4 +1,5 @@
-// Rows as JSON text, written straight: verbatim content is spliced in, not parsed and printed again. Not a JSON
+// Rows as JSON text, written straight: verbatim content is spliced in, not parsed and printed again. It reads as the
+// values that were stored and drives no terminal: what would is escaped as \u202e (engine/base/visible.h). Not a JSON
 // library: what a tool answers is built in mcp/tools.
 #pragma once
 

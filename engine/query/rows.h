@@ -22,7 +22,7 @@ struct AsOf {
 
 // Something wrong with the log, met while answering. A part of the answer, not an error.
 struct Finding {
-  std::string code;  // INTEGRITY.md section 3: "leaf-mismatch", "frame-corrupt", "pin-mismatch", ...
+  std::string code;  // of engine/verify/report.h: "leaf-mismatch", "frame-corrupt", "pin-mismatch", ...
   TableId table = TableId::kLogs;
   Row row;
   uint64_t rows = 1;  // rows that cannot be read, from `row` on

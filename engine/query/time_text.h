@@ -1,5 +1,5 @@
-// Times as people and models write them (TOOLS.md 2.5), in a time zone, to instants. Not here: zones (zone.h),
-// RFC 3339 itself and the calendar (engine/base/time.h).
+// Times as people and models write them (the schemas name the forms), in a time zone, to instants. Not here: zones
+// (zone.h), RFC 3339 itself and the calendar (engine/base/time.h).
 #pragma once
 
 #include <optional>

@@ -24,6 +24,7 @@ class Zone {
   // machine has no zone data at all.
   static Answer<Zone> find(std::string_view name);
 
+  bool is_utc() const { return zone_ == nullptr; }
   // The instant a wall clock shows `local`. nullopt: no such time, the clock was put forward over it.
   // `twice`: it comes twice (the clock was put back) and the earlier one is returned.
   std::optional<TimeUs> instant(const LocalTime& local, bool& twice) const;

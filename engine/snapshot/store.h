@@ -116,7 +116,7 @@ enum class Order { kAscending, kDescending };
 struct CheckedRecord {
   Buffer payload;  // empty when not intact
   bool intact = false;
-  std::string finding;  // INTEGRITY.md section 3 code when not intact: "leaf-mismatch", "frame-corrupt", ...
+  std::string finding;  // a code of engine/verify/report.h when not intact: "leaf-mismatch", "frame-corrupt", ...
   std::string where;    // "logs row 17, seg-0000000000.log offset 4096"
 };
 

@@ -67,9 +67,9 @@ Result<HeadVerdict> check_head(const OutsideHead& head, const codec::TableState&
     Finding found = anchor(code, head.table, std::move(detail));
     found.row = Row{std::min(head.size, now.size)};
     found.commit = commit;
-    found.expected = fmt::format("size {} root {}", head.size, hex(head.root));
-    found.actual = root_there != nullptr ? fmt::format("root {} at that size", hex(*root_there))
-                                         : fmt::format("size {} root {}", now.size, hex(now.root));
+    found.expected = fmt::format("size {} root {}", head.size, base64(head.root));
+    found.actual = root_there != nullptr ? fmt::format("root {} at that size", base64(*root_there))
+                                         : fmt::format("size {} root {}", now.size, base64(now.root));
     if (!head.note.empty()) found.signed_heads = {head.note, std::string(own_head)};
     findings.add(std::move(found), where);
     return HeadVerdict::kContradicted;
@@ -110,7 +110,7 @@ Result<void> check_heads(Run& run, TableId table, os::Directory* directory, cons
                          const std::function<std::optional<Hash>(uint64_t)>& root_at) {
   const std::string own =
       fmt::format("khipu commit {} of {}: {} size {} root {} (commit hash {})", run.report.commit.value,
-                  run.report.origin, table_name(table), now.size, hex(now.root), hex(run.report.commit_hash));
+                  run.report.origin, table_name(table), now.size, base64(now.root), hex(run.report.commit_hash));
   for (const OutsideHead& head : run.heads) {
     if (head.table != table) continue;
     KHIPU_TRY_ASSIGN(const HeadVerdict verdict,

@@ -92,8 +92,8 @@ void judge(const Subject& subject, const codec::IndexStatement& statement, const
   if (index.root != statement.root || index.size != statement.size || statement.first_row != subject.first_row ||
       statement.rows != subject.rows) {
     Finding found = about(code::kIndexMismatch, subject, statement);
-    found.expected = hex(index.root);
-    found.actual = hex(statement.root);
+    found.expected = base64(index.root);
+    found.actual = base64(statement.root);
     found.detail = "the INDEX statement is not about the index these rows make";
     found.likely = "rewriting";
     findings.add(std::move(found));
@@ -106,7 +106,7 @@ void judge(const Subject& subject, const codec::IndexStatement& statement, const
   if (!index.difference) return;
   Finding found = about(code::kIndexMismatch, subject, statement);
   found.offset = index.difference;
-  found.expected = fmt::format("{} bytes that make {}", index.size, hex(index.root));
+  found.expected = fmt::format("{} bytes that make {}", index.size, base64(index.root));
   found.actual = fmt::format("{} bytes", *index.there);
   found.detail = "the index differs from the one its segment's rows make";
   findings.add(std::move(found));

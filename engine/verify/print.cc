@@ -161,7 +161,7 @@ std::string to_json(const Report& report) {
     tables.key(table_name(id));
     Object table(out);
     table.number("size", report.sizes[index_of(id)]);
-    table.text("root", hex(report.roots[index_of(id)]));
+    table.text("root", base64(report.roots[index_of(id)]));
     table.end();
   }
   tables.end();
@@ -211,7 +211,7 @@ std::string to_page(const Report& report) {
   out += fmt::format("newest commit: {} at {}\n", report.commit.value, format_rfc3339(report.commit_time));
   for (const TableId id : kTables) {
     out += fmt::format("  {:<9}{:>12} rows  {}\n", table_name(id), report.sizes[index_of(id)],
-                       hex(report.roots[index_of(id)]));
+                       base64(report.roots[index_of(id)]));
   }
   out += fmt::format("checked: {} records, {} segments, {} commits, {} signatures, {} references, {} bytes\n",
                      report.checked.records, report.checked.segments, report.checked.commits, report.checked.signatures,

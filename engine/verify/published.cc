@@ -271,8 +271,8 @@ class Check {
                                  : "the log has another past than a checkpoint it published");
     found.table = note.table;
     found.row = Row{std::min(note.checkpoint.size, now.size)};
-    found.expected = fmt::format("size {} root {}", note.checkpoint.size, hex(note.checkpoint.root));
-    found.actual = there ? fmt::format("root {} at that size", hex(*there)) : fmt::format("size {}", now.size);
+    found.expected = fmt::format("size {} root {}", note.checkpoint.size, base64(note.checkpoint.root));
+    found.actual = there ? fmt::format("root {} at that size", base64(*there)) : fmt::format("size {}", now.size);
     found.commit = line_.number;
     found.signed_heads = {note.text};
     run_.findings.add(std::move(found));

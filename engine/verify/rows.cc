@@ -78,7 +78,9 @@ class Range {
       run_.findings.add(std::move(found));
       return {};
     }
-    const SegmentContext context{*plan_.directory, run_.key, nullptr, nullptr, nullptr, run_.control};
+    Entities none;  // of whose rows none is known: each pin is told once a segment
+    none.start_at(Row{UINT64_MAX});
+    const SegmentContext context{*plan_.directory, run_.key, &none, nullptr, nullptr, run_.control};
     for (const SegmentJob& job : plan_.jobs) {
       const uint64_t first = job.first_row.value_or(Row{}).value;
       const uint64_t rows = job.sealed ? (job.entry ? job.entry->footer.rows : UINT64_MAX - first) : UINT64_MAX - first;
@@ -95,6 +97,10 @@ class Range {
       }
       if (facts->there) ++run_.report.checked.segments;
       run_.findings.merge(std::move(facts->findings));
+      for (const OldPin& old : facts->old_pins) {
+        const uint64_t row = facts->first_row.value + old.row;
+        if (row < to_.value) pins.emplace_back(old.pin, row);
+      }
       KHIPU_TRY(check_rows(*facts, *checker, source));
     }
     if (next_ < to_.value && !run_.findings.any_break() && !run_.incomplete) {
@@ -108,6 +114,8 @@ class Range {
     }
     return {};
   }
+
+  std::vector<std::pair<codec::Pin, uint64_t>> pins;  // of the segments that were read, up to the last row
 
  private:
   Result<void> check_rows(const SegmentFacts& facts, tree::Checker& checker, tree::HashSource& source) {
@@ -143,7 +151,10 @@ class Range {
   uint64_t next_ = 0;
 };
 
-Result<void> check_range(Run& run, TablePlan plan, const codec::TableState& state) {
+constexpr const char* kNotLookedAt = "the commits before the newest, meta/, and of registry/ all but what these pin";
+
+Result<void> check_range(Run& run, TablePlan plan, const codec::CommitRecord& commit) {
+  const codec::TableState& state = commit.tables[index_of(TableId::kLogs)];
   const Row from = run.options.from_row.value_or(Row{});
   const Row to = run.options.to_row.value_or(Row{state.size});
   if (from > to) {
@@ -161,15 +172,27 @@ Result<void> check_range(Run& run, TablePlan plan, const codec::TableState& stat
     if (first < to.value && from.value < end) run.incomplete = true;
   }
   run.control.set_total(plan.bytes);
-  run.report.not_checked.emplace_back("events outside the range, the commits before the newest, registry/ and meta/");
-  return Range(run, std::move(plan), from, to).go(state);
+  run.report.not_checked.push_back(std::string("events outside the range, ") + kNotLookedAt);
+  Range range(run, std::move(plan), from, to);
+  KHIPU_TRY(range.go(state));
+  return check_pinned(run, commit.tables[index_of(TableId::kRegistry)], range.pins);
 }
 
-Result<void> check_sample(Run& run, const TablePlan& plan, const codec::TableState& state) {
+Result<void> check_sample(Run& run, const TablePlan& plan, const codec::CommitRecord& commit) {
+  const codec::TableState& state = commit.tables[index_of(TableId::kLogs)];
   run.control.set_total(plan.bytes);
-  run.report.not_checked.emplace_back("events that were not drawn, the commits before the newest, registry/ and meta/");
+  run.report.not_checked.push_back(std::string("events that were not drawn, ") + kNotLookedAt);
   const std::vector<uint64_t> rows = draw(*run.options.sample, state.size, *run.report.seed);
-  KHIPU_TRY_ASSIGN(run.report.checked.records, check_rows(run, plan, state, rows));
+  std::vector<std::pair<codec::Pin, uint64_t>> pins;
+  codec::EventRecord event;
+  const auto take = [&](const WalkedRow& at) {
+    if (!codec::decode_event(at.frame->payload, event).ok()) return;
+    pins.emplace_back(event.actor, at.row.value);
+    for (const codec::Pin& target : event.targets) pins.emplace_back(target, at.row.value);
+    if (event.on_behalf_of) pins.emplace_back(*event.on_behalf_of, at.row.value);
+  };
+  KHIPU_TRY_ASSIGN(run.report.checked.records, check_rows(run, plan, state, rows, take));
+  KHIPU_TRY(check_pinned(run, commit.tables[index_of(TableId::kRegistry)], pins));
   if (!run.control.stopped()) return {};
   run.incomplete = true;
   run.report.not_checked.emplace_back("the rest of the sample: cancelled or out of time");
@@ -226,8 +249,7 @@ Result<void> run_rows(Run& run) {
   KHIPU_TRY(explain_missing(run, plan));
   KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
   if (!commit) return {};
-  const codec::TableState& state = commit->tables[index_of(TableId::kLogs)];
-  KHIPU_TRY(run.options.sample ? check_sample(run, plan, state) : check_range(run, std::move(plan), state));
+  KHIPU_TRY(run.options.sample ? check_sample(run, plan, *commit) : check_range(run, std::move(plan), *commit));
   if (run.heads.empty()) return {};
   for (const TableId id : kTables) {
     auto directory = run.root.open_directory(table_name(id));

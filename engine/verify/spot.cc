@@ -66,7 +66,7 @@ class Spot {
 }  // namespace
 
 Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableState& state,
-                            const std::vector<uint64_t>& rows) {
+                            const std::vector<uint64_t>& rows, const std::function<void(const WalkedRow&)>& visit) {
   if (rows.empty() || !plan.directory) return uint64_t{0};
   KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan.directory, false));
   LevelSource source(levels);
@@ -83,7 +83,10 @@ Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableS
     return uint64_t{0};
   }
   Spot spot(run, plan.id, *checker, source);
-  KHIPU_TRY(walk_rows(plan, rows, run.control, [&](const WalkedRow& at) { spot.visit(at); }));
+  KHIPU_TRY(walk_rows(plan, rows, run.control, [&](const WalkedRow& at) {
+    spot.visit(at);
+    if (visit && at.frame) visit(at);
+  }));
   if (spot.failed()) return *spot.failed();
   return spot.seen();
 }
@@ -150,6 +153,34 @@ Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::
       run.findings.add(std::move(found));
     }
   });
+}
+
+Result<void> check_pinned(Run& run, const codec::TableState& registry,
+                          const std::vector<std::pair<codec::Pin, uint64_t>>& pins) {
+  std::set<uint64_t> wanted;
+  std::vector<Entities::Need> needs;
+  for (const auto& [pin, seq] : pins) {
+    wanted.insert(pin.version.value);
+    needs.push_back({pin.version.value, pin.entity.value, {}, {}, {}, TableId::kLogs, seq});
+  }
+  if (wanted.empty()) return {};
+  KHIPU_TRY_ASSIGN(const TablePlan plan, plan_table(run.root, TableId::kRegistry, run.head, run.findings));
+  const std::vector<uint64_t> rows(wanted.begin(), wanted.lower_bound(registry.size));
+  codec::VersionRecord version;
+  const auto take = [&](const WalkedRow& at) {
+    if (!codec::decode_version(at.frame->payload, version).ok()) return;
+    for (VersionFacts::Value& value : facts_of(version).values) {
+      if (!value.origin) continue;
+      const uint64_t entity = version.entity.value_or(at.row).value;
+      // One without a version before it repeats nothing: row 0 of another entity then has not got it.
+      const Row before = version.previous.value_or(*value.origin);
+      for (const Row row : {before, *value.origin}) {
+        needs.push_back({row.value, entity, {}, {}, value, TableId::kRegistry, at.row.value});
+      }
+    }
+  };
+  KHIPU_TRY(check_rows(run, plan, registry, rows, take));
+  return look_up(run, plan, std::move(needs));
 }
 
 }  // namespace khipu::verify

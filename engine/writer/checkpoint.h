@@ -1,5 +1,5 @@
 // What is published: TABLE_HEAD statements, signed checkpoints in checkpoints.log, and the key-side state before them.
-// INTEGRITY.md section 1; the bytes: engine/FORMAT.md "Checkpoints". Not here: when one is due (checkpointing.cc).
+// Why, and the bytes: engine/FORMAT.md "Checkpoints". Not here: when one is due (checkpointing.cc).
 #pragma once
 
 #include <memory>

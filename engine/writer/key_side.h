@@ -1,6 +1,6 @@
 // What the writer keeps beside the root, in ROOT.keys: the signing key, the index key, and the last signed state.
-// The state is what stops a log that was put back to an older copy from being signed again (INTEGRITY.md "No
-// laundering"). Byte format of `state`: engine/FORMAT.md "Key-side state".
+// The state is what stops a log that was put back to an older copy from being signed again (no
+// laundering). Byte format of `state`: engine/FORMAT.md "Key-side state".
 #pragma once
 
 #include "engine/base/ids.h"

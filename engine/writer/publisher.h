@@ -1,5 +1,5 @@
 // The durable half of a commit: fdatasync of what it touched, then HEAD, then the answers. And the checkpoint behind
-// it: what is kept beside the key. DESIGN.md "Commit" (2)-(4); the order of each step is a rule of the commit model.
+// it: what is kept beside the key. The order of the steps: engine/FORMAT.md "Commit order".
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
 // What a writer does before anything else: find the line (the last valid commit), refuse on evidence, make the line
-// durable, set aside what is above it. DESIGN.md "Recovery"; the rules are those of the commit model. Nothing here is
+// durable, set aside what is above it. The rules: engine/FORMAT.md "Recovery". Nothing here is
 // ever cut that was not first copied to quarantine/ and synced (P10).
 #pragma once
 

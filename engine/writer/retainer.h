@@ -1,7 +1,7 @@
-// Carries out retention: the RETENTION statement first, then the files (I8). The order of DESIGN.md "Reader slots" and
-// INTEGRITY 5: plan -> records checked against the signed root -> statement committed, synced, published -> tree files
-// of the range synced -> HEAD's epoch raised -> older reader slots waited for -> segments unlinked -> directory synced.
-// Not here: what may leave (engine/retention), when it is asked (engine/daemon, engine/cli).
+// Carries out retention: the RETENTION statement first, then the files (I8). The order of engine/FORMAT.md
+// "Retention order": plan -> records checked against the signed root -> statement committed, synced, published -> tree
+// files of the range synced -> HEAD's epoch raised -> older reader slots waited for -> segments unlinked -> directory
+// synced. Not here: what may leave (engine/retention), when it is asked (engine/daemon, engine/cli).
 #pragma once
 
 #include <atomic>

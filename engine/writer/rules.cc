@@ -29,6 +29,10 @@ Result<void> Rules::check(const codec::Statement& statement) const {
   if (std::holds_alternative<codec::Shred>(statement) && !holds.empty()) {
     return Error{Code::kConflict, fmt::format("hold \"{}\" is set: it forbids shredding", *holds.begin())};
   }
+  const auto* clock = std::get_if<codec::Clock>(&statement);
+  if (clock != nullptr && clock->event == codec::ClockEvent::kCleared && !clock_stepped) {
+    return Error{Code::kConflict, "no step of the clock is there to be cleared: retention by age is not suspended"};
+  }
   if (const auto* hold = std::get_if<codec::Hold>(&statement)) {
     const bool is_set = holds.contains(hold->name);
     if (hold->set && is_set) return Error{Code::kConflict, "hold \"" + hold->name + "\" is set already"};

@@ -19,7 +19,7 @@ struct Rules {
   bool clock_stepped = false;
 
   // kConflict: a RETENTION or a SHRED while a hold is set, one that does not go on where the last one ended (overlap),
-  // a hold that is set already. kNotFound: lifting one that is not set.
+  // a hold that is set already, a clock cleared that has not stepped. kNotFound: lifting one that is not set.
   Result<void> check(const codec::Statement& statement) const;
   void apply(const codec::Statement& statement);
   // Does this statement change what is allowed, or depend on it?

@@ -239,6 +239,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     receipt.seqs.reserve(batch.events.size());
   }
   bool added = false;
+  CommitNumber repeated;  // the newest commit of those that hold what was there already
   for (size_t i = 0; i < batch.events.size(); ++i) {
     std::optional<codec::IdempotencyMark> event_mark;
     if (i == 0 && batch_mark) event_mark = batch_mark;
@@ -253,7 +254,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
                                    i)};
         }
         receipt.seqs.push_back(before->first_seq);
-        receipt.commit = std::max(receipt.commit, before->commit);
+        repeated = std::max(repeated, before->commit);
         continue;
       }
     }
@@ -269,6 +270,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     }
   }
   receipt.duplicate = !batch.events.empty() && !added;
+  if (receipt.duplicate && batch.statements.empty() && batch.accesses.empty()) receipt.commit = repeated;
   if (keyed_events && !receipt.seqs.empty()) receipt.first_seq = receipt.seqs.front();
   return {};
 }

@@ -60,8 +60,8 @@ class Table {
   std::shared_ptr<os::File> file() const { return file_; }  // for the sync thread: fdatasync of the active segment
   bool wants_seal() const { return end_offset_ >= segment_size_bytes_; }
 
-  // Only behind a synced commit and with no later row in the segment (DESIGN "Seal"): footer, tree files, fsync,
-  // directory fsync, next segment, manifest entry, fsync.
+  // Only behind a synced commit and with no later row in the segment (engine/FORMAT.md "Commit order"): footer, tree
+  // files, fsync, directory fsync, next segment, manifest entry, fsync.
   struct Behind {
     CommitNumber number;
     Hash hash{};

@@ -1,5 +1,5 @@
 // The one owner that appends: holds LOCK, orders events, signs commits, publishes HEAD, answers when durable.
-// The commit protocol is DESIGN.md "Commit" and "Recovery", modelled in the commit model the project was given.
+// The commit protocol is engine/FORMAT.md "Commit order" and "Recovery".
 // Not here: who may submit (engine/daemon), formats (engine/import).
 #pragma once
 

@@ -1,5 +1,5 @@
 // One result in its two forms: an object for clients that read structuredContent, and header lines with CSV tables for
-// those that show content. Every fact is put once and appears in both (TOOLS.md 2.3, "Text form").
+// those that show content. Every fact is put once and appears in both (mcp/README.md "Adding a tool").
 #pragma once
 
 #include <optional>

@@ -343,6 +343,12 @@ Result<std::unique_ptr<Http>> Http::open(HttpOptions options, jsonrpc::WebHandle
   if (!is_loopback(options.address) && options.authenticator == nullptr) {
     return Error{Code::kInvalid, options.address + ": beyond loopback only with a way to tell who calls"};
   }
+  if (!is_loopback(options.address) && options.tls_key_path.empty() && !options.insecure) {
+    return Error{Code::kForbidden, options.address +
+                                       ": plain HTTP would send tokens and answers in the clear; give --tls-cert and "
+                                       "--tls-key, listen on 127.0.0.1 behind a proxy that does TLS, or say "
+                                       "--insecure-http"};
+  }
   if (options.tls_certificate_path.empty() != options.tls_key_path.empty()) {
     return Error{Code::kInvalid, "TLS needs both a certificate and its key"};
   }

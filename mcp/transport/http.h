@@ -25,6 +25,7 @@ struct HttpOptions {
   std::string path = "/mcp";
   std::string tls_certificate_path;  // PEM chain; both or neither
   std::string tls_key_path;
+  bool insecure = false;                   // plain HTTP beyond loopback is meant
   Authenticator* authenticator = nullptr;  // borrowed; without one every caller is `caller`
   jsonrpc::Caller caller;
   std::vector<GetRoute> routes;

@@ -1,4 +1,4 @@
-// Attacks on records, segments, tables and tree files of INTEGRITY.md section 4, on roots of the real programs.
+// Attacks on records, segments, tables and tree files, on roots of the real programs.
 // README.md is the table of all.
 #include <filesystem>
 

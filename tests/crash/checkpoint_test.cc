@@ -1,5 +1,5 @@
-// Checkpoints: what is published and in which order, and that nothing put back is ever signed over (INTEGRITY.md
-// section 1, "No laundering").
+// Checkpoints: what is published and in which order, and that nothing put back is ever signed over (no
+// laundering: engine/FORMAT.md "Checkpoints").
 #include <fmt/format.h>
 
 #include "engine/codec/statement.h"

@@ -1,4 +1,6 @@
-// hex and base64: what decodes, encodes back to the same text; the cursor never reads past its end.
+// hex and base64: what decodes, encodes back to the same text; JSON made visible is; the cursor never reads past its
+// end.
+#include "engine/base/visible.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace khipu;
@@ -8,6 +10,13 @@ KHIPU_FUZZ(input) {
   if (const auto bytes = from_base64(text)) KHIPU_ASSERT(base64(*bytes) == text);
   if (const auto bytes = from_hex(text)) KHIPU_ASSERT(from_hex(hex(*bytes)) == bytes);
   KHIPU_ASSERT(from_base64(base64(input)) == Buffer(input.begin(), input.end()));
+  std::string shown;
+  append_visible_json(shown, text);
+  for (std::string_view rest = shown; !rest.empty();) {
+    const CodePoint point = first_code_point(rest);
+    KHIPU_ASSERT(point.size > 0 && (point.value < 0x20 || is_visible(point.value)));
+    rest.remove_prefix(point.size);
+  }
   Cursor cursor(input);
   while (!cursor.failed() && !cursor.rest().empty()) {
     const size_t size = cursor.get<uint8_t>();

@@ -1,5 +1,6 @@
 // The renderer: escaping is reversible, what comes out is visible and one line, and no data closes the mark.
 #include "mcp/tools/render.h"
+#include "mcp/tools/secrets.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace khipu;
@@ -21,6 +22,17 @@ KHIPU_FUZZ(input) {
   const size_t first = rendered.text.find(close);
   KHIPU_ASSERT(raw.empty() || first != std::string::npos);
   KHIPU_ASSERT(raw.empty() || rendered.text.find(close, first + 1) == std::string::npos);
+
+  const std::vector<std::string> known = {std::string(raw.substr(raw.size() / 3, 8))};
+  size_t end = 0;
+  for (const Span& span : find_secrets(raw, known)) {
+    KHIPU_ASSERT(span.begin >= end && span.begin < span.end && span.end <= raw.size());
+    end = span.end;
+  }
+  {
+    const Renderer::Knowing knowing(renderer, known);
+    KHIPU_ASSERT(is_presentable(renderer.free_text(raw, chars_max).text));
+  }
 
   const Rendered token = renderer.token(raw);
   KHIPU_ASSERT(is_presentable(token.text));

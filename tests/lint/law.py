@@ -1,4 +1,4 @@
-"""The include law as data: which room may use which (STYLE.md, "Which room does this line belong to?").
+"""The include law as data: which room may use which (engine/README.md, "Rooms").
 
 A room's USES list must stay inside its row; an include must stay inside its room's USES list. A line that needs
 another room wants cutting in two; a new entry here is a design decision and says why in its commit.

@@ -145,6 +145,18 @@ def check_words(source, build):
             yield f"{name}:{number}: a test's name has no semicolon: CMake would make two names of it, and run neither"
 
 
+def check_cites(source, build):
+    """Only what a reader of the repository can open: a page that is not here explains nothing."""
+    for name, text in files(source, CODE | {".py", ".cmake", ".txt"}):
+        if name.parts[:2] == ("tests", "lint"):
+            continue
+        for number, match in lines_matching(text, r"\b[A-Z][A-Z_]+\.md\b|\bDESIGN\b|\bINTEGRITY(?= ?\d| section)"):
+            page = match.group(0)
+            if not any((source / folder / page).is_file() for folder in (".", "engine", "mcp", "tests", name.parent)) \
+                    and not page.startswith("README") and page != "SOURCE.md":  # that of the samples
+                yield f"{name}:{number}: cites {page}, which is not here"
+
+
 def check_headers(source, build):
     for name, text in files(source, {".h"}, ["engine", "mcp", "tests"]):
         if not text.startswith("//"):

@@ -28,6 +28,7 @@ BAD = [
     ("words", "engine/codec/x.cc", "// TO" + "DO later\n", "finish it"),
     ("words", "mcp/README.md", "This is not " + "implemented.\n", "finish it"),
     ("words", "tests/engine/base/x.cc", 'TEST_CASE("one; two") {}\n', "no semicolon"),
+    ("cites", "engine/base/x.h", "// See DESI" + "GN.md, section 3.\n", "x.h:1: cites DESIGN.md, which is not here"),
     ("headers", "engine/base/x.h", "#pragma once\n", "what the file is"),
     ("headers", "engine/base/x.h", "// Says.\n", "no #pragma once"),
     ("headers", "engine/base/x.h", "// Says.\n#pragma once\nusing namespace khipu;\n", "opens no namespace"),

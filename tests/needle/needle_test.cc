@@ -163,7 +163,7 @@ TEST_CASE("needle: no command prints, logs or leaves a protected value to who ho
   quiet({"keys", "lock", decrypt + "/decrypt-auditors-1.key", locked, "--passphrase-fd", "0"}, passphrase);
   quiet({"keys", "unlock", locked, "--passphrase-fd", "0"}, passphrase);
   quiet({"keys", "init", root, "--out", session.keys});
-  quiet({"shred", root, "--session", "1", "--reference", "test"});
+  quiet({"shred", root, "--session", "1", "--reference", "test", "--dlq", "destroy"});
   quiet({"init", root, "--origin", "test/again"});
   quiet({"serve", root, "--no-such-flag"});
   quiet({"version"});

@@ -277,6 +277,10 @@ TEST_CASE("cli: a token is shown once, listed without it, and taken back") {
   REQUIRE(listed.out.find(made.out.substr(4, 20)) == std::string::npos);
   REQUIRE(Log::khipu({"token", "add", log.root, "ci"}).exit == 3);
   REQUIRE(Log::khipu({"token", "add", log.root, "x", "--grant", "admin"}).exit == 3);
+  const tests::Ran type = Log::khipu({"token", "add", log.root, "x", "--grant", "query", "--type", "usr"});
+  REQUIRE(type.exit == 3);
+  REQUIRE_THAT(type.err, ContainsSubstring("--type 'usr': there is no such type (did you mean 'user'?)"));
+  REQUIRE(Log::khipu({"token", "add", log.root, "typed", "--grant", "query", "--type", "user"}).exit == 0);
   REQUIRE(Log::khipu({"token", "add", log.root, "x", "--expires", "2001-01-01T00:00:00Z"}).exit == 3);
   REQUIRE(Log::khipu({"token", "revoke", log.root, "ci"}).exit == 0);
   REQUIRE(Log::khipu({"token", "revoke", log.root, "ci"}).exit == 3);

@@ -195,3 +195,90 @@ TEST_CASE("cli: an import protects a field of a type that init made, until the l
   CHECK(log.khipu({"types", "add", log.root, "user", "name:none"}).exit == 3);
   CHECK_FALSE(log.anywhere("Nadel Zehn"));
 }
+
+TEST_CASE(
+    "cli: an export of sealed values is appended again where a key opens them, and refused plainly where none does") {
+  Log log;
+  log.done({"types", "add", log.root, "@event", "content:sealed"});
+  log.done({"append", log.root},
+           R"({"actor":{"type":"person","id":"p-1","fields":{"mail":"nadel@example.org"}},"action":"PUT",)"
+           R"("content":{"heu":"stack"}})"
+           "\n");
+  const std::string closed = log.done({"export", log.root});
+  CHECK(closed.find("nadel") == std::string::npos);
+  const std::string field = closed.substr(0, closed.find(",\"withheld\":{\"members\"")) + "}\n";
+  const tests::Ran refused_field = log.khipu({"append", log.root}, field);
+  CHECK(refused_field.exit == 3);
+  CHECK_THAT(refused_field.err, ContainsSubstring("actor.fields.mail: this value was exported without the key that "
+                                                  "opens it: export with --keys"));
+  const tests::Ran refused_content = log.khipu({"append", log.root}, closed);
+  CHECK(refused_content.exit == 3);
+  CHECK_THAT(refused_content.err, ContainsSubstring("exported without the key that opens it: export with --keys"));
+
+  const std::string opened = log.done({"export", log.root, "--keys", log.decrypt});
+  CHECK_THAT(opened, ContainsSubstring("nadel@example.org"));
+  CHECK_THAT(opened, ContainsSubstring(R"("content":{"heu":"stack"})"));
+  log.done({"append", log.root}, opened);
+  CHECK_FALSE(log.anywhere("nadel"));
+  CHECK_FALSE(log.anywhere("stack"));
+  const std::string twice = log.done({"export", log.root, "--keys", log.decrypt});
+  CHECK(twice == opened + opened);
+}
+
+TEST_CASE("cli: keys rewrap reaches the sealed lines of the DLQ, but not beside a writer") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n").exit == 1);
+  log.done({"keys", "rotate", log.root, "recipients", "--out", log.out});
+  const std::string fresh = log.folder / "fresh";
+  fs::create_directory(fresh);
+  fs::permissions(fresh, fs::perms::owner_all);
+  fs::copy_file(log.decrypt + "/decrypt-auditors-2.key", fresh + "/decrypt-auditors-2.key");
+  CHECK(log.khipu({"dlq", log.root, "--decrypt", fresh, "--raw"}).out.empty());
+  {
+    tests::Process writer({tests::program("khipu"), "serve", log.root});
+    REQUIRE(!writer.wait_for("serve ready").empty());
+    const tests::Ran busy = log.khipu({"keys", "rewrap", log.root, "--decrypt", log.decrypt});
+    CHECK(busy.exit == 3);
+    CHECK_THAT(busy.err, ContainsSubstring("for the sealed lines of dlq/ stop the writer"));
+    writer.signal(SIGTERM);
+    REQUIRE(writer.wait() == 0);
+  }
+  const std::string damaged = "{\"schema\":\"khipu.dlq-import/v1\"}\n";
+  for (const auto& file : fs::directory_iterator(log.root + "/dlq")) {
+    std::ofstream(file.path(), std::ios::app) << damaged;  // stays as it is
+  }
+  CHECK(Json::parse(log.done({"keys", "rewrap", log.root, "--decrypt", log.decrypt, "--json"}))["parked_keys"] == 1);
+  CHECK(Json::parse(log.done({"keys", "rewrap", log.root, "--decrypt", log.decrypt, "--json"}))["parked_keys"] == 0);
+  CHECK(log.khipu({"dlq", log.root, "--decrypt", fresh, "--raw"}).out == kBad + "\n");
+  fs::remove(log.decrypt + "/decrypt-auditors-2.key");
+  CHECK(log.khipu({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}).out.empty());  // the old key opens it no more
+  CHECK_THAT(log.khipu({"dlq", log.root}).err, ContainsSubstring("1 lines of ROOT/dlq are damaged"));
+  // What is set aside from here on goes into the new file.
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + " \n").exit == 1);
+  CHECK(log.khipu({"dlq", log.root, "--decrypt", fresh, "--raw"}).out == kBad + "\n" + kBad + " \n");
+}
+
+TEST_CASE("cli: shred wants to be told of sealed lines in the DLQ, and destroys them") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n" + "not json\n").exit == 1);
+  const std::vector<std::string> shred = {"shred", log.root, "--session", "1", "--reference", "r", "--json"};
+  const tests::Ran untold = log.khipu(shred);
+  CHECK(untold.exit == 3);
+  CHECK_THAT(untold.err, ContainsSubstring("sealed lines in dlq/ may hold what is to be shredded"));
+  const auto sealed = [&] {
+    uint64_t count = 0;
+    for (const Json& one : Json::parse(log.done({"dlq", log.root, "--json"}))["entries"])
+      count += one.contains("sealed");
+    return count;
+  };
+  const uint64_t before = sealed();
+  REQUIRE(before > 0);
+  std::vector<std::string> told = shred;
+  told.insert(told.end(), {"--dlq", "destroy"});
+  const Json done = Json::parse(log.done(told));
+  CHECK(done["dlq_lines"] == before);
+  CHECK(sealed() == 0);
+  CHECK_FALSE(log.anywhere("khipu.dlq-key"));
+  CHECK(log.khipu({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}).out.find("nadel") == std::string::npos);
+  log.done({"verify", log.root});
+}

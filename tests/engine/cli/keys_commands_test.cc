@@ -109,6 +109,34 @@ TEST_CASE("cli: keys init gives each role its files, 0600, and is refused the se
   CHECK(run_khipu({"keys", "init", log.root, "--out", log.out, "--recipient", "a-b"}).exit == 3);
 }
 
+TEST_CASE("cli: keys list shows the keys of roles where they lie, and refuses one that others may read") {
+  Log log;
+  REQUIRE(run_khipu({"keys", "list", log.root}).exit == 0);
+  REQUIRE(log.make().exit == 0);
+  const auto files = [&](const std::string& folder, int exit) {
+    const tests::Ran ran = run_khipu({"keys", "list", log.root, "--keys", folder, "--json"});
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit == exit);
+    std::vector<std::string> names;
+    const auto document = nlohmann::json::parse(ran.out);
+    for (const auto& one : document["keys"])
+      names.push_back(one["file"].get<std::string>() + " " + one["kind"].get<std::string>());
+    return names;
+  };
+  CHECK(files(log.keys, 0) ==
+        std::vector<std::string>{"signing.key signing", "index.key index", "verifier.pub verifier",
+                                 "digest-1.key digest", "fingerprint.key fingerprint",
+                                 "recipient-auditors-1.pub recipient", "token-day.key token-day"});
+  CHECK(files(log.out + "/decrypt", 0) == std::vector<std::string>{"decrypt-auditors-1.key decrypt"});
+  CHECK(files(log.out + "/search", 0) ==
+        std::vector<std::string>{"digest-1.key digest", "token-root-1.key token-root"});
+  fs::permissions(log.out + "/search/token-root-1.key", fs::perms::group_read, fs::perm_options::add);
+  CHECK(files(log.out + "/search", 1).size() == 2);
+  const tests::Ran text = run_khipu({"keys", "list", log.root});
+  CHECK_THAT(text.out, ContainsSubstring("token-day.key  token-day  "));
+  CHECK(text.out.find("KHIPU-SECRET") == std::string::npos);
+}
+
 TEST_CASE("cli: keys check tells sound folders from others, and opens every data key of a log") {
   Log log;
   REQUIRE(log.make().exit == 0);

@@ -175,3 +175,64 @@ TEST_CASE("cli: what export writes, append takes, and it is the same log again")
   REQUIRE(Log::khipu({"append", copy}, exported.out).exit == 0);
   CHECK(Log::khipu({"export", copy}).out == exported.out);
 }
+
+TEST_CASE("cli: rows show the times of --tz with their offset, JSON stays UTC") {
+  const Log log;
+  const auto rows = [&](const std::string& tz) {
+    return Log::khipu({"query", log.root, "--tz", tz, "--limit", "3"}).out;
+  };
+  CHECK_THAT(rows("Asia/Kolkata"), ContainsSubstring("  2026-06-15T10:37:07.123456+05:30  "));
+  CHECK_THAT(rows("America/St_Johns"), ContainsSubstring("  2026-06-15T02:37:07.123456-02:30  "));
+  CHECK_THAT(rows("UTC"), ContainsSubstring("  2026-06-15T05:07:07.123456Z  "));
+  CHECK_THAT(Log::khipu({"query", log.root}).out, ContainsSubstring("  2026-06-15T05:07:07.123456Z  "));
+  CHECK_THAT(Log::khipu({"history", log.root, "user:u-1", "--tz", "Asia/Kolkata"}).out,
+             ContainsSubstring("2026-06-15T10:37:07.123456+05:30"));
+  CHECK(log.ask({"query", "--tz", "Asia/Kolkata"})["events"][2]["occurred_at"] == "2026-06-15T05:07:07.123456Z");
+}
+
+TEST_CASE("cli: a root is said in one form, base64, by query, status, verify and export") {
+  const Log log;
+  const std::string root = log.ask({"query"})["as_of"]["root"];
+  CHECK(root.size() == 44);
+  CHECK(log.ask({"status"})["tables"]["logs"]["root"] == root);
+  CHECK(log.ask({"verify"})["commit"]["tables"]["logs"]["root"] == root);
+  CHECK_THAT(Log::khipu({"verify", log.root}).out, ContainsSubstring(root));
+  CHECK_THAT(Log::khipu({"query", log.root}).out, ContainsSubstring(root));
+  CHECK_THAT(Log::khipu({"export", log.root}).err, ContainsSubstring(root));
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const tests::Ran live = Log::khipu({"status", log.root, "--json"});
+  CHECK(Json::parse(live.out)["tables"]["logs"]["root"] == root);
+}
+
+TEST_CASE("cli: what queries print as JSON drives no terminal, and an export is appended as the same values") {
+  const Log log;
+  const std::string hostile =
+      R"({"actor":{"type":"user","id":"u-9","fields":{"name":"x\u202ey\u009b31m"}},"action":"GET",)"
+      "\"content\":{\"k\xE2\x80\xAE\":\"\xC2\x9B\x7F\"}}\n";
+  REQUIRE(Log::khipu({"append", log.root}, hostile).exit == 0);
+  const std::vector<std::vector<std::string>> commands = {{"query", log.root, "--json"},
+                                                          {"export", log.root},
+                                                          {"export", log.root, "--json"},
+                                                          {"history", log.root, "user:u-9", "--json"}};
+  for (const auto& command : commands) {
+    const tests::Ran ran = Log::khipu(command);
+    INFO(command.front() << ran.out << ran.err);
+    REQUIRE(ran.exit == 0);
+    for (const char* raw : {"\xE2\x80\xAE", "\xC2\x9B", "\x7F", "\x1B"}) CHECK(ran.out.find(raw) == std::string::npos);
+    CHECK_THAT(ran.out, ContainsSubstring("\\u202e"));
+  }
+  const std::string exported = Log::khipu({"export", log.root, "--actor", "user:u-9"}).out;
+  REQUIRE(Log::khipu({"append", log.root}, exported).exit == 0);
+  const Json events = log.ask({"query", "--actor", "user:u-9"})["events"];
+  REQUIRE(events.size() == 2);
+  CHECK(events[0]["content"] == events[1]["content"]);
+  CHECK(events[0]["actor"] == events[1]["actor"]);
+}
+
+TEST_CASE("cli: a key to count by that nobody knows is answered with the nearest") {
+  const Log log;
+  const tests::Ran ran = Log::khipu({"aggregate", log.root, "--by", "actr"});
+  CHECK(ran.exit == 3);
+  CHECK_THAT(ran.err, ContainsSubstring("did you mean 'actor'?"));
+}

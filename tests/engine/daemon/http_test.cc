@@ -164,17 +164,49 @@ TEST_CASE("http: a client that sends a byte now and then is cut when the time of
   REQUIRE_THAT(half.receive(), !ContainsSubstring("HTTP/1.1 200"));
 }
 
-TEST_CASE("http: connections beyond the cap are answered 503 at once") {
+TEST_CASE("http: connections beyond the cap are answered 503 at once when all others are being answered") {
   daemon::HttpLimits limits = Server::small();
   limits.connections_max = 1;
-  Server server(limits);
+  std::promise<void> begun, go_on;
+  std::shared_future<void> may_go_on = go_on.get_future().share();
+  Server server(limits, [&](daemon::HttpRequest& request) {
+    CHECK(request.body().ok());
+    begun.set_value();
+    may_go_on.wait();
+    daemon::HttpResponse response;
+    response.body = "done";
+    return response;
+  });
   RawClient first(server.listener->port());
-  first.send("GET /x HTTP/1.1\r\nHost: k\r\n\r\n");
-  REQUIRE_THAT(first.receive("size 0"), ContainsSubstring("HTTP/1.1 200"));  // kept alive: its place is taken
+  first.send(kPost + "Content-Length: 5\r\n\r\nhello");
+  begun.get_future().wait();
   RawClient second(server.listener->port());
   const std::string answer = second.receive();
   REQUIRE_THAT(answer, ContainsSubstring("HTTP/1.1 503"));
   REQUIRE_THAT(answer, ContainsSubstring("Retry-After: 1"));
+  go_on.set_value();
+  REQUIRE_THAT(first.receive("done"), ContainsSubstring("HTTP/1.1 200"));
+}
+
+TEST_CASE("http: hundreds of requests that never arrive whole shut no producer out, and the oldest of them end") {
+  for (const std::string& half : {std::string("POST /v1/events HTTP/1.1\r\nContent-Le"), std::string(),
+                                  kPost + "Content-Length: 10\r\n\r\n12345"}) {
+    daemon::HttpLimits limits = Server::small();
+    limits.connections_max = 64;
+    limits.request_time_ms = limits.idle_time_ms = 600'000;  // time alone frees nothing here
+    Server server(limits);
+    std::vector<std::unique_ptr<RawClient>> idle;
+    for (int i = 0; i < 400; ++i) {
+      idle.push_back(std::make_unique<RawClient>(server.listener->port()));
+      idle.back()->send(half);
+      if (i % 40 != 39) continue;
+      RawClient producer(server.listener->port());
+      producer.give_up_after(60);
+      REQUIRE(producer.send(kPost + "Content-Length: 5\r\n\r\nhello"));
+      REQUIRE_THAT(producer.receive("size 5"), ContainsSubstring("HTTP/1.1 200"));
+    }
+    CHECK(idle.front()->receive().find("200") == std::string::npos);  // ended by the server: this returns
+  }
 }
 
 // httplib's own pool queued some of a burst behind connections that stay open.

@@ -281,6 +281,15 @@ TEST_CASE("serve: its supervisor is told when it is ready and when it stops") {
   ::close(socket);
 }
 
+TEST_CASE("serve: a folder without a log is told with the command that makes one") {
+  const tests::TempDirectory folder;
+  const std::string empty = folder / "empty";
+  std::filesystem::create_directory(empty);
+  const tests::Ran ran = tests::run({tests::program("khipu"), "serve", empty});
+  REQUIRE(ran.exit == 3);
+  REQUIRE_THAT(ran.err, ContainsSubstring("holds no log; `khipu init " + empty + "` makes one"));
+}
+
 TEST_CASE("serve: beyond loopback it wants a token and a word about plain HTTP") {
   const Log log;
   REQUIRE_THAT(tests::run(log.serving({"--http", "0.0.0.0:0"})).err, ContainsSubstring("token add"));

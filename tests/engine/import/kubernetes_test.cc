@@ -15,6 +15,7 @@ TEST_CASE("kubernetes: an audit event fills the canonical members and keeps its 
       R"(,"objectRef":{"resource":"pods","namespace":"default","name":"web-1","subresource":"exec","apiVersion":"v1"},)"
       R"("responseStatus":{"code":200},"sourceIPs":["10.0.0.9","192.0.2.1"])");
   const ingest::Event& event = import.only(text);
+  CHECK(event.source == "kube-apiserver");
   CHECK(as_text(event.content) == text);
   CHECK(event.occurred_at == *parse_rfc3339("2026-02-03T08:00:11.384030Z"));
   CHECK(event.actor.type == "k8s_user");

@@ -1,5 +1,7 @@
 #include "engine/query/print.h"
 
+#include <algorithm>
+
 #include "tests/engine/query/test_log.h"
 
 using namespace khipu;
@@ -37,6 +39,23 @@ TEST_CASE("print: strings are JSON whatever their bytes, on one line") {
   std::string text;
   append_json_string(text, std::string("a\"\\\n\r\t\x01\x7f\0é日\xff\xc3", 16));
   CHECK(text == "\"a\\\"\\\\\\n\\r\\t\\u0001\\u007f\\u0000é日\xEF\xBF\xBD\xEF\xBF\xBD\"");
+}
+
+TEST_CASE("print: what drives a terminal is escaped, in strings and in spliced content, and reads as the same") {
+  std::string text;
+  append_json_string(text, "a\xE2\x80\xAE\xC2\x9B\xF3\xA0\x81\x81\xE2\x80\xA8z\xF0\x9F\x98\x80");
+  CHECK(text == "\"a\\u202e\\u009b\\udb40\\udc41\\u2028z\xF0\x9F\x98\x80\"");
+  EventRow event;
+  event.content_kind = codec::ContentKind::kJson;
+  event.content = "{\"k\xE2\x80\xAE\":\n\"\x7F\xC2\x85\xEF\xBB\xBF\\u202e\"}";
+  event.custom = {{"j", OwnedValue(codec::Value::of_json("[\"\xE2\x81\xA6\"]"))}};
+  for (const auto append : {append_event, append_canonical_event}) {
+    std::string line;
+    append(line, event);
+    CHECK_THAT(line, ContainsSubstring(R"("content":{"k\u202e": "\u007f\u0085\ufeff\u202e"})"));
+    CHECK_THAT(line, ContainsSubstring(R"("custom":{"j":["\u2066"]})"));
+    CHECK(std::all_of(line.begin(), line.end(), [](char c) { return c >= 0x20 && c < 0x7F; }));
+  }
 }
 
 TEST_CASE("print: a deleted entity is input that deletes, a missing one says so") {

@@ -1,4 +1,4 @@
-// Times as people write them: every form of TOOLS.md 2.5, every refusal, zones with clock changes.
+// Times as people write them: every form there is, every refusal, zones with clock changes.
 #include "engine/query/time_text.h"
 
 #include "engine/base/time.h"

@@ -1,5 +1,5 @@
 // What somebody with write access to the root but without the signing key can do, one test each: found, with code,
-// table, row and file; and found again after the writer was started on it (no laundering). INTEGRITY.md section 4.
+// table, row and file; and found again after the writer was started on it (no laundering). tests/attacks/README.md.
 #include "engine/segment/reader.h"
 #include "tests/engine/verify/forge.h"
 #include "tests/support/catch.h"

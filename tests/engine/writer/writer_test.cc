@@ -168,6 +168,35 @@ TEST_CASE("writer: an idempotency key answers once, also after a restart, and an
   CHECK(root.snapshot()->size(TableId::kLogs) == 1);
 }
 
+TEST_CASE("writer: a receipt of events that were there before names the commit that holds them") {
+  Root root;
+  const auto keyed = [](const std::string& name) {
+    ingest::Batch batch = event("u-1", "alice", "PUT");
+    ingest::IdempotencyKey key;
+    key.scope = "source";
+    key.key = name;
+    batch.event_keys = {key};
+    return batch;
+  };
+  for (int life = 0; life < 2; ++life) {
+    auto writer = root.open();
+    static CommitNumber first, second;
+    const auto one = writer->submit_and_wait(keyed("e-1"));
+    REQUIRE(one.ok());
+    if (life == 0) first = one->commit;
+    const auto two = writer->submit_and_wait(keyed("e-2"));
+    REQUIRE(two.ok());
+    if (life == 0) second = two->commit;
+    CHECK(first < second);
+    for (const auto& [name, commit] : {std::pair("e-1", first), std::pair("e-2", second)}) {
+      const auto again = writer->submit_and_wait(keyed(name));
+      REQUIRE(again.ok());
+      CHECK(again->duplicate);
+      CHECK(again->commit == commit);
+    }
+  }
+}
+
 TEST_CASE("writer: a second writer is locked out at once, naming the first") {
   Root root;
   auto writer = root.open();

@@ -1,4 +1,4 @@
-// Handshake, eras, dispatch and errors: MCP.md 4.1, 4.2, 6, 7 and the complaints of 11 that a stdio server can cause.
+// Handshake, eras, dispatch and errors (mcp/README.md), and complaints in the field that a stdio server can cause.
 #include "tests/mcp/server/harness.h"
 #include "tests/support/catch.h"
 

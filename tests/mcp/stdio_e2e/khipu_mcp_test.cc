@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "engine/auth/tokens.h"
 #include "engine/os/clock.h"
 #include "engine/writer/writer.h"
 #include "mcp/jsonrpc/json.h"
@@ -223,19 +224,14 @@ TEST_CASE("khipu-mcp: SIGTERM ends it in order, with stdin open") {
 }
 
 TEST_CASE("khipu-mcp: words that do not belong together, or that nobody knows, are errors") {
-  const std::vector<std::vector<std::string>> wrong = {{"--nonsense", "root"},
-                                                       {"--http", "root"},
-                                                       {"--http=127.0.0.1", "root"},
-                                                       {"--http=127.0.0.1:x", "root"},
-                                                       {"--http=:80", "root"},
-                                                       {"--http=127.0.0.1:99999", "root"},
-                                                       {"--print-port", "root"},
-                                                       {"--host=a", "root"},
-                                                       {"--tls-cert=a", "--http=127.0.0.1:0", "root"},
-                                                       {"root", "another"},
-                                                       {"root", "--key"},
-                                                       {"--key=", "root"},
-                                                       {"--exit-when-orphaned", "--http=127.0.0.1:0", "root"}};
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--nonsense", "root"},       {"--http", "root"},
+      {"--http=127.0.0.1", "root"}, {"--http=127.0.0.1:x", "root"},
+      {"--http=:80", "root"},       {"--http=127.0.0.1:99999", "root"},
+      {"--print-port", "root"},     {"--insecure-http", "root"},
+      {"--host=a", "root"},         {"--tls-cert=a", "--http=127.0.0.1:0", "root"},
+      {"root", "another"},          {"root", "--key"},
+      {"--key=", "root"},           {"--exit-when-orphaned", "--http=127.0.0.1:0", "root"}};
   for (const std::vector<std::string>& words : wrong) {
     std::vector<std::string> command = {program("khipu-mcp")};
     command.insert(command.end(), words.begin(), words.end());
@@ -251,6 +247,30 @@ TEST_CASE("khipu-mcp: nothing listens beyond loopback as long as nobody can tell
   const Ran ran = run({program("khipu-mcp"), "--http", "0.0.0.0:0", root.path()});
   CHECK(ran.exit == 3);
   CHECK_THAT(ran.err, ContainsSubstring("beyond loopback"));
+}
+
+TEST_CASE("khipu-mcp: plain HTTP beyond loopback is refused also with tokens, unless it is asked for by name") {
+  const Root root;
+  const std::string keys = root.folder / "keys";
+  auto folder = os::open_directory(keys).value();
+  auth::Token token;
+  token.name = "auditor";
+  token.grants = {auth::Grant::kQuery};
+  REQUIRE(auth::mint(*folder, os::system_random(), 0, token).ok());
+  const std::vector<std::string> words = {program("khipu-mcp"), "--keys", keys, "--http", "0.0.0.0:0", root.path()};
+  const Ran ran = run(words);
+  CHECK(ran.exit == 3);
+  CHECK_THAT(ran.err, ContainsSubstring("plain HTTP would send tokens and answers in the clear"));
+  std::vector<std::string> meant = words;
+  meant.insert(meant.begin() + 1, "--insecure-http");
+  Process served(meant);
+  REQUIRE(!served.wait_for("listening at http://0.0.0.0:").empty());
+  // Without TLS there is no certificate to speak of.
+  served.signal(SIGHUP);
+  REQUIRE(!served.wait_for("tokens: 1").empty());
+  CHECK(served.errors().find("certificate") == std::string::npos);
+  served.signal(SIGTERM);
+  CHECK(served.wait() == 0);
 }
 
 TEST_CASE("khipu-mcp: without a root it says so on stderr and leaves stdout empty") {

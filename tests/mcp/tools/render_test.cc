@@ -1,4 +1,4 @@
-// The renderer: what leaves it is visible, one line, marked, and says what it left out. TOOLS.md 3.4.
+// The renderer: what leaves it is visible, one line, marked, and says what it left out. mcp/README.md "Hostile text".
 #include "mcp/tools/render.h"
 
 #include <random>

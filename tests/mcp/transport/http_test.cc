@@ -224,6 +224,7 @@ TEST_CASE("http: whoever cannot tell who calls is refused, before the body, and 
   transport::HttpOptions options;
   options.authenticator = &authenticator;
   options.address = "0.0.0.0";
+  options.insecure = true;
   options.routes.push_back(
       {"/.well-known/oauth-protected-resource", [](const transport::RequestHead&) {
          return transport::GetRoute::Answer{200, "application/json", "{\"resource\":1}", "no-store"};
@@ -268,6 +269,21 @@ TEST_CASE("http: over TLS, and with another certificate after a reload") {
   answers("second");  // verified against the new certificate: the old one would be refused
   std::ofstream(folder / "cert.pem") << "not a certificate";
   CHECK_FALSE(site.http->reload_certificate().ok());
+}
+
+TEST_CASE("http: beyond loopback plain HTTP is refused even with an authenticator, unless it is meant") {
+  Echo handler;
+  TokenAuthenticator authenticator;
+  transport::HttpOptions plain;
+  plain.address = "0.0.0.0";
+  plain.authenticator = &authenticator;
+  const auto refused = transport::Http::open(plain, handler);
+  REQUIRE_FALSE(refused.ok());
+  CHECK_THAT(refused.error().message, ContainsSubstring("--insecure-http"));
+  plain.insecure = true;
+  const auto meant = transport::Http::open(plain, handler);
+  REQUIRE(meant.ok());
+  (*meant)->stop(milliseconds(100));
 }
 
 TEST_CASE("http: beyond loopback nothing listens without an authenticator, and TLS needs both its files") {

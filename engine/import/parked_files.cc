@@ -1,0 +1,140 @@
+#include "engine/import/parked_files.h"
+
+#include "engine/import/parking.h"
+
+namespace khipu::import {
+namespace {
+
+constexpr size_t kWriteSize = 1 << 20;
+
+// The line in place of this one; nullopt: none.
+using Change =
+    std::function<Result<std::optional<std::string>>(std::string_view, const std::variant<ParkedEntry, ParkedKey>*)>;
+
+// Each file's name, without what a crash left of a replacement.
+Result<std::vector<std::string>> file_names(os::Directory& dlq) {
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, dlq.list());
+  std::vector<std::string> names;
+  for (const os::Entry& entry : entries) {
+    if (entry.kind == os::EntryKind::kFile && !entry.name.ends_with(".new")) names.push_back(entry.name);
+  }
+  return names;
+}
+
+Result<std::unique_ptr<os::Directory>> open_dlq(os::Directory& root) {
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> folder, root.stat("dlq"));
+  if (!folder) return std::unique_ptr<os::Directory>();
+  return root.open_directory("dlq");
+}
+
+// Two passes, so that a file in which nothing changes is not written, and an error leaves the old one.
+Result<void> rewrite(os::Directory& dlq, const std::string& name, const Change& change) {
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq.open_file(name, os::Mode::kRead));
+  std::vector<std::pair<uint64_t, std::optional<std::string>>> changed;  // by the number of the line
+  std::optional<Error> failed;
+  uint64_t number = 0, kept = 0;
+  KHIPU_TRY_ASSIGN(const ParkedLines lines,
+                   each_parked_line(*file, kParkedLineSizeBytesMax, [&](std::string_view line) {
+                     if (failed) return;
+                     const auto parsed = parse_parked(line);
+                     auto result = change(line, parsed.ok() ? &*parsed : nullptr);
+                     if (!result.ok()) {
+                       failed = result.error();
+                       return;
+                     }
+                     kept += result->has_value() ? 1 : 0;
+                     if (*result != line) changed.emplace_back(number, std::move(*result));
+                     ++number;
+                   }));
+  if (failed) return *failed;
+  if (changed.empty() && !lines.torn) return {};
+  if (kept == 0) {
+    KHIPU_TRY(dlq.unlink(name));
+    return dlq.sync();
+  }
+  const std::string next = name + ".new";
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> out, dlq.open_file(next, os::Mode::kCreate));
+  KHIPU_TRY(out->truncate(0));
+  std::string waiting;
+  uint64_t size = 0;
+  const auto write = [&](size_t least) -> Result<void> {
+    if (waiting.size() < least) return {};
+    KHIPU_TRY(out->write_at(size, as_bytes(waiting)));
+    size += waiting.size();
+    waiting.clear();
+    return {};
+  };
+  number = 0;
+  auto at_change = changed.begin();
+  KHIPU_TRY(each_parked_line(*file, kParkedLineSizeBytesMax, [&](std::string_view line) {
+    if (failed) return;
+    const bool here = at_change != changed.end() && at_change->first == number;
+    if (!here) waiting.append(line).append("\n");
+    if (here && at_change->second) waiting.append(*at_change->second).append("\n");
+    if (here) ++at_change;
+    ++number;
+    if (auto written = write(kWriteSize); !written.ok()) failed = written.error();
+  }));
+  if (failed) return *failed;
+  KHIPU_TRY(write(0));
+  KHIPU_TRY(out->sync());
+  KHIPU_TRY(dlq.rename(next, name));
+  return dlq.sync();
+}
+
+Result<void> rewrite_all(os::Directory& root, const Change& change) {
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> dlq, open_dlq(root));
+  if (!dlq) return {};
+  KHIPU_TRY_ASSIGN(const std::vector<std::string> names, file_names(*dlq));
+  for (const std::string& name : names) KHIPU_TRY(at("dlq/" + name, rewrite(*dlq, name, change)));
+  return {};
+}
+
+}  // namespace
+
+Result<SealedLines> sealed_lines(os::Directory& root) {
+  SealedLines sealed;
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> dlq, open_dlq(root));
+  if (!dlq) return sealed;
+  KHIPU_TRY_ASSIGN(const std::vector<std::string> names, file_names(*dlq));
+  for (const std::string& name : names) {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq->open_file(name, os::Mode::kRead));
+    KHIPU_TRY(each_parked_line(*file, kParkedLineSizeBytesMax, [&](std::string_view line) {
+      const auto parsed = parse_parked(line);
+      if (!parsed.ok()) return;
+      if (std::holds_alternative<ParkedKey>(*parsed)) {
+        ++sealed.keys;
+      } else if (!std::get<ParkedEntry>(*parsed).raw) {
+        ++sealed.entries;
+      }
+    }));
+  }
+  return sealed;
+}
+
+Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew) {
+  uint64_t replaced = 0;
+  KHIPU_TRY(rewrite_all(root, [&](std::string_view line, const auto* parsed) -> Result<std::optional<std::string>> {
+    const auto* key = parsed == nullptr ? nullptr : std::get_if<ParkedKey>(parsed);
+    if (key == nullptr) return std::optional(std::string(line));
+    KHIPU_TRY_ASSIGN(const std::optional<Buffer> wrapped, anew(key->wrapped));
+    if (!wrapped) return std::optional(std::string(line));
+    ++replaced;
+    return std::optional(parked_key_line(key->id, *wrapped));
+  }));
+  return replaced;
+}
+
+Result<uint64_t> destroy_sealed(os::Directory& root) {
+  uint64_t gone = 0;
+  KHIPU_TRY(rewrite_all(root, [&](std::string_view line, const auto* parsed) -> Result<std::optional<std::string>> {
+    // A damaged line may be a sealed one, or a key: it can be read by nobody, and is not kept either.
+    if (parsed == nullptr || std::holds_alternative<ParkedKey>(*parsed)) return std::optional<std::string>();
+    if (std::get<ParkedEntry>(*parsed).raw) return std::optional(std::string(line));
+    ++gone;
+    return std::optional<std::string>();
+  }));
+  return gone;
+}
+
+}  // namespace khipu::import

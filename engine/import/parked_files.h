@@ -1,0 +1,27 @@
+// The files of ROOT/dlq changed as a whole: keys of sealed entries sealed anew, sealed entries destroyed. Each file is
+// replaced by a new one: written, synced, renamed, and the folder synced. Whoever calls holds LOCK, or a process that
+// sets lines aside would go on writing into the old file. Not here: what is in a key (engine/protect).
+#pragma once
+
+#include <functional>
+
+#include "engine/import/parked_entries.h"
+
+namespace khipu::import {
+
+// What of the DLQ is sealed: 0 and 0 where nothing is, or there is no DLQ. Lines that cannot be read are passed over.
+struct SealedLines {
+  uint64_t keys = 0;
+  uint64_t entries = 0;
+};
+Result<SealedLines> sealed_lines(os::Directory& root);
+
+// Asks for each key line's wrapped bytes anew; nullopt: it stays as it is. How many were replaced. The first error ends
+// it, before the file it is about is touched.
+using SealAnew = std::function<Result<std::optional<Buffer>>(Bytes wrapped)>;
+Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew);
+
+// Takes the sealed entries and all keys out; a file of which nothing is left goes. How many entries went.
+Result<uint64_t> destroy_sealed(os::Directory& root);
+
+}  // namespace khipu::import
