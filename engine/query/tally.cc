@@ -155,6 +155,21 @@ size_t Tally::bytes() const {
   return bytes;
 }
 
+void Tally::add(const Tuple& key, const Counted& more) {
+  Counted& counted = group(key);
+  counted.count += more.count;
+  counted.first_seq = std::min(counted.first_seq, more.first_seq);
+  counted.last_seq = std::max(counted.last_seq, more.last_seq);
+  counted.first = std::min(counted.first, more.first);
+  counted.last = std::max(counted.last, more.last);
+  total_ += more.count;
+}
+
+bool Tally::add_events(uint64_t events) {
+  events_ += events;
+  return bytes() <= plan_.memory_bytes_max;
+}
+
 bool Tally::add(Row row, const codec::EventRecord& event) {
   const TimeUs time = time_of(event);
   const bool before = plan_.from && time < *plan_.from;

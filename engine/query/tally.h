@@ -72,6 +72,12 @@ class Tally {
 
   // False: groups take more memory than they may, and counting ends.
   bool add(Row row, const codec::EventRecord& event);
+  // The same for groups counted elsewhere: what one of them has more, by the number of its value; then how many events
+  // that were, counted once each.
+  uint32_t id_of(size_t place, std::string_view text) { return values_[place].of(text); }
+  uint32_t id_of(size_t place, int64_t number) { return values_[place].of(number); }
+  void add(const Tuple& key, const Counted& more);
+  bool add_events(uint64_t events);
   // The keys of one event: each different one once.
   void read(const codec::EventRecord& event, std::vector<Tuple>& keys);
 

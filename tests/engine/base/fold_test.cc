@@ -1,5 +1,7 @@
 #include "engine/base/fold.h"
 
+#include <random>
+
 #include "tests/support/catch.h"
 
 using namespace khipu;
@@ -32,4 +34,18 @@ TEST_CASE("fold: comparing folds the text and gives the same with and without th
   CHECK_FALSE(contains_folded("Hello", "hello!"));
   CHECK_FALSE(starts_folded("Hello", "ello"));
   CHECK(contains_folded("anything", ""));
+}
+
+TEST_CASE("fold: what is contained is found wherever it stands, in either case, and nothing else is") {
+  std::mt19937_64 random(3);
+  const std::string_view letters = "aAbB@`[{01\x7f";  // with neighbours of letters that differ in the same bit
+  for (int round = 0; round < 20000; ++round) {
+    std::string text, word;
+    for (uint64_t i = random() % 40; i > 0; --i) text += letters[random() % letters.size()];
+    if (random() % 20 == 0) text += "\u00c4";  // no longer ASCII
+    for (uint64_t i = 1 + random() % 4; i > 0; --i) word += letters[random() % letters.size()];
+    word = fold(word);
+    INFO(text << " contains " << word);
+    REQUIRE(contains_folded(text, word) == (fold(text).find(word) != std::string::npos));
+  }
 }
