@@ -5,6 +5,10 @@
 #include <cstring>
 #include <iterator>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 namespace khipu {
 namespace {
 
@@ -89,6 +93,18 @@ bool contains_ascii(std::string_view text, std::string_view folded) {
   const uint64_t last = kEach * static_cast<uint8_t>(folded.back()), last_case = case_bit(folded.back());
   const size_t places = text.size() - size + 1;
   size_t at = 0;
+#ifdef __SSE2__
+  const auto sixteen = [](const char* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); };
+  const auto all = [](uint64_t of) { return _mm_set1_epi64x(static_cast<int64_t>(of)); };
+  for (; at + 16 <= places; at += 16) {
+    const __m128i begins = _mm_cmpeq_epi8(_mm_or_si128(sixteen(&text[at]), all(first_case)), all(first));
+    const __m128i ends = _mm_cmpeq_epi8(_mm_or_si128(sixteen(&text[at + size - 1]), all(last_case)), all(last));
+    auto both = static_cast<uint32_t>(_mm_movemask_epi8(_mm_and_si128(begins, ends)));
+    for (; both != 0; both &= both - 1) {
+      if (equal_ascii(text.substr(at + static_cast<size_t>(__builtin_ctz(both)), size), folded)) return true;
+    }
+  }
+#endif
   for (; at + 8 <= places; at += 8) {
     const uint64_t differs =
         ((eight(&text[at]) | first_case) ^ first) | ((eight(&text[at + size - 1]) | last_case) ^ last);
@@ -130,6 +146,14 @@ bool contains_folded(std::string_view text, std::string_view folded) {
   if (folded.empty()) return true;
   if (!is_ascii(text)) return fold(text).find(folded) != std::string::npos;
   return contains_ascii(text, folded);
+}
+
+// Of letters that are not ASCII two are lowered to one that is: U+0130 to i, U+212A to k.
+bool may_contain_folded(Bytes bytes, std::string_view folded) {
+  if (folded.empty() || !is_ascii(folded) || contains_ascii(as_text(bytes), folded)) return true;
+  const auto has = [&](int byte) { return std::memchr(bytes.data(), byte, bytes.size()) != nullptr; };
+  return !bytes.empty() && ((folded.find('i') != std::string_view::npos && has(0xC4)) ||
+                            (folded.find('k') != std::string_view::npos && has(0xE2)));
 }
 
 bool starts_folded(std::string_view text, std::string_view folded) {

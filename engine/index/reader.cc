@@ -36,6 +36,15 @@ Result<std::unique_ptr<Reader>> Reader::open(std::unique_ptr<BlockFile> file) {
 }
 
 Result<Column> Reader::column(Section section) const {
+  const std::lock_guard hold(columns_mutex_);
+  std::optional<Column>& known = columns_[section];
+  if (!known) {
+    KHIPU_TRY_ASSIGN(known, parse(section));
+  }
+  return *known;
+}
+
+Result<Column> Reader::parse(Section section) const {
   KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(header_.sections[section], section_size(section)));
   const bool none = section == kByTime && header_.table == TableId::kLogs && header_.in_order;
   return Column::parse(bytes, none ? 0 : header_.rows);

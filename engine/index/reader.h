@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <optional>
 
 #include "engine/index/columns.h"
@@ -26,6 +27,7 @@ struct Varints {
   const uint8_t* end;
   bool failed = false;
   uint32_t get() {
+    if (at != end && *at < 0x80) return *at++;
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 35; shift += 7) {
       if (at == end) break;
@@ -93,6 +95,7 @@ class Reader {
 
  private:
   explicit Reader(std::unique_ptr<BlockFile> file) : file_(std::move(file)) {}
+  Result<Column> parse(Section section) const;
   uint64_t section_size(size_t section) const { return header_.sections[section + 1] - header_.sections[section]; }
   Result<Column> column(Section section) const;
   struct Page {
@@ -110,6 +113,8 @@ class Reader {
   std::unique_ptr<BlockFile> file_;
   Header header_;
   Bytes places_, keys_;  // the page index, within file_
+  mutable std::mutex columns_mutex_;
+  mutable std::array<std::optional<Column>, kSectionCount> columns_;  // those that were asked for and are sound
 };
 
 template <typename Tell>

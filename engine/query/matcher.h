@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "engine/base/fold.h"
 #include "engine/query/entities.h"
 #include "engine/query/fields.h"
 #include "engine/query/filter.h"
@@ -31,6 +32,8 @@ class Matcher {
   // Whether matches() may be asked by several threads at once, and is worth it: a search for text through records, and
   // no more than what is in them.
   bool may_sift() const;
+  // False only for what matches() would not hold for, as far as the record's bytes say; costs less than decoding it.
+  bool may_match(Bytes payload) const { return where_.text.empty() || may_contain_folded(payload, where_.text); }
   // Leaves in the plan the rows of its segment that can match; all that do match, when it is exact.
   Result<void> narrow(Plan& plan) const;
   // What every matching row has: of each list one of the terms. For files that know segments, not rows.

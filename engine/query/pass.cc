@@ -248,6 +248,7 @@ Result<void> Pass::run_all(Sink& sink) {
   if (matcher_.may_sift()) {
     sieve_ = snapshot::Sieve{[this](const snapshot::ScannedRow& row) {
                                if (!matcher_.in_window(row.frame.time_us)) return false;
+                               if (!matcher_.may_match(row.frame.payload)) return false;
                                thread_local codec::EventRecord event;  // its vectors are filled again and again
                                return !codec::decode_event(row.frame.payload, event).ok() || matcher_.matches(event);
                              },

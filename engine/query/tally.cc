@@ -132,6 +132,17 @@ void Tally::read(const codec::EventRecord& event, std::vector<Tuple>& keys) {
 }
 
 Counted& Tally::group(const Tuple& key) {
+  if (key[1] == 0 && key[2] == 0 && key[3] == 0) {
+    if (key[0] >= first_place_.size()) first_place_.resize(std::max<size_t>(2 * first_place_.size(), key[0] + 1));
+    uint32_t& number = first_place_[key[0]];
+    if (number == 0) {
+      index_.emplace(key, static_cast<uint32_t>(groups_.size()));
+      groups_.emplace_back();
+      groups_.back().key = key;
+      number = static_cast<uint32_t>(groups_.size());
+    }
+    return groups_[number - 1];
+  }
   const auto [found, added] = index_.try_emplace(key, static_cast<uint32_t>(groups_.size()));
   if (added) {
     groups_.emplace_back();
@@ -149,8 +160,9 @@ void Tally::count_distinct(const Tuple& key, Counted& group, const codec::EventR
 }
 
 size_t Tally::bytes() const {
-  size_t bytes = groups_.capacity() * sizeof(Counted) + index_.size() * (sizeof(Tuple) + kEntryBytes) +
-                 distinct_.size() * (16 + kEntryBytes) + types_.size() * (sizeof(std::string) + kEntryBytes);
+  size_t bytes = groups_.capacity() * sizeof(Counted) + first_place_.capacity() * sizeof(uint32_t) +
+                 index_.size() * (sizeof(Tuple) + kEntryBytes) + distinct_.size() * (16 + kEntryBytes) +
+                 types_.size() * (sizeof(std::string) + kEntryBytes);
   for (const KeyValues& values : values_) bytes += values.bytes();
   return bytes;
 }

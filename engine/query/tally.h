@@ -111,6 +111,7 @@ class Tally {
   std::array<KeyValues, 4> values_;
   std::unordered_map<uint64_t, std::string> types_;  // by entity
   std::unordered_map<Tuple, uint32_t, TupleHash> index_;
+  std::vector<uint32_t> first_place_;  // of groups whose key is in the first place alone: number plus one, by its value
   std::vector<Counted> groups_;
   std::unordered_set<std::pair<uint32_t, uint64_t>, PairHash> distinct_;  // group, entity
   std::vector<Tuple> keys_;

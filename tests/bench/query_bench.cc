@@ -158,6 +158,7 @@ class Asked {
   query::Engine& engine() { return engine_; }
   uint64_t ask(const query::EventRequest& request) {
     const query::Answer<query::EventPage> page = engine_.events(request);
+    held_ = must(engine_.snapshot());
     if (!page.ok()) die(page.error().code + " " + page.error().hint);
     if (page->findings_total > 0) die("a finding: " + page->findings.front().code);
     return page->total;
@@ -166,6 +167,7 @@ class Asked {
  private:
   std::unique_ptr<snapshot::Store> store_;
   query::Engine engine_;
+  std::shared_ptr<const snapshot::Snapshot> held_;  // as khipu-mcp does while HEAD stands still
 };
 
 using Question = std::function<query::EventRequest(std::mt19937_64&)>;
