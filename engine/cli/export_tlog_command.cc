@@ -12,7 +12,6 @@ namespace khipu::cli {
 namespace {
 
 constexpr std::string_view kLogName = "checkpoints.log";
-constexpr uint64_t kLogSizeMax = 4ULL << 30;
 constexpr size_t kEntrySizeMax = 65535;  // the length in front of an entry has two bytes
 
 // Files below the folder, made with the folders in between. What is there already is compared, never changed.
@@ -73,7 +72,7 @@ Result<tree::PublishedNote> newest_published(snapshot::Store& store, const snaps
   KHIPU_TRY_ASSIGN(const auto there, store.root().stat(kLogName));
   if (there) {
     KHIPU_TRY_ASSIGN(const auto file, store.root().open_file(kLogName, os::Mode::kRead));
-    KHIPU_TRY_ASSIGN(const Buffer bytes, at(kLogName, file->read_all(kLogSizeMax)));
+    KHIPU_TRY_ASSIGN(const Buffer bytes, at(kLogName, file->read_all(tree::kCheckpointLogSizeMax)));
     const std::string_view wanted = table == TableId::kMeta ? "" : table_name(table);
     for (tree::Publication& publication : tree::parse_checkpoint_log(as_text(bytes), origin).publications) {
       for (tree::PublishedNote& note : publication.notes) {

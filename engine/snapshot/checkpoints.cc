@@ -21,7 +21,7 @@ Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_vi
   if (!file.ok()) return std::move(file).error();
   KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
   const bool tail = part == CheckpointLogPart::kTail && size > kTailSize;
-  if (!tail && size > kCheckpointLogSizeMax) return Error{Code::kLimit, "checkpoints.log is over 4 GiB"};
+  if (!tail && size > tree::kCheckpointLogSizeMax) return Error{Code::kLimit, "checkpoints.log is over 4 GiB"};
   Buffer bytes(tail ? kTailSize : size);
   KHIPU_TRY(file.value()->read_exactly(size - bytes.size(), bytes));
   const std::string_view text = tail ? from_first_note(as_text(bytes), origin) : as_text(bytes);

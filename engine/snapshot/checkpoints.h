@@ -11,7 +11,6 @@
 
 namespace khipu::snapshot {
 
-inline constexpr uint64_t kCheckpointLogSizeMax = 4ULL << 30;
 
 enum class CheckpointLogPart {
   kTail,  // at least the newest publication; the first one read may lack notes, and numbers are not known

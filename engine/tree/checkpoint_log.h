@@ -12,6 +12,9 @@
 
 namespace khipu::tree {
 
+// Of checkpoints.log, as far as it is read into memory: over ten years of a publication a minute.
+inline constexpr uint64_t kCheckpointLogSizeMax = 4ULL << 30;
+
 struct PublishedNote {
   Note note;
   Checkpoint checkpoint;                                  // its text

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <tuple>
 
@@ -12,7 +13,8 @@ namespace khipu::verify {
 namespace {
 
 constexpr std::string_view kLogName = "checkpoints.log", kNewestName = "checkpoint";
-constexpr uint64_t kLogSizeMax = 1ULL << 30;
+constexpr uint64_t kPieceSize = 1ULL << 20;
+constexpr uint64_t kNoteSizeMax = tree::kNoteSizeMax + 1;  // with the empty line
 // Checkpoint commits that may stand without their notes: a crash comes between the two, and one more may come before
 // the writer has issued the first again.
 constexpr uint64_t kUnpublishedMax = 2;
@@ -28,14 +30,43 @@ Finding of_log(std::string_view code, uint64_t offset, std::string detail, std::
   return found;
 }
 
-Result<std::optional<std::string>> read_text(os::Directory& root, std::string_view name) {
-  auto file = root.open_file(name, os::Mode::kRead);
+// What is larger than a note is cut behind what shows that.
+Result<std::optional<std::string>> read_newest(os::Directory& root) {
+  auto file = root.open_file(kNewestName, os::Mode::kRead);
   if (!file.ok()) {
     if (file.error().code == Code::kNotFound) return std::optional<std::string>();
     return std::move(file).error();
   }
-  KHIPU_TRY_ASSIGN(const Buffer bytes, file.value()->read_all(kLogSizeMax));
-  return std::optional(std::string(as_text(bytes)));
+  Buffer bytes(kNoteSizeMax);
+  KHIPU_TRY_ASSIGN(const size_t got, file.value()->read_at(0, bytes));
+  return std::optional(std::string(as_text(Bytes(bytes).first(got))));
+}
+
+// Calls back for each note of checkpoints.log with its offset, in order and in bounded memory. `size` and where the
+// notes end, behind which is no more of them: the end of the file, or bytes that are no note however many follow.
+struct LogExtent {
+  uint64_t size = 0, end = 0;
+};
+Result<LogExtent> each_note(os::Directory& root, const std::function<void(uint64_t offset, std::string note)>& take) {
+  LogExtent extent;
+  auto file = root.open_file(kLogName, os::Mode::kRead);
+  if (!file.ok()) {
+    if (file.error().code == Code::kNotFound) return extent;
+    return std::move(file).error();
+  }
+  KHIPU_TRY_ASSIGN(extent.size, file.value()->size());
+  std::string held;  // from extent.end on
+  Buffer piece(kPieceSize);
+  while (held.size() < kNoteSizeMax) {
+    KHIPU_TRY_ASSIGN(const size_t got, file.value()->read_at(extent.end + held.size(), piece));
+    if (got == 0) break;
+    held += as_text(Bytes(piece).first(got));
+    uint64_t tail = 0;
+    for (auto& [offset, note] : split_notes(held, tail)) take(extent.end + offset, std::move(note));
+    extent.end += held.size() - tail;
+    held.erase(0, held.size() - tail);
+  }
+  return extent;
 }
 
 // nullopt with a finding: not a note of this log.
@@ -87,29 +118,27 @@ std::vector<std::pair<uint64_t, std::string>> split_notes(std::string_view text,
 Result<Published> read_published(Run& run) {
   Published out;
   // This one first: what it holds stands in the log before it is written.
-  KHIPU_TRY_ASSIGN(out.newest, read_text(run.root, kNewestName));
-  KHIPU_TRY_ASSIGN(const std::optional<std::string> log, read_text(run.root, kLogName));
-  if (!log) return out;
-  out.size = log->size();
-  for (const auto& [offset, text] : split_notes(*log, out.tail)) {
+  KHIPU_TRY_ASSIGN(out.newest, read_newest(run.root));
+  const auto take = [&](uint64_t offset, const std::string& text) {
     if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName)) {
       out.notes.push_back(std::move(*note));
     } else {
       ++out.refused;
     }
-  }
+  };
+  KHIPU_TRY_ASSIGN(const LogExtent extent, each_note(run.root, take));
+  out.size = extent.size;
+  out.tail = extent.size - extent.end;
   return out;
 }
 
 Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint64_t> number) {
   Findings findings;
   KHIPU_TRY_ASSIGN(const std::optional<codec::Genesis> genesis, read_genesis(root, findings));
-  KHIPU_TRY_ASSIGN(const std::optional<std::string> log, read_text(root, kLogName));
   std::vector<std::string> of_meta;
-  uint64_t tail = 0;
-  for (auto& [offset, text] : split_notes(log.value_or(""), tail)) {
+  KHIPU_TRY(each_note(root, [&](uint64_t, std::string text) {
     if (genesis && text.starts_with(genesis->origin + "\n")) of_meta.push_back(std::move(text));
-  }
+  }));
   if (of_meta.empty()) return Error{Code::kNotFound, "no checkpoint was published yet"};
   const uint64_t wanted = number.value_or(of_meta.size());
   if (wanted == 0 || wanted > of_meta.size()) {
@@ -217,6 +246,11 @@ class Check {
   }
 
   void tail() {
+    if (published_.tail > kNoteSizeMax) {
+      run_.findings.add(of_log(code::kSigBad, published_.size - published_.tail,
+                               fmt::format("{} bytes that are no notes", published_.tail)));
+      return;
+    }
     if (published_.tail == 0 || run_.head.writer_running) return;
     Finding found = of_log(code::kUnacknowledgedTail, published_.size - published_.tail,
                            "a note that ends too early; the writer's next start sets it aside and issues it again");

@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kMeta = index_of(TableId::kMeta);
 constexpr uint64_t kPublicationSizeMax = 1 << 20;
-constexpr uint64_t kLogSizeMax = 1ULL << 36;
 
 Error evidence(std::string message) { return {Code::kCorrupt, std::move(message) + std::string(kHowToAcceptRollback)}; }
 
@@ -121,7 +120,8 @@ Result<std::unique_ptr<Checkpointer>> Checkpointer::open_accepted(os::Directory&
   KHIPU_TRY(checkpointer->open_files());
   std::string bytes;
   if (checkpointer->log_) {
-    KHIPU_TRY_ASSIGN(const Buffer all, checkpointer->log_->read_all(kLogSizeMax));
+    KHIPU_TRY_ASSIGN(const Buffer all,
+                     at(kCheckpointLogName, checkpointer->log_->read_all(tree::kCheckpointLogSizeMax)));
     bytes = as_text(all);
   }
   const tree::CheckpointLog log = tree::parse_checkpoint_log(bytes, signing.name);

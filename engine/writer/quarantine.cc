@@ -10,7 +10,8 @@
 namespace khipu::writer {
 namespace {
 constexpr std::string_view kUnfinished = "unfinished.new";
-constexpr uint64_t kSizeMax = 1ULL << 32;  // of one file to be set aside
+constexpr uint64_t kQuarantinedSizeMax = 1ULL << 32;  // of one file to be set aside
+constexpr uint64_t kPieceSize = 1ULL << 20;
 }  // namespace
 
 Result<void> Quarantine::open() {
@@ -30,18 +31,21 @@ Result<void> Quarantine::take(os::Directory& table, std::string_view table_name,
   KHIPU_TRY_ASSIGN(auto from, table.open_file(name, os::Mode::kReadWrite));
   KHIPU_TRY_ASSIGN(const uint64_t size, from->size());
   if (size <= offset && offset > 0) return {};
-  if (size > offset + kSizeMax) {
+  if (size > offset + kQuarantinedSizeMax) {
     return Error{Code::kLimit,
                  fmt::format("{}/{} has {} bytes to set aside, which no writer leaves: move the file away", table_name,
                              name, size - offset)};
   }
   if (size > offset) {
-    Buffer bytes(size - offset);
-    KHIPU_TRY(from->read_exactly(offset, bytes));
     // Under a passing name first: a copy that a crash interrupts is never taken for a whole one, and its source stands.
     KHIPU_TRY_ASSIGN(auto to, directory_->open_file(kUnfinished, os::Mode::kCreate));
     KHIPU_TRY(to->truncate(0));
-    KHIPU_TRY(to->write_at(0, bytes));
+    Buffer piece(std::min(size - offset, kPieceSize));
+    for (uint64_t done = 0; done < size - offset; done += piece.size()) {
+      piece.resize(std::min(size - offset - done, kPieceSize));
+      KHIPU_TRY(from->read_exactly(offset + done, piece));
+      KHIPU_TRY(to->write_at(done, piece));
+    }
     KHIPU_TRY(to->sync());
     const std::string final_name =
         fmt::format("{:06}-{}-{}-{}{}", next_++, table_name, name, offset, kQuarantineSuffix);

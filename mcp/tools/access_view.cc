@@ -58,28 +58,7 @@ server::ToolResult present(const query::AccessPage& page, const AccessAsk& ask, 
   const bool complete = !page.total_is_lower_bound && page.unshown == 0 && page.first_held.value == 0;
   out.put("coverage", {{"first_seq", page.first_held.value}, {"complete", complete}});
   out.line("complete", complete);
-  if (page.total_is_lower_bound) {
-    out.put("total", {{"at_least", page.total}});
-    out.line("total", "at least " + std::to_string(page.total));
-  } else {
-    out.put("total", page.total);
-    out.line("total", page.total);
-  }
-  out.put("returned", page.rows.size());
-  out.line("returned", page.rows.size());
-  if (page.cursor) {
-    out.put("more", {{"cursor", *page.cursor}, {"reason", page.more_reason}});
-    out.line("cursor", *page.cursor);
-    out.line("more", page.more_reason);
-  } else {
-    out.put("more", nullptr);
-  }
-  if (page.unshown > 0) {
-    out.put("unshown", page.unshown);
-    out.line("unshown", page.unshown);
-  }
-  out.put("scanned", page.scanned);
-  out.line("scanned", page.scanned);
+  out.page(page, page.rows.size());
   out.findings(page.findings, page.findings_total);
   out.notes({}, ask.coercions, renderer);
   OrderedJson rows = OrderedJson::array();

@@ -184,28 +184,7 @@ class QueryTool final : public AuditTool {
     out.put("applied", applied_json(page.applied, page.order, renderer));
     out.line("applied", applied_json(page.applied, page.order, renderer).dump());
     out.coverage(page.coverage);
-    if (page.total_is_lower_bound) {
-      out.put("total", {{"at_least", page.total}});
-      out.line("total", "at least " + std::to_string(page.total));
-    } else {
-      out.put("total", page.total);
-      out.line("total", page.total);
-    }
-    out.put("returned", views.size());
-    out.line("returned", views.size());
-    if (page.cursor) {
-      out.put("more", {{"cursor", *page.cursor}, {"reason", page.more_reason}});
-      out.line("cursor", *page.cursor);
-      out.line("more", page.more_reason);
-    } else {
-      out.put("more", nullptr);
-    }
-    if (page.unshown > 0) {
-      out.put("unshown", page.unshown);
-      out.line("unshown", page.unshown);
-    }
-    out.put("scanned", page.scanned);
-    out.line("scanned", page.scanned);
+    out.page(page, views.size());
     out.findings(page.findings, page.findings_total);
     out.notes(page.notes, coercions, renderer);
     if (presentation.style.detailed) {

@@ -79,6 +79,35 @@ void ResultBuilder::coverage(const query::Coverage& coverage) {
   put("coverage", std::move(out));
 }
 
+void ResultBuilder::count(std::string_view name, uint64_t number, bool lower_bound) {
+  if (lower_bound) {
+    put(name, {{"at_least", number}});
+    line(name, "at least " + std::to_string(number));
+  } else {
+    put(name, number);
+    line(name, number);
+  }
+}
+
+void ResultBuilder::paging(size_t returned, const std::optional<std::string>& cursor, const std::string& more_reason,
+                           uint64_t unshown, uint64_t scanned) {
+  put("returned", returned);
+  line("returned", returned);
+  if (cursor) {
+    put("more", {{"cursor", *cursor}, {"reason", more_reason}});
+    line("cursor", *cursor);
+    line("more", more_reason);
+  } else {
+    put("more", nullptr);
+  }
+  if (unshown > 0) {
+    put("unshown", unshown);
+    line("unshown", unshown);
+  }
+  put("scanned", scanned);
+  line("scanned", scanned);
+}
+
 void ResultBuilder::notes(const std::vector<query::Note>& notes, const std::vector<std::string>& coercions,
                           Renderer& renderer) {
   OrderedJson out = OrderedJson::array();

@@ -2,6 +2,7 @@
 // those that show content. Every fact is put once and appears in both (TOOLS.md 2.3, "Text form").
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,14 @@ class ResultBuilder {
   void as_of(const query::AsOf& as_of, TimeUs server_time);
   void window(const query::Filter& filter, std::string_view tz, OrderedJson given);
   void coverage(const query::Coverage& coverage);
+  // "total", "population": a number, or {"at_least": it} where the scan was bounded.
+  void count(std::string_view name, uint64_t number, bool lower_bound);
+  // What an EventPage or AccessPage says of itself beside its rows.
+  template <typename Page>
+  void page(const Page& page, size_t returned) {
+    count("total", page.total, page.total_is_lower_bound);
+    paging(returned, page.cursor, page.more_reason, page.unshown, page.scanned);
+  }
   void notes(const std::vector<query::Note>& notes, const std::vector<std::string>& coercions, Renderer& renderer);
   void findings(const std::vector<query::Finding>& findings, uint64_t total);
   void trust(const Renderer& renderer, const std::vector<std::string>& untrusted,
@@ -35,6 +44,9 @@ class ResultBuilder {
   server::ToolResult take();
 
  private:
+  void paging(size_t returned, const std::optional<std::string>& cursor, const std::string& more_reason,
+              uint64_t unshown, uint64_t scanned);
+
   OrderedJson structured_ = OrderedJson::object();
   std::string header_, tables_;
 };

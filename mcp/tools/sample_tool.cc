@@ -50,13 +50,7 @@ class SampleTool final : public AuditTool {
     out.put("applied", applied);
     out.line("applied", Json(applied).dump());
     out.coverage(sample->coverage);
-    if (sample->population_is_lower_bound) {
-      out.put("population", {{"at_least", sample->population}});
-      out.line("population", "at least " + std::to_string(sample->population));
-    } else {
-      out.put("population", sample->population);
-      out.line("population", sample->population);
-    }
+    out.count("population", sample->population, sample->population_is_lower_bound);
     const auto fact = [&](const char* name, const std::string& value) {
       out.put(name, value);
       out.line(name, value);
