@@ -365,6 +365,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
           return fits ? std::optional(std::move(by_record)) : std::nullopt;
         },
         add));
+    KHIPU_TRY(postings.finish());
   } else {
     KHIPU_TRY(pass.run(add));
   }

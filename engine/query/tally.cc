@@ -23,6 +23,20 @@ uint32_t KeyValues::of(std::string_view text) {
 }
 
 uint32_t KeyValues::of(int64_t number) {
+  if (number >= 0 && number < kFewMax) {
+    const auto place = static_cast<size_t>(number);
+    if (place >= few_.size()) {
+      bytes_ -= few_.size() * sizeof(uint32_t);
+      few_.resize(std::max(2 * few_.size(), place + 1));
+      bytes_ += few_.size() * sizeof(uint32_t);
+    }
+    if (few_[place] == 0) {
+      numbers_.push_back(number);
+      bytes_ += sizeof number;
+      few_[place] = static_cast<uint32_t>(numbers_.size());
+    }
+    return few_[place];
+  }
   const auto [found, added] = by_number_.try_emplace(number, static_cast<uint32_t>(numbers_.size() + 1));
   if (added) {
     numbers_.push_back(number);

@@ -29,6 +29,8 @@ class KeyValues {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> by_text_;
+  static constexpr int64_t kFewMax = 1 << 20;
+  std::vector<uint32_t> few_;  // of numbers below that, most of what is counted; 0: none
   std::unordered_map<int64_t, uint32_t> by_number_;
   std::vector<const std::string*> texts_;
   std::vector<int64_t> numbers_;

@@ -6,7 +6,7 @@ namespace khipu::verify {
 namespace {
 
 using Range = std::pair<SegmentNumber, SegmentNumber>;
-struct Stated {
+struct StatedFile {
   uint64_t row = 0;
   const codec::IndexStatement* statement = nullptr;
 };
@@ -27,7 +27,7 @@ class Remake {
         merged_[{merged->first, merged->last}] = {row, index};
     }
   }
-  const std::map<Range, Stated>& stated() const { return merged_; }
+  const std::map<Range, StatedFile>& stated() const { return merged_; }
   SegmentNumber retained() const { return retained_; }  // segments below it were let go
   const segment::ManifestEntry* entry(SegmentNumber number) const {
     const auto& all = table_.manifest;
@@ -93,7 +93,7 @@ class Remake {
   const TablePlan& table_;
   const std::vector<codec::StatementRecord>& statements_;
   std::map<SegmentNumber, const codec::IndexStatement*> whole_;
-  std::map<Range, Stated> merged_;
+  std::map<Range, StatedFile> merged_;
   SegmentNumber retained_;
 };
 
