@@ -11,11 +11,6 @@
 namespace khipu::index {
 namespace {
 
-void append_varint(Buffer& to, uint32_t value) {
-  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<uint8_t>(value | 0x80));
-  to.push_back(static_cast<uint8_t>(value));
-}
-
 void append_deltas(Buffer& to, std::span<const uint32_t> list) {
   uint32_t before = 0;
   for (size_t i = 0; i < list.size(); ++i) {

@@ -13,6 +13,11 @@ inline constexpr uint32_t kGroupRows = 128;
 inline constexpr size_t kGroupHeadSize = 16;  // i64 least | u32 offset of the packed bits | u8 width | 3 zeroes
 inline constexpr size_t kColumnSlack = 8;     // zeroes behind the data: a value is read as eight bytes at once
 
+// LEB128.
+inline void append_varint(Buffer& to, uint32_t value) {
+  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<uint8_t>(value | 0x80));
+  to.push_back(static_cast<uint8_t>(value));
+}
 void append_column(Buffer& to, std::span<const int64_t> values);
 
 // Borrows the section's bytes.

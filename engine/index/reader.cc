@@ -9,27 +9,6 @@ Error corrupt(const char* what) { return {Code::kCorrupt, what}; }
 
 bool less(Bytes a, Bytes b) { return as_text(a) < as_text(b); }
 
-// Numbers as builder.cc writes them, from bytes that may be anyone's.
-struct Varints {
-  const uint8_t* at;
-  const uint8_t* end;
-  bool failed = false;
-  uint32_t get() {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-      if (at == end) break;
-      const uint8_t byte = *at++;
-      value |= uint64_t{byte & 0x7fU} << shift;
-      if (byte < 0x80) {
-        if (value > UINT32_MAX) break;
-        return static_cast<uint32_t>(value);
-      }
-    }
-    failed = true;
-    return 0;
-  }
-};
-
 }  // namespace
 
 Result<std::unique_ptr<Reader>> Reader::open(std::unique_ptr<BlockFile> file) {
@@ -57,6 +36,15 @@ Result<std::unique_ptr<Reader>> Reader::open(std::unique_ptr<BlockFile> file) {
 }
 
 Result<Column> Reader::column(Section section) const {
+  const std::lock_guard hold(columns_mutex_);
+  std::optional<Column>& known = columns_[section];
+  if (!known) {
+    KHIPU_TRY_ASSIGN(known, parse(section));
+  }
+  return *known;
+}
+
+Result<Column> Reader::parse(Section section) const {
   KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(header_.sections[section], section_size(section)));
   const bool none = section == kByTime && header_.table == TableId::kLogs && header_.in_order;
   return Column::parse(bytes, none ? 0 : header_.rows);
@@ -91,41 +79,49 @@ size_t Reader::page_of(Bytes term) const {
   return from;
 }
 
-Result<void> Reader::walk(Bytes from, const Visit& visit) const {
-  std::array<uint8_t, 2 * 255> term;  // `shared` and `rest` are one byte each
-  for (size_t i = page_of(from); i < header_.pages; ++i) {
-    KHIPU_TRY_ASSIGN(const Page page, this->page(i));
-    size_t size = 0;
-    uint64_t lists = page.lists;
-    Varints in{page.bytes.data(), page.bytes.data() + page.bytes.size()};
-    while (in.at != in.end) {
-      if (in.end - in.at < 2) return corrupt("a dictionary page that ends inside a term");
-      const size_t shared = in.at[0], rest = in.at[1];
-      in.at += 2;
-      if (shared > size || static_cast<size_t>(in.end - in.at) < rest) return corrupt("a term that does not fit");
-      std::copy_n(in.at, rest, term.begin() + static_cast<ptrdiff_t>(shared));
-      in.at += rest;
-      size = shared + rest;
-      List list;
-      list.count = in.get();
-      if (in.failed || list.count == 0 || list.count > header_.rows) return corrupt("a count that cannot be");
-      if (list.count <= kInlineRowsMax) {
-        list.offset = page.offset + static_cast<uint64_t>(in.at - page.bytes.data());
-        for (uint32_t row = 0; row < list.count; ++row) (void)in.get();
-        list.size = page.offset + static_cast<uint64_t>(in.at - page.bytes.data()) - list.offset;
-      } else {
-        list.size = in.get();
-        list.offset = lists;
-        lists += list.size;
-        list.kind = list.count == header_.rows                ? List::Kind::kAll
-                    : uint64_t{8} * list.count < header_.rows ? List::Kind::kDeltas
-                                                              : List::Kind::kBits;
-      }
-      if (in.failed) return corrupt("a dictionary page that ends inside a list");
-      if (!visit(Bytes(term).first(size), list)) return {};
-    }
+Result<bool> Reader::Cursor::next() {
+  while (in_.at == in_.end) {
+    if (page_ >= reader_.header_.pages) return false;
+    KHIPU_TRY_ASSIGN(const Page page, reader_.page(page_++));
+    offset_ = page.offset;
+    lists_ = page.lists;
+    begin_ = page.bytes.data();
+    in_ = {begin_, begin_ + page.bytes.size()};
+    size_ = 0;
   }
-  return {};
+  if (in_.end - in_.at < 2) return corrupt("a dictionary page that ends inside a term");
+  const size_t shared = in_.at[0], rest = in_.at[1];
+  in_.at += 2;
+  if (shared > size_ || static_cast<size_t>(in_.end - in_.at) < rest) return corrupt("a term that does not fit");
+  std::copy_n(in_.at, rest, term_.begin() + static_cast<ptrdiff_t>(shared));
+  in_.at += rest;
+  size_ = shared + rest;
+  list_ = {};
+  list_.count = in_.get();
+  const uint32_t rows = reader_.header_.rows;
+  if (in_.failed || list_.count == 0 || list_.count > rows) return corrupt("a count that cannot be");
+  if (list_.count <= kInlineRowsMax) {
+    list_.offset = offset_ + static_cast<uint64_t>(in_.at - begin_);
+    for (uint32_t row = 0; row < list_.count; ++row) (void)in_.get();
+    list_.size = offset_ + static_cast<uint64_t>(in_.at - begin_) - list_.offset;
+  } else {
+    list_.size = in_.get();
+    list_.offset = lists_;
+    lists_ += list_.size;
+    list_.kind = list_.count == rows                ? List::Kind::kAll
+                 : uint64_t{8} * list_.count < rows ? List::Kind::kDeltas
+                                                    : List::Kind::kBits;
+  }
+  if (in_.failed) return corrupt("a dictionary page that ends inside a list");
+  return true;
+}
+
+Result<void> Reader::walk(Bytes from, const Visit& visit) const {
+  Cursor cursor(*this, from);
+  for (;;) {
+    KHIPU_TRY_ASSIGN(const bool more, cursor.next());
+    if (!more || !visit(cursor.term(), cursor.list())) return {};
+  }
 }
 
 Result<std::optional<List>> Reader::find(const Term& term) const {
@@ -173,8 +169,8 @@ Result<void> Reader::add(const List& list, RowSet& into) const {
     into.add_range(0, header_.rows);
     return {};
   }
-  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(list.offset, list.size));
   if (list.kind == List::Kind::kBits) {
+    KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(list.offset, list.size));
     if (bytes.size() != (header_.rows + 7) / 8) return corrupt("bits that are not one a row");
     std::vector<uint64_t>& words = into.words();
     for (size_t at = 0; at < bytes.size(); at += 8) {
@@ -185,14 +181,7 @@ Result<void> Reader::add(const List& list, RowSet& into) const {
     }
     return {};
   }
-  Varints in{bytes.data(), bytes.data() + bytes.size()};
-  uint64_t next = 0;
-  for (uint32_t i = 0; i < list.count; ++i) {
-    next += in.get();
-    if (in.failed || next >= header_.rows) return corrupt("a list with rows that cannot be");
-    into.add(static_cast<uint32_t>(next++));
-  }
-  return {};
+  return each_row(list, [&](uint32_t row) { into.add(row); });
 }
 
 }  // namespace khipu::index

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <optional>
 
 #include "engine/index/columns.h"
@@ -20,6 +21,28 @@ struct List {
   uint64_t offset = 0, size = 0;  // bytes of the body
 };
 
+// Numbers as the builder writes them, from bytes that may be anyone's.
+struct Varints {
+  const uint8_t* at;
+  const uint8_t* end;
+  bool failed = false;
+  uint32_t get() {
+    if (at != end && *at < 0x80) return *at++;
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+      if (at == end) break;
+      const uint8_t byte = *at++;
+      value |= uint64_t{byte & 0x7fU} << shift;
+      if (byte < 0x80) {
+        if (value > UINT32_MAX) break;
+        return static_cast<uint32_t>(value);
+      }
+    }
+    failed = true;
+    return 0;
+  }
+};
+
 // Any thread.
 class Reader {
  public:
@@ -31,11 +54,32 @@ class Reader {
 
   // nullopt: no row has the term.
   Result<std::optional<List>> find(const Term& term) const;
+  // Terms from the page on that may hold `from`, in order. Owner: one thread; borrows the reader.
+  class Cursor {
+   public:
+    Cursor(const Reader& reader, Bytes from) : reader_(reader), page_(reader.page_of(from)) {}
+    Result<bool> next();  // false: that was the last one
+    Bytes term() const { return Bytes(term_).first(size_); }
+    const List& list() const { return list_; }
+
+   private:
+    const Reader& reader_;
+    size_t page_;
+    uint64_t offset_ = 0, lists_ = 0;  // of the page and of its next list
+    const uint8_t* begin_ = nullptr;
+    Varints in_{nullptr, nullptr};
+    std::array<uint8_t, 2 * 255> term_{};  // `shared` and `rest` are one byte each
+    size_t size_ = 0;
+    List list_;
+  };
   // Terms that begin with `prefix`, in order, until `visit` returns false.
   using Visit = std::function<bool(Bytes term, const List&)>;
   Result<void> each(Bytes prefix, const Visit& visit) const;
   // Adds the list's rows to `into`.
   Result<void> add(const List& list, RowSet& into) const;
+  // Calls tell(row) for each row of the list, in order. kCorrupt: those told before it were of a list that is none.
+  template <typename Tell>
+  Result<void> each_row(const List& list, const Tell& tell) const;
   // The greatest row of the list.
   Result<uint32_t> last(const List& list) const;
 
@@ -51,6 +95,7 @@ class Reader {
 
  private:
   explicit Reader(std::unique_ptr<BlockFile> file) : file_(std::move(file)) {}
+  Result<Column> parse(Section section) const;
   uint64_t section_size(size_t section) const { return header_.sections[section + 1] - header_.sections[section]; }
   Result<Column> column(Section section) const;
   struct Page {
@@ -68,6 +113,34 @@ class Reader {
   std::unique_ptr<BlockFile> file_;
   Header header_;
   Bytes places_, keys_;  // the page index, within file_
+  mutable std::mutex columns_mutex_;
+  mutable std::array<std::optional<Column>, kSectionCount> columns_;  // those that were asked for and are sound
 };
+
+template <typename Tell>
+Result<void> Reader::each_row(const List& list, const Tell& tell) const {
+  if (list.kind == List::Kind::kAll) {
+    for (uint32_t row = 0; row < header_.rows; ++row) tell(row);
+    return {};
+  }
+  if (list.kind == List::Kind::kBits) {
+    RowSet rows(header_.rows);
+    KHIPU_TRY(add(list, rows));
+    rows.each(false, [&](uint32_t row) {
+      tell(row);
+      return true;
+    });
+    return {};
+  }
+  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(list.offset, list.size));
+  Varints in{bytes.data(), bytes.data() + bytes.size()};
+  uint64_t next = 0;
+  for (uint32_t i = 0; i < list.count; ++i) {
+    next += in.get();
+    if (in.failed || next >= header_.rows) return Error{Code::kCorrupt, "a list with rows that cannot be"};
+    tell(static_cast<uint32_t>(next++));
+  }
+  return {};
+}
 
 }  // namespace khipu::index

@@ -6,6 +6,7 @@
 #include "engine/query/engine.h"
 #include "engine/query/fields.h"
 #include "engine/query/pass.h"
+#include "engine/query/posting_tally.h"
 #include "engine/query/tally.h"
 
 namespace khipu::query {
@@ -351,10 +352,23 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
 
   Findings findings;
   report_registry(filter, out.as_of, findings);
+  const bool by_index = PostingTally::can(plan);
   Tally tally(std::move(plan), zone, entities_);
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   bool fits = true;
-  KHIPU_TRY(pass.run([&](Row row, const codec::EventRecord& event) { return fits = tally.add(row, event); }));
+  const auto add = [&](Row row, const codec::EventRecord& event) { return fits = tally.add(row, event); };
+  if (by_index) {
+    PostingTally postings(tally, request.group_by[0].by, filter.axis, fits);
+    KHIPU_TRY(pass.run_parts(
+        [&](const snapshot::Part& part, const index::RowSet* rows) -> Result<std::optional<index::RowSet>> {
+          KHIPU_TRY_ASSIGN(index::RowSet by_record, postings.add(part, rows));
+          return fits ? std::optional(std::move(by_record)) : std::nullopt;
+        },
+        add));
+    KHIPU_TRY(postings.finish());
+  } else {
+    KHIPU_TRY(pass.run(add));
+  }
   if (!fits) {
     return QueryError("TOO_MANY_GROUPS", "group_by", "",
                       "These keys make more groups than can be counted at once (" +

@@ -125,6 +125,23 @@ VersionRows Entities::versions(std::string_view type, std::string_view id, uint6
   return found ? visible(entries_[*found], size) : VersionRows();
 }
 
+Result<VersionRows> Entities::versions_in(const snapshot::Snapshot& snapshot, std::string_view type,
+                                          std::string_view id, uint64_t size) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (scope_ == nullptr && size_ < size) {
+      Result<std::vector<Row>> rows = look_up_versions(snapshot, type, id);
+      if (rows.ok()) {
+        std::erase_if(*rows, [&](Row row) { return row.value >= size; });
+        return rows;
+      }
+      if (rows.error().code != Code::kCorrupt) return rows;
+    }
+  }
+  KHIPU_TRY(extend(snapshot));  // which reports what cannot be read
+  return versions(type, id, size);
+}
+
 VersionRows Entities::visible(const Entry& entry, uint64_t size) const {
   VersionRows rows;
   for (uint64_t i = 0; i < entry.below(size); ++i) rows.push_back(entry.version(i));

@@ -53,6 +53,9 @@ class Entities {
 
   // Version rows below `size`; empty when there is no such entity.
   VersionRows versions(std::string_view type, std::string_view id, uint64_t size) const;
+  // The same where the table may not have been learnt: through the registry's indexes.
+  Result<VersionRows> versions_in(const snapshot::Snapshot& snapshot, std::string_view type, std::string_view id,
+                                  uint64_t size);
   std::string type_of(Row entity) const;               // empty when there is no such entity
   std::vector<TypeFacts> counts(uint64_t size) const;  // by type, in order of appearance
   std::vector<Finding> findings(uint64_t size) const;  // damaged registry rows below `size`

@@ -30,7 +30,64 @@ struct Candidate {
   bool deleted = false;
   uint64_t events = 0;
   TimeUs first = INT64_MAX, last = INT64_MIN;
+
+  void meet(TimeUs time) {
+    ++events;
+    first = std::min(first, time);
+    last = std::max(last, time);
+  }
 };
+using Candidates = std::unordered_map<uint64_t, Candidate>;  // by entity
+
+// From here on it costs less to walk over all of a field's terms than to look each one up.
+constexpr size_t kLookUpsMax = 256;
+
+// Adds to the candidates what an index knows of their events. kCorrupt: nothing was added.
+Result<void> count_part(const index::Reader& index, Role role, Candidates& candidates) {
+  std::unordered_map<uint64_t, std::vector<index::List>> lists;
+  for (const index::Field field : {index::Field::kActor, index::Field::kTarget}) {
+    if ((field == index::Field::kActor && role == Role::kTarget) ||
+        (field == index::Field::kTarget && role == Role::kActor)) {
+      continue;
+    }
+    if (candidates.size() <= kLookUpsMax) {
+      for (const auto& [entity, candidate] : candidates) {
+        KHIPU_TRY_ASSIGN(const auto list, index.find(index::entity_term(field, Row{entity})));
+        if (list) lists[entity].push_back(*list);
+      }
+      continue;
+    }
+    const std::array<uint8_t, 1> prefix = {static_cast<uint8_t>(field)};
+    KHIPU_TRY(index.each(prefix, [&](Bytes term, const index::List& list) {
+      uint64_t entity = 0;
+      for (const uint8_t byte : term.subspan(1)) entity = entity << 8 | byte;
+      if (candidates.contains(entity)) lists[entity].push_back(list);
+      return true;
+    }));
+  }
+  KHIPU_TRY_ASSIGN(const index::Column times, index.times());
+  std::vector<std::pair<uint64_t, Candidate>> more;
+  for (const auto& [entity, of] : lists) {
+    Candidate& found = more.emplace_back(entity, Candidate{}).second;
+    if (of.size() == 1) {
+      KHIPU_TRY(index.each_row(of[0], [&](uint32_t row) { found.meet(times[row]); }));
+      continue;
+    }
+    index::RowSet rows(index.rows());  // actor and target of one event: it counts once
+    for (const index::List& list : of) KHIPU_TRY(index.add(list, rows));
+    rows.each(false, [&](uint32_t row) {
+      found.meet(times[row]);
+      return true;
+    });
+  }
+  for (const auto& [entity, found] : more) {
+    Candidate& candidate = candidates.at(entity);
+    candidate.events += found.events;
+    candidate.first = std::min(candidate.first, found.first);
+    candidate.last = std::max(candidate.last, found.last);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -56,7 +113,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   const std::string ref_type = is_ref ? request.text.substr(0, colon) : "";
   const std::string folded = fold(request.text);
   const std::string folded_id = is_ref ? fold(request.text.substr(colon + 1)) : folded;
-  std::unordered_map<uint64_t, Candidate> candidates;  // by entity
+  Candidates candidates;
   codec::VersionRecord version;
   const auto look = [&](const snapshot::ScannedRow& scanned) {
     if (scanned.fault != codec::FrameFault::kNone) return true;
@@ -91,7 +148,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   if (!candidates.empty()) {
     std::vector<uint64_t> met;
-    KHIPU_TRY(pass.run([&](Row, const codec::EventRecord& event) {
+    const auto count_record = [&](Row, const codec::EventRecord& event) {
       met.clear();
       if (request.role != Role::kTarget) met.push_back(event.actor.entity.value);
       if (request.role != Role::kActor) {
@@ -101,13 +158,17 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
       }
       for (const uint64_t entity : met) {
         const auto found = candidates.find(entity);
-        if (found == candidates.end()) continue;
-        ++found->second.events;
-        found->second.first = std::min(found->second.first, event.occurred_at);
-        found->second.last = std::max(found->second.last, event.occurred_at);
+        if (found != candidates.end()) found->second.meet(event.occurred_at);
       }
       return true;
-    }));
+    };
+    const auto count = [&](const snapshot::Part& part,
+                           const index::RowSet* rows) -> Result<std::optional<index::RowSet>> {
+      if (rows != nullptr) return std::optional(*rows);
+      KHIPU_TRY(count_part(*part.index, request.role, candidates));  // all of its rows match
+      return std::optional(index::RowSet(part.index->rows()));
+    };
+    KHIPU_TRY(pass.run_parts(count, count_record));
   }
   out.events_are_lower_bound = pass.damage;
   if (request.role != Role::kAny) std::erase_if(candidates, [](const auto& one) { return one.second.events == 0; });

@@ -68,7 +68,7 @@ Buffer digestible(const HistoryRequest& request, const std::string& ref) {
 
 Answer<History> Engine::history(const HistoryRequest& request) {
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
-  KHIPU_TRY(entities_.extend(*snapshot));
+  KHIPU_TRY(entities_.learn(*snapshot, {request.entity}));
   HistoryCursor place;
   place.as_of = query::as_of(*snapshot);
   const Hash caller = cursors_.digest("khipu-cursor-caller", as_bytes(request.caller));
@@ -123,7 +123,8 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   std::optional<CheckedVersion> before;
   std::optional<VersionView> at;
   bool disorder = false;
-  for (const Row row : entities_.versions(history.type, history.id, size)) {
+  KHIPU_TRY_ASSIGN(const VersionRows versions, entities_.versions_in(*snapshot, history.type, history.id, size));
+  for (const Row row : versions) {
     if (request.stop.stop_requested()) return Error{Code::kCancelled, "history"};
     std::optional<CheckedVersion> version = reader.version(row);
     if (!version) {

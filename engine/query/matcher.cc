@@ -250,7 +250,6 @@ Answer<Matcher> Matcher::compile(const Filter& filter, const snapshot::Snapshot&
 // The manifest, which nobody signs, may only say that a segment must be looked at.
 bool Matcher::may_hold(const snapshot::Snapshot& snapshot, const snapshot::SegmentInfo& segment) const {
   if (!segment.sealed || segment.rows == 0) return true;
-  const auto overlaps = [&](TimeUs first, TimeUs last) { return (!from_ || last >= *from_) && (!to_ || first < *to_); };
   if (on_occurred_ ? overlaps(segment.time_min, segment.time_max)
                    : overlaps(segment.recorded_first, segment.recorded_last)) {
     return true;
@@ -296,6 +295,13 @@ bool Matcher::excluded(const codec::EventRecord& event) const {
     if (equal_column(event, column)) return true;
   }
   return !c.text.empty() && has_text(event, c.text);
+}
+
+bool Matcher::may_sift() const {
+  const auto secret = [](const Column& column) { return column.probe != nullptr; };
+  if (scope_ != nullptr || (where_.text.empty() && where_not_.text.empty())) return false;
+  return std::none_of(where_.custom.begin(), where_.custom.end(), secret) &&
+         std::none_of(where_not_.custom.begin(), where_not_.custom.end(), secret);
 }
 
 bool Matcher::matches(const codec::EventRecord& event) const {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "engine/base/fold.h"
 #include "engine/query/entities.h"
 #include "engine/query/fields.h"
 #include "engine/query/filter.h"
@@ -29,8 +30,24 @@ class Matcher {
   }
   // The whole filter; `event` lies in_window().
   bool matches(const codec::EventRecord& event) const;
+  // Whether matches() may be asked by several threads at once, and is worth it: a search for text through records, and
+  // no more than what is in them.
+  bool may_sift() const;
+  // False only for what matches() would not hold for, as far as the record's bytes say; costs less than decoding it.
+  bool may_match(Bytes payload) const { return where_.text.empty() || may_contain_folded(payload, where_.text); }
   // Leaves in the plan the rows of its segment that can match; all that do match, when it is exact.
   Result<void> narrow(Plan& plan) const;
+  // What every matching row has: of each list one of the terms. For files that know segments, not rows.
+  struct Needs {
+    std::vector<std::vector<index::Term>> lists;
+    bool alone = true;  // and there is no other condition but the window: with one list or none, who has it matches
+  };
+  Needs needs() const;
+  // Whether rows with times from `first` to `last`, on the filter's axis, may lie in the window, and whether all do.
+  bool overlaps(TimeUs first, TimeUs last) const { return (!from_ || last >= *from_) && (!to_ || first < *to_); }
+  bool covers(TimeUs first, TimeUs last) const { return (!from_ || first >= *from_) && (!to_ || last < *to_); }
+  bool on_occurred() const { return on_occurred_; }
+  bool has_window() const { return from_ || to_; }
   // A sealed segment with these bounds may hold matching rows.
   bool may_hold(const snapshot::Snapshot& snapshot, const snapshot::SegmentInfo& segment) const;
 

@@ -74,4 +74,42 @@ Result<void> Matcher::narrow(Plan& plan) const {
   return {};
 }
 
+Matcher::Needs Matcher::needs() const {
+  using index::Field;
+  constexpr size_t kTermsMax = 64;  // of a list: more are looked for segment by segment
+  Needs needs;
+  const Compiled& c = where_;
+  const Compiled& n = where_not_;
+  needs.alone = scope_ == nullptr && !hours_ && c.url_prefix.empty() && c.text.empty() && n.actors.empty() &&
+                n.targets.empty() && n.actions.empty() && n.sources.empty() && n.action_classes == 0 &&
+                n.outcomes == 0 && n.url_prefix.empty() && n.custom.empty() && n.text.empty();
+  // `one`: a row has one value of that field, so rows of different terms are different ones.
+  const auto add = [&](std::vector<index::Term> terms, bool one) {
+    for (const index::Term& term : terms) needs.alone &= term.exact;
+    needs.alone &= one || terms.size() == 1;
+    if (terms.empty() || terms.size() > kTermsMax) {
+      needs.alone = false;
+    } else {
+      needs.lists.push_back(std::move(terms));
+    }
+  };
+  const auto entities = [](Field field, const Entity& of) {
+    std::vector<index::Term> terms;
+    for (size_t i = 0; i < std::min(of.size(), kTermsMax + 1); ++i) terms.push_back(index::entity_term(field, of[i]));
+    return terms;
+  };
+  for (const Entity& actor : c.actors) add(entities(Field::kActor, actor), true);
+  for (const Entity& target : c.targets) add(entities(Field::kTarget, target), false);
+  if (!c.actions.empty()) add(words(Field::kAction, c.actions), true);
+  if (!c.sources.empty()) add(words(Field::kSource, c.sources), true);
+  if (c.action_classes != 0) add(codes(Field::kActionClass, c.action_classes), true);
+  if (c.outcomes != 0) add(codes(Field::kOutcome, c.outcomes), true);
+  for (const Column& column : c.custom) {
+    needs.alone &= index_decides(column);
+    if (column.indexed) add(terms_of(column), true);
+  }
+  needs.alone &= needs.lists.size() <= 1;
+  return needs;
+}
+
 }  // namespace khipu::query

@@ -23,6 +23,7 @@ Answer<void> check_filter(const Filter& filter) {
 struct Pass::Sink {
   const Visit* records = nullptr;  // one of the two
   const VisitPlace* places = nullptr;
+  const VisitPart* parts = nullptr;  // besides records
   bool count_rest = false;
   bool telling = true;       // of places: until it says that it has enough
   bool tell_segment = true;  // of places: this segment's
@@ -68,12 +69,46 @@ Result<Pass::Chosen> Pass::choose(const index::Reader& index, uint32_t from_row,
   Plan plan(index, from_row, to_row);
   KHIPU_TRY(matcher_.narrow(plan));
   Chosen chosen;
-  chosen.exact = plan.exact() && sink.places != nullptr;
+  chosen.exact = plan.exact() && (sink.places != nullptr || sink.parts != nullptr);
   KHIPU_TRY_ASSIGN(chosen.count, plan.count());
+  if (chosen.exact && sink.parts != nullptr) {
+    if (chosen.count > 0 && chosen.count < index.rows()) {
+      KHIPU_TRY_ASSIGN(chosen.rows, plan.rows());
+    }
+    return chosen;
+  }
   if (chosen.count == 0 || (chosen.exact && !sink.wants_places())) return chosen;
   KHIPU_TRY_ASSIGN(chosen.rows, plan.rows());
   KHIPU_TRY_ASSIGN(chosen.column, chosen.exact ? index.times() : index.offsets());
   return chosen;
+}
+
+Result<bool> Pass::meet(const snapshot::SegmentInfo& segment, const snapshot::Part& part, const index::RowSet& rows,
+                        const index::Column& offsets, Sink& sink) {
+  bool going_on = true;
+  const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
+  KHIPU_TRY(snapshot_.scan_rows(
+      segment, part.first_row, rows, offsets, order,
+      [&](const snapshot::ScannedRow& row) { return going_on = take(segment, row, sink); },
+      sieve_ ? &*sieve_ : nullptr));
+  return going_on && !stopped_;
+}
+
+Result<std::optional<bool>> Pass::tell_part(const snapshot::SegmentInfo& segment, const snapshot::Part& part,
+                                            const Chosen& chosen, Sink& sink) {
+  std::optional<bool> going_on;
+  if (chosen.count == 0) return going_on = true;
+  const auto told = (*sink.parts)(part, chosen.rows ? &*chosen.rows : nullptr);
+  if (!told.ok()) {
+    distrust_index(segment, told.error());
+    return going_on;
+  }
+  going_on = told->has_value();
+  if (!*going_on || (*told)->count() == 0) return going_on;
+  const Result<index::Column> offsets = part.index->offsets();
+  if (!offsets.ok()) return std::move(offsets).error();
+  KHIPU_TRY_ASSIGN(going_on, meet(segment, part, **told, *offsets, sink));
+  return going_on;
 }
 
 Result<bool> Pass::tell_places(Row first_row, const Chosen& chosen, Sink& sink) {
@@ -103,18 +138,15 @@ Result<std::optional<bool>> Pass::run_indexed(const snapshot::SegmentInfo& segme
     distrust_index(segment, chosen.error());
     return going_on;
   }
+  if (chosen->exact && sink.parts != nullptr) return tell_part(segment, part, *chosen, sink);
   if (chosen->exact) {
     KHIPU_TRY_ASSIGN(going_on, tell_places(part.first_row, *chosen, sink));
     return going_on;
   }
   going_on = true;
-  if (!chosen->rows) return going_on;
-  const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
-  KHIPU_TRY(snapshot_.scan_rows(segment, part.first_row, *chosen->rows, *chosen->column, order,
-                                [&](const snapshot::ScannedRow& row) {
-                                  going_on = take(segment, row, sink);
-                                  return *going_on;
-                                }));
+  if (chosen->rows) {
+    KHIPU_TRY_ASSIGN(going_on, meet(segment, part, *chosen->rows, *chosen->column, sink));
+  }
   return going_on;
 }
 
@@ -127,16 +159,77 @@ Result<bool> Pass::run_part(const snapshot::SegmentInfo& segment, const snapshot
   if (indexed) return *indexed;
   bool going_on = true;
   const auto order = descending_ ? snapshot::Order::kDescending : snapshot::Order::kAscending;
-  KHIPU_TRY(snapshot_.scan(TableId::kLogs, first, last, order,
-                           [&](const snapshot::ScannedRow& row) { return going_on = take(segment, row, sink); }));
-  return going_on;
+  KHIPU_TRY(snapshot_.scan(
+      TableId::kLogs, first, last, order,
+      [&](const snapshot::ScannedRow& row) { return going_on = take(segment, row, sink); },
+      sieve_ ? &*sieve_ : nullptr));
+  return going_on && !stopped_;
 }
 
-Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, Sink& sink) {
+Result<void> Pass::ask_merged(const snapshot::Snapshot::MergedRange& range, const Matcher::Needs& needs) {
+  const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
+  const uint64_t count = range.index->name().count();
+  std::vector<uint64_t> rows;          // that have the only list
+  std::vector<bool> may(count, true);  // hold a row that has all
+  for (const std::vector<index::Term>& list : needs.lists) {
+    rows.assign(count, 0);
+    for (const index::Term& term : list) {
+      KHIPU_TRY_ASSIGN(const std::vector<index::Held> held, range.index->find(term));
+      for (const index::Held& one : held) rows[one.segment] += one.rows;
+    }
+    for (size_t i = 0; i < count; ++i) may[i] = may[i] && rows[i] > 0;
+  }
+  std::vector<std::optional<uint64_t>> known(count);
+  for (size_t i = 0; i < count; ++i) {
+    const snapshot::SegmentInfo& segment = segments[range.first + i];
+    bool all = needs.alone && from <= segment.first_row && segment.first_row.value + segment.rows <= to.value;
+    if (may[i] && matcher_.has_window()) {
+      KHIPU_TRY_ASSIGN(const index::MergedPart part, range.index->part(static_cast<uint32_t>(i)));
+      if (part.first_row != segment.first_row || part.rows != segment.rows) {
+        return Error{Code::kCorrupt, "a merged index of other segments"};
+      }
+      const TimeUs first = matcher_.on_occurred() ? part.time_min : part.recorded_first;
+      const TimeUs last = matcher_.on_occurred() ? part.time_max : part.recorded_last;
+      may[i] = matcher_.overlaps(first, last);
+      all = all && matcher_.covers(first, last);
+    }
+    if (!may[i]) {
+      known[i] = 0;
+    } else if (all) {
+      known[i] = needs.lists.empty() ? segment.rows : rows[i];
+    }
+  }
+  std::copy(known.begin(), known.end(), known_.begin() + static_cast<ptrdiff_t>(range.first));
+  return {};
+}
+
+void Pass::ask_merged() {
+  const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
+  known_.assign(segments.size(), std::nullopt);
+  const Matcher::Needs needs = matcher_.needs();
+  if (needs.lists.empty() && !matcher_.has_window()) return;
+  const auto failed = [&](const snapshot::SegmentInfo& first, uint64_t rows, const Error& error) {
+    findings_.add({"index-mismatch", TableId::kLogs, first.first_row, rows,
+                   "the merged index from segment " + std::to_string(first.number.value) + " on: " + error.message});
+  };
+  for (const snapshot::Snapshot::MergedRange& range : snapshot_.merged(failed)) {
+    const Result<void> asked = ask_merged(range, needs);
+    if (!asked.ok()) failed(segments[range.first], range.index->rows(), asked.error());
+  }
+}
+
+Result<bool> Pass::run_segment(size_t place, Sink& sink) {
+  const snapshot::SegmentInfo& segment = snapshot_.segments(TableId::kLogs)[place];
+  const std::optional<uint64_t>& known = known_[place];
+  if (known && *known == 0) return true;
   const Row first{std::max(from.value, segment.first_row.value)};
   const Row last{std::min(to.value, segment.first_row.value + segment.rows)};
   if (first >= last || !matcher_.may_hold(snapshot_, segment) || (wanted && !wanted(segment))) return true;
   sink.tell_segment = !only_count || !only_count(segment);
+  if (known && sink.places != nullptr && !sink.wants_places()) {
+    sink.matched += *known;
+    return sink.goes_on();
+  }
   auto parts = snapshot_.parts(TableId::kLogs, segment);
   if (!parts.ok()) {
     distrust_index(segment, parts.error());
@@ -152,10 +245,24 @@ Result<bool> Pass::run_segment(const snapshot::SegmentInfo& segment, Sink& sink)
 
 Result<void> Pass::run_all(Sink& sink) {
   if (matcher_.never()) return {};
-  const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
-  for (size_t i = 0; i < segments.size(); ++i) {
+  if (matcher_.may_sift()) {
+    sieve_ = snapshot::Sieve{[this](const snapshot::ScannedRow& row) {
+                               if (!matcher_.in_window(row.frame.time_us)) return false;
+                               if (!matcher_.may_match(row.frame.payload)) return false;
+                               thread_local codec::EventRecord event;  // its vectors are filled again and again
+                               return !codec::decode_event(row.frame.payload, event).ok() || matcher_.matches(event);
+                             },
+                             [this](uint64_t rows) {
+                               scanned += rows;
+                               stopped_ = stop_.stop_requested();
+                               return !stopped_;
+                             }};
+  }
+  ask_merged();
+  const size_t segments = known_.size();
+  for (size_t i = 0; i < segments; ++i) {
     if (stop_.stop_requested()) return Error{Code::kCancelled, "query"};
-    KHIPU_TRY_ASSIGN(const bool going_on, run_segment(segments[descending_ ? segments.size() - 1 - i : i], sink));
+    KHIPU_TRY_ASSIGN(const bool going_on, run_segment(descending_ ? segments - 1 - i : i, sink));
     if (stopped_) return Error{Code::kCancelled, "query"};
     if (!going_on) break;
   }
@@ -165,6 +272,13 @@ Result<void> Pass::run_all(Sink& sink) {
 Result<void> Pass::run(const Visit& visit) {
   Sink sink;
   sink.records = &visit;
+  return run_all(sink);
+}
+
+Result<void> Pass::run_parts(const VisitPart& part, const Visit& visit) {
+  Sink sink;
+  sink.records = &visit;
+  sink.parts = &part;
   return run_all(sink);
 }
 

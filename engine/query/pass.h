@@ -41,6 +41,11 @@ class Pass {
   // false no row is told any more; then, with `count_rest`, they are counted on. How many match, as far as counted.
   using VisitPlace = std::function<bool(Row, TimeUs occurred_at)>;
   Result<uint64_t> places(const VisitPlace& visit, bool count_rest);
+  // As run(), but parts of segments whose index decides the filter are told as a whole: their rows that match, nullptr
+  // for all. Of these, rows that it gives back are met as records. An Error: the index is not used. nullopt: enough.
+  using VisitPart =
+      std::function<Result<std::optional<index::RowSet>>(const snapshot::Part&, const index::RowSet* rows)>;
+  Result<void> run_parts(const VisitPart& part, const Visit& visit);
   // For places(): segments whose rows need not be told, only counted; absent: none.
   std::function<bool(const snapshot::SegmentInfo&)> only_count;
 
@@ -48,7 +53,10 @@ class Pass {
   struct Sink;
   struct Chosen;
   Result<void> run_all(Sink& sink);
-  Result<bool> run_segment(const snapshot::SegmentInfo& segment, Sink& sink);
+  Result<bool> run_segment(size_t place, Sink& sink);
+  // Fills known_ from merged files.
+  void ask_merged();
+  Result<void> ask_merged(const snapshot::Snapshot::MergedRange& range, const Matcher::Needs& needs);
   // Rows [first, last) of the segment, within the part. False when no more is wanted.
   Result<bool> run_part(const snapshot::SegmentInfo& segment, const snapshot::Part& part, Row first, Row last,
                         Sink& sink);
@@ -57,6 +65,11 @@ class Pass {
                                           Row last, Sink& sink);
   void distrust_index(const snapshot::SegmentInfo& segment, const Error& error);
   Result<Chosen> choose(const index::Reader& index, uint32_t from, uint32_t to, const Sink& sink) const;
+  // nullopt: the index failed, and nothing was told.
+  Result<std::optional<bool>> tell_part(const snapshot::SegmentInfo& segment, const snapshot::Part& part,
+                                        const Chosen& chosen, Sink& sink);
+  Result<bool> meet(const snapshot::SegmentInfo& segment, const snapshot::Part& part, const index::RowSet& rows,
+                    const index::Column& offsets, Sink& sink);
   Result<bool> tell_places(Row first_row, const Chosen& chosen, Sink& sink);
   // A row met: false when no more is wanted.
   bool take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow& row, Sink& sink);
@@ -67,7 +80,11 @@ class Pass {
   std::stop_token stop_;
   Findings& findings_;
   bool stopped_ = false;
-  codec::EventRecord event_;  // its vectors are filled again and again
+  // Of each segment, as far as merged files say it: how many of its rows match, or that none does (0) while nothing
+  // more is known (nullopt).
+  std::vector<std::optional<uint64_t>> known_;
+  std::optional<snapshot::Sieve> sieve_;  // leaves rows out on several threads; those it wants are judged again
+  codec::EventRecord event_;              // its vectors are filled again and again
 };
 
 }  // namespace khipu::query

@@ -15,9 +15,10 @@ Result<std::optional<Row>> in_index(const index::Reader& reader, const index::Te
   return entity;
 }
 
-Result<std::optional<Row>> in_rows(const snapshot::Snapshot& snapshot, const snapshot::Part& part,
-                                   std::string_view type, std::string_view id) {
-  std::optional<Row> entity;
+// Its versions among rows that no index knows.
+template <typename Visit>
+Result<void> each_in_rows(const snapshot::Snapshot& snapshot, const snapshot::Part& part, std::string_view type,
+                          std::string_view id, Visit visit) {
   Result<void> sound;
   codec::VersionRecord version;
   const auto look = [&](const snapshot::ScannedRow& row) {
@@ -25,12 +26,19 @@ Result<std::optional<Row>> in_rows(const snapshot::Snapshot& snapshot, const sna
       sound = Error{Code::kCorrupt, "a registry row that cannot be read"};
       return false;
     }
-    if (version.type == type && version.id == id) entity = version.entity.value_or(row.row);
+    if (version.type == type && version.id == id) visit(row.row, version);
     return true;
   };
   KHIPU_TRY(snapshot.scan(TableId::kRegistry, part.first_row, {part.first_row.value + part.rows},
                           snapshot::Order::kAscending, look));
-  KHIPU_TRY(std::move(sound));
+  return sound;
+}
+
+Result<std::optional<Row>> in_rows(const snapshot::Snapshot& snapshot, const snapshot::Part& part,
+                                   std::string_view type, std::string_view id) {
+  std::optional<Row> entity;
+  KHIPU_TRY(each_in_rows(snapshot, part, type, id,
+                         [&](Row row, const codec::VersionRecord& version) { entity = version.entity.value_or(row); }));
   return entity;
 }
 
@@ -52,6 +60,26 @@ Result<std::optional<Row>> look_up_entity(const snapshot::Snapshot& snapshot, st
     }
   }
   return entity;
+}
+
+Result<std::vector<Row>> look_up_versions(const snapshot::Snapshot& snapshot, std::string_view type,
+                                          std::string_view id) {
+  const index::Term name = index::name_term(type, id);
+  std::vector<Row> rows;
+  for (const snapshot::SegmentInfo& segment : snapshot.segments(TableId::kRegistry)) {
+    KHIPU_TRY_ASSIGN(const std::vector<snapshot::Part> parts, snapshot.parts(TableId::kRegistry, segment));
+    for (const snapshot::Part& part : parts) {
+      if (!part.index) {
+        KHIPU_TRY(
+            each_in_rows(snapshot, part, type, id, [&](Row row, const codec::VersionRecord&) { rows.push_back(row); }));
+        continue;
+      }
+      KHIPU_TRY_ASSIGN(const std::optional<index::List> list, part.index->find(name));
+      if (!list) continue;
+      KHIPU_TRY(part.index->each_row(*list, [&](uint32_t row) { rows.push_back({part.first_row.value + row}); }));
+    }
+  }
+  return rows;
 }
 
 }  // namespace khipu::query

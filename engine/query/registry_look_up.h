@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "engine/snapshot/store.h"
 
@@ -12,6 +13,9 @@ namespace khipu::query {
 // The row of its first version; nullopt: there is no such entity. kCorrupt: an index or a row cannot be believed, and
 // whoever reads every row says which.
 Result<std::optional<Row>> look_up_entity(const snapshot::Snapshot& snapshot, std::string_view type,
+                                          std::string_view id);
+// The rows of all its versions, ascending.
+Result<std::vector<Row>> look_up_versions(const snapshot::Snapshot& snapshot, std::string_view type,
                                           std::string_view id);
 
 }  // namespace khipu::query

@@ -23,6 +23,20 @@ uint32_t KeyValues::of(std::string_view text) {
 }
 
 uint32_t KeyValues::of(int64_t number) {
+  if (number >= 0 && number < kFewMax) {
+    const auto place = static_cast<size_t>(number);
+    if (place >= few_.size()) {
+      bytes_ -= few_.size() * sizeof(uint32_t);
+      few_.resize(std::max(2 * few_.size(), place + 1));
+      bytes_ += few_.size() * sizeof(uint32_t);
+    }
+    if (few_[place] == 0) {
+      numbers_.push_back(number);
+      bytes_ += sizeof number;
+      few_[place] = static_cast<uint32_t>(numbers_.size());
+    }
+    return few_[place];
+  }
   const auto [found, added] = by_number_.try_emplace(number, static_cast<uint32_t>(numbers_.size() + 1));
   if (added) {
     numbers_.push_back(number);
@@ -132,6 +146,17 @@ void Tally::read(const codec::EventRecord& event, std::vector<Tuple>& keys) {
 }
 
 Counted& Tally::group(const Tuple& key) {
+  if (key[1] == 0 && key[2] == 0 && key[3] == 0) {
+    if (key[0] >= first_place_.size()) first_place_.resize(std::max<size_t>(2 * first_place_.size(), key[0] + 1));
+    uint32_t& number = first_place_[key[0]];
+    if (number == 0) {
+      index_.emplace(key, static_cast<uint32_t>(groups_.size()));
+      groups_.emplace_back();
+      groups_.back().key = key;
+      number = static_cast<uint32_t>(groups_.size());
+    }
+    return groups_[number - 1];
+  }
   const auto [found, added] = index_.try_emplace(key, static_cast<uint32_t>(groups_.size()));
   if (added) {
     groups_.emplace_back();
@@ -149,10 +174,26 @@ void Tally::count_distinct(const Tuple& key, Counted& group, const codec::EventR
 }
 
 size_t Tally::bytes() const {
-  size_t bytes = groups_.capacity() * sizeof(Counted) + index_.size() * (sizeof(Tuple) + kEntryBytes) +
-                 distinct_.size() * (16 + kEntryBytes) + types_.size() * (sizeof(std::string) + kEntryBytes);
+  size_t bytes = groups_.capacity() * sizeof(Counted) + first_place_.capacity() * sizeof(uint32_t) +
+                 index_.size() * (sizeof(Tuple) + kEntryBytes) + distinct_.size() * (16 + kEntryBytes) +
+                 types_.size() * (sizeof(std::string) + kEntryBytes);
   for (const KeyValues& values : values_) bytes += values.bytes();
   return bytes;
+}
+
+void Tally::add(const Tuple& key, const Counted& more) {
+  Counted& counted = group(key);
+  counted.count += more.count;
+  counted.first_seq = std::min(counted.first_seq, more.first_seq);
+  counted.last_seq = std::max(counted.last_seq, more.last_seq);
+  counted.first = std::min(counted.first, more.first);
+  counted.last = std::max(counted.last, more.last);
+  total_ += more.count;
+}
+
+bool Tally::add_events(uint64_t events) {
+  events_ += events;
+  return bytes() <= plan_.memory_bytes_max;
 }
 
 bool Tally::add(Row row, const codec::EventRecord& event) {

@@ -29,6 +29,8 @@ class KeyValues {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> by_text_;
+  static constexpr int64_t kFewMax = 1 << 20;
+  std::vector<uint32_t> few_;  // of numbers below that, most of what is counted; 0: none
   std::unordered_map<int64_t, uint32_t> by_number_;
   std::vector<const std::string*> texts_;
   std::vector<int64_t> numbers_;
@@ -72,6 +74,12 @@ class Tally {
 
   // False: groups take more memory than they may, and counting ends.
   bool add(Row row, const codec::EventRecord& event);
+  // The same for groups counted elsewhere: what one of them has more, by the number of its value; then how many events
+  // that were, counted once each.
+  uint32_t id_of(size_t place, std::string_view text) { return values_[place].of(text); }
+  uint32_t id_of(size_t place, int64_t number) { return values_[place].of(number); }
+  void add(const Tuple& key, const Counted& more);
+  bool add_events(uint64_t events);
   // The keys of one event: each different one once.
   void read(const codec::EventRecord& event, std::vector<Tuple>& keys);
 
@@ -105,6 +113,7 @@ class Tally {
   std::array<KeyValues, 4> values_;
   std::unordered_map<uint64_t, std::string> types_;  // by entity
   std::unordered_map<Tuple, uint32_t, TupleHash> index_;
+  std::vector<uint32_t> first_place_;  // of groups whose key is in the first place alone: number plus one, by its value
   std::vector<Counted> groups_;
   std::unordered_set<std::pair<uint32_t, uint64_t>, PairHash> distinct_;  // group, entity
   std::vector<Tuple> keys_;

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "engine/codec/statement.h"
-#include "engine/index/reader.h"
+#include "engine/index/merged.h"
 #include "engine/os/file.h"
 
 namespace khipu::snapshot {
@@ -23,15 +23,26 @@ class IndexCache {
   // Of rows of segment `number`. nullptr: the file is not there (it is built again when the writer starts), or the
   // segment's. kCorrupt: it is not what the statement says.
   Result<std::shared_ptr<const index::Reader>> open(const codec::IndexStatement& statement, SegmentNumber number);
+  // The same of a merged file, whose segments must all be there.
+  Result<std::shared_ptr<const index::MergedReader>> open(const codec::IndexStatement& statement,
+                                                          const index::MergedName& name);
   // nullptr unless it is open already.
   std::shared_ptr<const index::Reader> held(const codec::IndexStatement& statement);
 
  private:
   struct Slot {
-    std::shared_ptr<const index::Reader> reader;
+    std::shared_ptr<const index::Reader> reader;  // one of the two
+    std::shared_ptr<const index::MergedReader> merged;
+    uint64_t loaded_bytes() const { return reader ? reader->loaded_bytes() : merged->loaded_bytes(); }
     std::list<Hash>::iterator place;
   };
   Result<std::shared_ptr<const index::Reader>> read(const codec::IndexStatement& statement, SegmentNumber number);
+  Result<std::shared_ptr<const index::MergedReader>> read(const codec::IndexStatement& statement,
+                                                          const index::MergedName& name);
+  Result<os::Directory*> folder(TableId table);
+  // nullptr: it is not there.
+  Result<std::unique_ptr<index::BlockFile>> blocks(const codec::IndexStatement& statement);
+  Slot* used(const Hash& root);
   void bound();
 
   os::Directory& root_;

@@ -1,6 +1,7 @@
 // The rows of a segment that its index chose. The index itself: index_cache.h.
 #include "engine/segment/format.h"
 #include "engine/snapshot/index_cache.h"
+#include "engine/snapshot/row_scan.h"
 #include "engine/snapshot/segment_cache.h"
 #include "engine/snapshot/store.h"
 #include "engine/snapshot/tail_index.h"
@@ -33,9 +34,13 @@ Snapshot::Times Snapshot::occurred(const SegmentInfo& segment) const {
     const auto known = store_->known_times_.find(statement->root);
     if (known != store_->known_times_.end() && known->second.occurred) return known->second.occurred;
   }
-  const auto index = segment_index(TableId::kLogs, segment);
-  if (!index.ok() || !*index) return std::nullopt;
-  const Times times = std::pair((*index)->header().time_min, (*index)->header().time_max);
+  const Times times = [&]() -> Times {
+    if (const auto part = merged_part(segment)) return std::pair(part->time_min, part->time_max);
+    const auto index = segment_index(TableId::kLogs, segment);
+    if (!index.ok() || !*index) return std::nullopt;
+    return std::pair((*index)->header().time_min, (*index)->header().time_max);
+  }();
+  if (!times) return times;
   const std::lock_guard hold(store_->times_mutex_);
   store_->known_times_[statement->root].occurred = times;
   return times;
@@ -50,11 +55,15 @@ Snapshot::Times Snapshot::recorded(const SegmentInfo& segment) const {
     const auto known = store_->known_times_.find(statement->root);
     if (known != store_->known_times_.end() && known->second.recorded) return known->second.recorded;
   }
-  const auto index = segment_index(TableId::kLogs, segment);
-  if (!index.ok() || !*index) return std::nullopt;
-  const Result<index::Column> column = (*index)->recorded();  // never falls
-  if (!column.ok()) return std::nullopt;
-  const Times times = std::pair<TimeUs, TimeUs>((*column)[0], (*column)[(*index)->rows() - 1]);
+  const Times times = [&]() -> Times {
+    if (const auto part = merged_part(segment)) return std::pair(part->recorded_first, part->recorded_last);
+    const auto index = segment_index(TableId::kLogs, segment);
+    if (!index.ok() || !*index) return std::nullopt;
+    const Result<index::Column> column = (*index)->recorded();  // never falls
+    if (!column.ok()) return std::nullopt;
+    return std::pair<TimeUs, TimeUs>((*column)[0], (*column)[(*index)->rows() - 1]);
+  }();
+  if (!times) return times;
   const std::lock_guard hold(store_->times_mutex_);
   store_->known_times_[statement->root].recorded = times;
   return times;
@@ -101,7 +110,8 @@ Result<std::shared_ptr<const index::Reader>> Snapshot::index_of_row(TableId tabl
 }
 
 Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,
-                                 const index::Column& offsets, Order order, const Visit& visit) const {
+                                 const index::Column& offsets, Order order, const Visit& visit,
+                                 const Sieve* sieve) const {
   const std::string place = std::string("logs/") + segment::segment_name(segment.number);
   KHIPU_TRY_ASSIGN(const auto view, this->view(TableId::kLogs, segment));
   if (!view) {  // gone without a RETENTION
@@ -113,8 +123,15 @@ Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, cons
   }
   KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(segment.end_offset)));
   const Bytes bytes = mapping->bytes().first(segment.end_offset);
-  rows.each(order == Order::kDescending, [&](uint32_t row) {
-    return visit(scanned(TableId::kLogs, {first_row.value + row}, static_cast<uint64_t>(offsets[row]), bytes));
+  std::vector<uint32_t> chosen;
+  chosen.reserve(rows.count());
+  rows.each(false, [&](uint32_t row) {
+    chosen.push_back(row);
+    return true;
+  });
+  RowScan scan(*this, TableId::kLogs, bytes, order, visit, sieve);
+  (void)scan.run(chosen.size(), [&](size_t i) {
+    return RowPlace{{first_row.value + chosen[i]}, static_cast<uint64_t>(offsets[chosen[i]])};
   });
   return {};
 }

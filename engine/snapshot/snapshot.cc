@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/segment/level_files.h"
+#include "engine/snapshot/row_scan.h"
 #include "engine/snapshot/segment_cache.h"
 #include "engine/snapshot/store.h"
 #include "engine/tree/source_of.h"
@@ -72,25 +73,8 @@ const SegmentInfo* Snapshot::segment_of(TableId table, Row row) const {
   return &*std::prev(after);
 }
 
-// What stands there is the row only if the signed root says so, and if the frame says of it what it says itself.
-ScannedRow Snapshot::scanned(TableId table, Row row, uint64_t offset, Bytes bytes) const {
-  const codec::ParsedFrame parsed = codec::parse_frame(bytes.subspan(std::min<uint64_t>(offset, bytes.size())));
-  ScannedRow met{row, parsed.fault, 0, parsed.frame, false, offset};
-  if (met.fault == codec::FrameFault::kNone && table != TableId::kMeta) {
-    const Result<std::string_view> finding = judge(table, row, tree::leaf_hash(parsed.frame.payload));
-    met.finding = finding.ok() ? *finding : "tile-mismatch";
-    if (met.finding.empty()) {
-      const Result<codec::FrameFacts> facts = codec::frame_facts(parsed.frame.payload);
-      const bool same = facts.ok() && facts->kind == parsed.frame.kind && facts->time_us == parsed.frame.time_us;
-      if (!same) met.finding = "frame-corrupt";
-    }
-    if (!met.finding.empty()) met.fault = codec::FrameFault::kChecksum;
-  }
-  if (met.fault != codec::FrameFault::kNone) met.lost = 1;
-  return met;
-}
-
-Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const Visit& visit) const {
+Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const Visit& visit,
+                            const Sieve* sieve) const {
   to.value = std::min(to.value, size(table));
   if (from >= to) return {};
   if (const Purge* purge = meta_ ? meta_->purge_of(table, from) : nullptr) return purged_error(*purge);
@@ -119,20 +103,15 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
       const uint64_t at_row = std::max(found, begin);
       return visit({{info.first_row.value + at_row}, codec::FrameFault::kLength, end - at_row, {}, false});
     };
-    const auto one = [&](uint64_t index) {
-      return visit(scanned(table, {info.first_row.value + index}, (*offsets)[index], bytes));
+    RowScan rows(*this, table, bytes, order, visit, sieve);
+    const auto read = [&] {
+      return found <= begin || rows.run(found - begin, [&](size_t i) {
+        return RowPlace{{info.first_row.value + begin + i}, (*offsets)[begin + i]};
+      });
     };
-    if (ascending) {
-      for (uint64_t index = begin; index < found; ++index) {
-        if (!one(index)) return {};
-      }
-      if (!lost()) return {};
-    } else {
-      if (!lost()) return {};
-      for (uint64_t index = found; index-- > begin;) {
-        if (!one(index)) return {};
-      }
-    }
+    if (!ascending && !lost()) return {};
+    if (!read()) return {};
+    if (ascending && !lost()) return {};
   }
   return {};
 }

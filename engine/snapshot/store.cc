@@ -252,6 +252,37 @@ Result<std::string_view> Snapshot::judge(TableId table, Row row, const Hash& lea
   return std::string_view(intact ? "" : "leaf-mismatch");
 }
 
+void Snapshot::judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
+                          std::span<std::string_view> findings) const {
+  const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
+  const auto with = [&](const auto& ask) -> Result<bool> {
+    const std::lock_guard hold(shared->mutex);
+    if (!shared->source) {
+      KHIPU_TRY_ASSIGN(auto source, hashes(table));
+      KHIPU_TRY_ASSIGN(shared->checker, tree::Checker::open(size(table), root(table), *source));
+      if (shared->checker) shared->source = std::move(source);
+    }
+    if (!shared->checker) return Error{Code::kCorrupt, "the stored hashes do not make the root"};
+    return ask(*shared->checker, *shared->source);
+  };
+  for (size_t i = 0, end = 0; i < rows.size(); i = end) {
+    const uint64_t tile = rows[i].value / tree::kTileWidth;
+    for (end = i + 1; end < rows.size() && rows[end].value / tree::kTileWidth == tile;) ++end;
+    if (end - i == tree::kTileWidth) {  // their root is made of what was read, outside the lock
+      const Hash made = tree::root_of(leaves.subspan(i, end - i));
+      const Result<bool> intact = with(
+          [&](tree::Checker& checker, tree::HashSource& source) { return checker.check_tile(tile, made, source); });
+      if (intact.ok() && *intact) continue;
+    }
+    for (size_t one = i; one < end; ++one) {
+      const Result<bool> intact = with([&](tree::Checker& checker, tree::HashSource& source) {
+        return checker.check(rows[one].value, leaves[one], source);
+      });
+      findings[one] = !intact.ok() ? "tile-mismatch" : *intact ? "" : "leaf-mismatch";
+    }
+  }
+}
+
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   if (const Purge* purge = meta_->purge_of(table, row)) return purged_error(*purge);
   const SegmentInfo* const info = segment_of(table, row);

@@ -41,6 +41,7 @@ struct StoreOptions {
   uint64_t index_bytes_max = 96ULL << 20;  // of checked index blocks kept in memory
   size_t index_files_max = 512;
   uint32_t tail_piece_rows = 1024, tail_run_rows = 8192;  // tail_index.h
+  unsigned scan_threads_max = 4;                          // of one scan with a sieve; no more than there are processors
 };
 
 // A root opened for reading. Any thread; outlives its snapshots.
@@ -91,8 +92,8 @@ struct SegmentInfo {
 };
 
 // One row met by a scan. Checked up to the signed root, as a record that is shown (P5), but for meta/, which is checked
-// as a whole: one that was rewritten would be missed by nobody if it no longer met a filter. Not copied: count with it,
-// do not show it.
+// as a whole: one that was rewritten would be missed by nobody if it no longer met a filter. What is visited is the
+// copy that was checked; it lives as long as the callback.
 struct ScannedRow {
   Row row;
   // Not kNone: the frame at this place is damaged. `lost` rows from `row` on cannot be read in this segment (at least
@@ -111,6 +112,12 @@ struct Part {
   std::shared_ptr<const index::Reader> index;
 };
 enum class Order { kAscending, kDescending };
+// For a scan that looks at many rows to find few, on several threads: each row is read and checked as ever, and a sound
+// one that is not wanted is not visited.
+struct Sieve {
+  std::function<bool(const ScannedRow&)> wants;  // called by several threads at once, in any order
+  std::function<bool(uint64_t rows)> passed;  // so many more rows were looked at and not visited; false ends the scan
+};
 
 // A record fit to be shown: copied, then checked leaf to signed root (P5).
 struct CheckedRecord {
@@ -130,6 +137,7 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   const Hash& root(TableId table) const { return head_.tables[index_of(table)].root; }
   bool key_pinned() const;  // the commit's signature was checked with a key the user gave
 
+  unsigned scan_threads_max() const { return store_->options_.scan_threads_max; }
   const MetaState& meta() const { return *meta_; }
   const codec::Genesis& genesis() const { return *meta_->genesis(); }
   const registry::Schema& schema() const { return meta_->schema(); }
@@ -149,13 +157,23 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   // of the range are not retained, also when their segment was unlinked under this snapshot: never a short result. A
   // segment that is gone without a RETENTION is met as a fault.
   using Visit = std::function<bool(const ScannedRow&)>;
-  Result<void> scan(TableId table, Row from, Row to, Order order, const Visit& visit) const;
+  Result<void> scan(TableId table, Row from, Row to, Order order, const Visit& visit,
+                    const Sieve* sieve = nullptr) const;
 
   // The stored hashes of a table's tree, for proofs; right up to the table's size, checked by nobody yet.
   Result<std::unique_ptr<tree::HashSource>> hashes(TableId table) const;
   // The index of a sealed segment of logs/ or registry/, or nullptr when there is none to use: then its rows are
   // scanned. kCorrupt: its file is not what the INDEX statement says.
   Result<std::shared_ptr<const index::Reader>> segment_index(TableId table, const SegmentInfo& segment) const;
+  // What merged files say of sealed segments of logs/ that this snapshot holds: each file that can be used, over
+  // segments()[first] to [first + its count), none over the same ones, oldest first. `failed`: of one that is not what
+  // its INDEX statement says.
+  struct MergedRange {
+    size_t first = 0;
+    std::shared_ptr<const index::MergedReader> index;
+  };
+  using MergedFailed = std::function<void(const SegmentInfo& first, uint64_t rows, const Error&)>;
+  std::vector<MergedRange> merged(const MergedFailed& failed) const;
   // All rows of a segment of logs/ or registry/, in order: one part with its index, or parts of runs with theirs, parts
   // that were indexed in memory (logs/) and a rest. kCorrupt as segment_index().
   Result<std::vector<Part>> parts(TableId table, const SegmentInfo& segment) const;
@@ -169,13 +187,15 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   // As scan(), for chosen rows of one segment of logs/ whose index knows their places. Rows are counted from
   // `first_row`.
   Result<void> scan_rows(const SegmentInfo& segment, Row first_row, const index::RowSet& rows,
-                         const index::Column& offsets, Order order, const Visit& visit) const;
+                         const index::Column& offsets, Order order, const Visit& visit,
+                         const Sieve* sieve = nullptr) const;
 
   // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;
 
  private:
   friend class Store;
+  friend class RowBatch;
   Snapshot();
   Result<void> take_slot(Store& store);
   Result<void> load_segments();
@@ -189,9 +209,13 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<std::shared_ptr<const index::Reader>> index_of_row(TableId table, const SegmentInfo& segment, Row row) const;
   Result<std::shared_ptr<const Places>> places(TableId table, const SegmentInfo& segment, SegmentView& view,
                                                uint64_t from) const;
+  Result<std::shared_ptr<const index::MergedReader>> merged_of(size_t first, uint64_t count) const;
+  std::optional<index::MergedPart> merged_part(const SegmentInfo& segment) const;
   // "" when that is the row's leaf under the signed root, else the code of the finding.
   Result<std::string_view> judge(TableId table, Row row, const Hash& leaf) const;
-  ScannedRow scanned(TableId table, Row row, uint64_t offset, Bytes bytes) const;
+  // The same for rows in ascending order, a tile's worth at once where they are whole tiles.
+  void judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
+                  std::span<std::string_view> findings) const;
 
   Store* store_ = nullptr;
   std::optional<os::ReaderSlot> slot_;

@@ -60,6 +60,31 @@ void TailIndex::extend(const Snapshot& snapshot, const SegmentInfo& segment) {
   }
 }
 
+// nullptr: it is scanned. Of a log that grows between the questions it would be made anew for each, and a scan costs
+// less.
+TailIndex::Piece TailIndex::rest(const Snapshot& snapshot, const SegmentInfo& segment, uint64_t from) {
+  const uint64_t rows = segment.rows - from;
+  {
+    const std::lock_guard hold(mutex_);
+    const auto found = segments_.find(segment.number);
+    if (found == segments_.end()) return nullptr;
+    Pieces::Rest& known = found->second.rest;
+    if (!known.is(from, rows)) {
+      known = {from, rows, std::nullopt};
+      return nullptr;
+    }
+    if (known.piece) return *known.piece;
+  }
+  const std::unique_lock building(build_mutex_, std::try_to_lock);
+  if (!building.owns_lock() || rows > large_) return nullptr;
+  Result<Piece> piece = build(snapshot, segment, from, static_cast<uint32_t>(rows));
+  if (!piece.ok()) return nullptr;
+  const std::lock_guard hold(mutex_);
+  const auto found = segments_.find(segment.number);
+  if (found != segments_.end() && found->second.rest.is(from, rows)) found->second.rest.piece = *piece;
+  return *piece;
+}
+
 // Pieces in front of `to` go: a run has their rows now.
 void TailIndex::move_base(Pieces& pieces, uint64_t to) const {
   if (to <= pieces.base) return;
@@ -97,7 +122,7 @@ std::vector<Part> TailIndex::parts(const Snapshot& snapshot, const SegmentInfo& 
     parts.push_back({{segment.first_row.value + at}, rows, std::move(piece)});
     at += rows;
   };
-  const std::lock_guard hold(mutex_);
+  std::unique_lock hold(mutex_);
   const auto found = segments_.find(segment.number);
   if (again && found != segments_.end()) {
     // An older snapshot may know fewer runs than the one the pieces go on behind.
@@ -111,7 +136,8 @@ std::vector<Part> TailIndex::parts(const Snapshot& snapshot, const SegmentInfo& 
       if (all && at + small_ <= segment.rows) add(small_, piece);
     }
   }
-  if (at < segment.rows) add(segment.rows - at, nullptr);
+  hold.unlock();
+  if (at < segment.rows) add(segment.rows - at, again ? rest(snapshot, segment, at) : nullptr);
   return parts;
 }
 

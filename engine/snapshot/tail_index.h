@@ -28,9 +28,16 @@ class TailIndex {
     uint64_t base = 0;  // rows of the segment in front of them
     std::vector<Piece> large, small;
     bool asked = false;
+    // What no piece has, of a segment that stands still: made when it is asked for again as it was.
+    struct Rest {
+      uint64_t from = 0, rows = 0;
+      std::optional<Piece> piece;
+      bool is(uint64_t from_row, uint64_t count) const { return from == from_row && rows == count; }
+    } rest;
   };
   Result<Piece> build(const Snapshot& snapshot, const SegmentInfo& segment, uint64_t from, uint32_t rows) const;
   void extend(const Snapshot& snapshot, const SegmentInfo& segment);
+  Piece rest(const Snapshot& snapshot, const SegmentInfo& segment, uint64_t from);
   void move_base(Pieces& pieces, uint64_t to) const;
 
   const uint32_t small_, large_;

@@ -35,6 +35,11 @@ Result<bool> Checker::check(uint64_t index, const Hash& leaf, HashSource& source
   return authentic(0, index, leaf, source);
 }
 
+Result<bool> Checker::check_tile(uint64_t number, const Hash& root, HashSource& source) {
+  if (number >= Builder::complete(size_, 1)) return false;
+  return authentic(1, number, root, source);
+}
+
 Result<bool> Checker::authentic(size_t level, uint64_t index, const Hash& hash, HashSource& source) {
   const uint64_t number = index / kTileWidth;
   const size_t offset = index % kTileWidth;

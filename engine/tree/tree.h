@@ -144,6 +144,9 @@ class Checker {
                                              size_t tiles_max = 1024);
   // Is `leaf` the leaf at `index` of the tree with the signed root? Reads what tiles it needs.
   Result<bool> check(uint64_t index, const Hash& leaf, HashSource& source);
+  // The same for leaves [256 number, 256 (number + 1)) at once, all of which the tree has: `root` is that of their
+  // subtree. It reads no leaf.
+  Result<bool> check_tile(uint64_t number, const Hash& root, HashSource& source);
   uint64_t size() const { return size_; }
 
  private:

@@ -7,19 +7,14 @@
 
 #include "engine/index/builder.h"
 #include "engine/segment/reader.h"
+#include "engine/verify/merged_check.h"
 
 namespace khipu::verify {
 namespace {
 
 constexpr uint64_t kCompareSize = 256 << 10;
+using Subject = IndexSubject;
 
-// Rows that an index is about.
-struct Subject {
-  TableId table = TableId::kLogs;
-  SegmentNumber segment;
-  Row first_row;
-  uint64_t rows = 0;
-};
 // An INDEX statement and its row of meta/.
 struct Stated {
   uint64_t row = 0;
@@ -35,25 +30,6 @@ Finding about(std::string_view code, const Subject& subject, const codec::IndexS
   if (subject.rows > 1) found.row_end = Row{subject.first_row.value + subject.rows};
   found.segment = subject.segment;
   found.file = std::string(table_name(subject.table)) + "/" + statement.file;
-  return found;
-}
-
-// What is wrong with the file itself, before what it ought to be is known.
-std::optional<Finding> check_file(const Subject& subject, const codec::IndexStatement& statement,
-                                  std::optional<uint64_t> size) {
-  std::optional<Finding> found;
-  if (!size) {
-    found = about(code::kIndexMissing, subject, statement);
-    found->information = true;
-    found->detail = "the segment's index is not there: readers scan, the writer's next start builds it again";
-    return found;
-  }
-  if (*size == statement.size) return found;
-  found = about(code::kIndexMismatch, subject, statement);
-  found->offset = std::min(*size, statement.size);
-  found->expected = fmt::format("{} bytes", statement.size);
-  found->actual = fmt::format("{} bytes", *size);
-  found->detail = "the index has another size than its INDEX statement says";
   return found;
 }
 
@@ -84,32 +60,6 @@ Result<BuiltIndex> compare(index::Builder& builder, const InPlace& there) {
     KHIPU_TRY_ASSIGN(index.difference, first_difference(*there.file, built.bytes));
   }
   return index;
-}
-
-// What the comparison says of the statement and of the file.
-void judge(const Subject& subject, const codec::IndexStatement& statement, const BuiltIndex& index,
-           Findings& findings) {
-  if (index.root != statement.root || index.size != statement.size || statement.first_row != subject.first_row ||
-      statement.rows != subject.rows) {
-    Finding found = about(code::kIndexMismatch, subject, statement);
-    found.expected = base64(index.root);
-    found.actual = base64(statement.root);
-    found.detail = "the INDEX statement is not about the index these rows make";
-    found.likely = "rewriting";
-    findings.add(std::move(found));
-    return;
-  }
-  if (std::optional<Finding> wrong = check_file(subject, statement, index.there)) {
-    findings.add(*std::move(wrong));
-    return;
-  }
-  if (!index.difference) return;
-  Finding found = about(code::kIndexMismatch, subject, statement);
-  found.offset = index.difference;
-  found.expected = fmt::format("{} bytes that make {}", index.size, base64(index.root));
-  found.actual = fmt::format("{} bytes", *index.there);
-  found.detail = "the index differs from the one its segment's rows make";
-  findings.add(std::move(found));
 }
 
 index::Builder builder_of(const Subject& subject, const std::vector<uint32_t>& columns) {
@@ -180,13 +130,13 @@ Result<Findings> check(os::Directory& folder, TableId table, const segment::Mani
   Findings findings;
   const Subject subject{table, entry.number, entry.footer.first_row, entry.footer.rows};
   if (anew && scanned != nullptr) {
-    judge(subject, statement, *scanned, findings);
+    judge_index(subject, statement, *scanned, findings);
     return findings;
   }
   KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
   if (!anew) {
     KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, folder.stat(segment::segment_name(entry.number)));
-    std::optional<Finding> wrong = check_file(subject, statement, there.size);
+    std::optional<Finding> wrong = check_index_file(subject, statement, there.size);
     if (wrong && segment) findings.add(*std::move(wrong));
     return findings;
   }
@@ -196,7 +146,7 @@ Result<Findings> check(os::Directory& folder, TableId table, const segment::Mani
   KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
   if (!read) return findings;
   KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
-  judge(subject, statement, built, findings);
+  judge_index(subject, statement, built, findings);
   return findings;
 }
 
@@ -220,7 +170,8 @@ Result<Findings> check_runs(os::Directory& folder, TableId table, SegmentNumber 
     }
     KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
     if (stated.row < stated_from) {  // built and compared by an earlier run of verify
-      if (std::optional<Finding> wrong = check_file(subject, statement, there.size)) findings.add(*std::move(wrong));
+      if (std::optional<Finding> wrong = check_index_file(subject, statement, there.size))
+        findings.add(*std::move(wrong));
       KHIPU_TRY_ASSIGN(const bool passed, rows->pass_over({subject.first_row.value + subject.rows}));
       if (!passed) break;
       continue;
@@ -229,7 +180,7 @@ Result<Findings> check_runs(os::Directory& folder, TableId table, SegmentNumber 
     KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
     if (!read) break;
     KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
-    judge(subject, statement, built, findings);
+    judge_index(subject, statement, built, findings);
   }
   return findings;
 }
@@ -246,6 +197,64 @@ std::vector<uint32_t> indexed_columns(const std::vector<codec::StatementRecord>&
 }
 
 }  // namespace
+
+// What is wrong with the file itself, before what it ought to be is known.
+std::optional<Finding> check_index_file(const Subject& subject, const codec::IndexStatement& statement,
+                                        std::optional<uint64_t> size) {
+  std::optional<Finding> found;
+  if (!size) {
+    found = about(code::kIndexMissing, subject, statement);
+    found->information = true;
+    found->detail = "the segment's index is not there: readers scan, the writer's next start builds it again";
+    return found;
+  }
+  if (*size == statement.size) return found;
+  found = about(code::kIndexMismatch, subject, statement);
+  found->offset = std::min(*size, statement.size);
+  found->expected = fmt::format("{} bytes", statement.size);
+  found->actual = fmt::format("{} bytes", *size);
+  found->detail = "the index has another size than its INDEX statement says";
+  return found;
+}
+
+// What the comparison says of the statement and of the file.
+void judge_index(const Subject& subject, const codec::IndexStatement& statement, const BuiltIndex& index,
+                 Findings& findings) {
+  if (index.root != statement.root || index.size != statement.size || statement.first_row != subject.first_row ||
+      statement.rows != subject.rows) {
+    Finding found = about(code::kIndexMismatch, subject, statement);
+    found.expected = base64(index.root);
+    found.actual = base64(statement.root);
+    found.detail = "the INDEX statement is not about the index these rows make";
+    found.likely = "rewriting";
+    findings.add(std::move(found));
+    return;
+  }
+  if (std::optional<Finding> wrong = check_index_file(subject, statement, index.there)) {
+    findings.add(*std::move(wrong));
+    return;
+  }
+  if (!index.difference) return;
+  Finding found = about(code::kIndexMismatch, subject, statement);
+  found.offset = index.difference;
+  found.expected = fmt::format("{} bytes that make {}", index.size, base64(index.root));
+  found.actual = fmt::format("{} bytes", *index.there);
+  found.detail = "the index differs from the one its segment's rows make";
+  findings.add(std::move(found));
+}
+
+Result<std::optional<Buffer>> index_body(os::Directory& folder, TableId table, const segment::ManifestEntry& entry,
+                                         const std::vector<codec::StatementRecord>& statements) {
+  std::optional<Buffer> none;
+  const Subject subject{table, entry.number, entry.footer.first_row, entry.footer.rows};
+  KHIPU_TRY_ASSIGN(const auto rows, Rows::open(folder, entry.number, entry.footer.first_row, entry.footer_offset));
+  if (!rows) return none;
+  index::Builder builder = builder_of(subject, indexed_columns(statements));
+  KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
+  if (!read) return none;
+  KHIPU_TRY_ASSIGN(Buffer body, builder.body());
+  return std::optional(std::move(body));
+}
 
 IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements) {
   IndexPlan plan;
@@ -329,7 +338,8 @@ Result<void> check_indexes(const TablePlan& table, const std::vector<codec::Stat
         findings.merge(std::move(one).value());
         return true;
       });
-  return failed;
+  KHIPU_TRY(std::move(failed));
+  return check_merged(table, statements, scope, findings, control);
 }
 
 }  // namespace khipu::verify

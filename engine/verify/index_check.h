@@ -27,6 +27,22 @@ struct IndexScope {
 Result<void> check_indexes(const TablePlan& table, const std::vector<codec::StatementRecord>& statements,
                            const IndexScope& scope, Findings& findings, const Control& control);
 
+// Rows that an index is about; what is wrong with its file before anybody knows what it ought to be; what the
+// comparison says of statement and file.
+struct IndexSubject {
+  TableId table = TableId::kLogs;
+  SegmentNumber segment;
+  Row first_row;
+  uint64_t rows = 0;
+};
+std::optional<Finding> check_index_file(const IndexSubject& subject, const codec::IndexStatement& statement,
+                                        std::optional<uint64_t> size);
+void judge_index(const IndexSubject& subject, const codec::IndexStatement& statement, const BuiltIndex& index,
+                 Findings& findings);
+// The index of a segment's rows without its hashes; nullopt: they cannot be read, and other findings say so.
+Result<std::optional<Buffer>> index_body(os::Directory& folder, TableId table, const segment::ManifestEntry& entry,
+                                         const std::vector<codec::StatementRecord>& statements);
+
 // What of that is to be built while the rows are read.
 IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements);
 // The first byte in which a file is not `bytes`.

@@ -141,6 +141,7 @@ Result<void> Writer::Impl::index_one(const ToIndex& what, std::unique_lock<std::
     statement.replaces.insert(statement.replaces.end(), files->second.begin(), files->second.end());
     run_files.erase(files);
   }
+  if (!what.run) indexes[{what.table, what.number}] = statement;
   state_index(std::move(statement));
   return {};
 }
@@ -212,7 +213,7 @@ void Writer::Impl::index_loop() {
   note(look_after_runs(hold));
   --indexes_unanswered;
   while (true) {
-    const auto wanted = [&] { return stopping || !poisoned.empty() || to_index(); };
+    const auto wanted = [&] { return stopping || !poisoned.empty() || to_index() || to_merge(); };
     const auto clean = [&] { return !superseded.empty() && indexes_unanswered == 0; };
     if (!wanted() && !clean()) {
       if (!superseded.empty()) {
@@ -226,7 +227,11 @@ void Writer::Impl::index_loop() {
     }
     if (stopping || !poisoned.empty()) break;
     if (clean()) note(remove_superseded(hold));
-    if (const auto what = to_index()) note(index_one(*what, hold));
+    if (const auto what = to_index()) {
+      note(index_one(*what, hold));
+    } else if (const auto range = to_merge()) {
+      note(merge_one(*range, hold));
+    }
     index_moved.notify_all();
   }
 }
@@ -238,7 +243,7 @@ void Writer::wait_until_indexed() {
   impl.index_moved.notify_all();
   const auto done = [&] {
     return impl.stopping || !impl.poisoned.empty() || !impl.index_thread.joinable() ||
-           (!impl.to_index() && impl.indexes_unanswered == 0 && impl.superseded.empty());
+           (!impl.to_index() && !impl.to_merge() && impl.indexes_unanswered == 0 && impl.superseded.empty());
   };
   while (!done()) impl.index_moved.wait_for(hold, kLook);  // answers come without the mutex and notify nobody
   impl.runs_wanted = false;

@@ -1,6 +1,6 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
 #include "engine/crypto/wipe_freed.h"
-#include "engine/index/format.h"
+#include "engine/index/merged.h"
 #include "engine/writer/writer_impl.h"
 
 #include <algorithm>
@@ -159,6 +159,8 @@ void Writer::Impl::note_index(const codec::IndexStatement& stated) {
   if (const auto number = index::parse_index_name(stated.file)) {
     indexes[{stated.table, *number}] = stated;
     run_files.erase({stated.table, *number});
+  } else if (const auto range = index::parse_merged_name(stated.file); range && stated.table == TableId::kLogs) {
+    merged[{range->first, range->last}] = stated;
   } else if (const auto run = index::parse_run_name(stated.file)) {
     std::vector<std::string>& files = run_files[{stated.table, run->segment}];
     if (std::find(files.begin(), files.end(), stated.file) == files.end()) files.push_back(stated.file);

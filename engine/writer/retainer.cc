@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/crypto/hash.h"
-#include "engine/index/format.h"
+#include "engine/index/merged.h"
 #include "engine/os/lock_file.h"
 #include "engine/segment/level_files.h"
 #include "engine/writer/table.h"
@@ -138,7 +138,11 @@ Result<std::vector<Retainer::Doomed>> Retainer::doomed() {
       const std::optional<SegmentNumber> indexed = index::parse_index_name(entry.name);
       const std::optional<index::RunName> run = index::parse_run_name(entry.name);
       const bool index_gone = indexed && *indexed <= purges.back().last_segment;
-      if (index_gone || (run && run->segment <= purges.back().last_segment)) doomed.indexes.push_back(entry);
+      const std::optional<index::MergedName> merged = index::parse_merged_name(entry.name);
+      const bool merged_gone = table == TableId::kLogs && merged &&
+                               merged->first <= purges.back().last_segment;  // of what stays, the parts do
+      if (index_gone || merged_gone || (run && run->segment <= purges.back().last_segment))
+        doomed.indexes.push_back(entry);
     }
     if (!doomed.empty()) all.push_back(std::move(doomed));
   }

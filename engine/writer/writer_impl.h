@@ -13,6 +13,7 @@
 #include "engine/protect/sealer.h"
 #include "engine/writer/checkpoint.h"
 #include "engine/writer/committer.h"
+#include "engine/index/merged.h"
 #include "engine/writer/indexer.h"
 #include "engine/writer/publisher.h"
 #include "engine/writer/recovery.h"
@@ -104,10 +105,12 @@ struct Writer::Impl {
   Steady::time_point checkpoint_next;
   std::array<uint64_t, kTableCount> tree_synced{};
   uint64_t commits = 0, events = 0;
-  std::map<std::pair<TableId, SegmentNumber>, codec::IndexStatement> indexes;  // as stated when it was opened
+  std::map<std::pair<TableId, SegmentNumber>, codec::IndexStatement> indexes;  // as stated
   std::array<uint64_t, kTableCount> index_next{};                              // sealed segments below it were seen to
-  std::array<GrowingRuns, kTableCount> runs;                                   // of the active segments
-  bool runs_wanted = false;                                                    // whatever their age
+  std::map<std::pair<SegmentNumber, SegmentNumber>, codec::IndexStatement> merged;  // as stated, by first and last
+  std::array<uint64_t, index::kMergeLevels> merge_next{};                           // ranges below it were seen to
+  std::array<GrowingRuns, kTableCount> runs;                                        // of the active segments
+  bool runs_wanted = false;                                                         // whatever their age
   std::map<std::pair<TableId, SegmentNumber>, std::vector<std::string>> run_files;  // of segments without an index
   std::vector<std::pair<TableId, std::string>> superseded;  // files of runs that an INDEX statement has replaced
 
@@ -152,6 +155,8 @@ struct Writer::Impl {
   bool note_runs();
   std::optional<Steady::time_point> run_due() const;
   Result<void> index_one(const ToIndex& what, std::unique_lock<std::mutex>& hold);
+  std::optional<index::MergedName> to_merge() const;
+  Result<void> merge_one(const index::MergedName& name, std::unique_lock<std::mutex>& hold);
   void state_index(codec::IndexStatement statement);
   Result<void> look_after_runs(std::unique_lock<std::mutex>& hold);
   Result<void> remove_superseded(std::unique_lock<std::mutex>& hold);

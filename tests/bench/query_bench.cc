@@ -1,12 +1,16 @@
 // Questions to a log of N events, warm, through the indexes of its sealed segments and without them; and how long the
-// first answer takes after the root is opened. Usage: bench_query [--events N] [--rounds N] [--dir DIR]
+// first answer takes after the root is opened.
+// Usage: bench_query [--events N] [--rounds N] [--dir DIR] [--keep] [--filled] [--only WORD]
 //
-// Events lie 137 us apart, so a window is a share of them. Without: the same files, the indexes taken away. "Opened
-// afresh" is another Store and Engine in this process: nothing of ours is remembered, the kernel's pages are.
+// --keep leaves the log, --filled measures one that was left (and leaves it, with its indexes); --only: the
+// measurements whose name has WORD in it. What a process has resident beyond mapped files is asked of the kernel
+// (RssAnon). Events lie 137 us apart, so a window is a share of them. Without: the same files, the indexes taken away.
+// "Opened afresh" is another Store and Engine in this process: nothing of ours is remembered, the kernel's pages are.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <functional>
@@ -43,13 +47,34 @@ struct Settings {
   uint64_t events = 1000000;
   int rounds = 200;
   std::string dir = "/tmp/khipu-bench-query";
+  bool keep = false, filled = false;
+  std::string only;
+  std::string one;  // of a process that is asked one thing: cold
+  bool wants(const char* what) const { return std::strstr(what, only.c_str()) != nullptr; }
 };
+
+double anon_mib() {
+  std::FILE* status = std::fopen("/proc/self/status", "r");
+  char line[256];
+  double kib = 0;
+  while (status != nullptr && std::fgets(line, sizeof line, status) != nullptr) {
+    if (std::strncmp(line, "RssAnon:", 8) == 0) kib = std::strtod(line + 8, nullptr);
+  }
+  if (status != nullptr) std::fclose(status);
+  return kib / 1024;
+}
 
 Settings parse(int count, char** words) {
   Settings settings;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
-    if (i + 1 == count) die("usage: bench_query [--events N] [--rounds N] [--dir DIR]");
+    if (word == "--keep" || word == "--filled") {
+      settings.keep = true;
+      settings.filled |= word == "--filled";
+      continue;
+    }
+    if (i + 1 == count)
+      die("usage: bench_query [--events N] [--rounds N] [--dir DIR] [--keep] [--filled] [--only WORD]");
     const std::string value = words[++i];
     if (word == "--events") {
       settings.events = std::strtoull(value.c_str(), nullptr, 10);
@@ -57,6 +82,10 @@ Settings parse(int count, char** words) {
       settings.rounds = std::max(1, std::atoi(value.c_str()));
     } else if (word == "--dir") {
       settings.dir = value;
+    } else if (word == "--only") {
+      settings.only = value;
+    } else if (word == "--one") {
+      settings.one = value;
     } else {
       die("unknown argument " + word);
     }
@@ -67,6 +96,32 @@ Settings parse(int count, char** words) {
 struct Times {
   TimeUs from = 0, to = 0;  // of all events
 };
+
+// Waits for the indexes.
+void finish(const Settings& settings, writer::Writer& writer, double filled) {
+  const auto waiting = Steady::now();
+  writer.wait_until_indexed();
+  uint64_t log_bytes = 0, index_bytes = 0, indexes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
+    if (entry.path().extension() == ".log") log_bytes += entry.file_size();
+    if (entry.path().extension() != ".idx") continue;
+    index_bytes += entry.file_size();
+    ++indexes;
+  }
+  std::printf("%llu events in %.1f s, then %.2f s until indexed; %llu indexes, %.1f %% of logs/\n",
+              static_cast<unsigned long long>(settings.events), filled / 1e3, ms_since(waiting) / 1e3,
+              static_cast<unsigned long long>(indexes),
+              100.0 * static_cast<double>(index_bytes) / static_cast<double>(log_bytes));
+}
+
+// Of a log that an earlier run made: the writer looks after its indexes.
+void look_after(const Settings& settings) {
+  const auto root = must(os::open_directory(settings.dir + "/log"));
+  const auto keys = must(os::open_directory(settings.dir + "/log.keys"));
+  const auto writer = must(writer::Writer::open({*root, *keys, os::system_clock(), os::system_random()}, {}));
+  finish(settings, *writer, 0);
+  must(writer->close());
+}
 
 Times fill(const Settings& settings) {
   std::filesystem::remove_all(settings.dir);
@@ -90,19 +145,7 @@ Times fill(const Settings& settings) {
     must(writer->submit_and_wait(std::move(batch)));
   }
   const double filled = ms_since(start);
-  const auto waiting = Steady::now();
-  writer->wait_until_indexed();
-  uint64_t log_bytes = 0, index_bytes = 0, indexes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
-    if (entry.path().extension() == ".log") log_bytes += entry.file_size();
-    if (entry.path().extension() != ".idx") continue;
-    index_bytes += entry.file_size();
-    ++indexes;
-  }
-  std::printf("%llu events in %.1f s, then %.2f s until indexed; %llu indexes, %.1f %% of logs/\n",
-              static_cast<unsigned long long>(settings.events), filled / 1e3, ms_since(waiting) / 1e3,
-              static_cast<unsigned long long>(indexes),
-              100.0 * static_cast<double>(index_bytes) / static_cast<double>(log_bytes));
+  finish(settings, *writer, filled);
   must(writer->close());
   return times;
 }
@@ -112,8 +155,10 @@ class Asked {
   explicit Asked(const Settings& settings)
       : store_(must(snapshot::Store::open(must(os::open_directory(settings.dir + "/log"))))),
         engine_(*store_, [] { return os::system_clock().now(); }, {}) {}
+  query::Engine& engine() { return engine_; }
   uint64_t ask(const query::EventRequest& request) {
     const query::Answer<query::EventPage> page = engine_.events(request);
+    held_ = must(engine_.snapshot());
     if (!page.ok()) die(page.error().code + " " + page.error().hint);
     if (page->findings_total > 0) die("a finding: " + page->findings.front().code);
     return page->total;
@@ -122,11 +167,13 @@ class Asked {
  private:
   std::unique_ptr<snapshot::Store> store_;
   query::Engine engine_;
+  std::shared_ptr<const snapshot::Snapshot> held_;  // as khipu-mcp does while HEAD stands still
 };
 
 using Question = std::function<query::EventRequest(std::mt19937_64&)>;
 
 void measure(const char* what, const Settings& settings, int rounds, const Question& question) {
+  if (!settings.wants(what)) return;
   Asked asked(settings);
   std::mt19937_64 random(7);
   for (int i = 0; i < 3; ++i) asked.ask(question(random));  // warm
@@ -142,9 +189,120 @@ void measure(const char* what, const Settings& settings, int rounds, const Quest
   }
   std::sort(times.begin(), times.end());
   std::sort(cpu.begin(), cpu.end());
-  std::printf("  %-40s p50 %8.3f ms (%8.3f of processor)   p99 %8.3f ms   %.0f matches\n", what,
+  std::printf("  %-40s p50 %8.3f ms (%8.3f of processor)   p99 %8.3f ms   %.0f matches; %.0f MiB anonymous\n", what,
               times[times.size() / 2], cpu[cpu.size() / 2], times[times.size() * 99 / 100],
-              static_cast<double>(found) / rounds);
+              static_cast<double>(found) / rounds, anon_mib());
+  std::fflush(stdout);
+}
+
+// A few times one thing that takes long: each time, and the best of processor time of all threads.
+double process_cpu_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+double few(const char* what, const Settings& settings, int rounds, const std::function<uint64_t(Asked&)>& question) {
+  if (!settings.wants(what)) return 0;
+  Asked asked(settings);
+  std::vector<double> times, cpu;
+  uint64_t found = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const double cpu_before = process_cpu_ms();
+    const auto start = Steady::now();
+    found = question(asked);
+    times.push_back(ms_since(start));
+    cpu.push_back(process_cpu_ms() - cpu_before);
+  }
+  std::printf("  %-40s first %8.1f ms, best %8.1f ms (%8.1f of processor)   %llu; %.0f MiB anonymous\n", what,
+              times.front(), *std::min_element(times.begin(), times.end()), *std::min_element(cpu.begin(), cpu.end()),
+              static_cast<unsigned long long>(found), anon_mib());
+  std::fflush(stdout);
+  return *std::min_element(times.begin(), times.end());
+}
+
+void measure_wholes(const Settings& settings, int rounds) {
+  const auto group = [&](const char* what, query::GroupBy by) {
+    few(what, settings, rounds, [by](Asked& asked) {
+      query::AggregateRequest request;
+      request.group_by = {{by, ""}};
+      const query::Answer<query::Aggregate> answer = asked.engine().aggregate(request);
+      if (!answer.ok()) die(answer.error().code + " " + answer.error().hint);
+      if (answer->findings_total > 0) die("a finding: " + answer->findings.front().code);
+      return answer->total;
+    });
+  };
+  group("group by actor over everything", query::GroupBy::kActor);
+  group("group by action over everything", query::GroupBy::kAction);
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
+    if (entry.path().extension() == ".log") bytes += entry.file_size();
+  }
+  const double best = few("contains over all content", settings, rounds, [](Asked& asked) {
+    query::EventRequest request;
+    request.filter.emplace();
+    request.filter->where.text = "no such words";
+    request.limit = 25;
+    return asked.ask(request);
+  });
+  if (best > 0) {
+    std::printf("    %.2f GB/s of logs/ (%.2f GB)\n", static_cast<double>(bytes) / best / 1e6,
+                static_cast<double>(bytes) / 1e9);
+  }
+  few("history of an entity", settings, rounds, [](Asked& asked) {
+    query::HistoryRequest request;
+    request.entity = "resource:acct-" + std::to_string(std::random_device{}() % 1000);
+    const query::Answer<query::History> answer = asked.engine().history(request);
+    if (!answer.ok()) die(answer.error().code + " " + answer.error().hint);
+    return answer->total;
+  });
+  few("find entity by a name", settings, rounds, [](Asked& asked) {
+    query::FindRequest request;
+    request.text = "user number " + std::to_string(std::random_device{}() % 10000);
+    const query::Answer<query::FoundEntities> answer = asked.engine().find(request);
+    if (!answer.ok()) die(answer.error().code + " " + answer.error().hint);
+    return answer->total;
+  });
+}
+
+// In a process of its own, files in the page cache: from main() to the answer.
+int cold(const Settings& settings, Steady::time_point start) {
+  Asked asked(settings);
+  if (settings.one == "history") {
+    query::HistoryRequest request;
+    request.entity = "resource:acct-" + std::to_string(std::random_device{}() % 1000);
+    if (!asked.engine().history(request).ok()) die("no history");
+  } else if (settings.one == "find") {
+    query::FindRequest request;
+    request.text = "user number " + std::to_string(std::random_device{}() % 10000);
+    if (!asked.engine().find(request).ok()) die("nobody found");
+  } else {
+    query::EventRequest request;
+    request.filter.emplace();
+    request.filter->where.actors = {"user:u-" + std::to_string(std::random_device{}() % bench::Generator::kActors)};
+    asked.ask(request);
+  }
+  std::printf("%.3f %.3f %.1f\n", ms_since(start), process_cpu_ms(), anon_mib());
+  return 0;
+}
+void measure_cold(const Settings& settings, int rounds, const char* name, const char* what) {
+  if (!settings.wants(name)) return;
+  std::vector<double> wall, cpu;
+  double most = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const std::string self =
+        std::filesystem::read_symlink("/proc/self/exe").string() + " --dir " + settings.dir + " --one " + what;
+    std::FILE* pipe = popen(self.c_str(), "r");
+    double ms = 0, used = 0, mib = 0;
+    if (pipe == nullptr || std::fscanf(pipe, "%lf %lf %lf", &ms, &used, &mib) != 3) die("it said nothing");
+    if (pclose(pipe) != 0) die(std::string(what) + " failed");
+    wall.push_back(ms);
+    cpu.push_back(used);
+    most = std::max(most, mib);
+  }
+  std::sort(wall.begin(), wall.end());
+  std::sort(cpu.begin(), cpu.end());
+  std::printf("  %-40s best %8.1f ms, p50 %8.1f ms (%8.1f of processor); %.1f MiB anonymous\n", name, wall.front(),
+              wall[wall.size() / 2], cpu[cpu.size() / 2], most);
   std::fflush(stdout);
 }
 
@@ -189,35 +347,26 @@ void measure_all(const Settings& settings, const Times& times, int rounds) {
     window(request, random);
     return request;
   });
-  std::vector<double> opened, by_name, by_name_cpu;
-  for (int i = 0; i < std::min(rounds, 9); ++i) {
-    auto newest = filter();
-    auto start = Steady::now();
-    Asked(settings).ask(newest);
-    opened.push_back(ms_since(start));
-    newest.filter->where.actors = {"user:u-" + std::to_string(i)};
-    start = Steady::now();
-    const double cpu_before = cpu_ms();
-    Asked(settings).ask(newest);
-    by_name.push_back(ms_since(start));
-    by_name_cpu.push_back(cpu_ms() - cpu_before);
-  }
-  std::sort(opened.begin(), opened.end());
-  std::sort(by_name.begin(), by_name.end());
-  std::sort(by_name_cpu.begin(), by_name_cpu.end());
-  std::printf(
-      "  opened afresh to the first answer: newest 25 %.1f ms; by actor (reads registry/) %.1f ms (%.1f of "
-      "processor)\n",
-      opened[opened.size() / 2], by_name[by_name.size() / 2], by_name_cpu[by_name_cpu.size() / 2]);
+  measure_wholes(settings, std::max(1, std::min(rounds, 5)));
+  measure_cold(settings, std::min(rounds, 15), "cold process, newest 25 of an actor", "actor");
+  measure_cold(settings, std::min(rounds, 5), "cold process, history of an entity", "history");
+  measure_cold(settings, std::min(rounds, 5), "cold process, find entity by a name", "find");
 }
 
 }  // namespace
 
 int main(int count, char** words) {
+  const auto start = Steady::now();
   const Settings settings = parse(count, words);
-  const Times times = fill(settings);
+  if (!settings.one.empty()) return cold(settings, start);
+  bench::Generator first(1);
+  const TimeUs from = first.next().occurred_at;
+  if (settings.filled) look_after(settings);
+  const Times times =
+      settings.filled ? Times{from, from + static_cast<TimeUs>(settings.events - 1) * 137 + 1} : fill(settings);
   std::printf("with indexes\n");
   measure_all(settings, times, settings.rounds);
+  if (settings.keep) return 0;
   for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
     if (entry.path().extension() == ".idx") std::filesystem::remove(entry.path());
   }

@@ -121,8 +121,8 @@ uint64_t TestLog::spoil_indexes(bool damage) {
     const auto folder = root_->open_directory(table).value();
     const std::vector<os::Entry> entries = folder->list().value();
     for (const os::Entry& entry : entries) {
-      const bool sealed = entry.name.ends_with(".idx");
-      if (!sealed && entry.name.find(".run-") == std::string::npos) continue;
+      const bool index = entry.name.ends_with(".idx"), sealed = index && entry.name.starts_with("seg-");
+      if (!index && entry.name.find(".run-") == std::string::npos) continue;
       if (sealed && table == std::string_view("logs")) ++spoiled;
       if (!damage) {
         REQUIRE(folder->unlink(entry.name).ok());

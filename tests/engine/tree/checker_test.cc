@@ -133,3 +133,23 @@ TEST_CASE("checker: remembers tiles, no more than it may, and reads again what i
   CHECK_FALSE(check(checker, 8, leaves[8], bad));
   CHECK(check(checker, 8, leaves[8], memory));
 }
+
+TEST_CASE("checker: a whole tile's root is the one in the tree, and no other is; what has no whole tile has none") {
+  const std::vector<Hash> leaves = reference_leaves(3 * 256 + 100);
+  MemoryLevels memory = MemoryLevels::of(leaves);
+  for (const uint64_t size : {256, 600, 768, 868}) {
+    tree::Checker checker = open(memory, size, reference_root(Leaves(leaves).first(size)));
+    for (uint64_t tile = 0; tile < 5; ++tile) {
+      const auto verdict = [&](const Hash& root) { return checker.check_tile(tile, root, memory).value(); };
+      if (256 * (tile + 1) > size) {
+        CHECK_FALSE(verdict(tree::empty_root()));
+        continue;
+      }
+      std::vector<Hash> of(leaves.begin() + static_cast<ptrdiff_t>(256 * tile),
+                           leaves.begin() + static_cast<ptrdiff_t>(256 * (tile + 1)));
+      CHECK(verdict(tree::root_of(of)));
+      of[tile * 50][3] ^= 1;
+      CHECK_FALSE(verdict(tree::root_of(of)));
+    }
+  }
+}

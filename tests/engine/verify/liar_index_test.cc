@@ -1,6 +1,6 @@
 // What only one check stands against of what is said about index files (liar.h): an index that was cut when its rows
 // are not read again, and an INDEX statement that is signed and is not about the index its rows make.
-#include "engine/index/format.h"
+#include "engine/index/merged.h"
 #include "tests/engine/verify/liar.h"
 
 namespace khipu::tests {
@@ -61,6 +61,67 @@ TEST_CASE("liar: an INDEX statement about another index than the rows make") {
     lie([](codec::IndexStatement& said) { said.rows += 1; }, since);
     lie([](codec::IndexStatement& said) { said.size += 1; }, since);
   }
+}
+
+// Segments enough for a merged file.
+struct MergedLog : LiarLog {
+  static constexpr uint64_t kSmall = 600;
+  MergedLog() : LiarLog(1, kSmall) {
+    rig.index_segments();
+    REQUIRE(rig.life(40, kSmall).ok());
+    REQUIRE(rig.life(1, kSmall).ok());
+    REQUIRE(rig.disk().exists(file()));
+    REQUIRE(rig.verify().verdict == verify::Verdict::kPass);
+  }
+  static std::string file() { return "root/logs/" + index::merged_name({{0}, {15}}); }
+  codec::IndexStatement said() {
+    std::optional<codec::IndexStatement> found;
+    for (uint64_t segment = 0; rig.disk().exists(segment_file(TableId::kMeta, segment)); ++segment) {
+      for (const ForgedFrame& row : rows_of(rig.disk(), segment_file(TableId::kMeta, segment))) {
+        const auto statement = codec::decode_statement(row.payload);
+        REQUIRE(statement.ok());
+        const auto* index = std::get_if<codec::IndexStatement>(&statement->body);
+        if (index != nullptr && index::parse_merged_name(index->file)) found = *index;
+      }
+    }
+    REQUIRE(found);
+    return *found;
+  }
+};
+
+TEST_CASE("liar: a merged index with a changed bit, cut, or gone") {
+  MergedLog log;
+  const verify::Options since = log.since();
+  const Buffer whole = log.rig.disk().read(MergedLog::file());
+  for (const size_t at : {size_t{20}, size_t{140}, whole.size() / 2, whole.size() - 1}) {
+    Buffer other = whole;
+    other[at] ^= 1;
+    log.rig.disk().put(MergedLog::file(), other);
+    log.told("index-mismatch", "the index differs from the one its segment's rows make", {});
+  }
+  log.rig.disk().put(MergedLog::file(), Buffer(whole.begin(), whole.end() - 1));
+  log.told("index-mismatch", "has another size than its INDEX statement says", since);
+  log.rig.disk().remove(MergedLog::file());
+  const verify::Report gone = log.rig.verify();
+  CHECK(gone.verdict == verify::Verdict::kPass);
+  CHECK(describe(gone).find("index-missing") != std::string::npos);
+  // It is made of the rows where an index it is made of is not there either.
+  log.rig.disk().remove("root/logs/" + index::index_name({3}));
+  log.rig.disk().put(MergedLog::file(), whole);
+  CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
+}
+
+TEST_CASE("liar: an INDEX statement about another merged index than the segments make") {
+  const auto lie = [](const std::function<void(codec::IndexStatement&)>& change) {
+    MergedLog log;
+    codec::IndexStatement statement = log.said();
+    change(statement);
+    sign_statements(log.rig, {statement});
+    log.told("index-mismatch", "the INDEX statement is not about the index these rows make", {});
+  };
+  lie([](codec::IndexStatement& said) { said.root[7] ^= 1; });
+  lie([](codec::IndexStatement& said) { said.rows += 1; });
+  lie([](codec::IndexStatement& said) { said.file = index::merged_name({{256}, {511}}); });  // not sealed yet
 }
 
 }  // namespace

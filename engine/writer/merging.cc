@@ -1,0 +1,129 @@
+// Merged files: once 16 segments of logs/ have their indexes, and 16 such files are there, one is made of them, by the
+// indexer's thread and when it has nothing else to do. The files: engine/index/merged.h; indexes: indexing.cc.
+#include <algorithm>
+
+#include "engine/index/merged.h"
+#include "engine/segment/reader.h"
+#include "engine/writer/writer_impl.h"
+
+namespace khipu::writer {
+namespace {
+
+uint64_t segments_at(size_t level) {  // of one file; level 0: of an index
+  uint64_t count = 1;
+  for (; level > 0; --level) count *= index::kMergeFan;
+  return count;
+}
+
+// The parts of one file, open and held against their statements.
+class Parts {
+ public:
+  Parts(os::Directory& folder, const segment::Manifest& manifest) : folder_(folder), manifest_(manifest) {}
+  Result<void> add(SegmentNumber number, const codec::IndexStatement* statement, index::Merger& to) {
+    if (number.value >= manifest_.entries.size()) return Error{Code::kCorrupt, "the manifest lost an entry"};
+    const segment::Footer& footer = manifest_.entries[number.value].footer;
+    if (footer.rows == 0) {
+      to.add_empty(footer.first_row);
+      return {};
+    }
+    KHIPU_TRY_ASSIGN(auto blocks, open(statement));
+    KHIPU_TRY_ASSIGN(std::unique_ptr<index::Reader> index, index::Reader::open(std::move(blocks)));
+    if (index->header().number != number || index->header().first_row != footer.first_row ||
+        index->rows() != footer.rows) {
+      return Error{Code::kCorrupt, "the index of other rows"};
+    }
+    indexes_.push_back(std::move(index));
+    return to.add(*indexes_.back());
+  }
+  Result<void> add(const index::MergedName& name, const codec::IndexStatement* statement, index::Merger& to) {
+    KHIPU_TRY_ASSIGN(auto blocks, open(statement));
+    KHIPU_TRY_ASSIGN(std::unique_ptr<index::MergedReader> merged, index::MergedReader::open(std::move(blocks)));
+    if (merged->name() != name) return Error{Code::kCorrupt, "a merged index of other segments"};
+    merged_.push_back(std::move(merged));
+    return to.add(*merged_.back());
+  }
+
+ private:
+  Result<std::unique_ptr<index::BlockFile>> open(const codec::IndexStatement* statement) {
+    if (statement == nullptr) return Error{Code::kNotFound, "a part has no index"};
+    size_ += statement->size;
+    if (size_ > index::kMergeBytesMax) return Error{Code::kLimit, "parts too large to be merged"};
+    KHIPU_TRY_ASSIGN(auto file, folder_.open_file(statement->file, os::Mode::kRead));
+    return index::BlockFile::open(std::move(file), statement->size, statement->root);
+  }
+  os::Directory& folder_;
+  const segment::Manifest& manifest_;
+  uint64_t size_ = 0;
+  std::vector<std::unique_ptr<index::Reader>> indexes_;
+  std::vector<std::unique_ptr<index::MergedReader>> merged_;
+};
+
+}  // namespace
+
+// The next range that all parts were seen to of, the smallest first.
+std::optional<index::MergedName> Writer::Impl::to_merge() const {
+  uint64_t seen_to = index_next[index_of(TableId::kLogs)];
+  for (size_t level = 1; level <= merge_next.size(); ++level) {
+    const uint64_t count = segments_at(level), first = merge_next[level - 1] * count;
+    if (first + count <= seen_to) return index::merged_around(SegmentNumber{first}, count);
+    seen_to = std::min(seen_to, first);
+  }
+  return std::nullopt;
+}
+
+// What cannot be merged stays as it is until the next start: a look-up asks the parts.
+Result<void> Writer::Impl::merge_one(const index::MergedName& name, std::unique_lock<std::mutex>& hold) {
+  const bool retained = name.first.value >= rules->retained_segment[index_of(TableId::kLogs)].value;
+  const auto whole = indexes;
+  const auto stated = merged;
+  hold.unlock();
+  const auto build = [&]() -> Result<std::optional<codec::IndexStatement>> {
+    std::optional<codec::IndexStatement> none;
+    if (!retained) return none;
+    KHIPU_TRY_ASSIGN(const auto folder, environment.root.open_directory(table_name(TableId::kLogs)));
+    const auto known = stated.find({name.first, name.last});
+    if (known != stated.end()) {
+      KHIPU_TRY_ASSIGN(const bool present, index_present(*folder, known->second));
+      if (present) return none;
+    }
+    KHIPU_TRY_ASSIGN(const segment::Manifest manifest, segment::read_manifest(*folder));
+    Parts parts(*folder, manifest);
+    index::Merger merger(name);
+    const uint64_t step = name.count() / index::kMergeFan;
+    for (uint64_t i = 0; i < index::kMergeFan; ++i) {
+      const SegmentNumber first{name.first.value + i * step};
+      if (step == 1) {
+        const auto found = whole.find({TableId::kLogs, first});
+        KHIPU_TRY(parts.add(first, found == whole.end() ? nullptr : &found->second, merger));
+      } else {
+        const index::MergedName part = index::merged_around(first, step);
+        const auto found = stated.find({part.first, part.last});
+        KHIPU_TRY(parts.add(part, found == stated.end() ? nullptr : &found->second, merger));
+      }
+    }
+    KHIPU_TRY_ASSIGN(const index::Merger::File file, merger.finish());
+    codec::IndexStatement statement;
+    statement.table = TableId::kLogs;
+    statement.file = index::merged_name(name);
+    statement.first_row = file.first_row;
+    statement.rows = file.rows;
+    statement.size = file.bytes.size();
+    statement.root = file.root;
+    KHIPU_TRY(folder->replace_file(statement.file, file.bytes));
+    if (known != stated.end() && known->second.root == statement.root) return none;
+    return std::optional(std::move(statement));
+  };
+  Result<std::optional<codec::IndexStatement>> made = at(index::merged_name(name), build());
+  hold.lock();
+  size_t level = 1;
+  while (segments_at(level) != name.count()) ++level;
+  ++merge_next[level - 1];
+  if (!made.ok()) return std::move(made).error();
+  if (*made) {
+    merged[{name.first, name.last}] = **made;
+    state_index(**std::move(made));
+  }
+  return {};
+}
+
+}  // namespace khipu::writer
