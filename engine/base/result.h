@@ -4,6 +4,7 @@
 // Example to read beside this: Ladybird's AK/Error.h, Abseil's Status.
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,13 +48,17 @@ struct [[nodiscard]] Error {
   }
 };
 
-// T or Error. Dropping one does not compile; reading the wrong side asserts.
-template <typename T>
+// T, or why there is none. Dropping one does not compile; reading the wrong side asserts. A room whose callers need
+// more than an Error brings its own E (engine/query/answer.h); what can be made of an Error then is, on its way up.
+template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit on purpose
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
+  template <typename Lower>
+  requires(std::same_as<Lower, Error> && !std::same_as<E, Error>) Result(Lower error)
+      : Result(E(std::move(error))) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -75,39 +80,42 @@ class [[nodiscard]] Result {
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
 
-  const Error& error() const& {
+  const E& error() const& {
     KHIPU_ASSERT(!ok());
     return *std::get_if<1>(&state_);
   }
-  Error&& error() && {
+  E&& error() && {
     KHIPU_ASSERT(!ok());
     return std::move(*std::get_if<1>(&state_));
   }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <typename E>
+class [[nodiscard]] Result<void, E> {
  public:
   using value_type = void;
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit on purpose
+  Result(E error) : error_(std::move(error)) {}  // NOLINT: implicit on purpose
+  template <typename Lower>
+  requires(std::same_as<Lower, Error> && !std::same_as<E, Error>) Result(Lower error)
+      : Result(E(std::move(error))) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return !error_; }
   explicit operator bool() const { return ok(); }
-  const Error& error() const& {
+  const E& error() const& {
     KHIPU_ASSERT(error_.has_value());
     return *error_;
   }
-  Error&& error() && {
+  E&& error() && {
     KHIPU_ASSERT(error_.has_value());
     return std::move(*error_);
   }
 
  private:
-  std::optional<Error> error_;
+  std::optional<E> error_;
 };
 
 // Names the place an Error passed through; a value goes through untouched.
@@ -123,17 +131,17 @@ Result<T> at(std::string_view where, Result<T> result) {
 #define KHIPU_CONCAT(a, b) KHIPU_CONCAT_(a, b)
 
 // KHIPU_TRY(file.sync());
-#define KHIPU_TRY(expression)                                              \
-  do {                                                                     \
-    if (auto khipu_result_ = (expression); !khipu_result_.ok()) {          \
-      return std::move(khipu_result_).error();                             \
-    }                                                                      \
+#define KHIPU_TRY(expression)                                     \
+  do {                                                            \
+    if (auto khipu_result_ = (expression); !khipu_result_.ok()) { \
+      return std::move(khipu_result_).error();                    \
+    }                                                             \
   } while (false)
 
 // KHIPU_TRY_ASSIGN(const Frame frame, reader.next());  A whole statement, not inside an unbraced if.
-#define KHIPU_TRY_ASSIGN(declaration, ...)                                              \
-  auto KHIPU_CONCAT(khipu_result_, __LINE__) = (__VA_ARGS__);                           \
-  if (!KHIPU_CONCAT(khipu_result_, __LINE__).ok()) {                                    \
-    return std::move(KHIPU_CONCAT(khipu_result_, __LINE__)).error();                    \
-  }                                                                                     \
+#define KHIPU_TRY_ASSIGN(declaration, ...)                           \
+  auto KHIPU_CONCAT(khipu_result_, __LINE__) = (__VA_ARGS__);        \
+  if (!KHIPU_CONCAT(khipu_result_, __LINE__).ok()) {                 \
+    return std::move(KHIPU_CONCAT(khipu_result_, __LINE__)).error(); \
+  }                                                                  \
   declaration = std::move(KHIPU_CONCAT(khipu_result_, __LINE__)).value()

@@ -1,6 +1,6 @@
 // Answer<T>: a T, or what is wrong with the question in a form that a person and a model can repair it from.
 //
-// Not base/Result: a caller of a query must learn which argument was wrong, what was allowed and what was meant, and
+// Not an Error: a caller of a query must learn which argument was wrong, what was allowed and what was meant, and
 // both front ends (command line and MCP) print that from this one struct. The words are those of mcp/README.md
 // "Errors".
 #pragma once
@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -34,66 +33,7 @@ struct QueryError {
 // The argument's name in front, for errors of parts: "not" + "actor" is "not.actor".
 QueryError within(std::string_view argument, QueryError error);
 
-// Works with KHIPU_TRY and KHIPU_TRY_ASSIGN; an Error of a lower room becomes a QueryError on the way.
 template <typename T>
-class [[nodiscard]] Answer {
- public:
-  using value_type = T;
-  Answer(T value) : state_(std::in_place_index<0>, std::move(value)) {}           // NOLINT: implicit on purpose
-  Answer(QueryError error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
-  Answer(Error error) : Answer(QueryError(std::move(error))) {}                   // NOLINT: implicit on purpose
-
-  bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
-  T& value() & {
-    KHIPU_ASSERT(ok());
-    return *std::get_if<0>(&state_);
-  }
-  const T& value() const& {
-    KHIPU_ASSERT(ok());
-    return *std::get_if<0>(&state_);
-  }
-  T&& value() && {
-    KHIPU_ASSERT(ok());
-    return std::move(*std::get_if<0>(&state_));
-  }
-  T* operator->() { return &value(); }
-  const T* operator->() const { return &value(); }
-  T& operator*() & { return value(); }
-  const T& operator*() const& { return value(); }
-  const QueryError& error() const& {
-    KHIPU_ASSERT(!ok());
-    return *std::get_if<1>(&state_);
-  }
-  QueryError&& error() && {
-    KHIPU_ASSERT(!ok());
-    return std::move(*std::get_if<1>(&state_));
-  }
-
- private:
-  std::variant<T, QueryError> state_;
-};
-
-template <>
-class [[nodiscard]] Answer<void> {
- public:
-  using value_type = void;
-  Answer() = default;
-  Answer(QueryError error) : error_(std::move(error)) {}         // NOLINT: implicit on purpose
-  Answer(Error error) : error_(QueryError(std::move(error))) {}  // NOLINT: implicit on purpose
-  bool ok() const { return !error_; }
-  explicit operator bool() const { return ok(); }
-  const QueryError& error() const& {
-    KHIPU_ASSERT(error_.has_value());
-    return *error_;
-  }
-  QueryError&& error() && {
-    KHIPU_ASSERT(error_.has_value());
-    return std::move(*error_);
-  }
-
- private:
-  std::optional<QueryError> error_;
-};
+using Answer = Result<T, QueryError>;
 
 }  // namespace khipu::query
