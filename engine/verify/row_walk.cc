@@ -5,7 +5,7 @@
 namespace khipu::verify {
 namespace {
 
-constexpr uint64_t kBlock = 256 << 10;
+constexpr uint64_t kHopSize = 256 << 10;
 
 // Frame headers of one segment, front to back.
 class Hopper {
@@ -44,7 +44,7 @@ class Hopper {
  private:
   Result<Bytes> bytes(uint64_t want) {
     if (at_ < start_ || at_ + want > start_ + got_) {
-      const uint64_t size = std::min(std::max(want, kBlock), end_ > at_ ? end_ - at_ : 0);
+      const uint64_t size = std::min(std::max(want, kHopSize), end_ > at_ ? end_ - at_ : 0);
       if (buffer_.size() < size) buffer_.resize(size);
       start_ = at_;
       KHIPU_TRY_ASSIGN(got_, file_.read_at(at_, std::span(buffer_).first(size)));
@@ -89,7 +89,7 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
         KHIPU_TRY_ASSIGN(const auto found, hopper.next_row(plan.id, wanted));
         if (!found) break;
         if (wanted) visit({Row{at}, job.number, found->first, found->second}), ++row;
-        if (hopper.at() - told < kBlock) continue;
+        if (hopper.at() - told < kHopSize) continue;
         if (!control.advance(0)) return {};
         told = hopper.at();
       }
