@@ -6,7 +6,7 @@ cmake=$1 build=$2
 fail() { echo "install: $*" >&2; exit 1; }
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-DESTDIR= "$cmake" --install "$build" --prefix "$place/usr" >"$place/log" || { cat "$place/log" >&2; fail "cmake --install"; }
+DESTDIR= "$cmake" --install "$build" --prefix "$place/usr" >"$place/install.log" || { cat "$place/install.log" >&2; fail "cmake --install"; }
 
 found=$(cd "$place/usr" && find . -type f | LC_ALL=C sort)
 wanted="./bin/khipu

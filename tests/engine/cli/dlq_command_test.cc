@@ -267,8 +267,8 @@ TEST_CASE("cli: shred wants to be told of sealed lines in the DLQ, and destroys 
   CHECK_THAT(untold.err, ContainsSubstring("sealed lines in dlq/ may hold what is to be shredded"));
   const auto sealed = [&] {
     uint64_t count = 0;
-    for (const Json& one : Json::parse(log.done({"dlq", log.root, "--json"}))["entries"])
-      count += one.contains("sealed");
+    const Json listed = Json::parse(log.done({"dlq", log.root, "--json"}));
+    for (const Json& one : listed["entries"]) count += one.contains("sealed") ? 1 : 0;
     return count;
   };
   const uint64_t before = sealed();
