@@ -11,7 +11,6 @@
 
 namespace khipu::snapshot {
 
-
 enum class CheckpointLogPart {
   kTail,  // at least the newest publication; the first one read may lack notes, and numbers are not known
   kAll,
