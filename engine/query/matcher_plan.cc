@@ -1,6 +1,8 @@
 // A filter's conditions asked of a segment's index: Matcher::narrow.
 #include "engine/query/matcher.h"
 
+#include <algorithm>
+
 namespace khipu::query {
 namespace {
 
@@ -85,6 +87,11 @@ Matcher::Needs Matcher::needs() const {
                 n.outcomes == 0 && n.url_prefix.empty() && n.custom.empty() && n.text.empty();
   // `one`: a row has one value of that field, so rows of different terms are different ones.
   const auto add = [&](std::vector<index::Term> terms, bool one) {
+    const auto bytes = [](const index::Term& term) { return as_text(term.view()); };
+    std::sort(terms.begin(), terms.end(), [&](const auto& a, const auto& b) { return bytes(a) < bytes(b); });
+    terms.erase(
+        std::unique(terms.begin(), terms.end(), [&](const auto& a, const auto& b) { return bytes(a) == bytes(b); }),
+        terms.end());  // what is asked for twice counts once
     for (const index::Term& term : terms) needs.alone &= term.exact;
     needs.alone &= one || terms.size() == 1;
     if (terms.empty() || terms.size() > kTermsMax) {

@@ -38,7 +38,7 @@ struct StoreOptions {
   // The pinned verifier key. Without it the key GENESIS names is used and answers can only claim `self_consistent`.
   std::optional<std::array<uint8_t, 32>> verifier_key;
   size_t open_files_max = 64;              // FD cache bound
-  uint64_t index_bytes_max = 96ULL << 20;  // of checked index blocks kept in memory
+  uint64_t index_bytes_max = 64ULL << 20;  // of checked index blocks kept in memory
   size_t index_files_max = 512;
   uint32_t tail_piece_rows = 1024, tail_run_rows = 8192;  // tail_index.h
   unsigned scan_threads_max = 4;                          // of one scan with a sieve; no more than there are processors

@@ -11,7 +11,7 @@
 namespace khipu::verify {
 namespace {
 
-constexpr uint64_t kBlock = 1 << 20;
+constexpr uint64_t kScanBlock = 1 << 20;
 // A file made to look like frames at every byte must not cost its square: after this many bytes of candidates the
 // search ends and the rest of the segment counts as unreadable.
 constexpr uint64_t kCandidateBytesMax = 1ULL << 30;
@@ -277,7 +277,7 @@ Result<Scanned> Scan::run() {
     } else {
       out_.holes.push_back({entry(), step.offset, step.offset + step.frame.size(), codec::FrameFault::kNone});
     }
-    if (reader_.offset() - told < kBlock) continue;
+    if (reader_.offset() - told < kScanBlock) continue;
     if (!context_.control.advance(reader_.offset() - told)) {
       out_.stopped = true;
       break;
@@ -300,7 +300,7 @@ Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, 
   Buffer block, frame;
   uint64_t candidate_bytes = 0;
   while (from + codec::kFrameHeaderSize < end) {
-    block.resize(std::min(end - from, kBlock + codec::kFrameHeaderSize));
+    block.resize(std::min(end - from, kScanBlock + codec::kFrameHeaderSize));
     KHIPU_TRY_ASSIGN(const size_t got, file.read_at(from, block));
     block.resize(got);
     if (got <= codec::kFrameHeaderSize) return std::optional<uint64_t>();

@@ -9,11 +9,11 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/index/merged.h"
 #include "engine/os/lock_file.h"
 #include "engine/protect/sealer.h"
 #include "engine/writer/checkpoint.h"
 #include "engine/writer/committer.h"
-#include "engine/index/merged.h"
 #include "engine/writer/indexer.h"
 #include "engine/writer/publisher.h"
 #include "engine/writer/recovery.h"

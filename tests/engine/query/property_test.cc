@@ -426,7 +426,7 @@ TEST_CASE(
     return log.store().snapshot().value()->merged(
         [](const auto&, uint64_t, const Error& error) { FAIL(error.message); });
   };
-  CHECK((!many || merged_files().size() > 0));
+  CHECK((!many || oracle.retained > 0 || !merged_files().empty()));  // a whole range may not be left
   CHECK(segments_with_index() == sealed);
   for (int question = 0; question < 100; ++question) check_one(log, oracle, chance);
   CHECK(log.spoil_indexes(false) == sealed);

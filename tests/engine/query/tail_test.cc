@@ -52,7 +52,7 @@ TEST_CASE("query: rows of the active segment are indexed in memory from the seco
   CHECK(parts_of(*first) == "i16 i16 s11 ");
   CHECK(parts_of(*first) == "i16 i16 i4 i4 s3 ");
   CHECK(parts_of(*first) == "i16 i16 i4 i4 i3 ");  // it stands still: what is left is worth an index too
-  log.add(events(43, 50));  // the pieces of 4 become one of 16
+  log.add(events(43, 50));                         // the pieces of 4 become one of 16
   const auto second = log.store().snapshot().value();
   CHECK(parts_of(*second) == "i16 i16 i16 s2 ");
   CHECK(parts_of(*first) == "i16 i16 s11 ");  // which an older snapshot does not see to its end

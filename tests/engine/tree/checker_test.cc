@@ -134,7 +134,7 @@ TEST_CASE("checker: remembers tiles, no more than it may, and reads again what i
   CHECK(check(checker, 8, leaves[8], memory));
 }
 
-TEST_CASE("checker: a whole tile's root is the one in the tree, and no other is; what has no whole tile has none") {
+TEST_CASE("checker: a whole tile's root is the one in the tree, and no other is, and what has no whole tile has none") {
   const std::vector<Hash> leaves = reference_leaves(3 * 256 + 100);
   MemoryLevels memory = MemoryLevels::of(leaves);
   for (const uint64_t size : {256, 600, 768, 868}) {
