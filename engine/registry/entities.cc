@@ -21,6 +21,24 @@ bool equals(std::string_view have, const Entities::Name& name) {
 
 uint64_t Entities::hash_of(std::string_view key) const { return XXH3_64bits_withSeed(key.data(), key.size(), seed_); }
 
+void Entities::bring_near(uint64_t hash, Step step) const {
+  if (table_.empty()) return;
+  const uint32_t& slot = table_[hash & (table_.size() - 1)];  // names whose place was taken gain nothing
+  if (step == Step::kSlot) return __builtin_prefetch(&slot);
+  if (slot == 0) return;
+  const Entry& entry = entries_[slot - 1];
+  if (step == Step::kEntry) return __builtin_prefetch(&entry);
+  if (entry.hash != hash || entry.read == nullptr) return;
+  const Read& read = *entry.read;
+  if (step == Step::kRead) {
+    __builtin_prefetch(&read);
+    __builtin_prefetch(&read.state.fields);
+  } else {
+    __builtin_prefetch(read.name.data());
+    __builtin_prefetch(read.state.fields.data());
+  }
+}
+
 Result<std::optional<size_t>> Entities::find(const Name& name) {
   std::optional<size_t> none;
   if (table_.empty()) return none;

@@ -48,6 +48,11 @@ class Entities {
   // The index of the entity, or nullopt. Indices stay valid until remove_last(). An error: its version cannot be read.
   Result<std::optional<size_t>> find(const Name& name);
   size_t add(const Name& name, EntityState state);  // must not be there yet
+  // What find() will touch lies all over the memory: who knows some names ahead has it brought near, one step at a
+  // time, since each step looks at what the one before it brought. Says nothing and changes nothing.
+  enum class Step { kSlot, kEntry, kRead, kTexts };
+  void bring_near(uint64_t hash, Step step) const;
+  uint64_t hash_of(std::string_view key) const;
   // At the start, newest rows first: an entity whose newest version is in that row, unless a newer one is known.
   void add_unread(std::string_view key, Row entity, Row version);
   EntityState& state(size_t index) { return entries_[index].read->state; }  // of what find() or add() gave
@@ -64,7 +69,6 @@ class Entities {
     Row entity, version;         // while it was not read
     std::unique_ptr<Read> read;  // nullptr: not yet
   };
-  uint64_t hash_of(std::string_view key) const;
   size_t append(Entry entry);
   void grow();
 

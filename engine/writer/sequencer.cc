@@ -241,6 +241,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
   bool added = false;
   CommitNumber repeated;  // the newest commit of those that hold what was there already
   for (size_t i = 0; i < batch.events.size(); ++i) {
+    look_ahead(batch.events, i);
     std::optional<codec::IdempotencyMark> event_mark;
     if (i == 0 && batch_mark) event_mark = batch_mark;
     if (keyed_events) {
@@ -273,6 +274,34 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
   if (receipt.duplicate && batch.statements.empty() && batch.accesses.empty()) receipt.commit = repeated;
   if (keyed_events && !receipt.seqs.empty()) receipt.first_seq = receipt.seqs.front();
   return {};
+}
+
+// Most of what naming an entity costs is waiting for memory: a commit names thousands out of millions. So, in front of
+// the event at hand, the actors and first targets of some later ones take one step each towards the processor.
+void Sequencer::look_ahead(std::span<const ingest::Event> events, size_t at) {
+  using Step = registry::Entities::Step;
+  constexpr size_t kBetween = 2;  // events between two steps
+  const auto step = [&](size_t events_ahead, Step towards) {
+    const size_t index = at + events_ahead;
+    if (index >= events.size()) return;
+    std::array<uint64_t, 2>& hashes = ahead_[index % ahead_.size()];
+    const ingest::Event& event = events[index];
+    if (towards == Step::kSlot) {
+      const auto hash = [&](const ingest::EntityInput& entity) {
+        const bool is_short = entity.type.size() + entity.id.size() < index::kTextKeySizeMax;  // others cost a SHA-256
+        return is_short ? entities_.hash_of(as_text(index::name_term(entity.type, entity.id).view())) : 0;
+      };
+      hashes = {hash(event.actor), event.targets.empty() ? 0 : hash(event.targets.front())};
+    } else if (index < kBetween * 4) {
+      return;  // nobody looked that far ahead: the batch began here
+    }
+    entities_.bring_near(hashes[0], towards);
+    if (!event.targets.empty()) entities_.bring_near(hashes[1], towards);
+  };
+  step(kBetween * 4, Step::kSlot);
+  step(kBetween * 3, Step::kEntry);
+  step(kBetween * 2, Step::kRead);
+  step(kBetween, Step::kTexts);
 }
 
 Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending) {

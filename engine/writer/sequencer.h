@@ -71,6 +71,7 @@ class Sequencer {
  private:
   struct Undo;  // what to put back when a submission is refused
   struct Mark;
+  void look_ahead(std::span<const ingest::Event> events, size_t at);
   Result<codec::Pin> pin(const ingest::EntityInput& input, TimeUs time, Row seq, Pending& pending, Undo& undo);
   Result<void> merge_fields(const ingest::EntityInput& input, const registry::EntityState* state);
   Result<void> check_protected(const ingest::EntityInput& input) const;
@@ -94,6 +95,7 @@ class Sequencer {
   std::shared_ptr<const registry::Schema> schema_;
   std::shared_ptr<const Rules> rules_ = std::make_shared<Rules>();
   registry::Entities entities_;
+  std::array<std::array<uint64_t, 2>, 16> ahead_{};  // of look_ahead(): hashes of names, by the event's index
   IdempotencyWindow window_;
   std::optional<codec::Genesis> genesis_;
   std::vector<codec::RecoveryStatement> recovered_;

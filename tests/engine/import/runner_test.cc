@@ -174,7 +174,7 @@ TEST_CASE("import: a chunk ends at its size too, and a record larger than that i
     from = receipt.to;
   }
   CHECK(from == input.size());
-  CHECK(import.sink.receipts.size() > 5);
+  CHECK(import.sink.receipts.size() == 4);
 }
 
 TEST_CASE("import: of thousands of ids every one that comes again is counted") {
