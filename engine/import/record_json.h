@@ -16,8 +16,8 @@ using Json = simdjson::dom::element;
 // Owner: one thread. An element lives until the next parse.
 class RecordParser {
  public:
-  // An object, or kInvalid with the place. Checked with ingest::check_json first, so what passes here also passes the
-  // check on the writer's side of the socket.
+  // An object, or kInvalid with the place. What passes here also passes ingest::check_json, which is asked on the
+  // writer's side of the socket.
   Result<Json> parse(std::string_view text);
 
  private:
