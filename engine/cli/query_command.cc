@@ -44,6 +44,7 @@ class QueryCommand final : public Command {
     request.cursor = cursor_;
     request.caller = access.caller;
     request.opens = access.engine->can_open();
+    request.text_scan_rows_max = UINT64_MAX;  // whoever waits at a terminal can stop it
     if (cursor_.empty() || filter_.any()) {
       auto filter = filter_.filter(os::system_clock().now());
       if (!filter.ok()) return to_error(filter.error());

@@ -75,7 +75,7 @@ Result<CborReader> open_kind(Bytes payload, uint64_t kind, uint64_t members) {
 }
 
 Result<EventCursor> take_event(Bytes payload) {
-  KHIPU_TRY_ASSIGN(CborReader in, open_kind(payload, kEventKind, 12));
+  KHIPU_TRY_ASSIGN(CborReader in, open_kind(payload, kEventKind, 15));
   EventCursor cursor;
   KHIPU_TRY_ASSIGN(cursor.root_id, in.fixed<16>());
   KHIPU_TRY_ASSIGN(cursor.as_of, take_as_of(in));
@@ -88,6 +88,9 @@ Result<EventCursor> take_event(Bytes payload) {
   KHIPU_TRY_ASSIGN(cursor.last_time, in.integer());
   KHIPU_TRY_ASSIGN(cursor.total, in.unsigned_integer());
   KHIPU_TRY_ASSIGN(cursor.total_is_lower_bound, in.boolean());
+  KHIPU_TRY_ASSIGN(cursor.part_from.value, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(cursor.part_to.value, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(cursor.part_begins, in.boolean());
   KHIPU_TRY_ASSIGN(const Bytes context, in.bytes());
   cursor.context = as_text(context);
   KHIPU_TRY(in.expect_end());
@@ -145,7 +148,7 @@ std::string CursorSealer::seal(const EventCursor& cursor) const {
   Buffer payload;
   {
     CborWriter out(payload);
-    out.array(12);
+    out.array(15);
     out.unsigned_integer(kEventKind);
     out.bytes(cursor.root_id);
     put_as_of(out, cursor.as_of);
@@ -157,6 +160,9 @@ std::string CursorSealer::seal(const EventCursor& cursor) const {
     out.integer(cursor.last_time);
     out.unsigned_integer(cursor.total);
     out.boolean(cursor.total_is_lower_bound);
+    out.unsigned_integer(cursor.part_from.value);
+    out.unsigned_integer(cursor.part_to.value);
+    out.boolean(cursor.part_begins);
     out.bytes(as_bytes(cursor.context));
   }
   return seal_payload(payload);

@@ -25,6 +25,9 @@ struct EventCursor {
   TimeUs last_time = 0;    // its occurred_at
   uint64_t total = 0;
   bool total_is_lower_bound = false;
+  // A search for text goes through the log in parts, and pages through each: rows [part_from, part_to) of this one.
+  Row part_from, part_to{UINT64_MAX};
+  bool part_begins = false;  // nothing of it was handed out, nor counted
   std::string context;
 };
 struct HistoryCursor {

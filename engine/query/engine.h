@@ -29,6 +29,8 @@ namespace khipu::query {
 
 class Matcher;
 
+inline constexpr uint64_t kTextScanRowsMax = 2'000'000;
+
 struct EventRequest {
   std::optional<Filter> filter;  // absent: the cursor's
   Order order;                   // with a filter only
@@ -39,7 +41,10 @@ struct EventRequest {
   std::string caller;   // who asks; a cursor is good for nobody else
   std::string context;  // kept in the cursor and handed back (tz, detail, ...); at most 1,024 bytes
   uint32_t limit = 25;  // rows of a page; 0: only the total
-  bool opens = false;   // sealed values are shown in the clear where a key that is held opens them
+  // A search for text ends with the segment in which so many records were looked at: the total is a lower bound then,
+  // and the cursor goes on behind it. Within such a part rows are ordered as asked; the parts go by seq.
+  uint64_t text_scan_rows_max = kTextScanRowsMax;
+  bool opens = false;  // sealed values are shown in the clear where a key that is held opens them
   // Called with each row in order before it goes on the page; false ends the page before it. The first row always goes.
   std::function<bool(const EventRow&)> fits;
   std::stop_token stop;  // looked at now and then: CANCELLED

@@ -76,6 +76,29 @@ std::optional<QueryError> expired(const EventCursor& cursor, Row first_held) {
                         " since the first page. Leave the cursor out to start anew.");
 }
 
+bool looks_for_text(const Filter& filter) { return !filter.where.text.empty() || !filter.where_not.text.empty(); }
+
+// Behind the part that was looked through, if the log goes on there; the page says so.
+bool to_next_part(EventCursor& place, bool descending, EventPage& page) {
+  if (descending ? place.part_from <= place.first_seq : place.part_to.value >= place.as_of.tree_size) return false;
+  page.more_reason = "scan_limit";
+  page.notes.push_back({"SCAN_LIMIT",
+                        "Text was looked for as far as " + std::string(descending ? "down to" : "up to") + " seq " +
+                            std::to_string(descending ? place.part_from.value : place.part_to.value - 1) +
+                            ". The cursor goes on from there; other filters narrow what must be read.",
+                        ""});
+  if (descending) {
+    place.last_seq = place.part_to = place.part_from;
+    place.part_from = {};
+  } else {
+    place.last_seq = Row{place.part_to.value - 1};
+    place.part_from = place.part_to;
+    place.part_to = Row{UINT64_MAX};
+  }
+  place.part_begins = true;
+  return true;
+}
+
 bool time_ordered(const std::vector<EventRow>& rows, bool descending) {
   return std::is_sorted(rows.begin(), rows.end(), [descending](const EventRow& a, const EventRow& b) {
     return descending ? a.occurred_at > b.occurred_at : a.occurred_at < b.occurred_at;
@@ -151,10 +174,15 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   Findings findings;
   report_registry(place.question.filter, place.as_of, findings);
   Pass pass(*snapshot, matcher, place.as_of.tree_size, order.descending, request.stop, findings);
-  if (question.goes_on && order.by == OrderBy::kSeq) {
+  pass.from = std::max(pass.from, place.part_from);
+  pass.to = std::min(pass.to, place.part_to);
+  // The first page of the log, or of a part of it; else what was handed out is left out, and nothing is counted.
+  const bool begins = !question.goes_on || place.part_begins;
+  if (begins && looks_for_text(place.question.filter)) pass.scanned_max = request.text_scan_rows_max;
+  if (!begins && order.by == OrderBy::kSeq) {
     (order.descending ? pass.to : pass.from) = order.descending ? place.last_seq : place.last_seq.next();
   }
-  if (question.goes_on && order.by == OrderBy::kTime) {
+  if (!begins && order.by == OrderBy::kTime) {
     pass.wanted = [&](const snapshot::SegmentInfo& segment) {
       const snapshot::Snapshot::Times times = snapshot->occurred(segment);
       return !times || (order.descending ? times->first <= place.last_time : times->second >= place.last_time);
@@ -174,13 +202,14 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   };
   const auto offer = [&](Row seq, TimeUs time) {
     const Place here{time, seq};
-    if (question.goes_on && order.by == OrderBy::kTime && !before(last, here)) return true;
+    if (!begins && order.by == OrderBy::kTime && !before(last, here)) return true;
     first.offer(here);
     return order.by == OrderBy::kTime || !first.full();
   };
-  KHIPU_TRY_ASSIGN(const uint64_t matched, pass.places(offer, !question.goes_on));
-  if (!question.goes_on) place.total = matched;
-  place.total_is_lower_bound |= pass.damage;
+  KHIPU_TRY_ASSIGN(const uint64_t matched, pass.places(offer, begins));
+  if (begins) place.total += matched;
+  place.total_is_lower_bound |= pass.damage || pass.ended_at;
+  if (pass.ended_at) (order.descending ? place.part_from : place.part_to) = *pass.ended_at;
   page.total = place.total;
   page.total_is_lower_bound = place.total_is_lower_bound;
   page.scanned = pass.scanned;
@@ -202,6 +231,10 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
     page.more_reason = done == request.limit ? "row_limit" : "budget";
     place.last_seq = places[done - 1].seq;
     place.last_time = places[done - 1].time;
+    place.part_begins = false;
+    place.question.filter = page.applied;
+    page.cursor = cursors_.seal(place);
+  } else if (to_next_part(place, order.descending, page)) {
     place.question.filter = page.applied;
     page.cursor = cursors_.seal(place);
   }

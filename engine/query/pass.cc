@@ -243,6 +243,16 @@ Result<bool> Pass::run_segment(size_t place, Sink& sink) {
   return true;
 }
 
+bool Pass::ends_before(const snapshot::SegmentInfo& segment) {
+  if (scanned < scanned_max) return false;
+  const Row edge =
+      descending_ ? std::min(to, Row{segment.first_row.value + segment.rows}) : std::max(from, segment.first_row);
+  if (edge <= from && descending_) return false;  // nothing of it is asked for
+  if (edge >= to && !descending_) return false;
+  ended_at = edge;
+  return true;
+}
+
 Result<void> Pass::run_all(Sink& sink) {
   if (matcher_.never()) return {};
   if (matcher_.may_sift()) {
@@ -259,10 +269,12 @@ Result<void> Pass::run_all(Sink& sink) {
                              }};
   }
   ask_merged();
-  const size_t segments = known_.size();
-  for (size_t i = 0; i < segments; ++i) {
+  const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const size_t place = descending_ ? segments.size() - 1 - i : i;
     if (stop_.stop_requested()) return Error{Code::kCancelled, "query"};
-    KHIPU_TRY_ASSIGN(const bool going_on, run_segment(descending_ ? segments - 1 - i : i, sink));
+    if (ends_before(segments[place])) break;
+    KHIPU_TRY_ASSIGN(const bool going_on, run_segment(place, sink));
     if (stopped_) return Error{Code::kCancelled, "query"};
     if (!going_on) break;
   }

@@ -31,6 +31,11 @@ class Pass {
   // Sealed segments that the caller knows it needs; absent: all.
   std::function<bool(const snapshot::SegmentInfo&)> wanted;
 
+  // Once so many rows were met, the pass ends in front of the next segment. `ended_at` then says where: the rows from
+  // there on in the pass's direction were not looked at ([from, ended_at) of a descending one).
+  uint64_t scanned_max = UINT64_MAX;
+  std::optional<Row> ended_at;
+
   uint64_t scanned = 0;  // rows met
   bool damage = false;   // rows were met that could not be read: a count is a lower bound
 
@@ -54,6 +59,7 @@ class Pass {
   struct Chosen;
   Result<void> run_all(Sink& sink);
   Result<bool> run_segment(size_t place, Sink& sink);
+  bool ends_before(const snapshot::SegmentInfo& segment);
   // Fills known_ from merged files.
   void ask_merged();
   Result<void> ask_merged(const snapshot::Snapshot::MergedRange& range, const Matcher::Needs& needs);

@@ -91,7 +91,7 @@ struct EventPage {
   bool total_is_lower_bound = false;  // damaged rows could not be counted
   uint64_t unshown = 0;               // rows of this page that failed their check: see findings
   std::optional<std::string> cursor;  // nullopt: nothing comes after this page
-  std::string more_reason;            // "row_limit" or "budget" when there is a cursor
+  std::string more_reason;            // "row_limit", "budget" or "scan_limit" when there is a cursor
   std::string context;                // as the first page's request gave it
   Coverage coverage;
   std::vector<Finding> findings;  // at most 100; findings_total says how many

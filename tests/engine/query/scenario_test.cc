@@ -203,6 +203,49 @@ TEST_CASE("scenario 23: a window touches few segments, a count ignores the limit
   CHECK(ask(*log, by_target("doc:t"), 19).cursor.has_value());
 }
 
+TEST_CASE(
+    "scenario 23: a search for text ends after a bounded number of records, says so, and goes on with its cursor") {
+  const auto log = two_hundred();
+  for (const Order order : {Order{OrderBy::kSeq, true}, Order{OrderBy::kSeq, false}, Order{OrderBy::kTime, true}}) {
+    EventRequest request;
+    request.filter = Filter{};
+    request.filter->where.text = "xxx";
+    request.order = order;
+    request.limit = 7;
+    request.text_scan_rows_max = 40;
+    std::vector<uint64_t> all;
+    uint64_t parts = 0, counted_last = 0;
+    for (;;) {
+      const EventPage page = good(log->engine().events(request));
+      CHECK(page.total_is_lower_bound);
+      CHECK_FALSE(page.coverage.complete);
+      CHECK(page.scanned < 40 + 60);  // and the rest of a segment
+      if (page.more_reason == "scan_limit") {
+        ++parts;
+        REQUIRE(page.notes.size() == 1);
+        CHECK(page.notes[0].code == "SCAN_LIMIT");
+      }
+      for (const uint64_t seq : seqs(page)) all.push_back(seq);
+      counted_last = page.total;
+      if (!page.cursor) break;
+      request.cursor = *page.cursor;
+      request.filter.reset();
+    }
+    CHECK(parts >= 2);
+    CHECK(counted_last == 200);
+    std::vector<uint64_t> wanted = counted(0, 200);
+    if (order.descending) std::reverse(wanted.begin(), wanted.end());
+    CHECK(all == wanted);
+  }
+  // What an index answers is not bounded by it.
+  EventRequest counted_whole;
+  counted_whole.filter = by_target("doc:t");
+  counted_whole.text_scan_rows_max = 1;
+  const EventPage page = good(log->engine().events(counted_whole));
+  CHECK(page.total == 20);
+  CHECK_FALSE(page.total_is_lower_bound);
+}
+
 TEST_CASE("scenario 23: a cursor that is garbage, changed, another caller's or another question's is refused") {
   const auto log = two_hundred();
   EventRequest request;
