@@ -57,10 +57,12 @@ Result<LogExtent> each_note(os::Directory& root, const std::function<void(uint64
   KHIPU_TRY_ASSIGN(extent.size, file.value()->size());
   std::string held;  // from extent.end on
   Buffer piece(kPieceSize);
-  while (held.size() < kNoteSizeMax) {
-    KHIPU_TRY_ASSIGN(const size_t got, file.value()->read_at(extent.end + held.size(), piece));
-    if (got == 0) break;
-    held += as_text(Bytes(piece).first(got));
+  // As long as it was when it was opened: what a running writer publishes meanwhile is of rows that are not looked at.
+  while (held.size() < kNoteSizeMax && extent.end + held.size() < extent.size) {
+    const uint64_t at = extent.end + held.size();
+    const std::span<uint8_t> wanted(piece.data(), std::min<uint64_t>(piece.size(), extent.size - at));
+    KHIPU_TRY(file.value()->read_exactly(at, wanted));
+    held += as_text(wanted);
     uint64_t tail = 0;
     for (auto& [offset, note] : split_notes(held, tail)) take(extent.end + offset, std::move(note));
     extent.end += held.size() - tail;
