@@ -27,6 +27,7 @@ bool same_verdict(std::string_view text) {
 
 Result<Json> RecordParser::parse(std::string_view text) {
   Json root;
+  if (text.data() == nullptr) text = "";  // it is copied, and a copy of nothing must come from somewhere, too
   if (same_verdict(text) && parser_.parse(text.data(), text.size()).get(root) == simdjson::SUCCESS &&
       root.is_object()) {
     return root;
