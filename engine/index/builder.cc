@@ -6,6 +6,7 @@
 #include "engine/base/assert.h"
 #include "engine/codec/protected.h"
 #include "engine/index/columns.h"
+#include "engine/index/front_coding.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::index {
@@ -34,25 +35,18 @@ struct Dictionary {
   uint32_t count = 0;
   std::string_view before;
   size_t page_start = 0;
-  bool open = false;
 
   void add(std::string_view term, std::span<const uint32_t> list, uint32_t rows) {
-    if (open && pages.size() - page_start >= kPageSize) open = false;
-    size_t shared = 0;
-    if (!open) {
-      open = true;
+    if (count == 0 || pages.size() - page_start >= kPageSize) {
       page_start = pages.size();
       ++count;
       append_le(places, static_cast<uint32_t>(page_start));
       append_le(places, static_cast<uint32_t>(lists.size()));
       append_le(places, static_cast<uint32_t>(keys.size()));
       append(keys, as_bytes(term));
-    } else {
-      while (shared < std::min(term.size(), before.size()) && term[shared] == before[shared]) ++shared;
+      before = {};
     }
-    pages.push_back(static_cast<uint8_t>(shared));
-    pages.push_back(static_cast<uint8_t>(term.size() - shared));
-    append(pages, as_bytes(term.substr(shared)));
+    append_term(pages, before, term);
     append_varint(pages, static_cast<uint32_t>(list.size()));
     if (list.size() <= kInlineRowsMax) {
       append_deltas(pages, list);

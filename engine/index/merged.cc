@@ -119,15 +119,9 @@ Result<bool> MergedReader::Cursor::next() {
     if (page_ == reader_.pages_) return false;
     KHIPU_TRY_ASSIGN(const Bytes bytes, reader_.page(page_++));
     in_ = {bytes.data(), bytes.data() + bytes.size()};
-    size_ = 0;
+    term_.begin_page();
   }
-  if (in_.end - in_.at < 2) return bad("a page that ends inside a term");
-  const size_t shared = in_.at[0], rest = in_.at[1];
-  in_.at += 2;
-  if (shared > size_ || static_cast<size_t>(in_.end - in_.at) < rest) return bad("a term that does not fit");
-  std::copy_n(in_.at, rest, term_.begin() + static_cast<ptrdiff_t>(shared));
-  in_.at += rest;
-  size_ = shared + rest;
+  if (const char* const wrong = term_.next(in_.at, in_.end)) return bad(wrong);
   const uint32_t count = in_.get();
   if (in_.failed || count == 0 || count > reader_.name_.count()) return bad("a count that cannot be");
   held_.resize(count);
@@ -225,19 +219,15 @@ struct Merger::Written {
   uint32_t terms = 0, page_count = 0;
 
   void add(std::string_view term, std::span<const Held> held) {
-    size_t shared = 0;
     if (page_count == 0 || pages.size() - page_start >= kPageSize) {
       page_start = pages.size();
       ++page_count;
       append_le(places, static_cast<uint32_t>(page_start));
       append_le(places, static_cast<uint32_t>(keys.size()));
       append(keys, as_bytes(term));
-    } else {
-      while (shared < std::min(term.size(), before.size()) && term[shared] == before[shared]) ++shared;
+      before.clear();
     }
-    pages.push_back(static_cast<uint8_t>(shared));
-    pages.push_back(static_cast<uint8_t>(term.size() - shared));
-    append(pages, as_bytes(term.substr(shared)));
+    append_term(pages, before, term);
     append_varint(pages, static_cast<uint32_t>(held.size()));
     uint32_t next = 0;
     for (const Held& one : held) {

@@ -60,15 +60,14 @@ class MergedReader {
    public:
     explicit Cursor(const MergedReader& reader, uint32_t page = 0) : reader_(reader), page_(page) {}
     Result<bool> next();  // false: that was the last one
-    Bytes term() const { return Bytes(term_).first(size_); }
+    Bytes term() const { return term_.term(); }
     const std::vector<Held>& held() const { return held_; }
 
    private:
     const MergedReader& reader_;
     uint32_t page_;
     Varints in_{nullptr, nullptr};
-    std::array<uint8_t, 2 * 255> term_{};
-    size_t size_ = 0;
+    TermReader term_;
     std::vector<Held> held_;
   };
 

@@ -87,15 +87,9 @@ Result<bool> Reader::Cursor::next() {
     lists_ = page.lists;
     begin_ = page.bytes.data();
     in_ = {begin_, begin_ + page.bytes.size()};
-    size_ = 0;
+    term_.begin_page();
   }
-  if (in_.end - in_.at < 2) return corrupt("a dictionary page that ends inside a term");
-  const size_t shared = in_.at[0], rest = in_.at[1];
-  in_.at += 2;
-  if (shared > size_ || static_cast<size_t>(in_.end - in_.at) < rest) return corrupt("a term that does not fit");
-  std::copy_n(in_.at, rest, term_.begin() + static_cast<ptrdiff_t>(shared));
-  in_.at += rest;
-  size_ = shared + rest;
+  if (const char* const wrong = term_.next(in_.at, in_.end)) return corrupt(wrong);
   list_ = {};
   list_.count = in_.get();
   const uint32_t rows = reader_.header_.rows;

@@ -9,6 +9,7 @@
 
 #include "engine/index/columns.h"
 #include "engine/index/file.h"
+#include "engine/index/front_coding.h"
 #include "engine/index/row_set.h"
 
 namespace khipu::index {
@@ -59,7 +60,7 @@ class Reader {
    public:
     Cursor(const Reader& reader, Bytes from) : reader_(reader), page_(reader.page_of(from)) {}
     Result<bool> next();  // false: that was the last one
-    Bytes term() const { return Bytes(term_).first(size_); }
+    Bytes term() const { return term_.term(); }
     const List& list() const { return list_; }
 
    private:
@@ -68,8 +69,7 @@ class Reader {
     uint64_t offset_ = 0, lists_ = 0;  // of the page and of its next list
     const uint8_t* begin_ = nullptr;
     Varints in_{nullptr, nullptr};
-    std::array<uint8_t, 2 * 255> term_{};  // `shared` and `rest` are one byte each
-    size_t size_ = 0;
+    TermReader term_;
     List list_;
   };
   // Terms that begin with `prefix`, in order, until `visit` returns false.

@@ -70,28 +70,30 @@ IndexCache::Slot* IndexCache::used(const Hash& root) {
   return &found->second;
 }
 
-Result<std::shared_ptr<const index::Reader>> IndexCache::open(const codec::IndexStatement& statement,
-                                                              SegmentNumber number) {
+template <typename Kind, typename Name>
+Result<std::shared_ptr<const Kind>> IndexCache::open_as(std::shared_ptr<const Kind> Slot::*kept,
+                                                        const codec::IndexStatement& statement, const Name& what) {
   const std::lock_guard hold(mutex_);
-  if (const Slot* slot = used(statement.root); slot != nullptr && slot->reader) return slot->reader;
-  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::Reader> reader,
-                   at(std::string(table_name(statement.table)) + "/" + statement.file, read(statement, number)));
+  if (const Slot* slot = used(statement.root); slot != nullptr && slot->*kept) return slot->*kept;
+  KHIPU_TRY_ASSIGN(std::shared_ptr<const Kind> reader,
+                   at(std::string(table_name(statement.table)) + "/" + statement.file, read(statement, what)));
   if (!reader) return reader;
   order_.push_front(statement.root);
-  slots_.emplace(statement.root, Slot{reader, nullptr, order_.begin()});
+  Slot slot;
+  slot.*kept = reader;
+  slot.place = order_.begin();
+  slots_.emplace(statement.root, std::move(slot));
   return reader;
+}
+
+Result<std::shared_ptr<const index::Reader>> IndexCache::open(const codec::IndexStatement& statement,
+                                                              SegmentNumber number) {
+  return open_as(&Slot::reader, statement, number);
 }
 
 Result<std::shared_ptr<const index::MergedReader>> IndexCache::open(const codec::IndexStatement& statement,
                                                                     const index::MergedName& name) {
-  const std::lock_guard hold(mutex_);
-  if (const Slot* slot = used(statement.root); slot != nullptr && slot->merged) return slot->merged;
-  KHIPU_TRY_ASSIGN(std::shared_ptr<const index::MergedReader> merged,
-                   at(std::string(table_name(statement.table)) + "/" + statement.file, read(statement, name)));
-  if (!merged) return merged;
-  order_.push_front(statement.root);
-  slots_.emplace(statement.root, Slot{nullptr, merged, order_.begin()});
-  return merged;
+  return open_as(&Slot::merged, statement, name);
 }
 
 std::shared_ptr<const index::Reader> IndexCache::held(const codec::IndexStatement& statement) {

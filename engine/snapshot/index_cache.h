@@ -43,6 +43,10 @@ class IndexCache {
   // nullptr: it is not there.
   Result<std::unique_ptr<index::BlockFile>> blocks(const codec::IndexStatement& statement);
   Slot* used(const Hash& root);
+  // open() of either kind: what `kept` of a slot holds, of segments that `what` names.
+  template <typename Kind, typename Name>
+  Result<std::shared_ptr<const Kind>> open_as(std::shared_ptr<const Kind> Slot::*kept,
+                                              const codec::IndexStatement& statement, const Name& what);
   void bound();
 
   os::Directory& root_;

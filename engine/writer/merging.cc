@@ -1,6 +1,8 @@
 // Merged files: once 16 segments of logs/ have their indexes, and 16 such files are there, one is made of them, by the
 // indexer's thread and when it has nothing else to do. The files: engine/index/merged.h; indexes: indexing.cc.
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "engine/index/merged.h"
 #include "engine/segment/reader.h"
@@ -19,7 +21,7 @@ uint64_t segments_at(size_t level) {  // of one file; level 0: of an index
 class Parts {
  public:
   Parts(os::Directory& folder, const segment::Manifest& manifest) : folder_(folder), manifest_(manifest) {}
-  Result<void> add(SegmentNumber number, const codec::IndexStatement* statement, index::Merger& to) {
+  Result<void> add(SegmentNumber number, const std::optional<codec::IndexStatement>& statement, index::Merger& to) {
     if (number.value >= manifest_.entries.size()) return Error{Code::kCorrupt, "the manifest lost an entry"};
     const segment::Footer& footer = manifest_.entries[number.value].footer;
     if (footer.rows == 0) {
@@ -35,7 +37,8 @@ class Parts {
     indexes_.push_back(std::move(index));
     return to.add(*indexes_.back());
   }
-  Result<void> add(const index::MergedName& name, const codec::IndexStatement* statement, index::Merger& to) {
+  Result<void> add(const index::MergedName& name, const std::optional<codec::IndexStatement>& statement,
+                   index::Merger& to) {
     KHIPU_TRY_ASSIGN(auto blocks, open(statement));
     KHIPU_TRY_ASSIGN(std::unique_ptr<index::MergedReader> merged, index::MergedReader::open(std::move(blocks)));
     if (merged->name() != name) return Error{Code::kCorrupt, "a merged index of other segments"};
@@ -44,8 +47,8 @@ class Parts {
   }
 
  private:
-  Result<std::unique_ptr<index::BlockFile>> open(const codec::IndexStatement* statement) {
-    if (statement == nullptr) return Error{Code::kNotFound, "a part has no index"};
+  Result<std::unique_ptr<index::BlockFile>> open(const std::optional<codec::IndexStatement>& statement) {
+    if (!statement) return Error{Code::kNotFound, "a part has no index"};
     size_ += statement->size;
     if (size_ > index::kMergeBytesMax) return Error{Code::kLimit, "parts too large to be merged"};
     KHIPU_TRY_ASSIGN(auto file, folder_.open_file(statement->file, os::Mode::kRead));
@@ -74,32 +77,33 @@ std::optional<index::MergedName> Writer::Impl::to_merge() const {
 // What cannot be merged stays as it is until the next start: a look-up asks the parts.
 Result<void> Writer::Impl::merge_one(const index::MergedName& name, std::unique_lock<std::mutex>& hold) {
   const bool retained = name.first.value >= rules->retained_segment[index_of(TableId::kLogs)].value;
-  const auto whole = indexes;
-  const auto stated = merged;
+  const uint64_t step = name.count() / index::kMergeFan;
+  const auto stated_now = [](const auto& all, const auto& key) {
+    const auto found = all.find(key);
+    return found == all.end() ? std::nullopt : std::optional<codec::IndexStatement>(found->second);
+  };
+  const std::optional<codec::IndexStatement> known = stated_now(merged, std::pair(name.first, name.last));
+  std::array<std::optional<codec::IndexStatement>, index::kMergeFan> stated;  // of the parts
+  for (uint64_t i = 0; i < stated.size(); ++i) {
+    const index::MergedName part = index::merged_around(SegmentNumber{name.first.value + i * step}, step);
+    stated[i] = step == 1 ? stated_now(indexes, std::pair(TableId::kLogs, part.first))
+                          : stated_now(merged, std::pair(part.first, part.last));
+  }
   hold.unlock();
   const auto build = [&]() -> Result<std::optional<codec::IndexStatement>> {
     std::optional<codec::IndexStatement> none;
     if (!retained) return none;
     KHIPU_TRY_ASSIGN(const auto folder, environment.root.open_directory(table_name(TableId::kLogs)));
-    const auto known = stated.find({name.first, name.last});
-    if (known != stated.end()) {
-      KHIPU_TRY_ASSIGN(const bool present, index_present(*folder, known->second));
+    if (known) {
+      KHIPU_TRY_ASSIGN(const bool present, index_present(*folder, *known));
       if (present) return none;
     }
     KHIPU_TRY_ASSIGN(const segment::Manifest manifest, segment::read_manifest(*folder));
     Parts parts(*folder, manifest);
     index::Merger merger(name);
-    const uint64_t step = name.count() / index::kMergeFan;
-    for (uint64_t i = 0; i < index::kMergeFan; ++i) {
-      const SegmentNumber first{name.first.value + i * step};
-      if (step == 1) {
-        const auto found = whole.find({TableId::kLogs, first});
-        KHIPU_TRY(parts.add(first, found == whole.end() ? nullptr : &found->second, merger));
-      } else {
-        const index::MergedName part = index::merged_around(first, step);
-        const auto found = stated.find({part.first, part.last});
-        KHIPU_TRY(parts.add(part, found == stated.end() ? nullptr : &found->second, merger));
-      }
+    for (uint64_t i = 0; i < stated.size(); ++i) {
+      const index::MergedName part = index::merged_around(SegmentNumber{name.first.value + i * step}, step);
+      KHIPU_TRY(step == 1 ? parts.add(part.first, stated[i], merger) : parts.add(part, stated[i], merger));
     }
     KHIPU_TRY_ASSIGN(const index::Merger::File file, merger.finish());
     codec::IndexStatement statement;
@@ -110,7 +114,7 @@ Result<void> Writer::Impl::merge_one(const index::MergedName& name, std::unique_
     statement.size = file.bytes.size();
     statement.root = file.root;
     KHIPU_TRY(folder->replace_file(statement.file, file.bytes));
-    if (known != stated.end() && known->second.root == statement.root) return none;
+    if (known && known->root == statement.root) return none;
     return std::optional(std::move(statement));
   };
   Result<std::optional<codec::IndexStatement>> made = at(index::merged_name(name), build());
