@@ -72,7 +72,7 @@ Result<void> Writer::Impl::make_checkpoint() {
   }
   KHIPU_TRY(committer->write_rows(pending));
   committer->sign(std::max(environment.clock.now(), sequencer->recorded_at()));
-  KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
+  KHIPU_TRY_ASSIGN(Job job, committer->place_frame());
   spine.published(committer->states()[index_of(TableId::kMeta)].size);
   job.checkpoint = std::move(target);
   const std::lock_guard hold(mutex);

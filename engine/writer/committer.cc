@@ -1,6 +1,7 @@
 #include "engine/writer/committer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/codec/frame.h"
 #include "engine/crypto/hash.h"
@@ -51,10 +52,12 @@ void Committer::sign(TimeUs now) {
   codec::append_frame(signed_frame_, static_cast<uint8_t>(codec::RecordKind::kCommit), now, payload);
 }
 
-Result<Job> Committer::write_frame() {
+Result<Job> Committer::place_frame() {
   Table& logs = *tables_[index_of(TableId::kLogs)];
   Job job;
-  KHIPU_TRY_ASSIGN(const uint64_t offset, at("logs", logs.append_frame(signed_frame_)));
+  uint64_t offset = 0;
+  job.head.commit_frame_size = static_cast<uint32_t>(signed_frame_.size());
+  KHIPU_TRY_ASSIGN(job.frame, at("logs", logs.place_frame(std::exchange(signed_frame_, {}), offset)));
   commit_ = signed_;
   behind_ = {commit_.number, signed_hash_, offset};
   job.commit = commit_;
@@ -62,7 +65,6 @@ Result<Job> Committer::write_frame() {
   job.head.commit_hash = signed_hash_;
   job.head.commit_time = commit_.time;
   job.head.commit_offset = offset;
-  job.head.commit_frame_size = static_cast<uint32_t>(signed_frame_.size());
   job.head.epoch = epoch_;
   job.head.root_id = root_id_;
   for (size_t i = 0; i < kTableCount; ++i) job.head.tables[i] = tables_[i]->head();

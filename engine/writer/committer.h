@@ -29,6 +29,7 @@ struct CheckpointTarget {
 struct Job {
   codec::CommitRecord commit;
   segment::Head head;                            // without sequence: the publisher counts
+  Table::Unwritten frame;                        // to write first, behind the sync of the commit before
   std::vector<std::shared_ptr<os::File>> dirty;  // active segments to fdatasync; logs' last
   std::vector<Answered> answered;
   std::vector<std::function<void(const Error*)>> answers;  // nullptr: durable
@@ -42,15 +43,15 @@ class Committer {
   static Result<std::unique_ptr<Committer>> open(os::Directory& root, const Keys& keys, const RootId& root_id,
                                                  const Recovered& recovered, uint64_t segment_size_bytes);
 
-  // Rows behind the last ones; their tables become dirty. kWithFrame: write_frame() follows at once and writes those of
-  // logs/ with it, which only a commit with no other before it in the pipeline may do.
+  // Rows behind the last ones; their tables become dirty. kWithFrame: place_frame() follows at once, and those of
+  // logs/ are written with the frame, which only a commit with no other before it in the pipeline may ask for.
   Result<void> write_rows(Pending& pending, Table::Write logs = Table::Write::kNow);
   bool uncommitted() const { return dirty_tables_ != 0; }
 
-  // Signs what the tables hold now as the next commit. The frame is written by write_frame(), which must wait for the
-  // sync of the commit before it ("frame after sync").
+  // Signs what the tables hold now as the next commit; place_frame() gives it its place behind the rows. Whoever has
+  // the job writes the frame, and only behind the sync of the commit before it ("frame after sync"): sync_files().
   void sign(TimeUs now);
-  Result<Job> write_frame();
+  Result<Job> place_frame();
 
   // Seals every table that has grown past the bound. Only when the last commit is synced and no row follows it.
   bool wants_seal() const;
@@ -72,11 +73,11 @@ class Committer {
   const Keys& keys_;
   RootId root_id_;
   std::array<std::unique_ptr<Table>, kTableCount> tables_;
-  codec::CommitRecord commit_;  // the last one whose frame was written
+  codec::CommitRecord commit_;  // the last one whose frame has its place
   Table::Behind behind_;        // where it stands
   Epoch epoch_;
   unsigned dirty_tables_ = 0;   // bit i: table i has rows that no commit frame names yet
-  codec::CommitRecord signed_;  // by sign(), not written yet
+  codec::CommitRecord signed_;  // by sign(), not placed yet
   Hash signed_hash_{};
   Buffer signed_frame_;
 };

@@ -73,7 +73,7 @@ Result<void> initialize(Environment environment, const InitOptions& options) {
   }
   KHIPU_TRY(committer->write_rows(pending));
   committer->sign(now);
-  KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
+  KHIPU_TRY_ASSIGN(Job job, committer->place_frame());
   KHIPU_TRY(sync_files(job));
   KHIPU_TRY_ASSIGN(auto head, HeadFile::open(environment.root, 0, 1));
   KHIPU_TRY(head->write(job.head));

@@ -242,7 +242,7 @@ Result<void> Writer::Impl::first_commit(const SignedState& state, bool rolled_ba
   KHIPU_TRY(committer->write_rows(pending));
   pending.clear();
   committer->sign(std::max(environment.clock.now(), sequencer->recorded_at()));
-  KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
+  KHIPU_TRY_ASSIGN(Job job, committer->place_frame());
   return make_durable(job);
 }
 

@@ -148,6 +148,14 @@ Result<void> Writer::Impl::wait_for_sync() {
   return {};
 }
 
+// Until the sync thread would take a commit: it may still be at the one before.
+Result<void> Writer::Impl::wait_for_turn() {
+  std::unique_lock hold(mutex);
+  sync_moved.wait(hold, [&] { return !syncing || !poisoned.empty(); });
+  if (!poisoned.empty()) return poison_error();
+  return {};
+}
+
 Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   SyncPolicy policy;
   bool stop;  // or somebody waits for a checkpoint of it
@@ -203,8 +211,9 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
     return {};
   }
   committer->sign(std::max(environment.clock.now(), sequencer->recorded_at()));
-  KHIPU_TRY(wait_for_sync());
-  KHIPU_TRY_ASSIGN(Job job, committer->write_frame());
+  // With nothing gained by larger commits (`always`) this one lines up behind the one that is being synced.
+  KHIPU_TRY(sync == Sync::kPipelined && policy == SyncPolicy::kAlways ? wait_for_turn() : wait_for_sync());
+  KHIPU_TRY_ASSIGN(Job job, committer->place_frame());
   job.answers = std::move(answers);
   job.answered = std::move(answered);
   job.events = uncommitted_events;
@@ -213,7 +222,11 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   uncommitted_events = 0;
   {
     const std::lock_guard hold(mutex);
-    if (sync == Sync::kPipelined && (policy != SyncPolicy::kAlways || !queue.empty())) {
+    if (!poisoned.empty()) {  // the sync thread may take no more
+      answers = std::move(job.answers);
+      return poison_error();
+    }
+    if (!sync_idle || (sync == Sync::kPipelined && (policy != SyncPolicy::kAlways || !queue.empty()))) {
       syncing = std::move(job);
       sync_idle = false;
       sync_moved.notify_all();
@@ -246,16 +259,24 @@ void Writer::Impl::sync_loop() {
     if (!syncing) break;
     Job job = std::move(*syncing);
     syncing.reset();
+    sync_moved.notify_all();
     hold.unlock();
     const Result<void> done = finish(std::move(job));
     hold.lock();
-    sync_idle = true;
+    sync_idle = !syncing;
     sync_moved.notify_all();
     if (!done.ok()) break;
   }
+  std::vector<std::function<void(const Error*)>> unanswered;  // of the commit behind one that failed
+  if (syncing) unanswered = std::move(syncing->answers);
+  syncing.reset();
   sync_done = true;
   checkpoint_moved.notify_all();
   index_moved.notify_all();
+  if (unanswered.empty()) return;
+  const Error error = poison_error();
+  hold.unlock();
+  for (auto& answer : unanswered) answer(&error);
 }
 
 Result<void> Writer::Impl::make_durable(Job& job) {

@@ -17,6 +17,8 @@ Result<void> HeadFile::write(segment::Head& head) {
 }
 
 Result<void> sync_files(const Job& job) {
+  KHIPU_TRY(at("logs", at(segment::segment_name(job.head.commit_segment),
+                          job.frame.file->write_at(job.frame.offset, job.frame.bytes))));
   if (job.dirty.size() > 1) {
     for (const auto& file : job.dirty) file->start_sync();
   }

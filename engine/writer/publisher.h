@@ -1,5 +1,5 @@
-// The durable half of a commit: fdatasync of what it touched, then HEAD, then the answers. And the checkpoint behind
-// it: what is kept beside the key. The order of the steps: engine/FORMAT.md "Commit order".
+// The durable half of a commit: its frame, fdatasync of what it touched, then HEAD, then the answers. And the
+// checkpoint behind it: what is kept beside the key. The order of the steps: engine/FORMAT.md "Commit order".
 #pragma once
 
 #include <memory>
@@ -28,7 +28,8 @@ class HeadFile {
   size_t slot_ = 0;
 };
 
-// Makes every dirty file of the job durable: all are set on their way first, so one disk's work is done side by side.
+// Writes the job's frame, then makes every dirty file durable: all are set on their way first, so one disk's work is
+// done side by side.
 Result<void> sync_files(const Job& job);
 
 }  // namespace khipu::writer

@@ -93,18 +93,18 @@ Result<void> Table::append_to_tree(const Rows& rows) {
   return {};
 }
 
-Result<uint64_t> Table::append_frame(Bytes frame) {
-  const uint64_t offset = end_offset_;
+Result<Table::Unwritten> Table::place_frame(Buffer frame, uint64_t& frame_offset) {
+  Unwritten unwritten{file_, end_offset_ - held_.size(), {}};
+  frame_offset = end_offset_;
   end_offset_ += frame.size();
   if (held_.empty()) {
-    KHIPU_TRY(write_bytes(offset, frame));
+    unwritten.bytes = std::move(frame);
   } else {
-    const uint64_t rows_offset = offset - held_.size();
     khipu::append(held_, frame);
-    KHIPU_TRY(write_bytes(rows_offset, held_));
-    held_.clear();
+    unwritten.bytes = std::exchange(held_, {});
   }
-  return offset;
+  KHIPU_TRY(reserve(unwritten.offset, unwritten.bytes.size()));
+  return unwritten;
 }
 
 Result<void> Table::write_bytes(uint64_t offset, Bytes bytes) {
@@ -126,7 +126,7 @@ Result<segment::ManifestEntry> Table::seal(const Behind& commit) {
   segment::encode_footer(payload, entry.footer);
   codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kFooter), entry.footer.recorded_last, payload);
   entry.file_size = end_offset_ + frame.size();
-  KHIPU_TRY(append_frame(frame));
+  KHIPU_TRY(write_bytes(end_offset_, frame));
   // Blocks reserved beyond the end go back, so a sealed file is exactly what its manifest entry says.
   KHIPU_TRY(file_->truncate(entry.file_size));
   KHIPU_TRY(sync_tree(builder_.size()));

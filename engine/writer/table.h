@@ -51,11 +51,17 @@ class Table {
                                              uint64_t segment_size_bytes);
 
   // Writes the rows behind the last ones and their hashes into the tree files. Nothing is synced. kWithFrame: the rows
-  // are taken, and written by the append_frame() that follows at once, both in one call.
+  // are taken, and go into the Unwritten of the place_frame() that follows at once.
   enum class Write { kNow, kWithFrame };
   Result<void> append(Rows& rows, Write write);
-  // Writes bytes that are not rows (a commit frame) and returns where they stand.
-  Result<uint64_t> append_frame(Bytes frame);
+  // Bytes whose place is taken, for whoever writes them.
+  struct Unwritten {
+    std::shared_ptr<os::File> file;
+    uint64_t offset = 0;
+    Buffer bytes;
+  };
+  // The place of a commit frame behind the rows: at `frame_offset`.
+  Result<Unwritten> place_frame(Buffer frame, uint64_t& frame_offset);
 
   std::shared_ptr<os::File> file() const { return file_; }  // for the sync thread: fdatasync of the active segment
   bool wants_seal() const { return end_offset_ >= segment_size_bytes_; }
@@ -85,7 +91,7 @@ class Table {
   Result<void> open_segment(bool create);
   Result<void> append_to_tree(const Rows& rows);
   Result<void> reserve(uint64_t offset, uint64_t size);
-  Result<void> write_bytes(uint64_t offset, Bytes bytes);
+  Result<void> write_bytes(uint64_t offset, Bytes bytes);  // reserved first
 
   TableId id_;
   RootId root_id_;

@@ -51,10 +51,11 @@ struct GrowingRuns {
 // fdatasync -> HEAD -> answers. The checkpointer's: tree files, key-side state, checkpoints.log, HEAD sync. So the rows
 // of a commit are written while the one before it syncs; its frame only after that sync has returned.
 //
-// Under policy `always` with nothing waiting and nothing syncing there is nothing to overlap, and each hand-over
-// between threads costs as much as the commit's own work: then whoever waits for the answer takes both roles for one
-// commit (commit_here), and the writer's thread syncs a lone submission itself. "The writer's thread" below is whoever
-// has the role; it changes hands under the mutex only.
+// Under policy `always` commits line up for the sync thread, one deep: it writes the frame of the next as soon as it is
+// done, and wakes nobody for it. With nothing waiting and nothing syncing there is nothing to overlap, and each
+// hand-over between threads costs as much as the commit's own work: then whoever waits for the answer takes both roles
+// for one commit (commit_here), and the writer's thread syncs a lone submission itself. "The writer's thread" below is
+// whoever has the role; it changes hands under the mutex only.
 struct Writer::Impl {
   explicit Impl(Environment environment_) : environment(environment_) {}
 
@@ -90,10 +91,10 @@ struct Writer::Impl {
   std::shared_ptr<const Rules> rules;
   bool writer_commits = false;  // the writer's thread has taken submissions
   bool caller_commits = false;  // a caller has taken the writer's role (commit_here): its thread waits
-  std::optional<Job> syncing;   // handed to the sync thread
-  bool sync_idle = true;
-  Job published;  // the last commit whose HEAD was written
-  Epoch epoch;    // retention's: of every HEAD from now on
+  std::optional<Job> syncing;   // handed to the sync thread, not taken yet
+  bool sync_idle = true;        // none handed to it that it is not done with
+  Job published;                // the last commit whose HEAD was written
+  Epoch epoch;                  // retention's: of every HEAD from now on
   // Checkpoints: asked for and answered, counted; one at a time is on its way from its commit to its publication.
   uint64_t checkpoints_wanted = 0, checkpoints_done = 0;
   bool checkpoint_at_once = false;  // behind a seal, and at the end
@@ -140,6 +141,7 @@ struct Writer::Impl {
   void commit_here(Submission submission);
   void fail(const Error& error);
   Result<void> wait_for_sync();
+  Result<void> wait_for_turn();
   void sync_loop();
   Result<void> finish(Job job);
   Result<void> make_durable(Job& job);
