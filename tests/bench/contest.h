@@ -83,23 +83,31 @@ inline void introduce(writer::Writer& writer, size_t batch_size) {
 }
 
 // 400 bytes an event appended and synced, with and without the hashes of a tamper-evident log, on one thread.
-inline double bare(const std::string& path, uint64_t events, size_t batch_size, bool hashed) {
-  const std::string record(400, 'x');
-  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
-  const double seconds = seconds_of([&] {
+class Bare {
+ public:
+  explicit Bare(const std::string& path) : file_(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600)) {
+    if (file_ < 0) die("bare append: no file");
+  }
+  ~Bare() { close(file_); }
+  Bare(const Bare&) = delete;
+  Bare& operator=(const Bare&) = delete;
+
+  void append(uint64_t events, size_t batch_size, bool hashed) {
     std::string buffer;
-    tree::Builder builder;
     for (uint64_t i = 0; i < events; ++i) {
-      buffer += record;
-      if (hashed) builder.append(tree::leaf_hash(as_bytes(record)));
+      buffer += record_;
+      if (hashed) builder_.append(tree::leaf_hash(as_bytes(record_)));
       if ((i + 1) % batch_size != 0 && i + 1 != events) continue;
-      if (write(file, buffer.data(), buffer.size()) < 0 || fdatasync(file) != 0) die("bare append failed");
+      if (write(file_, buffer.data(), buffer.size()) < 0 || fdatasync(file_) != 0) die("bare append failed");
       buffer.clear();
     }
-  });
-  close(file);
-  return seconds;
-}
+  }
+
+ private:
+  const int file_;
+  const std::string record_ = std::string(400, 'x');
+  tree::Builder builder_;
+};
 
 #ifdef KHIPU_BENCH_SQLITE
 // WAL, FULL, the same three indexes. Tuned: a checkpoint every 256 MB.
