@@ -30,6 +30,9 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 sees an overlap in `"text" + std::string` that is not there (GCC bug 105651).
   add_compile_options(-Wno-restrict)
+else()
+  # libstdc++ 12's stable_sort asks for a function that it calls deprecated itself.
+  add_compile_options(-Wno-deprecated-declarations)
 endif()
 
 if(KHIPU_SANITIZE)

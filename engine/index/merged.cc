@@ -78,10 +78,12 @@ Result<std::unique_ptr<MergedReader>> MergedReader::open(std::unique_ptr<BlockFi
     at = reader->sections_[i];
   }
   if (reader->sections_[0] != kHeaderSize || at != body.size()) return bad("sections that do not fill the file");
-  if (std::any_of(bytes.begin() + 48 + 4 * (kPartCount + 1), bytes.end(), [](uint8_t byte) { return byte != 0; })) {
+  if (std::any_of(bytes.begin() + 48 + 4 * (kMergedPartCount + 1), bytes.end(),
+                  [](uint8_t byte) { return byte != 0; })) {
     return bad("reserved bytes that are not zero");
   }
-  if (reader->size_of(kParts) != kPartSize * count || reader->size_of(kPlaces) != kPlaceSize * reader->pages_) {
+  if (reader->size_of(kMergedParts) != kPartSize * count ||
+      reader->size_of(kMergedPlaces) != kPlaceSize * reader->pages_) {
     return bad("sections of another size than what is in them");
   }
   return reader;
@@ -89,29 +91,30 @@ Result<std::unique_ptr<MergedReader>> MergedReader::open(std::unique_ptr<BlockFi
 
 Result<MergedPart> MergedReader::part(uint32_t segment) const {
   if (segment >= name_.count()) return bad("a segment outside the file");
-  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(sections_[kParts] + kPartSize * segment, kPartSize));
+  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(sections_[kMergedParts] + kPartSize * segment, kPartSize));
   return MergedPart{Row{load_le<uint64_t>(&bytes[0])}, load_le<uint64_t>(&bytes[8]), load_le<int64_t>(&bytes[16]),
                     load_le<int64_t>(&bytes[24]),      load_le<int64_t>(&bytes[32]), load_le<int64_t>(&bytes[40])};
 }
 
 Result<MergedReader::Place> MergedReader::place(uint32_t page) const {
-  if (page == pages_) return Place{static_cast<uint32_t>(size_of(kPages)), static_cast<uint32_t>(size_of(kKeys))};
-  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(sections_[kPlaces] + kPlaceSize * page, kPlaceSize));
+  if (page == pages_)
+    return Place{static_cast<uint32_t>(size_of(kMergedPages)), static_cast<uint32_t>(size_of(kMergedKeys))};
+  KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(sections_[kMergedPlaces] + kPlaceSize * page, kPlaceSize));
   return Place{load_le<uint32_t>(&bytes[0]), load_le<uint32_t>(&bytes[4])};
 }
 
 Result<Bytes> MergedReader::key(uint32_t page) const {
   KHIPU_TRY_ASSIGN(const Place from, place(page));
   KHIPU_TRY_ASSIGN(const Place to, place(page + 1));
-  if (from.key > to.key || to.key > size_of(kKeys)) return bad("pages that do not follow each other");
-  return file_->at(sections_[kKeys] + from.key, to.key - from.key);
+  if (from.key > to.key || to.key > size_of(kMergedKeys)) return bad("pages that do not follow each other");
+  return file_->at(sections_[kMergedKeys] + from.key, to.key - from.key);
 }
 
 Result<Bytes> MergedReader::page(uint32_t page) const {
   KHIPU_TRY_ASSIGN(const Place from, place(page));
   KHIPU_TRY_ASSIGN(const Place to, place(page + 1));
-  if (from.page > to.page || to.page > size_of(kPages)) return bad("pages that do not follow each other");
-  return file_->at(sections_[kPages] + from.page, to.page - from.page);
+  if (from.page > to.page || to.page > size_of(kMergedPages)) return bad("pages that do not follow each other");
+  return file_->at(sections_[kMergedPages] + from.page, to.page - from.page);
 }
 
 Result<bool> MergedReader::Cursor::next() {

@@ -73,7 +73,7 @@ class MergedReader {
 
  private:
   explicit MergedReader(std::unique_ptr<BlockFile> file) : file_(std::move(file)) {}
-  enum Part : size_t { kParts, kPlaces, kKeys, kPages, kPartCount };
+  enum Part : size_t { kMergedParts, kMergedPlaces, kMergedKeys, kMergedPages, kMergedPartCount };
   uint64_t size_of(size_t part) const { return sections_[part + 1] - sections_[part]; }
   struct Place {
     uint32_t page = 0, key = 0;
@@ -87,7 +87,7 @@ class MergedReader {
   Row first_row_;
   uint64_t rows_ = 0;
   uint32_t pages_ = 0;
-  std::array<uint64_t, kPartCount + 1> sections_{};
+  std::array<uint64_t, kMergedPartCount + 1> sections_{};
 };
 
 // Makes the file of segments that follow each other from their indexes, or from merged files of them. A pure function

@@ -22,24 +22,33 @@ CrashRig& prepared() {
   return rig;
 }
 
+enum class Commits { kByCaller, kByThreads, kLinedUp };
+
+void commit_as(CrashRig& rig, Commits commits) {
+  if (commits == Commits::kByThreads) rig.commit_with(writer::SyncPolicy::kGroup);
+  if (commits == Commits::kLinedUp) rig.line_up();
+}
+
 // How many operations such a life has.
-uint64_t operations_of_a_life(writer::SyncPolicy policy) {
+uint64_t operations_of_a_life(Commits commits) {
   CrashRig rig(prepared().disk().clone(), 7);
-  rig.commit_with(policy);
+  commit_as(rig, commits);
   rig.remember(prepared());
   REQUIRE(rig.life(kEvents, kSegment).ok());
   return rig.disk().operations();
 }
 
 void each_operation(Fault fault, bool power_lost) {
-  const auto policy = GENERATE(writer::SyncPolicy::kAlways, writer::SyncPolicy::kGroup);
-  INFO((policy == writer::SyncPolicy::kAlways ? "the caller commits" : "the writer's threads commit"));
-  const uint64_t operations = operations_of_a_life(policy);
+  const auto commits = GENERATE(Commits::kByCaller, Commits::kByThreads, Commits::kLinedUp);
+  INFO("commits: " << (commits == Commits::kByCaller    ? "by the caller"
+                       : commits == Commits::kByThreads ? "by the writer's threads"
+                                                        : "lined up"));
+  const uint64_t operations = operations_of_a_life(commits);
   REQUIRE(operations > 50);
   each_cut(fault, power_lost, 1, operations, [&](const Cut& cut) {
     CrashRig rig(prepared().disk().clone(), 7);
     rig.remember(prepared());
-    rig.commit_with(policy);
+    commit_as(rig, commits);
     outlive(
         rig, cut, [&] { return rig.life(kEvents, kSegment); }, [&] { return rig.life(2, kSegment); },
         [&] { REQUIRE(rig.judge() == ""); });

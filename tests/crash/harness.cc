@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
+#include <mutex>
+
 #include "engine/codec/statement.h"
 #include "engine/segment/reader.h"
 
@@ -114,9 +117,39 @@ Result<writer::Receipt> CrashRig::submit(writer::Writer& writer, const std::stri
   return receipt;
 }
 
+void CrashRig::line_up() {
+  lined_up_ = true;
+  policy_ = writer::SyncPolicy::kAlways;
+  disk_->slow_syncs(std::chrono::microseconds(300));
+}
+
+Result<void> CrashRig::submit_at_once(writer::Writer& writer, size_t events) {
+  std::mutex mutex;
+  std::condition_variable answered;
+  size_t left = events;
+  Result<void> all;
+  for (size_t i = 0; i < events; ++i) {
+    const std::string event_id = fmt::format("e-{}", next_++);
+    ingest::Batch one = batch(event_id);
+    submitted_.insert(event_id);
+    clock_.advance_us(1000);
+    writer.submit(std::move(one), [&, event_id](const Result<writer::Receipt>& receipt) {
+      const std::lock_guard hold(mutex);
+      if (!receipt.ok() && all.ok()) all = receipt.error();
+      if (receipt.ok() && receipt->durable) acknowledged_.seqs[event_id] = receipt->first_seq.value;
+      --left;
+      answered.notify_all();
+    });
+  }
+  std::unique_lock hold(mutex);
+  answered.wait(hold, [&] { return left == 0; });
+  return all;
+}
+
 Result<void> CrashRig::life(size_t events, uint64_t segment_size_bytes) {
   KHIPU_TRY_ASSIGN(const std::unique_ptr<writer::Writer> writer, open(segment_size_bytes));
-  for (size_t i = 0; i < events; ++i) KHIPU_TRY(submit(*writer, fmt::format("e-{}", next_++)));
+  if (lined_up_) KHIPU_TRY(submit_at_once(*writer, events));
+  for (size_t i = 0; i < events && !lined_up_; ++i) KHIPU_TRY(submit(*writer, fmt::format("e-{}", next_++)));
   writer->wait_until_indexed();
   return writer->close();
 }

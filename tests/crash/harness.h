@@ -33,6 +33,8 @@ class CrashRig {
   FakeClock& clock() { return clock_; }
   // kAlways: whoever submits commits on its own thread. kGroup: each submission goes through the writer's threads.
   void commit_with(writer::SyncPolicy policy) { policy_ = policy; }
+  // life() submits all of its events at once, under kAlways on a disk with slow syncs: commits line up.
+  void line_up();
   // Sealed segments get an index. Off: a thread of its own makes the Nth operation another one each time.
   // What still grows gets a run every so many rows.
   void index_segments(uint32_t run_rows = 8192) {
@@ -48,6 +50,8 @@ class CrashRig {
   Result<writer::Receipt> submit(writer::Writer& writer, const std::string& event_id, const std::string& padding = {});
   // Counts as sent, answered by somebody else.
   void submit_remembered(const std::string& event_id) { submitted_.insert(event_id); }
+  // Submits so many (of a running number) without waiting in between; remembers the answers. The first Error of them.
+  Result<void> submit_at_once(writer::Writer& writer, size_t events);
   // Opens, writes `events` events (of a running number), closes. Errors end it: the disk may be failing.
   Result<void> life(size_t events, uint64_t segment_size_bytes = 32ULL << 20);
 
@@ -73,6 +77,7 @@ class CrashRig {
   std::set<std::string> submitted_;
   uint64_t next_ = 0;
   writer::SyncPolicy policy_ = writer::SyncPolicy::kAlways;
+  bool lined_up_ = false;
   bool index_segments_ = false;
   uint32_t run_rows_ = 8192;
 };

@@ -38,7 +38,8 @@ TEST_CASE("power loss: whatever was not synced is kept, lost or torn, and nothin
     std::mt19937_64 random(seed);
     const uint64_t segment = 1500 + random() % 6000;
     CrashRig rig;
-    if (seed % 2 == 0) rig.commit_with(writer::SyncPolicy::kGroup);
+    if (seed % 3 == 0) rig.commit_with(writer::SyncPolicy::kGroup);
+    if (seed % 3 == 1) rig.line_up();
     interrupted_life(rig, random, segment);
     must_stand(rig, segment);
   }

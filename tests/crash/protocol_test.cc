@@ -64,6 +64,67 @@ TEST_CASE("rule head-after-sync and frame-after-sync: HEAD is written only when 
   CHECK(heads >= 5);
 }
 
+TEST_CASE("rule frame-after-sync: with commits lined up, each frame is written behind the sync of the one before it") {
+  CrashRig rig;
+  rig.line_up();
+  auto writer = rig.open(1 << 20);
+  REQUIRE(writer.ok());
+  rig.disk().clear_log();
+  REQUIRE(rig.submit_at_once(**writer, 40).ok());
+  const std::string path = "root/logs/seg-0000000000.log";
+  const std::vector<DiskEvent> log = rig.disk().log();
+  const auto file =
+      rig.disk().directory("root")->open_directory("logs").value()->open_file("seg-0000000000.log", os::Mode::kRead);
+  segment::Reader reader(**file, segment::kHeaderSize, (*file)->size().value());
+  std::vector<uint64_t> frames;  // where those of this life begin
+  for (segment::Step step = reader.next().value(); step.kind == segment::Step::Kind::kFrame;
+       step = reader.next().value()) {
+    if (!codec::is_row(step.frame.kind)) frames.push_back(step.offset);
+  }
+  size_t before = 0, written_early = 0;
+  for (const uint64_t offset : frames) {
+    const size_t written = first(log, 0, [&](const DiskEvent& event) {
+      return event.operation == DiskOperation::kWrite && event.path == path && event.offset <= offset &&
+             offset < event.offset + event.size;
+    });
+    if (written == log.size()) continue;  // of an earlier life
+    if (before > 0) {
+      const size_t synced =
+          first(log, before, [&](const DiskEvent& event) { return is_sync(event) && event.path == path; });
+      CHECK(synced < written);
+    }
+    // Rows behind the frame that were there before it: what lining up is.
+    for (size_t i = 0; i < written; ++i) {
+      written_early += log[i].operation == DiskOperation::kWrite && log[i].path == path && log[i].offset > offset;
+    }
+    before = written;
+  }
+  CHECK(before > 0);
+  CHECK(written_early > 0);
+}
+
+TEST_CASE("a failed sync answers the commit that had lined up behind it") {
+  CrashRig rig;
+  rig.line_up();
+  auto writer = rig.open(1 << 20);
+  REQUIRE(writer.ok());
+  size_t syncs = 0;
+  rig.disk().fail_when(
+      [&](const DiskEvent& event) {
+        return event.operation == DiskOperation::kSyncData && under(event, "root/logs/seg-") && ++syncs == 6;
+      },
+      Code::kIo);
+  const Result<void> answered = rig.submit_at_once(**writer, 40);  // comes back: all were answered
+  REQUIRE_FALSE(answered.ok());
+  CHECK(answered.error().code == Code::kPoisoned);
+  CHECK(rig.acknowledged().seqs.size() < 40);
+  writer->reset();
+  rig.disk().crash_process();
+  rig.disk().slow_syncs(std::chrono::microseconds(0));
+  REQUIRE(rig.life(1, 1 << 20).ok());
+  CHECK(rig.judge() == "");
+}
+
 TEST_CASE("rule quarantine-first: what is cut was copied, synced, renamed and its directory synced before") {
   const auto owner = interrupted();
   CrashRig& rig = *owner;

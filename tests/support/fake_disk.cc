@@ -177,6 +177,11 @@ std::unique_ptr<os::Directory> FakeDisk::directory(const std::string& name) {
   return make_fake_directory(state_, inode, name);
 }
 
+void FakeDisk::slow_syncs(std::chrono::microseconds each) {
+  const std::lock_guard guard(state_->mutex);
+  state_->sync_time = each;
+}
+
 std::unique_ptr<FakeDisk> FakeDisk::clone() const {
   auto copy = std::make_unique<FakeDisk>();
   const std::lock_guard guard(state_->mutex);

@@ -16,6 +16,7 @@
 // what the file was made with, owned by root.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -84,6 +85,8 @@ class FakeDisk {
   // Fails the first operation from now on that the function says yes to.
   void fail_when(std::function<bool(const DiskEvent&)> matches, Code code, Part part = Part::kNothing);
   void clear_faults();
+  // Each sync of a file takes so long from now on, while other threads go on.
+  void slow_syncs(std::chrono::microseconds each);
   bool crashed() const;  // a planned crash has happened
 
   // What happened, in order; the count includes failed ones and is what fail_nth counts.

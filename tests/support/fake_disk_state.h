@@ -1,6 +1,7 @@
 // What FakeDisk and its handles share. Private to them.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,7 @@ struct FakeDiskState {
   bool dead = false;        // a planned crash has happened
   uint64_t next_handle = 1;
   uint64_t operations = 0;
+  std::chrono::microseconds sync_time{0};  // of sync_data() and sync(), besides
   std::vector<Fault> faults;
   std::vector<DiskEvent> log;
 

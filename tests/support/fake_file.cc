@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include "tests/support/fake_disk_state.h"
 
@@ -129,7 +130,12 @@ class FakeFile final : public os::File {
   }
 
   Result<void> sync_as(DiskOperation operation) {
-    const std::lock_guard guard(state_->mutex);
+    std::unique_lock guard(state_->mutex);
+    if (const auto time = state_->sync_time; time.count() > 0) {
+      guard.unlock();
+      std::this_thread::sleep_for(time);
+      guard.lock();
+    }
     KHIPU_TRY(alive());
     const auto verdict = begin(operation, 0, 0);
     if (verdict.error) {
