@@ -31,11 +31,19 @@ uint64_t slot_offset(Epoch epoch) { return kReaderSlotOffset + epoch.value % kRe
 }  // namespace
 
 Result<RootLock> RootLock::acquire(Directory& root, std::string_view role, TimeUs now) {
-  KHIPU_TRY_ASSIGN(std::unique_ptr<File> file, root.open_file(kLockName, Mode::kCreate, 0600));
+  return acquire(root, role, now, "another process owns this root for writing");
+}
+
+Result<RootLock> RootLock::acquire_keys(Directory& keys, std::string_view role, TimeUs now) {
+  return acquire(keys, role, now, "another process signs with these keys, a root of its own or a copy of this one");
+}
+
+Result<RootLock> RootLock::acquire(Directory& folder, std::string_view role, TimeUs now, std::string_view refusal) {
+  KHIPU_TRY_ASSIGN(std::unique_ptr<File> file, folder.open_file(kLockName, Mode::kCreate, 0600));
   KHIPU_TRY_ASSIGN(const bool locked, file->try_lock(kLockOffset, 1, LockKind::kExclusive));
   if (!locked) {
     KHIPU_TRY_ASSIGN(const std::string holder, read_diagnostics(*file));
-    return Error{Code::kLocked, root.path() + ": another process owns this root for writing (" +
+    return Error{Code::kLocked, folder.path() + ": " + std::string(refusal) + " (" +
                                     (holder.empty() ? "it has not said who it is yet" : holder) + ")"};
   }
   // The host comes last: it is the part that may be cut.

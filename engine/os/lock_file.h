@@ -1,5 +1,5 @@
-// LOCK: who owns the root for writing. Byte 96 holds the exclusive OFD lock; bytes 0-95 say who holds it, for people
-// only (nothing trusts them). The file is never deleted: its existence means nothing.
+// LOCK, in the root and in the folder of its keys: who owns it for writing. Byte 96 holds the exclusive OFD lock; bytes
+// 0-95 say who holds it, for people only (nothing trusts them). The file is never deleted: its existence means nothing.
 //
 // LOCK (0600), never synced, any content is valid:
 //   offset  size  value
@@ -28,8 +28,11 @@ class RootLock {
   // kLocked at once when another holder exists (also in this process), quoting the holder's diagnostics.
   // `role` is a word such as "serve" or "import"; `now` goes into the diagnostics.
   static Result<RootLock> acquire(Directory& root, std::string_view role, TimeUs now);
+  // The same of the folder of its keys: two copies of one root are never signed side by side with one key.
+  static Result<RootLock> acquire_keys(Directory& keys, std::string_view role, TimeUs now);
 
  private:
+  static Result<RootLock> acquire(Directory& folder, std::string_view role, TimeUs now, std::string_view refusal);
   explicit RootLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
   std::unique_ptr<File> file_;
 };

@@ -26,6 +26,7 @@ Result<void> Writer::Impl::open(Options opened_with) {
   options = std::move(opened_with);
   KHIPU_TRY_ASSIGN(lock, os::RootLock::acquire(environment.root, options.role, environment.clock.now()));
   KHIPU_TRY(hold_head());
+  KHIPU_TRY_ASSIGN(keys_lock, os::RootLock::acquire_keys(environment.keys, options.role, environment.clock.now()));
   KHIPU_TRY_ASSIGN(keys, load_keys(environment.keys));
   SignedState state;
   Result<SignedState> loaded = load_state(environment.keys);
@@ -260,6 +261,7 @@ Result<void> Writer::Impl::close() {
   }
   const Result<void> done = finish_files();
   held_head.reset();
+  keys_lock.reset();
   lock.reset();  // last: whoever opens the root next finds nothing of this writer's still to come
   return done;
 }

@@ -61,7 +61,7 @@ struct Writer::Impl {
 
   Environment environment;
   Options options;  // guarded by mutex
-  std::optional<os::RootLock> lock;
+  std::optional<os::RootLock> lock, keys_lock;
   std::unique_ptr<os::File> held_head;
   std::optional<Keys> keys;
   RootId root_id{};

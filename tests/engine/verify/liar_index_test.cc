@@ -63,6 +63,48 @@ TEST_CASE("liar: an INDEX statement about another index than the rows make") {
   }
 }
 
+// A segment that grows, with runs of 8 rows.
+struct RunLog : LiarLog {
+  RunLog() : LiarLog(1) {
+    rig.index_segments(8);
+    REQUIRE(rig.life(40).ok());
+    REQUIRE(rig.disk().exists(file(2)));
+    REQUIRE(rig.verify().verdict == verify::Verdict::kPass);
+  }
+  static std::string name(uint64_t run) { return "seg-0000000000.run-" + std::to_string(run); }
+  static std::string file(uint64_t run) { return "root/logs/" + name(run); }
+  codec::IndexStatement said(uint64_t run) {
+    for (const ForgedFrame& row : rows_of(rig.disk(), segment_file(TableId::kMeta, 0))) {
+      const auto statement = codec::decode_statement(row.payload);
+      REQUIRE(statement.ok());
+      const auto* index = std::get_if<codec::IndexStatement>(&statement->body);
+      if (index != nullptr && index->table == TableId::kLogs && index->file == name(run)) return *index;
+    }
+    FAIL("no INDEX statement of run " << run);
+    return {};
+  }
+};
+
+TEST_CASE("liar: a run that is cut, when only what is new is read") {
+  RunLog log;
+  const verify::Options options = log.since();
+  const Buffer whole = log.rig.disk().read(RunLog::file(1));
+  log.rig.disk().put(RunLog::file(1), Buffer(whole.begin(), whole.end() - 1));
+  log.told("index-mismatch", "has another size than its INDEX statement says", options);
+}
+
+TEST_CASE("liar: an INDEX statement of a run that does not go on where the one before it ends") {
+  const auto lie = [](const std::function<void(codec::IndexStatement&)>& change) {
+    RunLog log;
+    codec::IndexStatement statement = log.said(2);
+    change(statement);
+    sign_statements(log.rig, {statement});
+    log.told("index-mismatch", "does not go on where the run before it ends");
+  };
+  lie([](codec::IndexStatement& said) { said.first_row.value += 1; });
+  lie([](codec::IndexStatement& said) { said.file = RunLog::name(1000); });
+}
+
 // Segments enough for a merged file.
 struct MergedLog : LiarLog {
   static constexpr uint64_t kSmall = 600;

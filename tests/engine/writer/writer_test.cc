@@ -1,6 +1,7 @@
 // The writer end to end on a real directory: what is acknowledged is there, pinned, once.
 #include "engine/writer/writer.h"
 
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -204,6 +205,26 @@ TEST_CASE("writer: a second writer is locked out at once, naming the first") {
   REQUIRE(!second.ok());
   CHECK(second.error().code == Code::kLocked);
   CHECK(second.error().message.find("serve") != std::string::npos);
+}
+
+TEST_CASE("writer: a copy of a root is not opened while the original is written with the same keys") {
+  Root root;
+  auto writer = root.open();
+  REQUIRE(writer->submit_and_wait(event("u-1", "alice", "PUT")).ok());
+  const khipu::tests::TempDirectory copy;
+  std::filesystem::copy(root.temp / "root", copy / "root", std::filesystem::copy_options::recursive);
+  const auto folder = os::open_directory(copy / "root").value();
+  const writer::Environment environment{*folder, *root.keys, os::system_clock(), os::system_random()};
+  const auto second = writer::Writer::open(environment, {});
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.error().code == Code::kLocked);
+  CHECK(second.error().message.find("another process signs with these keys") != std::string::npos);
+  // The original goes on, and the copy is behind what was signed.
+  REQUIRE(writer->submit_and_wait(event("u-2", "bob", "PUT")).ok());
+  REQUIRE(writer->close().ok());
+  const auto third = writer::Writer::open(environment, {});
+  REQUIRE_FALSE(third.ok());
+  CHECK(third.error().message.find("--accept-rollback") != std::string::npos);
 }
 
 TEST_CASE(
