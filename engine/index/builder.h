@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "engine/index/format.h"
 #include "engine/index/dictionary.h"
+#include "engine/index/format.h"
 #include "engine/index/term_lists.h"
 
 namespace khipu::index {

@@ -54,8 +54,8 @@ class TermLists {
         const uint64_t key = numbers.entries[i] >> kRowBits;
         const std::span<const uint32_t> rows = take_rows(numbers, i);
         Term& term = terms[turn ^= 1];
-        term = numbers.of_entity ? entity_term(numbers.field, {key})
-                                 : code_term(numbers.field, static_cast<uint8_t>(key));
+        term =
+            numbers.of_entity ? entity_term(numbers.field, {key}) : code_term(numbers.field, static_cast<uint8_t>(key));
         visit(as_text(term.view()), rows);
       }
     }
@@ -99,8 +99,8 @@ class TermLists {
   const uint64_t seed_;
   std::vector<Place> table_;  // never more than half full
   Out arena_;
-  bool full_ = false;             // no more words can be counted
-  std::vector<Word> words_;       // in the order they came, then in theirs
+  bool full_ = false;              // no more words can be counted
+  std::vector<Word> words_;        // in the order they came, then in theirs
   std::vector<uint64_t> entries_;  // of words: number << kRowBits | row
   std::array<Numbers, 4> numbers_{Numbers{Field::kActor, true, {}}, Numbers{Field::kTarget, true, {}},
                                   Numbers{Field::kActionClass, false, {}}, Numbers{Field::kOutcome, false, {}}};

@@ -30,12 +30,7 @@ class Scan {
         !indexes->segments.contains({job.table, job.number})) {
       return;
     }
-    const Row first = job.entry->footer.first_row;
-    if (job.table == TableId::kRegistry) {
-      out_.index.emplace(index::Builder::of_registry(job.number, first));
-    } else {
-      out_.index.emplace(job.number, first, indexes->columns);
-    }
+    out_.index = context.builders->take(job.table, job.number, job.entry->footer.first_row, indexes->columns);
   }
   Result<Scanned> run();
 
@@ -97,6 +92,10 @@ bool Scan::event(uint64_t offset, Bytes payload) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
     out_.index.reset();
     return false;
+  }
+  if (context_.entities != nullptr) {  // asked for below, by when they are near
+    context_.entities->prefetch(event_.actor);
+    for (const codec::Pin& target : event_.targets) context_.entities->prefetch(target);
   }
   if (out_.index && !out_.index->add(offset, event_).ok()) out_.index.reset();
   pin(event_.actor);
