@@ -16,7 +16,7 @@ namespace khipu::verify {
 struct VersionFacts {
   bool known = false;  // false: the row could not be read
   bool type_defined = true;
-  std::array<uint8_t, 16> name{};  // SHA-256 of type and id, cut
+  std::array<uint8_t, 16> name{};  // leaf hash of type, NUL, id, cut
   std::optional<Row> entity, previous, seq;
   uint64_t number = 0;
   struct Value {
@@ -30,6 +30,9 @@ struct VersionFacts {
 inline constexpr const char* kValueMoved =
     "a protected value that is said to be sealed for an older row, and is not the one the version before has";
 VersionFacts facts_of(const codec::VersionRecord& version);
+// The same but for the name, which is `message` hashed: for who hashes many at once.
+VersionFacts facts_without_name(const codec::VersionRecord& version);
+void name_message(const codec::VersionRecord& version, Buffer& message);
 
 // Owner: one thread while rows are appended; any thread may look up afterwards.
 class Entities {
