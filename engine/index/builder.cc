@@ -93,6 +93,7 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   }
   terms_.add_number(Field::kActor, event.actor.entity.value, row);
   for (const codec::Pin& target : event.targets) terms_.add_number(Field::kTarget, target.entity.value, row);
+  if (has_url) terms_.fetch(looked);
   terms_.add(word_term(Field::kAction, event.action).view(), row);
   terms_.add_number(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
   terms_.add_number(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);

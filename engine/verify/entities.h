@@ -59,16 +59,19 @@ class Entities {
   // nullptr when the pin names a first version and a version of the same entity (or a row that could not be read, which
   // is a finding of its own), else what is wrong.
   const char* check(const codec::Pin& pin) const;
-  // What check() will look at is on its way into the cache.
-  void prefetch(const codec::Pin& pin) const {
-    for (const Row row : {pin.entity, pin.version}) {
-      if (row.value >= first_row_ && row.value < rows()) __builtin_prefetch(&entity_[row.value - first_row_]);
-    }
+  // What check() will look at is on its way into the cache. Inlined whatever happens: to the compiler a call that only
+  // fetches ahead does nothing, and it leaves it out.
+  [[gnu::always_inline]] void prefetch(const codec::Pin& pin) const {
+    prefetch_row(pin.entity.value);
+    prefetch_row(pin.version.value);
   }
   // The event that brought each row, for the check against the commit.
   std::optional<Row> seq(Row row) const;
 
  private:
+  [[gnu::always_inline]] void prefetch_row(uint64_t row) const {
+    if (row >= first_row_ && row < rows()) __builtin_prefetch(&entity_[row - first_row_]);
+  }
   const char* append_chain(const VersionFacts& facts);
   const char* carry(const VersionFacts& facts, uint64_t row);
   const char* append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest);
