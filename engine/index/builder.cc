@@ -6,60 +6,11 @@
 #include "engine/base/assert.h"
 #include "engine/codec/protected.h"
 #include "engine/index/columns.h"
-#include "engine/index/front_coding.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::index {
-namespace {
 
-void append_deltas(Buffer& to, std::span<const uint32_t> list) {
-  uint32_t before = 0;
-  for (size_t i = 0; i < list.size(); ++i) {
-    append_varint(to, i == 0 ? list[0] : list[i] - before - 1);
-    before = list[i];
-  }
-}
-
-// Every row has the term: nothing is said. One row in eight or more: bits. Fewer: differences.
-void append_list(Buffer& to, std::span<const uint32_t> list, uint32_t rows) {
-  if (list.size() == rows) return;
-  if (uint64_t{8} * list.size() < rows) return append_deltas(to, list);
-  const size_t from = to.size();
-  to.resize(from + (rows + 7) / 8);
-  for (const uint32_t row : list) to[from + row / 8] = static_cast<uint8_t>(to[from + row / 8] | 1U << (row % 8));
-}
-
-// The dictionary, growing page by page.
-struct Dictionary {
-  Buffer pages, lists, places, keys;
-  uint32_t count = 0;
-  std::string_view before;
-  size_t page_start = 0;
-
-  void add(std::string_view term, std::span<const uint32_t> list, uint32_t rows) {
-    if (count == 0 || pages.size() - page_start >= kPageSize) {
-      page_start = pages.size();
-      ++count;
-      append_le(places, static_cast<uint32_t>(page_start));
-      append_le(places, static_cast<uint32_t>(lists.size()));
-      append_le(places, static_cast<uint32_t>(keys.size()));
-      append(keys, as_bytes(term));
-      before = {};
-    }
-    append_term(pages, before, term);
-    append_varint(pages, static_cast<uint32_t>(list.size()));
-    if (list.size() <= kInlineRowsMax) {
-      append_deltas(pages, list);
-    } else {
-      const size_t from = lists.size();
-      append_list(lists, list, rows);
-      append_varint(pages, static_cast<uint32_t>(lists.size() - from));
-    }
-    before = term;
-  }
-};
-
-}  // namespace
+static constexpr size_t kColumnsRowEstimate = 8;  // bytes of a row in all columns; an index outgrows it at no harm
 
 std::vector<Hash> block_hashes(Bytes body) {
   std::vector<Hash> hashes;
@@ -71,16 +22,29 @@ std::vector<Hash> block_hashes(Bytes body) {
   return hashes;
 }
 
-Builder::Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns)
-    : indexed_columns_(std::move(indexed_columns)) {
-  header_.number = number;
-  header_.first_row = first_row;
+Builder::Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns) {
+  begin(number, first_row, std::move(indexed_columns));
 }
 
 Builder Builder::of_registry(SegmentNumber number, Row first_row) {
   Builder builder(number, first_row, {});
   builder.header_.table = TableId::kRegistry;
   return builder;
+}
+
+void Builder::begin(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns) {
+  header_ = Header();
+  header_.number = number;
+  header_.first_row = first_row;
+  indexed_columns_ = std::move(indexed_columns);
+  for (std::vector<int64_t>* column : {&times_, &recorded_, &offsets_, &entities_}) column->clear();
+  terms_.clear();
+  dictionary_.clear();
+}
+
+void Builder::begin_registry(SegmentNumber number, Row first_row) {
+  begin(number, first_row, {});
+  header_.table = TableId::kRegistry;
 }
 
 Result<uint32_t> Builder::add_row(uint64_t frame_offset, TimeUs time, TimeUs recorded_at) {
@@ -120,13 +84,21 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::VersionRecord& ver
 Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
   KHIPU_ASSERT(header_.table == TableId::kLogs);
   KHIPU_TRY_ASSIGN(const uint32_t row, add_row(frame_offset, event.occurred_at, event.recorded_at));
-  add_entity(Field::kActor, event.actor.entity, row);
-  for (const codec::Pin& target : event.targets) add_entity(Field::kTarget, target.entity, row);
+  const bool has_url = !event.url.empty();
+  Term url;
+  uint64_t looked = 0;
+  if (has_url) {  // nearly always another one, whose place in memory is far away: looked for first, added last
+    url = word_term(Field::kUrl, event.url);
+    looked = terms_.look(url.view());
+  }
+  terms_.add_number(Field::kActor, event.actor.entity.value, row);
+  for (const codec::Pin& target : event.targets) terms_.add_number(Field::kTarget, target.entity.value, row);
+  if (has_url) terms_.fetch(looked);
   terms_.add(word_term(Field::kAction, event.action).view(), row);
-  add_code(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
-  add_code(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
+  terms_.add_number(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
+  terms_.add_number(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
   terms_.add(word_term(Field::kSource, event.source).view(), row);
-  if (!event.url.empty()) terms_.add(word_term(Field::kUrl, event.url).view(), row);
+  if (has_url) terms_.add(url.view(), looked, row);
   for (const codec::ColumnValue& value : event.custom) {
     if (!std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) continue;
     if (value.value.is_protected()) {
@@ -152,32 +124,25 @@ Result<void> Builder::add_protected(const codec::ColumnValue& column, uint32_t r
   return {};
 }
 
-void Builder::add_entity(Field field, Row entity, uint32_t row) {
-  terms_.add_number(static_cast<uint8_t>(field), entity.value, entity_term(field, entity).view(), row);
-}
-
-void Builder::add_code(Field field, uint8_t code, uint32_t row) {
-  terms_.add_code(static_cast<uint8_t>(field), code, code_term(field, code).view(), row);
-}
-
 Result<Buffer> Builder::body() {
-  KHIPU_TRY(terms_.check_bounds());
-  Dictionary dictionary;
-  const TermLists::Ordered lists(terms_);
-  for (size_t i = 0; i < lists.size(); ++i) dictionary.add(lists.term(i), lists.rows(i), header_.rows);
-  header_.terms = terms_.count();
-  header_.pages = dictionary.count;
+  KHIPU_TRY(terms_.each([&](std::string_view term, std::span<const uint32_t> rows) {
+    ++header_.terms;
+    dictionary_.add(term, rows, header_.rows);
+  }));
+  header_.pages = dictionary_.count();
 
-  Buffer bytes(kHeaderSize);
+  Buffer bytes;
+  bytes.reserve(kHeaderSize + dictionary_.size() + kColumnsRowEstimate * header_.rows);
+  bytes.resize(kHeaderSize);
   uint64_t section = 0;
   const auto begin = [&] { header_.sections[section++] = static_cast<uint32_t>(bytes.size()); };
   begin();
-  append(bytes, dictionary.places);
-  append(bytes, dictionary.keys);
+  append(bytes, dictionary_.places());
+  append(bytes, dictionary_.keys());
   begin();
-  append(bytes, dictionary.pages);
+  append(bytes, dictionary_.pages());
   begin();
-  append(bytes, dictionary.lists);
+  append(bytes, dictionary_.lists());
   for (const std::vector<int64_t>* column : {&times_, &recorded_, &offsets_}) {
     begin();
     append_column(bytes, *column);

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "engine/index/dictionary.h"
 #include "engine/index/format.h"
 #include "engine/index/term_lists.h"
 
@@ -16,6 +17,9 @@ class Builder {
   // Of logs/. `indexed_columns`: ids, ascending.
   Builder(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns);
   static Builder of_registry(SegmentNumber number, Row first_row);
+  // As if made anew, for other rows; what was allocated stays.
+  void begin(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns);
+  void begin_registry(SegmentNumber number, Row first_row);
 
   // The next row: where its frame starts in the segment, and the event. kLimit beyond kRowsMax rows.
   Result<void> add(uint64_t frame_offset, const codec::EventRecord& event);
@@ -27,16 +31,13 @@ class Builder {
     Buffer bytes;
     Hash root{};  // of the block hashes
   };
-  // kLimit when an index would not fit 4 GiB. The builder is spent.
+  // kLimit when an index would not fit 4 GiB. The builder is spent until it begins again.
   Result<File> finish();
   // The same without the hashes, for who keeps it in memory.
   Result<Buffer> body();
 
  private:
   Result<uint32_t> add_row(uint64_t frame_offset, TimeUs time, TimeUs recorded_at);
-  void add_entity(Field field, Row entity, uint32_t row);
-  void add_code(Field field, uint8_t code, uint32_t row);
-
   Result<void> add_protected(const codec::ColumnValue& column, uint32_t row);
 
   Header header_;
@@ -45,6 +46,7 @@ class Builder {
   codec::EventRecord event_;  // scratch that keeps its capacity
   codec::VersionRecord version_;
   TermLists terms_;
+  Dictionary dictionary_;
 };
 
 // Leaf hashes of the body's blocks, and their RFC 6962 root.

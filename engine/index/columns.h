@@ -18,6 +18,13 @@ inline void append_varint(Buffer& to, uint32_t value) {
   for (; value >= 0x80; value >>= 7) to.push_back(static_cast<uint8_t>(value | 0x80));
   to.push_back(static_cast<uint8_t>(value));
 }
+// The same where there is room for five bytes; returns where it ends.
+inline uint8_t* put_varint(uint8_t* to, uint32_t value) {
+  for (; value >= 0x80; value >>= 7) *to++ = static_cast<uint8_t>(value | 0x80);
+  *to++ = static_cast<uint8_t>(value);
+  return to;
+}
+inline constexpr size_t kVarintSizeMax = 5;
 void append_column(Buffer& to, std::span<const int64_t> values);
 
 // Borrows the section's bytes.

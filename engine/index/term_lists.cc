@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
 #include <random>
 
 #include "engine/base/assert.h"
@@ -11,154 +12,190 @@
 namespace khipu::index {
 namespace {
 
-constexpr uint32_t kNoRow = UINT32_MAX;
+constexpr size_t kTableMin = 1024;
+constexpr size_t kSlack = 8;        // behind a record's bytes, which are read eight at a time
+constexpr size_t kRadixMin = 256;   // fewer are sorted by comparing
+constexpr unsigned kDigitMax = 11;  // bits of a digit: counters that stay in the nearest cache
 
 uint64_t random_seed() {
   static const uint64_t seed = uint64_t{std::random_device{}()} << 32 | std::random_device{}();
   return seed;
 }
 
-// Sorts by eight bytes at a time: terms of a field begin alike, and comparing them whole reads all of that each time.
-struct Keyed {
-  uint64_t chunk;  // the eight bytes at some depth, big-endian, zeroes behind the end
-  uint32_t number;
-  uint32_t rest;  // how many of them there are, 8 for more
-};
+// One pass of a sort by digits: stable, by the bits of key_of(one) that `shift` and `mask` leave.
+template <typename T, typename KeyOf>
+void sort_digit(std::vector<T>& scratch, std::span<T> part, unsigned shift, uint64_t mask, const KeyOf& key_of) {
+  std::array<uint32_t, (1U << kDigitMax) + 1> starts{};
+  for (const T& one : part) ++starts[(key_of(one) >> shift & mask) + 1];
+  for (size_t i = 1; i <= mask; ++i) starts[i] += starts[i - 1];
+  if (scratch.size() < part.size()) scratch.resize(part.size());
+  for (const T& one : part) scratch[starts[key_of(one) >> shift & mask]++] = one;
+  std::copy_n(scratch.begin(), part.size(), part.begin());
+}
 
-template <typename TermOf>
-void sort_from(std::span<Keyed> part, size_t depth, const TermOf& term_of) {
-  for (Keyed& one : part) {
-    const std::string_view term = term_of(one.number);
-    const size_t rest = term.size() - std::min(term.size(), depth);
-    std::array<uint8_t, 8> bytes{};
-    std::copy_n(term.end() - static_cast<ptrdiff_t>(rest), std::min<size_t>(rest, 8), bytes.begin());
-    one.chunk = __builtin_bswap64(load_le<uint64_t>(bytes.data()));
-    one.rest = static_cast<uint32_t>(std::min<size_t>(rest, 8));
+// Stable, by those bits of key_of(one) that are not the same in all: least digit first.
+template <typename T, typename KeyOf>
+void sort_digits(std::vector<T>& scratch, std::span<T> part, const KeyOf& key_of) {
+  uint64_t differ = 0;
+  for (const T& one : part) differ |= key_of(one) ^ key_of(part.front());
+  while (differ != 0) {
+    const auto low = static_cast<unsigned>(std::countr_zero(differ));
+    const auto bits = static_cast<unsigned>(std::bit_width(differ)) - low;
+    const unsigned digits = (bits + kDigitMax - 1) / kDigitMax;
+    const unsigned width = (bits + digits - 1) / digits;
+    const uint64_t mask = (uint64_t{1} << width) - 1;
+    sort_digit(scratch, part, low, mask, key_of);
+    differ &= ~(mask << low);
   }
-  std::sort(part.begin(), part.end(),
-            [](const Keyed& a, const Keyed& b) { return a.chunk != b.chunk ? a.chunk < b.chunk : a.rest < b.rest; });
+}
+
+bool same(const uint8_t* a, const uint8_t* b, size_t size) {
+  if (size < 8) return std::memcmp(a, b, size) == 0;
+  for (size_t at = 0; at + 8 < size; at += 8) {
+    if (load_le<uint64_t>(a + at) != load_le<uint64_t>(b + at)) return false;
+  }
+  return load_le<uint64_t>(a + size - 8) == load_le<uint64_t>(b + size - 8);
+}
+
+uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
+
+}  // namespace
+
+TermLists::TermLists() : seed_(random_seed()), table_(kTableMin) {}
+
+void TermLists::clear() {
+  std::fill(table_.begin(), table_.end(), Place{});
+  arena_.clear();
+  full_ = false;
+  words_.clear();
+  entries_.clear();
+  for (Numbers& numbers : numbers_) numbers.entries.clear();
+}
+
+uint64_t TermLists::look(Bytes term) const {
+  const uint64_t hash = XXH3_64bits_withSeed(term.data(), term.size(), seed_);
+  __builtin_prefetch(&table_[hash & (table_.size() - 1)]);
+  return hash;
+}
+
+void TermLists::add(Bytes term, uint64_t looked, uint32_t row) {
+  const uint32_t tag = tag_of(looked);
+  const size_t mask = table_.size() - 1;
+  size_t place = looked & mask;
+  for (; table_[place].at != 0; place = (place + 1) & mask) {
+    if (table_[place].tag != tag) continue;
+    uint8_t* const record = arena_.data() + (table_[place].at - 1);
+    if (load_le<uint32_t>(record + kRecordSize) != term.size()) continue;
+    if (!same(record + kRecordHead, term.data(), term.size())) continue;
+    if (load_le<uint32_t>(record + kRecordRow) == row) return;
+    store_le(record + kRecordRow, row);
+    store_le(record + kRecordCount, load_le<uint32_t>(record + kRecordCount) + 1);
+    entries_.push_back(uint64_t{load_le<uint32_t>(record)} << kRowBits | row);
+    return;
+  }
+  make(term, table_[place], looked, row);
+}
+
+void TermLists::make(Bytes term, Place& place, uint64_t hash, uint32_t row) {
+  full_ = full_ || arena_.size() > UINT32_MAX - 1024;
+  if (full_) return;
+  const auto number = static_cast<uint32_t>(words_.size());
+  const auto at = static_cast<uint32_t>(arena_.size());
+  uint8_t* const record = arena_.room(kRecordHead + term.size() + kSlack);
+  store_le(record, number);
+  store_le(record + kRecordRow, row);
+  store_le(record + kRecordCount, uint32_t{1});
+  store_le(record + kRecordSize, static_cast<uint32_t>(term.size()));
+  std::copy(term.begin(), term.end(), record + kRecordHead);
+  arena_.end_at(record + kRecordHead + term.size());
+  words_.push_back({0, at, 0});
+  entries_.push_back(uint64_t{number} << kRowBits | row);
+  place = {tag_of(hash), at + 1};
+  if (2 * words_.size() > table_.size()) grow();
+}
+
+void TermLists::grow() {
+  const size_t size = 2 * table_.size();
+  table_.assign(size, Place{});
+  for (const Word& word : words_) {
+    const std::string_view bytes = term_of(arena_.data() + word.at);
+    const uint64_t hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed_);
+    size_t place = hash & (size - 1);
+    while (table_[place].at != 0) place = (place + 1) & (size - 1);
+    table_[place] = {tag_of(hash), word.at + 1};
+  }
+}
+
+void TermLists::add_number(Field field, uint64_t key, uint32_t row) {
+  static_assert(static_cast<size_t>(Field::kActor) == 1 && static_cast<size_t>(Field::kActionClass) == 4);
+  const auto place = static_cast<size_t>(field) - (field <= Field::kTarget ? 1 : 2);
+  KHIPU_ASSERT(place < numbers_.size() && numbers_[place].field == field);
+  if (key < kKeysEnd) {
+    numbers_[place].entries.push_back(key << kRowBits | row);
+  } else {
+    add(entity_term(field, {key}).view(), row);  // behind all others of its field, as each() visits it
+  }
+}
+
+Result<void> TermLists::check_bounds() const {
+  size_t most = entries_.size();
+  for (const Numbers& numbers : numbers_) most = std::max(most, numbers.entries.size());
+  if (!full_ && most < UINT32_MAX) return {};
+  return Error{Code::kLimit, "more terms than an index can have"};
+}
+
+// By eight bytes at a time: terms of a field begin alike, and comparing them whole reads all of that each time.
+void TermLists::sort_from(std::span<Word> part, size_t depth) {
+  for (Word& one : part) {
+    const uint8_t* const record = arena_.data() + one.at;
+    const size_t size = load_le<uint32_t>(record + kRecordSize);
+    const size_t rest = std::min<size_t>(size - std::min(size, depth), 8);
+    uint64_t chunk = rest == 0 ? 0 : __builtin_bswap64(load_le<uint64_t>(record + kRecordHead + depth));
+    if (rest < 8 && rest > 0) chunk &= ~uint64_t{0} << (64 - 8 * rest);
+    one.chunk = chunk;
+    one.rest = static_cast<uint32_t>(rest);
+  }
+  if (part.size() < kRadixMin) {
+    std::sort(part.begin(), part.end(),
+              [](const Word& a, const Word& b) { return a.chunk != b.chunk ? a.chunk < b.chunk : a.rest < b.rest; });
+  } else {
+    sort_digits(words_scratch_, part, [](const Word& one) { return uint64_t{one.rest}; });
+    sort_digits(words_scratch_, part, [](const Word& one) { return one.chunk; });
+  }
   for (size_t from = 0; from < part.size();) {
     size_t to = from + 1;
     while (to < part.size() && part[to].chunk == part[from].chunk && part[to].rest == part[from].rest) ++to;
-    if (to - from > 1) sort_from(part.subspan(from, to - from), depth + 8, term_of);  // rest is 8: terms differ
+    if (to - from > 1) sort_from(part.subspan(from, to - from), depth + 8);  // rest is 8: terms differ
     from = to;
   }
 }
 
-}  // namespace
-
-TermLists::TermLists() : seed_(random_seed()), table_(1024) {
-  for (Numbers& numbers : numbers_) numbers.slots.resize(256);
-}
-
-uint64_t TermLists::hash_of(uint64_t key) const { return XXH3_64bits_withSeed(&key, sizeof key, seed_); }
-
-uint32_t TermLists::make(Bytes term) {
-  const uint32_t number = count();
-  terms_.push_back({static_cast<uint32_t>(keys_.size()), static_cast<uint32_t>(term.size())});
-  append(keys_, term);
-  return number;
-}
-
-uint32_t TermLists::find_or_add(Bytes term) {
-  const uint64_t hash = XXH3_64bits_withSeed(term.data(), term.size(), seed_);
-  const auto tag = static_cast<uint32_t>(hash >> 32);
-  const size_t mask = table_.size() - 1;
-  size_t place = hash & mask;
-  for (; table_[place].number != 0; place = (place + 1) & mask) {
-    if (table_[place].hash != tag) continue;
-    const uint32_t number = table_[place].number - 1;
-    if (this->term(number) == as_text(term)) return number;
-  }
-  const uint32_t number = make(term);
-  table_[place] = {tag, number + 1};
-  if (2 * ++used_ > table_.size()) grow();
-  return number;
-}
-
-void TermLists::grow() {
-  std::vector<Place> old(2 * table_.size());
-  old.swap(table_);
-  const size_t mask = table_.size() - 1;
-  for (const Place& one : old) {
-    if (one.number == 0) continue;
-    const std::string_view bytes = term(one.number - 1);
-    size_t place = XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed_) & mask;
-    while (table_[place].number != 0) place = (place + 1) & mask;
-    table_[place] = one;
-  }
-}
-
-void TermLists::grow(Numbers& numbers) const {
-  std::vector<Numbers::Slot> old(2 * numbers.slots.size());
-  old.swap(numbers.slots);
-  const size_t mask = numbers.slots.size() - 1;
-  for (const Numbers::Slot& slot : old) {
-    if (slot.number == 0) continue;
-    size_t place = hash_of(slot.key) & mask;
-    while (numbers.slots[place].number != 0) place = (place + 1) & mask;
-    numbers.slots[place] = slot;
-  }
-}
-
-void TermLists::add_number(uint8_t field, uint64_t key, Bytes term, uint32_t row) {
-  KHIPU_ASSERT(field < kNumberFields);
-  Numbers& numbers = numbers_[field];
-  const size_t mask = numbers.slots.size() - 1;
-  size_t place = hash_of(key) & mask;
-  for (; numbers.slots[place].number != 0; place = (place + 1) & mask) {
-    if (numbers.slots[place].key == key) return put(numbers.slots[place].number - 1, row);
-  }
-  const uint32_t number = make(term);
-  numbers.slots[place] = {key, number + 1};
-  if (2 * ++numbers.used > numbers.slots.size()) grow(numbers);
-  put(number, row);
-}
-
-void TermLists::add_code(uint8_t field, uint8_t code, Bytes term, uint32_t row) {
-  KHIPU_ASSERT(field < kCodeFields);
-  uint32_t& number = codes_[field][code];
-  if (number == 0) number = make(term) + 1;
-  put(number - 1, row);
-}
-
-Result<void> TermLists::check_bounds() const {
-  if (entries_.size() < kFirstOfRow && keys_.size() <= UINT32_MAX) return {};
-  return Error{Code::kLimit, "more terms than an index can have"};
-}
-
-TermLists::Ordered::Ordered(const TermLists& lists) : lists_(lists) {
-  const uint32_t terms = lists.count();
-  std::vector<Keyed> keyed(terms);
-  for (uint32_t number = 0; number < terms; ++number) keyed[number].number = number;
-  sort_from(std::span(keyed), 0, [&](uint32_t number) { return lists.term(number); });
-
-  struct Count {
-    uint32_t next = 0;      // how many rows, then where the next one goes
-    uint32_t row = kNoRow;  // the last one
-  };
-  std::vector<Count> counts(terms);  // by number
-  const auto each = [&](const auto& visit) {
-    uint32_t row = UINT32_MAX;
-    for (const uint32_t entry : lists.entries_) {
-      row += entry >> 31;
-      Count& count = counts[entry & ~kFirstOfRow];
-      if (std::exchange(count.row, row) != row) visit(count, row);
-    }
-  };
-  each([](Count& count, uint32_t) { ++count.next; });
-  order_.resize(terms);
-  starts_.resize(terms + 1);
+void TermLists::sort_words() {
+  arena_.room(kSlack);
+  sort_from(words_, 0);
+  next_.resize(words_.size());
   uint32_t at = 0;
-  for (uint32_t i = 0; i < terms; ++i) {
-    order_[i] = keyed[i].number;
-    Count& count = counts[order_[i]];
-    at += std::exchange(count.next, at);
-    count.row = kNoRow;
-    starts_[i + 1] = at;
+  for (const Word& word : words_) {
+    const uint8_t* const record = arena_.data() + word.at;
+    next_[load_le<uint32_t>(record)] = at;
+    at += load_le<uint32_t>(record + kRecordCount);
   }
   rows_.resize(at);
-  each([&](Count& count, uint32_t row) { rows_[count.next++] = row; });
+  for (const uint64_t entry : entries_) rows_[next_[entry >> kRowBits]++] = static_cast<uint32_t>(entry & kRowMask);
+}
+
+void TermLists::sort_numbers(Numbers& numbers) {
+  sort_digits(scratch_, std::span(numbers.entries), [](uint64_t entry) { return entry & ~kRowMask; });
+}
+
+std::span<const uint32_t> TermLists::take_rows(const Numbers& numbers, size_t& i) {
+  const uint64_t key = numbers.entries[i] >> kRowBits;
+  number_rows_.clear();
+  for (; i < numbers.entries.size() && numbers.entries[i] >> kRowBits == key; ++i) {
+    const auto row = static_cast<uint32_t>(numbers.entries[i] & kRowMask);
+    if (number_rows_.empty() || number_rows_.back() != row) number_rows_.push_back(row);
+  }
+  return number_rows_;
 }
 
 }  // namespace khipu::index

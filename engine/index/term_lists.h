@@ -1,5 +1,5 @@
-// The rows of each term while an index is built: no allocation a term, one look-up an entry, and the lists made at the
-// end in two passes over what was noted in the order it came. Internal to this room.
+// The rows of each term while an index is built: no allocation a term, one look-up a word, none a number, and the lists
+// made at the end by sorting what was noted in the order it came. Internal to this room.
 #pragma once
 
 #include <array>
@@ -8,8 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/base/bytes.h"
 #include "engine/base/result.h"
+#include "engine/index/format.h"
+#include "engine/index/out.h"
 
 namespace khipu::index {
 
@@ -17,70 +18,100 @@ namespace khipu::index {
 class TermLists {
  public:
   TermLists();
-  // Rows come ascending from 0, none without a term; the same term of a row again changes nothing.
-  void add(Bytes term, uint32_t row) { put(find_or_add(term), row); }
-  // The same for a term that is `term` whenever `field` and `key` are these: most terms are, and cost less this way.
-  void add_number(uint8_t field, uint64_t key, Bytes term, uint32_t row);
-  void add_code(uint8_t field, uint8_t code, Bytes term, uint32_t row);
+  // Empty again; what was allocated stays.
+  void clear();
 
-  uint32_t count() const { return static_cast<uint32_t>(terms_.size()); }
-  // kLimit beyond what the numbers below can count.
-  Result<void> check_bounds() const;
+  // Rows come ascending. The same term of a row again changes nothing.
+  void add(Bytes term, uint32_t row) { add(term, look(term), row); }
+  // The same in three steps, for who has something to do while memory is fetched, of which there are two pieces one
+  // behind the other. fetch() is inlined whatever happens: a call that only fetches ahead is left out by the compiler.
+  uint64_t look(Bytes term) const;
+  [[gnu::always_inline]] void fetch(uint64_t looked) const {
+    const uint32_t at = table_[looked & (table_.size() - 1)].at;
+    if (at != 0) __builtin_prefetch(arena_.data() + (at - 1));
+  }
+  void add(Bytes term, uint64_t looked, uint32_t row);
+  // entity_term(field, {key}) or code_term(field, key), and nothing else that has these fields.
+  void add_number(Field field, uint64_t key, uint32_t row);
 
-  // The lists of all terms, in the order of the terms' bytes.
-  class Ordered {
-   public:
-    explicit Ordered(const TermLists& lists);
-    size_t size() const { return order_.size(); }
-    std::string_view term(size_t i) const { return lists_.term(order_[i]); }
-    std::span<const uint32_t> rows(size_t i) const {
-      return std::span(rows_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
+  // Calls visit(term, rows) for all terms in the order of their bytes. A term is valid until the next but one, rows
+  // until the next. kLimit beyond what the numbers below can count. Only clear() may follow.
+  template <typename Visit>
+  Result<void> each(const Visit& visit) {
+    KHIPU_TRY(check_bounds());
+    sort_words();
+    size_t word = 0, from = 0;
+    const auto words_before = [&](unsigned field) {
+      for (; word < words_.size(); ++word) {
+        const uint8_t* const record = arena_.data() + words_[word].at;
+        if (record[kRecordHead] >= field) return;
+        const size_t count = load_le<uint32_t>(record + kRecordCount);
+        visit(term_of(record), std::span<const uint32_t>(rows_).subspan(from, count));
+        from += count;
+      }
+    };
+    std::array<Term, 2> terms;
+    size_t turn = 0;
+    for (Numbers& numbers : numbers_) {
+      words_before(static_cast<unsigned>(numbers.field));
+      sort_numbers(numbers);
+      for (size_t i = 0; i < numbers.entries.size();) {
+        const uint64_t key = numbers.entries[i] >> kRowBits;
+        const std::span<const uint32_t> rows = take_rows(numbers, i);
+        Term& term = terms[turn ^= 1];
+        term =
+            numbers.of_entity ? entity_term(numbers.field, {key}) : code_term(numbers.field, static_cast<uint8_t>(key));
+        visit(as_text(term.view()), rows);
+      }
     }
-
-   private:
-    const TermLists& lists_;
-    std::vector<uint32_t> order_, starts_, rows_;
-  };
+    words_before(UINT32_MAX);
+    return {};
+  }
 
  private:
-  static constexpr uint32_t kFirstOfRow = 1U << 31;
-  static constexpr size_t kNumberFields = 4, kCodeFields = 8;
+  static constexpr unsigned kRowBits = 26;
+  static_assert(uint64_t{1} << kRowBits == kRowsMax);
+  static constexpr uint64_t kRowMask = kRowsMax - 1;
+  static constexpr uint64_t kKeysEnd = uint64_t{1} << (64 - kRowBits);  // greater ones are words
+  // A word in arena_: u32 its number | u32 its newest row | u32 how many rows | u32 size | its bytes.
+  static constexpr size_t kRecordRow = 4, kRecordCount = 8, kRecordSize = 12, kRecordHead = 16;
   struct Place {
-    uint32_t hash = 0, number = 0;  // number of a term plus one, 0: free
+    uint32_t tag = 0, at = 0;  // of a record in arena_, plus one; 0: free
   };
-  struct Span {
-    uint32_t from = 0, size = 0;  // in keys_
+  struct Word {
+    uint64_t chunk = 0;  // eight of its bytes at some depth, big-endian, zeroes behind the end
+    uint32_t at = 0;     // of its record in arena_
+    uint32_t rest = 0;   // how many of the eight there are, 8 for more
   };
-  struct Numbers {  // terms of one field by their number
-    struct Slot {
-      uint64_t key = 0;
-      uint32_t number = 0;  // plus one
-    };
-    std::vector<Slot> slots;
-    size_t used = 0;
+  struct Numbers {
+    Field field;
+    bool of_entity;
+    std::vector<uint64_t> entries;  // key << kRowBits | row
   };
-  std::string_view term(uint32_t number) const {
-    return as_text(Bytes(keys_).subspan(terms_[number].from, terms_[number].size));
+
+  static std::string_view term_of(const uint8_t* record) {
+    return as_text({record + kRecordHead, load_le<uint32_t>(record + kRecordSize)});
   }
-  uint32_t find_or_add(Bytes term);
-  uint32_t make(Bytes term);
-  void put(uint32_t number, uint32_t row) {
-    entries_.push_back(row == rows_ ? number : number | kFirstOfRow);
-    rows_ = row;
-  }
+  void make(Bytes term, Place& place, uint64_t hash, uint32_t row);
   void grow();
-  void grow(Numbers& numbers) const;
-  uint64_t hash_of(uint64_t key) const;
+  Result<void> check_bounds() const;
+  void sort_words();
+  void sort_from(std::span<Word> part, size_t depth);
+  void sort_numbers(Numbers& numbers);
+  // Rows of the key at `i`, which it leaves behind them.
+  std::span<const uint32_t> take_rows(const Numbers& numbers, size_t& i);
 
   const uint64_t seed_;
-  std::vector<Place> table_;  // never more than half full, as the slots of numbers_
-  size_t used_ = 0;
-  std::array<Numbers, kNumberFields> numbers_;
-  std::array<std::array<uint32_t, 256>, kCodeFields> codes_{};  // number plus one
-  std::vector<Span> terms_;
-  std::vector<uint32_t> entries_;  // numbers of terms; the first one of each row is marked
-  uint32_t rows_ = UINT32_MAX;     // the newest entry's row
-  Buffer keys_;
+  std::vector<Place> table_;  // never more than half full
+  Out arena_;
+  bool full_ = false;              // no more words can be counted
+  std::vector<Word> words_;        // in the order they came, then in theirs
+  std::vector<uint64_t> entries_;  // of words: number << kRowBits | row
+  std::array<Numbers, 4> numbers_{Numbers{Field::kActor, true, {}}, Numbers{Field::kTarget, true, {}},
+                                  Numbers{Field::kActionClass, false, {}}, Numbers{Field::kOutcome, false, {}}};
+  std::vector<uint32_t> rows_, next_, number_rows_;  // scratch of each()
+  std::vector<Word> words_scratch_;
+  std::vector<uint64_t> scratch_;
 };
 
 }  // namespace khipu::index

@@ -4,17 +4,33 @@
 
 #include "engine/codec/protected.h"
 #include "engine/crypto/hash.h"
+#include "engine/tree/tree.h"
 
 namespace khipu::verify {
 
 static constexpr const char* kNotNext = "a version number that does not follow the one before";
 
+static constexpr uint8_t kSeparator[1] = {0};
+
+void name_message(const codec::VersionRecord& version, Buffer& message) {
+  message.clear();
+  append(message, as_bytes(version.type));
+  append(message, kSeparator);
+  append(message, as_bytes(version.id));
+}
+
 VersionFacts facts_of(const codec::VersionRecord& version) {
+  VersionFacts facts = facts_without_name(version);
+  Buffer message;
+  name_message(version, message);
+  const Hash hash = tree::leaf_hash(message);
+  std::memcpy(facts.name.data(), hash.data(), facts.name.size());
+  return facts;
+}
+
+VersionFacts facts_without_name(const codec::VersionRecord& version) {
   VersionFacts facts;
   facts.known = true;
-  constexpr uint8_t kSeparator[1] = {0};
-  const Hash hash = crypto::sha256({as_bytes(version.type), kSeparator, as_bytes(version.id)});
-  std::memcpy(facts.name.data(), hash.data(), facts.name.size());
   facts.entity = version.entity;
   facts.previous = version.previous;
   facts.seq = version.seq;

@@ -16,7 +16,7 @@ namespace khipu::verify {
 struct VersionFacts {
   bool known = false;  // false: the row could not be read
   bool type_defined = true;
-  std::array<uint8_t, 16> name{};  // SHA-256 of type and id, cut
+  std::array<uint8_t, 16> name{};  // leaf hash of type, NUL, id, cut
   std::optional<Row> entity, previous, seq;
   uint64_t number = 0;
   struct Value {
@@ -30,6 +30,9 @@ struct VersionFacts {
 inline constexpr const char* kValueMoved =
     "a protected value that is said to be sealed for an older row, and is not the one the version before has";
 VersionFacts facts_of(const codec::VersionRecord& version);
+// The same but for the name, which is `message` hashed: for who hashes many at once.
+VersionFacts facts_without_name(const codec::VersionRecord& version);
+void name_message(const codec::VersionRecord& version, Buffer& message);
 
 // Owner: one thread while rows are appended; any thread may look up afterwards.
 class Entities {
@@ -56,10 +59,19 @@ class Entities {
   // nullptr when the pin names a first version and a version of the same entity (or a row that could not be read, which
   // is a finding of its own), else what is wrong.
   const char* check(const codec::Pin& pin) const;
+  // What check() will look at is on its way into the cache. Inlined whatever happens: to the compiler a call that only
+  // fetches ahead does nothing, and it leaves it out.
+  [[gnu::always_inline]] void prefetch(const codec::Pin& pin) const {
+    prefetch_row(pin.entity.value);
+    prefetch_row(pin.version.value);
+  }
   // The event that brought each row, for the check against the commit.
   std::optional<Row> seq(Row row) const;
 
  private:
+  [[gnu::always_inline]] void prefetch_row(uint64_t row) const {
+    if (row >= first_row_ && row < rows()) __builtin_prefetch(&entity_[row - first_row_]);
+  }
   const char* append_chain(const VersionFacts& facts);
   const char* carry(const VersionFacts& facts, uint64_t row);
   const char* append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest);

@@ -23,6 +23,8 @@ class Frontier {
   Hash root() const;
   // Appends the root of a complete subtree of 2^height leaves; size() must be a multiple of that.
   void append(const Hash& subtree, unsigned height, const Completed& completed);
+  // Appends leaves of one tile, whose nodes are hashed many at once.
+  void append_run(std::span<const Hash> leaves, const Completed& completed);
 
  private:
   uint64_t size_ = 0;

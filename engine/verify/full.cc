@@ -57,6 +57,7 @@ class Full {
   Published published_;
   std::vector<std::string> types_;
   IndexPlan index_plan_;
+  Builders builders_;
   BuiltIndexes indexes_;
   std::vector<Finding> pending_;
   struct Active {
@@ -223,6 +224,7 @@ Result<void> Full::read_table(TableId id) {
       id == TableId::kLogs && !unreadable_[index_of(TableId::kRegistry)] ? &entities_ : nullptr,
       id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr,
       index::is_indexed(id) ? &index_plan_ : nullptr,
+      &builders_,
       run_.control};
   Result<void> failed;
   in_order<Result<SegmentFacts>>(

@@ -429,12 +429,39 @@ Result<SegmentFacts> Check::run() {
                             ? std::max<uint64_t>(expected, job_.sealed ? 0 : scanned.leaves.size())
                             : std::max<uint64_t>(expected, scanned.leaves.size()) + 64;
   KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(want));
-  if (scanned.index) compare_index(*scanned.index);
+  if (scanned.index) {
+    compare_index(*scanned.index);
+    context_.builders->give_back(std::move(scanned.index));
+  }
   assemble(std::move(scanned), std::move(stored));
   return std::move(out_);
 }
 
 }  // namespace
+
+std::unique_ptr<index::Builder> Builders::take(TableId table, SegmentNumber number, Row first_row,
+                                               const std::vector<uint32_t>& columns) {
+  std::unique_ptr<index::Builder> builder;
+  {
+    const std::scoped_lock hold(mutex_);
+    if (!idle_.empty()) {
+      builder = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (builder == nullptr) builder = std::make_unique<index::Builder>(number, first_row, columns);
+  if (table == TableId::kRegistry) {
+    builder->begin_registry(number, first_row);
+  } else {
+    builder->begin(number, first_row, columns);
+  }
+  return builder;
+}
+
+void Builders::give_back(std::unique_ptr<index::Builder> builder) {
+  const std::scoped_lock hold(mutex_);
+  idle_.push_back(std::move(builder));
+}
 
 Result<SegmentFacts> check_segment(const SegmentContext& context, const SegmentJob& job) {
   return at(segment_path(job.table, job.number), Check(context, job).run());

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "engine/codec/record.h"
 #include "engine/codec/statement.h"
 #include "engine/crypto/signature.h"
+#include "engine/index/builder.h"
 #include "engine/os/file.h"
 #include "engine/segment/format.h"
 #include "engine/verify/control.h"
@@ -122,12 +124,26 @@ struct IndexPlan {
 };
 using BuiltIndexes = std::map<std::pair<TableId, SegmentNumber>, BuiltIndex>;
 
+// Builders that go from segment to segment with what memory they have: fresh pages for each cost as much as a third of
+// building. Any thread.
+class Builders {
+ public:
+  std::unique_ptr<index::Builder> take(TableId table, SegmentNumber number, Row first_row,
+                                       const std::vector<uint32_t>& columns);
+  void give_back(std::unique_ptr<index::Builder> builder);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<index::Builder>> idle_;
+};
+
 struct SegmentContext {
   os::Directory& table;
   const CommitKey& key;
   const Entities* entities = nullptr;               // logs/: what pins are checked against
   const std::vector<std::string>* types = nullptr;  // registry/: sorted names of the types that TYPE statements define
-  const IndexPlan* indexes = nullptr;               // which segments' indexes are built
+  const IndexPlan* indexes = nullptr;               // which segments' indexes are built,
+  Builders* builders = nullptr;                     // and by whom
   Control& control;
 };
 // An Error: the file cannot be read, and says nothing about it.

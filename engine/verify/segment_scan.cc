@@ -30,12 +30,7 @@ class Scan {
         !indexes->segments.contains({job.table, job.number})) {
       return;
     }
-    const Row first = job.entry->footer.first_row;
-    if (job.table == TableId::kRegistry) {
-      out_.index.emplace(index::Builder::of_registry(job.number, first));
-    } else {
-      out_.index.emplace(job.number, first, indexes->columns);
-    }
+    out_.index = context.builders->take(job.table, job.number, job.entry->footer.first_row, indexes->columns);
   }
   Result<Scanned> run();
 
@@ -69,6 +64,10 @@ class Scan {
   tree::LeafHasher leaves_{out_.leaves};
   codec::EventRecord event_;  // keep their capacity
   codec::VersionRecord version_;
+  std::vector<Hash> names_;
+  std::vector<size_t> named_;  // in out_.versions, whose names these are
+  tree::LeafHasher names_hasher_{names_};
+  Buffer name_;
   std::unordered_set<uint64_t> seen_;
   uint64_t pins_end_ = 0, pins_end_entry_ = 0;
 };
@@ -98,6 +97,10 @@ bool Scan::event(uint64_t offset, Bytes payload) {
     out_.index.reset();
     return false;
   }
+  if (context_.entities != nullptr) {  // asked for below, by when they are near
+    context_.entities->prefetch(event_.actor);
+    for (const codec::Pin& target : event_.targets) context_.entities->prefetch(target);
+  }
   if (out_.index && !out_.index->add(offset, event_).ok()) out_.index.reset();
   pin(event_.actor);
   for (const codec::Pin& target : event_.targets) pin(target);
@@ -113,7 +116,10 @@ bool Scan::version(uint64_t offset, Bytes payload) {
     return false;
   }
   if (out_.index && !out_.index->add(offset, version_).ok()) out_.index.reset();
-  facts = facts_of(version_);
+  facts = facts_without_name(version_);
+  name_message(version_, name_);
+  names_hasher_.add(name_);
+  named_.push_back(out_.versions.size() - 1);
   if (context_.types != nullptr) {
     facts.type_defined = std::binary_search(context_.types->begin(), context_.types->end(), version_.type);
   }
@@ -249,6 +255,7 @@ Result<Scanned> Scan::run() {
   if (rows <= end_ / codec::kFrameHeaderSize) {  // a number from a file that is being judged
     out_.leaves.reserve(rows);
     out_.offsets.reserve(rows);
+    if (job_.table == TableId::kRegistry) out_.versions.reserve(rows);
   }
   for (;;) {
     KHIPU_TRY_ASSIGN(const segment::Step step, reader_.next());
@@ -286,6 +293,11 @@ Result<Scanned> Scan::run() {
   }
   if (!out_.stopped && reader_.offset() > told) context_.control.advance(reader_.offset() - told);
   leaves_.finish();
+  names_hasher_.finish();
+  for (size_t i = 0; i < named_.size(); ++i) {
+    std::array<uint8_t, 16>& name = out_.versions[named_[i]].name;
+    std::copy_n(names_[i].begin(), name.size(), name.begin());
+  }
   if (!out_.holes.empty()) out_.index.reset();
   return std::move(out_);
 }

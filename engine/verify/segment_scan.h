@@ -40,8 +40,8 @@ struct Scanned {
   std::optional<TimeUs> recorded_first, recorded_last;
   TimeUs time_min = 0, time_max = 0;
   uint64_t references = 0;
-  std::optional<index::Builder> index;  // of all rows, if the context asks for it and none failed
-  std::vector<OldPin> old_pins;         // row: entry number
+  std::unique_ptr<index::Builder> index;  // of all rows, if the context asks for it and none failed
+  std::vector<OldPin> old_pins;           // row: entry number
   bool stopped = false;
 };
 

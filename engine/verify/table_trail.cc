@@ -90,6 +90,12 @@ void TableTrail::append_rows(Attempt& attempt, uint64_t to, bool prefer_stored) 
         continue;
       }
       const uint64_t index = at - chunk->first_row.value;
+      if (!prefer_stored || chunk->states.empty()) {
+        const uint64_t count = std::min(end, (tile + 1) * tree::kTileWidth) - at;
+        attempt.frontier.append_run(std::span(chunk->leaves).subspan(index, count), completed);
+        at += count;
+        continue;
+      }
       const bool stored = prefer_stored && !chunk->states.empty() && chunk->states[index] == RowState::kDiffers;
       attempt.frontier.append(stored ? chunk->stored[index] : chunk->leaves[index], 0, completed);
       ++at;

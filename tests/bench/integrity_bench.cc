@@ -1,5 +1,7 @@
 // What trees, commit frames and signatures cost the writer: the processor time of group commits with and without them,
-// alternating, each run in a process of its own. Usage: bench_integrity [--events N] [--runs N] [--dir DIR]
+// alternating, each run in a process of its own. Without trees nothing can be indexed, so neither of these two indexes,
+// and what the indexer takes beside the writer is a row of its own. Usage: bench_integrity [--events N] [--runs N]
+// [--dir DIR]
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,16 +35,20 @@ double processor_seconds() {
          1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+enum class Way { kWithout, kWith, kIndexed };
+
 // Processor seconds of the whole process from the first submission to the last answer.
-double run(const std::string& path, uint64_t events, bool with) {
+double run(const std::string& path, uint64_t events, Way way) {
   std::filesystem::remove_all(path);
   std::filesystem::create_directories(path);
   auto root = must(os::create_directory(path + "/root", 0750));
   auto keys = must(os::create_directory(path + "/root.keys", 0700));
   const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
   must(writer::initialize(environment, {"bench.example/audit"}));
-  writer::integrity = with;
-  auto writer = must(writer::Writer::open(environment, {}));
+  writer::integrity = way != Way::kWithout;
+  writer::Options options;
+  options.index_segments = way == Way::kIndexed;
+  auto writer = must(writer::Writer::open(environment, options));
   bench::Generator generator(1);
   std::vector<ingest::Batch> batches((events + kBatch - 1) / kBatch);
   for (uint64_t i = 0; i < events; ++i) bench::append(batches[i / kBatch], generator.next());
@@ -69,12 +75,12 @@ double run(const std::string& path, uint64_t events, bool with) {
 
 // In a child: threads, memory and the switch start afresh. The writer is not closed: without trees there is nothing to
 // publish.
-double run_apart(const std::string& path, uint64_t events, bool with) {
+double run_apart(const std::string& path, uint64_t events, Way way) {
   int pipe_ends[2];
   if (pipe(pipe_ends) != 0) die("pipe");
   const pid_t child = fork();
   if (child == 0) {
-    const double spent = run(path, events, with);
+    const double spent = run(path, events, way);
     if (write(pipe_ends[1], &spent, sizeof spent) != sizeof spent) std::_Exit(3);
     std::_Exit(0);
   }
@@ -109,10 +115,11 @@ int main(int count, char** words) {
     }
   }
   if (events == 0 || runs == 0) die("--events and --runs want at least 1");
-  std::vector<double> with, without;
+  std::vector<double> with, without, indexed;
   for (uint64_t i = 0; i < runs; ++i) {
-    with.push_back(run_apart(directory, events, true));
-    without.push_back(run_apart(directory, events, false));
+    with.push_back(run_apart(directory, events, Way::kWith));
+    without.push_back(run_apart(directory, events, Way::kWithout));
+    indexed.push_back(run_apart(directory, events, Way::kIndexed));
   }
   std::filesystem::remove_all(directory);
   const auto each = [&](std::vector<double>& spent) {  // the best: what disturbs only adds
@@ -122,6 +129,7 @@ int main(int count, char** words) {
   figures.row("with trees, commit frames and signatures").add("cpu_us_per_event", full);
   figures.row("without").add("cpu_us_per_event", bare);
   figures.row("they cost (bar 1)").add("cpu_us_per_event", full - bare);
+  figures.row("indexing beside them").add("cpu_us_per_event", each(indexed) - full);
   figures.print();
   return 0;
 }

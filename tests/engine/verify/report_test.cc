@@ -34,6 +34,29 @@ TEST_CASE("verify: the frontier's roots are the tree's, appended leaf by leaf or
   CHECK(completed.size() == 4);
 }
 
+TEST_CASE("verify: the frontier's roots and tiles are the tree's, appended in runs of any length within a tile") {
+  using Told = std::vector<std::tuple<size_t, uint64_t, Hash>>;
+  for (const uint64_t step : {1, 2, 3, 7, 31, 128, 255, 256}) {
+    verify::Frontier one_by_one, by_runs;
+    Told expected, got;
+    const auto tell = [](Told& to) {
+      return [&to](size_t level, uint64_t index, const Hash& root) { to.emplace_back(level, index, root); };
+    };
+    for (uint64_t next = 0; next < (step == 128 ? 66000U : 2000U);) {  // once beyond the first subtree of 256 tiles
+      std::vector<Hash> leaves(std::min(step, 256 - next % 256));
+      for (Hash& leaf : leaves) {
+        store_le(leaf.data(), next++);
+        one_by_one.append(leaf, 0, tell(expected));
+      }
+      by_runs.append_run(leaves, tell(got));
+      CHECK(by_runs.size() == next);
+      CHECK(by_runs.root() == one_by_one.root());
+    }
+    CHECK(got == expected);
+    CHECK_FALSE(got.empty());
+  }
+}
+
 TEST_CASE("verify: the report does not depend on the number of threads") {
   CrashRig rig;
   REQUIRE(rig.life(30, 2500).ok());
