@@ -39,12 +39,12 @@ void Conversation::attach(jsonrpc::Outbox& outbox) {
   stream_ = &outbox;
 }
 
-void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox) {
+void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox, Stay stay) {
   attach(outbox);
   const jsonrpc::Incoming incoming = jsonrpc::parse(line);
   const auto* message = std::get_if<jsonrpc::Message>(&incoming);
   if (message != nullptr) {
-    if (const auto* request = std::get_if<jsonrpc::Request>(message)) return receive_request(*request, outbox);
+    if (const auto* request = std::get_if<jsonrpc::Request>(message)) return receive_request(*request, outbox, stay);
     if (const auto* notification = std::get_if<jsonrpc::Notification>(message)) {
       const bool cancels = notification->method == "notifications/cancelled";
       const auto id = cancels ? protocol::parse_cancelled(notification->params) : std::nullopt;
@@ -54,7 +54,7 @@ void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox) {
   session_.receive(incoming, outbox);
 }
 
-void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
+void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox, Stay stay) {
   const bool claims = protocol::claims_modern(request.params);
   const bool is_legacy = session_.revision().has_value();
   bool is_modern = false;
@@ -74,14 +74,14 @@ void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Out
   }
   if (request.method == "initialize" && !is_modern) return session_.receive(jsonrpc::Message(request), outbox);
   // A stray modern request within a legacy session is served as what it is, and changes nothing.
-  if (claims) return modern_.receive(caller_, request, nullptr, outbox);
+  if (claims) return modern_.receive(caller_, request, nullptr, outbox, stay);
   if (is_modern || is_modern_only(request.method)) {
     // Nothing says which revision this is; the answer names what is missing.
     const Result<protocol::Envelope> envelope = protocol::parse_envelope(request.params);
     refuse(outbox, request.id, {ErrorCode::kInvalidParams, envelope.error().message});
     return outbox.done();
   }
-  session_.receive(jsonrpc::Message(request), outbox);
+  session_.receive(jsonrpc::Message(request), outbox, stay);
 }
 
 }  // namespace khipu::mcp::server

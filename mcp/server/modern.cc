@@ -111,7 +111,7 @@ std::optional<Failure> Modern::find_fault(const jsonrpc::Request& request, const
 }
 
 void Modern::receive(const Caller& caller, const jsonrpc::Request& request, const jsonrpc::Head* head,
-                     jsonrpc::Outbox& outbox) {
+                     jsonrpc::Outbox& outbox, Stay stay) {
   if (const std::optional<Failure> fault = find_fault(request, head)) {
     refuse(outbox, request.id, *fault);
     return outbox.done();
@@ -127,6 +127,8 @@ void Modern::receive(const Caller& caller, const jsonrpc::Request& request, cons
     server_.options().log("dropped a request: its id is in flight");
     return outbox.done();
   }
+  const bool stays = may_stay(server_, stay, request.method, request.params);
+  if (CallTask task(*this, scope, *begun); stays && server_.workers().try_run_here(task)) return;
   server_.workers().submit(std::make_unique<CallTask>(*this, scope, *begun));
 }
 

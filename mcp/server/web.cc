@@ -71,7 +71,7 @@ void Web::post(const Caller& caller, const jsonrpc::Head& head, std::string_view
 
 void Web::post_request(const Caller& caller, const jsonrpc::Head& head, const jsonrpc::Request& request,
                        jsonrpc::Outbox& outbox) {
-  if (protocol::claims_modern(request.params)) return modern_.receive(caller, request, &head, outbox);
+  if (protocol::claims_modern(request.params)) return modern_.receive(caller, request, &head, outbox, Stay::kBriefly);
   if (request.method == "initialize") {
     if (!names_modern(head)) return begin_session(caller, request, outbox);
     return refuse_and_end(outbox, request.id, kBadRequest, ErrorCode::kHeaderMismatch,
@@ -112,7 +112,7 @@ void Web::post_legacy(const Caller& caller, const jsonrpc::Head& head, const jso
                             "a response to nothing this server asked");
     }
   }
-  session->receive(incoming, outbox);
+  session->receive(incoming, outbox, Stay::kBriefly);
 }
 
 void Web::begin_session(const Caller& caller, const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
