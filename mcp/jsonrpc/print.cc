@@ -7,10 +7,9 @@ std::string print(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-std::string print_result(const Id& id, OrderedJson result) {
-  OrderedJson message = {{"jsonrpc", "2.0"}, {"id", id.to_json()}};
-  message["result"] = std::move(result);
-  return print(message);
+std::string print_result(const Id& id, const OrderedJson& result) {
+  // Put together as text: a message as a value costs a small answer more than all else that is printed.
+  return R"({"jsonrpc":"2.0","id":)" + print(id.to_json()) + R"(,"result":)" + print(result) + "}";
 }
 
 std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view text, OrderedJson data) {

@@ -31,7 +31,7 @@ class Conversation final : public jsonrpc::Handler {
  private:
   void attach(jsonrpc::Outbox& outbox);
   void receive(std::string_view line, jsonrpc::Outbox& outbox, Stay stay);
-  void receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox, Stay stay);
+  void receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay);
 
   Server& server_;
   const Caller caller_;
