@@ -283,7 +283,7 @@ TEST_CASE("stdio: lines of calls that end together are never mixed") {
   CHECK(seen == std::vector<bool>(50, true));
 }
 
-// S9: the thread that reads runs the call it has read; what comes next is not to wait for that.
+// The thread that reads runs the call it has read; what comes next is not to wait for that.
 TEST_CASE("stdio: while a call goes on, pings, other calls and its cancellation are served") {
   Gate gate;
   Harness harness;
