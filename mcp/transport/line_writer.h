@@ -8,9 +8,8 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
-
-#include <sys/types.h>
 
 #include "mcp/jsonrpc/channel.h"
 
@@ -34,7 +33,7 @@ class LineWriter final : public jsonrpc::Outbox {
  private:
   enum class State { kOpen, kClosing, kClosed };
   void send(std::string line);
-  ssize_t write_now(std::string_view bytes);
+  size_t write_now(std::string_view bytes);
   void work();
   bool write_all(std::string_view bytes);
   bool wait_until_writable();
