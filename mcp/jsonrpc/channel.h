@@ -34,11 +34,15 @@ class Outbox {
   virtual void done() {}  // nothing more comes for this line, also if there was no response
 };
 
-// What a transport with one client hands lines to. One thread calls all three.
+// What a transport with one client hands lines to. Thread-safe: lines come one after another, but a second thread may
+// bring the next ones while the first is kept.
 class Handler {
  public:
   virtual ~Handler() = default;
+  // Returns soon: the next line waits for this thread.
   virtual void receive(std::string_view line, Outbox& outbox) = 0;
+  // The thread may be kept for as long as the line takes: should that be long, another one brings the next.
+  virtual void receive_at_leisure(std::string_view line, Outbox& outbox) { receive(line, outbox); }
   // Waits for the calls in flight; true if none is left.
   virtual bool drain(std::chrono::milliseconds wait_max) = 0;
   // Stops the calls in flight: they answer nothing from here on.
@@ -58,7 +62,8 @@ struct Head {
 class WebHandler {
  public:
   virtual ~WebHandler() = default;
-  // The outbox lives until it was told done().
+  // The outbox lives until it was told done(). The thread may be kept for what is known to be brief: nothing of the
+  // answer leaves before this returns, and nobody sees the client leave.
   virtual void post(const Caller& caller, const Head& head, std::string_view body, Outbox& outbox) = 0;
   // GET: a stream for what belongs to no request. 0: the outbox is used until close_stream(), or until it was told
   // done(). Else the status of a refusal, and the outbox is not used.

@@ -114,7 +114,9 @@ Message classify(Json value) {
   if (!value.is_object()) return invalid(std::nullopt, "a message is a JSON object");
   std::optional<Id> id = readable_id(value);
   const auto version = value.find("jsonrpc");
-  if (version == value.end() || *version != "2.0") return invalid(std::move(id), "jsonrpc must be \"2.0\"");
+  const bool is_ours =
+      version != value.end() && version->is_string() && version->get_ref<const std::string&>() == "2.0";
+  if (!is_ours) return invalid(std::move(id), "jsonrpc must be \"2.0\"");
 
   const auto method = value.find("method");
   if (method == value.end()) {

@@ -9,7 +9,7 @@
 
 namespace khipu::mcp::jsonrpc {
 
-std::string print_result(const Id& id, OrderedJson result);
+std::string print_result(const Id& id, const OrderedJson& result);
 // `data` is omitted when null.
 std::string print_error(const std::optional<Id>& id, ErrorCode code, std::string_view message,
                         OrderedJson data = nullptr);

@@ -42,7 +42,10 @@ OrderedJson call_result_json(CallResult result, Revision revision) {
   OrderedJson json;
   json["content"] = OrderedJson::array();
   if (!result.text.empty() || result.content.empty()) {
-    json["content"].push_back({{"type", "text"}, {"text", std::move(result.text)}});
+    OrderedJson block;
+    block["type"] = "text";
+    block["text"] = std::move(result.text);
+    json["content"].push_back(std::move(block));
   }
   for (const Content& content : result.content) json["content"].push_back(content_json(content, revision));
   for (const ResourceLink& link : result.links) json["content"].push_back(content_json(link, revision));

@@ -34,8 +34,12 @@ Call::Call(const Server& server, Peer peer, jsonrpc::Request request, jsonrpc::O
       outbox_(outbox),
       asker_(asker),
       progress_token_(protocol::parse_progress_token(request_.params)),
-      started_(server.options().steady()),
-      mark_tag_(make_mark_tag(server.options().random())) {}
+      started_(server.options().steady()) {}
+
+const std::string& Call::mark_tag() const {
+  if (mark_tag_.empty()) mark_tag_ = make_mark_tag(server_.options().random());
+  return mark_tag_;
+}
 
 int64_t Call::remaining_ms() const {
   const int64_t spent_ms = (server_.options().steady() - started_) / 1000;
@@ -168,7 +172,7 @@ std::string Call::print(Reply& reply) const {
     reply.result = protocol::modern_result(std::move(reply.result), server_.options().info);
     if (reply.cache) protocol::add_cache_hints(reply.result, *reply.cache);
   }
-  return jsonrpc::print_result(request_.id, std::move(reply.result));
+  return jsonrpc::print_result(request_.id, reply.result);
 }
 
 void Call::progress(const protocol::Progress& progress) {

@@ -46,7 +46,7 @@ class Call final : public CallContext {
   std::stop_token stop() const override { return stop_.get_token(); }
   TimeUs now() const override { return server_.options().now(); }
   int64_t remaining_ms() const override;
-  const std::string& mark_tag() const override { return mark_tag_; }
+  const std::string& mark_tag() const override;
   void progress(const protocol::Progress& progress) override;
   void log(protocol::LogLevel level, OrderedJson data) override;
   const protocol::ClientCapabilities& client() const override { return peer_.client; }
@@ -68,7 +68,7 @@ class Call final : public CallContext {
   Asker* const asker_;
   const std::optional<jsonrpc::Id> progress_token_;
   const TimeUs started_;
-  const std::string mark_tag_;
+  mutable std::string mark_tag_;  // made when a handler asks for it, by the thread of run()
   protocol::InputResponses input_;
   std::string state_;
   std::stop_source stop_;

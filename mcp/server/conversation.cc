@@ -39,22 +39,24 @@ void Conversation::attach(jsonrpc::Outbox& outbox) {
   stream_ = &outbox;
 }
 
-void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox) {
+void Conversation::receive(std::string_view line, jsonrpc::Outbox& outbox, Stay stay) {
   attach(outbox);
-  const jsonrpc::Incoming incoming = jsonrpc::parse(line);
-  const auto* message = std::get_if<jsonrpc::Message>(&incoming);
+  jsonrpc::Incoming incoming = jsonrpc::parse(line);
+  auto* message = std::get_if<jsonrpc::Message>(&incoming);
   if (message != nullptr) {
-    if (const auto* request = std::get_if<jsonrpc::Request>(message)) return receive_request(*request, outbox);
+    if (auto* request = std::get_if<jsonrpc::Request>(message)) {
+      return receive_request(std::move(*request), outbox, stay);
+    }
     if (const auto* notification = std::get_if<jsonrpc::Notification>(message)) {
       const bool cancels = notification->method == "notifications/cancelled";
       const auto id = cancels ? protocol::parse_cancelled(notification->params) : std::nullopt;
       if (id) modern_.cancel(*id);
     }
   }
-  session_.receive(incoming, outbox);
+  session_.receive(std::move(incoming), outbox);
 }
 
-void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
+void Conversation::receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay) {
   const bool claims = protocol::claims_modern(request.params);
   const bool is_legacy = session_.revision().has_value();
   bool is_modern = false;
@@ -72,16 +74,17 @@ void Conversation::receive_request(const jsonrpc::Request& request, jsonrpc::Out
     refuse(outbox, request.id, failure);
     return outbox.done();
   }
-  if (request.method == "initialize" && !is_modern) return session_.receive(jsonrpc::Message(request), outbox);
+  if (request.method == "initialize" && !is_modern)
+    return session_.receive(jsonrpc::Message(std::move(request)), outbox);
   // A stray modern request within a legacy session is served as what it is, and changes nothing.
-  if (claims) return modern_.receive(caller_, request, nullptr, outbox);
+  if (claims) return modern_.receive(caller_, std::move(request), nullptr, outbox, stay);
   if (is_modern || is_modern_only(request.method)) {
     // Nothing says which revision this is; the answer names what is missing.
     const Result<protocol::Envelope> envelope = protocol::parse_envelope(request.params);
     refuse(outbox, request.id, {ErrorCode::kInvalidParams, envelope.error().message});
     return outbox.done();
   }
-  session_.receive(jsonrpc::Message(request), outbox);
+  session_.receive(jsonrpc::Message(std::move(request)), outbox, stay);
 }
 
 }  // namespace khipu::mcp::server

@@ -18,7 +18,10 @@ class Conversation final : public jsonrpc::Handler {
  public:
   Conversation(Server& server, Caller caller);
 
-  void receive(std::string_view line, jsonrpc::Outbox& outbox) override;
+  void receive(std::string_view line, jsonrpc::Outbox& outbox) override { receive(line, outbox, Stay::kNo); }
+  void receive_at_leisure(std::string_view line, jsonrpc::Outbox& outbox) override {
+    receive(line, outbox, Stay::kYes);
+  }
   bool drain(std::chrono::milliseconds wait_max) override;
   void cancel_all() override;
 
@@ -27,7 +30,8 @@ class Conversation final : public jsonrpc::Handler {
 
  private:
   void attach(jsonrpc::Outbox& outbox);
-  void receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
+  void receive(std::string_view line, jsonrpc::Outbox& outbox, Stay stay);
+  void receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay);
 
   Server& server_;
   const Caller caller_;

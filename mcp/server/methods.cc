@@ -217,6 +217,15 @@ bool is_quick(std::string_view method) {
   return found == nullptr || found->is_quick;
 }
 
+bool may_stay(const Server& server, Stay stay, std::string_view method, const Json& params) {
+  if (stay != Stay::kBriefly) return stay == Stay::kYes;
+  if (method != "tools/call") return false;
+  const auto name = params.find("name");
+  const RegisteredTool* tool =
+      name != params.end() && name->is_string() ? server.find(name->get_ref<const std::string&>()) : nullptr;
+  return tool != nullptr && tool->tool->info().is_brief;
+}
+
 bool may_ask(std::string_view method) {
   const Method* found = find_method(method);
   return found != nullptr && found->may_ask;

@@ -29,6 +29,14 @@ Reply failed(jsonrpc::ErrorCode code, std::string message);
 bool is_served(const Server& server, std::string_view method, protocol::Revision revision);
 // Answered from memory: not worth a worker.
 bool is_quick(std::string_view method);
+// How long a request may keep the thread that brought it.
+enum class Stay {
+  kNo,       // other requests wait for that thread
+  kBriefly,  // its own connection waits for it: for what is known to be brief
+  kYes,      // another thread takes over what that one did before
+};
+// Whether a request that is no quick one may be performed on the thread that brought it.
+bool may_stay(const Server& server, Stay stay, std::string_view method, const Json& params);
 // Whether a result of this method may ask the client for input.
 bool may_ask(std::string_view method);
 

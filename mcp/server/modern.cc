@@ -110,8 +110,8 @@ std::optional<Failure> Modern::find_fault(const jsonrpc::Request& request, const
   return std::nullopt;
 }
 
-void Modern::receive(const Caller& caller, const jsonrpc::Request& request, const jsonrpc::Head* head,
-                     jsonrpc::Outbox& outbox) {
+void Modern::receive(const Caller& caller, jsonrpc::Request request, const jsonrpc::Head* head, jsonrpc::Outbox& outbox,
+                     Stay stay) {
   if (const std::optional<Failure> fault = find_fault(request, head)) {
     refuse(outbox, request.id, *fault);
     return outbox.done();
@@ -119,14 +119,17 @@ void Modern::receive(const Caller& caller, const jsonrpc::Request& request, cons
   if (request.method == "server/discover") return discover(request, outbox);
   if (request.method == "subscriptions/listen") return listen(caller, request, outbox);
   const Result<protocol::Envelope> envelope = protocol::parse_envelope(request.params);
-  auto call = std::make_unique<Call>(server_, peer_of(caller, *envelope), request, outbox);
-  if (is_quick(request.method)) return call->run();
+  const bool quick = is_quick(request.method);
+  const bool stays = may_stay(server_, stay, request.method, request.params);
+  auto call = std::make_unique<Call>(server_, peer_of(caller, *envelope), std::move(request), outbox);
+  if (quick) return call->run();
   const void* scope = scope_of(outbox);
   Call* begun = in_flight_.begin(scope, std::move(call));
   if (begun == nullptr) {
     server_.options().log("dropped a request: its id is in flight");
     return outbox.done();
   }
+  if (CallTask task(*this, scope, *begun); stays && server_.workers().try_run_here(task)) return;
   server_.workers().submit(std::make_unique<CallTask>(*this, scope, *begun));
 }
 

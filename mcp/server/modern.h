@@ -9,6 +9,7 @@
 #include "mcp/jsonrpc/message.h"
 #include "mcp/protocol/modern.h"
 #include "mcp/server/in_flight.h"
+#include "mcp/server/methods.h"
 #include "mcp/server/server.h"
 
 namespace khipu::mcp::server {
@@ -23,8 +24,8 @@ class Modern final : public ChangeListener {
   ~Modern() override;
 
   // `head`: nullptr where there are no headers.
-  void receive(const Caller& caller, const jsonrpc::Request& request, const jsonrpc::Head* head,
-               jsonrpc::Outbox& outbox);
+  void receive(const Caller& caller, jsonrpc::Request request, const jsonrpc::Head* head, jsonrpc::Outbox& outbox,
+               Stay stay = Stay::kNo);
   // notifications/cancelled from a client of its own.
   void cancel(const jsonrpc::Id& id);
   // The client of this outbox is gone, which cancels: nothing is sent to it any more.

@@ -144,13 +144,15 @@ void Session::changed(const Change& change) {
   streams_.back()->notify(jsonrpc::print_notification(change_line(change), std::move(params)));
 }
 
-void Session::receive(const jsonrpc::Incoming& incoming, jsonrpc::Outbox& outbox) {
+void Session::receive(jsonrpc::Incoming incoming, jsonrpc::Outbox& outbox, Stay stay) {
   if (const auto* batch = std::get_if<jsonrpc::Batch>(&incoming)) return receive_batch(*batch, outbox);
-  receive_message(std::get<jsonrpc::Message>(incoming), outbox);
+  receive_message(std::get<jsonrpc::Message>(std::move(incoming)), outbox, stay);
 }
 
-void Session::receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& outbox) {
-  if (const auto* request = std::get_if<jsonrpc::Request>(&message)) return receive_request(*request, outbox);
+void Session::receive_message(jsonrpc::Message message, jsonrpc::Outbox& outbox, Stay stay) {
+  if (auto* request = std::get_if<jsonrpc::Request>(&message)) {
+    return receive_request(std::move(*request), outbox, stay);
+  }
   if (const auto* notification = std::get_if<jsonrpc::Notification>(&message)) {
     receive_notification(*notification);
   } else if (const auto* invalid = std::get_if<jsonrpc::Invalid>(&message)) {
@@ -166,14 +168,16 @@ void Session::receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& 
   outbox.done();
 }
 
-void Session::receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
+void Session::receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay) {
   if (std::optional<std::string> line = answer(request)) {
     outbox.respond(*std::move(line));
     return outbox.done();
   }
-  if (is_quick(request.method)) return Call(server_, peer(), request, outbox).run();
-  Call* call = begin_call(request, outbox);
+  if (is_quick(request.method)) return Call(server_, peer(), std::move(request), outbox).run();
+  const bool stays = may_stay(server_, stay, request.method, request.params);
+  Call* call = begin_call(std::move(request), outbox);
   if (call == nullptr) return outbox.done();
+  if (CallTask task(*this, *call); stays && server_.workers().try_run_here(task)) return;
   server_.workers().submit(std::make_unique<CallTask>(*this, *call));
 }
 
@@ -190,7 +194,7 @@ void Session::receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox
       if (request == nullptr) continue;
       outbox.respond(print_error(request->id, ErrorCode::kInvalidRequest, "this revision has no batches"));
     } else if (request == nullptr) {
-      receive_message(message, *collected);
+      receive_message(message, *collected, Stay::kNo);
     } else if (std::optional<std::string> line = answer(*request)) {
       collected->respond(*std::move(line));  // initialize is refused in here, as it is whenever it comes again
     } else if (Call* call = begin_call(*request, *collected)) {
@@ -288,9 +292,9 @@ std::string Session::answer_subscribe(const jsonrpc::Request& request) {
   return print_result(request.id, OrderedJson::object());
 }
 
-Call* Session::begin_call(const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {
-  Call* call =
-      in_flight_.begin(nullptr, std::make_unique<Call>(server_, peer(), request, outbox, static_cast<Asker*>(this)));
+Call* Session::begin_call(jsonrpc::Request request, jsonrpc::Outbox& outbox) {
+  Call* call = in_flight_.begin(
+      nullptr, std::make_unique<Call>(server_, peer(), std::move(request), outbox, static_cast<Asker*>(this)));
   if (call == nullptr) log("dropped a request: its id is in flight");
   return call;
 }

@@ -17,8 +17,8 @@
 namespace khipu::mcp::server {
 
 // Thread-safe. Quick methods are answered on the thread that calls receive(); the others run on the server's workers,
-// so that ping and cancellation are answered during a long call. The destructor cancels and waits for the calls in
-// flight.
+// so that ping and cancellation are answered during a long call, or on that thread too if it may be kept. The
+// destructor cancels and waits for the calls in flight.
 class Session final : public ChangeListener, private Asker {
  public:
   Session(Server& server, Caller caller);
@@ -26,7 +26,7 @@ class Session final : public ChangeListener, private Asker {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void receive(const jsonrpc::Incoming& incoming, jsonrpc::Outbox& outbox);
+  void receive(jsonrpc::Incoming incoming, jsonrpc::Outbox& outbox, Stay stay = Stay::kNo);
 
   // Where what belongs to no request goes: the newest that is attached. Detach before the outbox is gone.
   void attach(jsonrpc::Outbox& outbox);
@@ -48,8 +48,8 @@ class Session final : public ChangeListener, private Asker {
   class BatchTask;
   struct Question;
 
-  void receive_message(const jsonrpc::Message& message, jsonrpc::Outbox& outbox);
-  void receive_request(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
+  void receive_message(jsonrpc::Message message, jsonrpc::Outbox& outbox, Stay stay);
+  void receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay);
   void receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox);
   void receive_notification(const jsonrpc::Notification& notification);
   void receive_response(const jsonrpc::Response& response);
@@ -59,7 +59,7 @@ class Session final : public ChangeListener, private Asker {
   std::string answer_set_level(const jsonrpc::Request& request);
   std::string answer_subscribe(const jsonrpc::Request& request);
   // The call, entered as in flight; nullptr if its id is in flight already.
-  Call* begin_call(const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
+  Call* begin_call(jsonrpc::Request request, jsonrpc::Outbox& outbox);
   Peer peer() const;
   Result<protocol::InputResponses> ask(const std::map<std::string, protocol::InputRequest>& requests,
                                        const std::function<void(std::string)>& send, std::stop_token stop,

@@ -32,6 +32,9 @@ struct ToolInfo {
   std::string output_schema;  // empty: none
   Annotations annotations;
   std::optional<int64_t> result_size_chars_max;
+  // Ends within some milliseconds whatever the arguments, and neither reports progress nor asks: over HTTP it runs on
+  // the connection's thread, which does not see the client leave.
+  bool is_brief = false;
   bool is_unlinted = false;  // not held to mcp/server/lint.h: legal, and some hosts will drop the tool
 };
 

@@ -51,14 +51,16 @@ size_t Web::session_count() const {
 }
 
 void Web::post(const Caller& caller, const jsonrpc::Head& head, std::string_view body, jsonrpc::Outbox& outbox) {
-  const jsonrpc::Incoming incoming = jsonrpc::parse(body, options_.limits);
-  const auto* message = std::get_if<jsonrpc::Message>(&incoming);
-  if (message == nullptr) return post_legacy(caller, head, incoming, outbox);
+  jsonrpc::Incoming incoming = jsonrpc::parse(body, options_.limits);
+  auto* message = std::get_if<jsonrpc::Message>(&incoming);
+  if (message == nullptr) return post_legacy(caller, head, std::move(incoming), outbox);
   if (const auto* invalid = std::get_if<jsonrpc::Invalid>(message)) {
     const int status = invalid->id && invalid->code == ErrorCode::kInvalidParams ? 0 : kBadRequest;
     return refuse_and_end(outbox, invalid->id, status, invalid->code, invalid->message);
   }
-  if (const auto* request = std::get_if<jsonrpc::Request>(message)) return post_request(caller, head, *request, outbox);
+  if (auto* request = std::get_if<jsonrpc::Request>(message)) {
+    return post_request(caller, head, std::move(*request), outbox);
+  }
   if (const auto* notification = std::get_if<jsonrpc::Notification>(message)) {
     // The modern era cancels by closing the connection; there is nothing a modern notification could tell us.
     if (protocol::claims_modern(notification->params) || names_modern(head)) return outbox.done();
@@ -66,24 +68,25 @@ void Web::post(const Caller& caller, const jsonrpc::Head& head, std::string_view
     return refuse_and_end(outbox, std::nullopt, kBadRequest, ErrorCode::kInvalidRequest,
                           "this revision takes no responses");
   }
-  post_legacy(caller, head, incoming, outbox);
+  post_legacy(caller, head, std::move(incoming), outbox);
 }
 
-void Web::post_request(const Caller& caller, const jsonrpc::Head& head, const jsonrpc::Request& request,
+void Web::post_request(const Caller& caller, const jsonrpc::Head& head, jsonrpc::Request request,
                        jsonrpc::Outbox& outbox) {
-  if (protocol::claims_modern(request.params)) return modern_.receive(caller, request, &head, outbox);
+  if (protocol::claims_modern(request.params))
+    return modern_.receive(caller, std::move(request), &head, outbox, Stay::kBriefly);
   if (request.method == "initialize") {
     if (!names_modern(head)) return begin_session(caller, request, outbox);
     return refuse_and_end(outbox, request.id, kBadRequest, ErrorCode::kHeaderMismatch,
                           "MCP-Protocol-Version names a revision without initialize");
   }
   if (names_modern(head) || (is_modern_only(request.method) && !head.session)) {
-    return modern_.receive(caller, request, &head, outbox);  // which says what of _meta is missing
+    return modern_.receive(caller, std::move(request), &head, outbox);  // which says what of _meta is missing
   }
-  post_legacy(caller, head, jsonrpc::Message(request), outbox);
+  post_legacy(caller, head, jsonrpc::Message(std::move(request)), outbox);
 }
 
-void Web::post_legacy(const Caller& caller, const jsonrpc::Head& head, const jsonrpc::Incoming& incoming,
+void Web::post_legacy(const Caller& caller, const jsonrpc::Head& head, jsonrpc::Incoming incoming,
                       jsonrpc::Outbox& outbox) {
   const std::optional<jsonrpc::Id> id = id_of(incoming);
   const bool is_batch = std::holds_alternative<jsonrpc::Batch>(incoming);
@@ -112,7 +115,7 @@ void Web::post_legacy(const Caller& caller, const jsonrpc::Head& head, const jso
                             "a response to nothing this server asked");
     }
   }
-  session->receive(incoming, outbox);
+  session->receive(std::move(incoming), outbox, Stay::kBriefly);
 }
 
 void Web::begin_session(const Caller& caller, const jsonrpc::Request& request, jsonrpc::Outbox& outbox) {

@@ -45,9 +45,8 @@ class Web final : public jsonrpc::WebHandler {
     TimeUs used_at = 0;
   };
 
-  void post_request(const Caller& caller, const jsonrpc::Head& head, const jsonrpc::Request& request,
-                    jsonrpc::Outbox& outbox);
-  void post_legacy(const Caller& caller, const jsonrpc::Head& head, const jsonrpc::Incoming& incoming,
+  void post_request(const Caller& caller, const jsonrpc::Head& head, jsonrpc::Request request, jsonrpc::Outbox& outbox);
+  void post_legacy(const Caller& caller, const jsonrpc::Head& head, jsonrpc::Incoming incoming,
                    jsonrpc::Outbox& outbox);
   void begin_session(const Caller& caller, const jsonrpc::Request& request, jsonrpc::Outbox& outbox);
   // The caller's session of that id, now used; nullptr: none, or not the caller's.

@@ -47,6 +47,7 @@ class AuditTool : public server::Tool {
   server::ToolResult call(const Json& arguments, server::CallContext& context) override;
 
  protected:
+  void declare_brief() { info_.is_brief = true; }
   AuditTool(AuditContext& audit, std::string_view name);
   virtual server::ToolResult answer(const Arguments& arguments, server::CallContext& context) = 0;
   AuditContext& audit() { return audit_; }

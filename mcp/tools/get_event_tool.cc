@@ -19,7 +19,7 @@ struct Asked {
 
 class GetEventTool final : public AuditTool {
  public:
-  explicit GetEventTool(AuditContext& audit_context) : AuditTool(audit_context, "audit_get_event") {}
+  explicit GetEventTool(AuditContext& audit_context) : AuditTool(audit_context, "audit_get_event") { declare_brief(); }
 
  protected:
   server::ToolResult answer(const Arguments& arguments, server::CallContext& context) override {

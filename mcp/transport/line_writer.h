@@ -1,4 +1,5 @@
-// The one thread that writes protocol lines: whole, in order, and never blocking those who send.
+// Protocol lines to one descriptor: whole, in order, and never blocking those who send. A line is written by whoever
+// sends it while the client keeps up; what does not fit is written by a thread that may wait for the client.
 #pragma once
 
 #include <chrono>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "mcp/jsonrpc/channel.h"
@@ -31,6 +33,7 @@ class LineWriter final : public jsonrpc::Outbox {
  private:
   enum class State { kOpen, kClosing, kClosed };
   void send(std::string line);
+  size_t write_now(std::string_view bytes);
   void work();
   bool write_all(std::string_view bytes);
   bool wait_until_writable();
@@ -43,8 +46,9 @@ class LineWriter final : public jsonrpc::Outbox {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> queue_;  // guarded by mutex_, as are the next four
-  size_t queue_size_bytes_ = 0;
+  std::deque<std::string> queue_;  // guarded by mutex_, as are the next five
+  size_t queue_size_bytes_ = 0;    // with what the thread is just writing
+  bool writes_now_ = true;         // false: this descriptor cannot be written without waiting
   State state_ = State::kOpen;
   bool broken_ = false;
   std::chrono::steady_clock::time_point deadline_;  // set when closing

@@ -1,9 +1,9 @@
 #include "mcp/transport/stdio.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 namespace khipu::mcp::transport {
 namespace {
 
-constexpr size_t kReadSizeBytes = 64 * 1024;
+constexpr int kReaders = 2;
 constexpr int kParentCheckMs = 2000;
 
 Error system_error(const char* what) { return Error{Code::kIo, std::string(what) + ": " + std::strerror(errno)}; }
@@ -46,7 +46,7 @@ Result<std::unique_ptr<Stdio>> Stdio::create(int input, int output, StdioOptions
 }
 
 Stdio::Stdio(int input, int output, int wake, int writer_wake, StdioOptions options)
-    : input_(input), wake_(wake), parent_(::getppid()), options_(std::move(options)) {
+    : input_(input), wake_(wake), parent_(::getppid()), options_(std::move(options)), baton_(options_.patience) {
   const auto on_broken = [this] {
     options_.log("the client no longer reads");
     stop();
@@ -55,6 +55,7 @@ Stdio::Stdio(int input, int output, int wake, int writer_wake, StdioOptions opti
 }
 
 Stdio::~Stdio() {
+  join();
   writer_.reset();
   ::close(input_);
   ::close(wake_);
@@ -63,10 +64,12 @@ Stdio::~Stdio() {
 void Stdio::stop() { ::eventfd_write(wake_, 1); }
 
 bool Stdio::run(jsonrpc::Handler& handler) {
+  for (int count = 0; count < kReaders; ++count) threads_.emplace_back([this, &handler] { serve(handler); });
   Event event = Event::kInput;
-  while (event == Event::kInput) {
-    event = wait_for_input();
-    if (event == Event::kInput) event = read_lines(handler);
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return event_ != Event::kInput; });
+    event = event_;
   }
   bool is_idle = event == Event::kEnd && handler.drain(options_.drain_max);
   if (!is_idle) {
@@ -74,7 +77,41 @@ bool Stdio::run(jsonrpc::Handler& handler) {
     is_idle = handler.drain(options_.stop_max);
   }
   writer_->close(options_.flush_max);
+  if (is_idle) join();
   return is_idle;
+}
+
+void Stdio::join() {
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Stdio::serve(jsonrpc::Handler& handler) {
+  std::string line;
+  while (baton_.take()) {
+    for (bool is_holder = true; is_holder;) {
+      if (!take_line(line)) {
+        Event event = wait_for_input();
+        if (event == Event::kInput) event = read_more();
+        if (event == Event::kInput) continue;
+        // A last line without its end counts.
+        if (event == Event::kEnd && !is_dropping_ && !is_blank(partial_)) handler.receive(partial_, *writer_);
+        baton_.end();
+        const std::lock_guard lock(mutex_);
+        event_ = event;
+        ended_.notify_all();
+        return;
+      }
+      // What is there already does not wait for this line: it goes to other threads, and the last one stays with us.
+      const uint64_t offer = unread_.find('\n') == std::string_view::npos ? baton_.offer() : 0;
+      if (offer == 0) {
+        handler.receive(line, *writer_);
+      } else {
+        handler.receive_at_leisure(line, *writer_);
+        is_holder = baton_.reclaim(offer);
+      }
+    }
+  }
 }
 
 Stdio::Event Stdio::wait_for_input() const {
@@ -88,36 +125,37 @@ Stdio::Event Stdio::wait_for_input() const {
   }
 }
 
-Stdio::Event Stdio::read_lines(jsonrpc::Handler& handler) {
-  std::array<char, kReadSizeBytes> buffer;
-  const ssize_t count = ::read(input_, buffer.data(), buffer.size());
+Stdio::Event Stdio::read_more() {
+  const ssize_t count = ::read(input_, buffer_.data(), buffer_.size());
   if (count < 0) return errno == EINTR || errno == EAGAIN ? Event::kInput : Event::kEnd;
-  if (count == 0) {
-    if (!is_dropping_) take_line(partial_, handler);  // a last line without its end counts
-    return Event::kEnd;
-  }
-  std::string_view bytes(buffer.data(), static_cast<size_t>(count));
-  while (!bytes.empty()) {
-    const size_t end = bytes.find('\n');
-    const std::string_view part = bytes.substr(0, end);
+  if (count == 0) return Event::kEnd;
+  unread_ = std::string_view(buffer_.data(), static_cast<size_t>(count));
+  return Event::kInput;
+}
+
+// The next line that is whole and not blank; false: more has to be read.
+bool Stdio::take_line(std::string& line) {
+  while (!unread_.empty()) {
+    const size_t end = unread_.find('\n');
+    const std::string_view part = unread_.substr(0, end);
     if (!is_dropping_ && partial_.size() + part.size() > options_.line_size_bytes_max) {
       options_.log("dropped a line of more than " + std::to_string(options_.line_size_bytes_max) + " bytes");
       is_dropping_ = true;
       partial_ = {};
     }
     if (!is_dropping_) partial_ += part;
-    if (end == std::string_view::npos) break;
-    bytes.remove_prefix(end + 1);
-    if (!is_dropping_) take_line(partial_, handler);
-    is_dropping_ = false;
+    if (end == std::string_view::npos) {
+      unread_ = {};
+      return false;
+    }
+    unread_.remove_prefix(end + 1);
+    line.swap(partial_);
     partial_.clear();
+    if (std::exchange(is_dropping_, false)) continue;
+    if (line.ends_with('\r')) line.pop_back();
+    if (!is_blank(line)) return true;
   }
-  return Event::kInput;
-}
-
-void Stdio::take_line(std::string_view line, jsonrpc::Handler& handler) {
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  if (!is_blank(line)) handler.receive(line, *writer_);
+  return false;
 }
 
 }  // namespace khipu::mcp::transport

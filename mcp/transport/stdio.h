@@ -4,14 +4,20 @@
 // and never contain a payload. Specified in the MCP transports page, "stdio".
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include "engine/base/result.h"
 #include "mcp/jsonrpc/channel.h"
+#include "mcp/transport/baton.h"
 
 namespace khipu::mcp::transport {
 
@@ -20,6 +26,7 @@ class LineWriter;
 struct StdioOptions {
   size_t line_size_bytes_max = size_t{4} << 20;    // a longer line is dropped, and the next one read
   size_t queue_size_bytes_max = size_t{64} << 20;  // unread output; beyond it the client is given up
+  std::chrono::microseconds patience{1000};        // a call that takes longer has another thread read on
   // The end of input: answers to what was already asked are waited for this long, then the calls are stopped.
   std::chrono::milliseconds drain_max{400};
   std::chrono::milliseconds stop_max{200};   // how long stopped calls may take to notice
@@ -29,6 +36,8 @@ struct StdioOptions {
 };
 
 // Owns both descriptors. run() belongs to one thread; stop() may be called from any thread and from a signal handler.
+// Two threads of its own take turns at reading (baton.h): the one that reads a request also runs it and writes the
+// answer, unless more requests have come behind it.
 class Stdio {
  public:
   // The process's own streams. From here on descriptor 0 is empty and descriptor 1 is stderr, so a library that prints
@@ -47,17 +56,28 @@ class Stdio {
  private:
   Stdio(int input, int output, int wake, int writer_wake, StdioOptions options);
   enum class Event { kInput, kEnd, kStop };
+  void serve(jsonrpc::Handler& handler);
   Event wait_for_input() const;
-  Event read_lines(jsonrpc::Handler& handler);
-  void take_line(std::string_view line, jsonrpc::Handler& handler);
+  Event read_more();
+  bool take_line(std::string& line);
+  void join();
 
   const int input_;
   const int wake_;
   const int parent_;
   const StdioOptions options_;
   std::unique_ptr<LineWriter> writer_;
+
+  Baton baton_;  // whoever holds it reads, and has the next four
+  std::array<char, 64 * 1024> buffer_;
+  std::string_view unread_;   // what of buffer_ was not looked at
   std::string partial_;       // a line whose end has not come yet
   bool is_dropping_ = false;  // within a line that is too long
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  Event event_ = Event::kInput;  // guarded by mutex_; another one is the last
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace khipu::mcp::transport

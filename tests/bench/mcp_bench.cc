@@ -1,8 +1,10 @@
 // Round trips of one small tools/call to khipu-mcp, over stdio and over HTTP keep-alive, beside the same call to a
-// server of the official TypeScript SDK in the same run; the time from start to the first answer; the memory of an idle
-// server. Not here: the SDK's installation and the log (mcp.sh).
+// server of the official TypeScript SDK in the same run, and beside the floor: a process that reads and writes the same
+// bytes and does nothing else. The time from start to the first answer; the memory of an idle server. Not here: the
+// SDK's installation and the log (mcp.sh).
 //
 //   bench_mcp [BIN_DIR ROOT [SECONDS [PEER_DIR]]]    PEER_DIR: where mcp_peer.mjs can be run; without it khipu alone
+//   bench_mcp --floor stdio|http ANSWER              the floor's own process
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -20,6 +22,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -283,22 +286,60 @@ void compare(khipu::bench::Figures& figures, bool is_http, const std::vector<Ser
   }
 }
 
-// The peer's words; before, its file is given our own answer to repeat.
-Words peer_words(const Server& ours, bool is_http, const std::string& folder) {
+// What ours answers to its question: what the others are to send.
+std::string answer_of(const Server& ours, bool is_http) {
   const Process process(ours.words);
   const auto channel = open(process, is_http);
   channel->ask(kInitialize);
   channel->tell(kInitialized);
-  const std::string answer = channel->ask(call(ours.question, 1));
+  return channel->ask(call(ours.question, 1));
+}
+
+// The peer's words; before, its file is given our own answer to repeat.
+Words peer_words(const Server& ours, bool is_http, const std::string& folder) {
+  const std::string answer = answer_of(ours, is_http);
   const size_t at = answer.find("\"result\":") + 9;
   std::ofstream(folder + "/result.json") << answer.substr(at, answer.rfind('}') - at);
   return {"node", "mcp_peer.mjs", is_http ? "http" : "stdio", "result.json", ours.question.tool};
+}
+
+// One read() and one write() for each request, whatever it says: what the system itself takes for a round trip.
+int run_floor(bool is_http, const std::string& answer) {
+  int in = 0;
+  int out = 1;
+  std::string bytes = answer + "\n";
+  if (is_http) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(door, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(door, 1) != 0 ||
+        getsockname(door, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      die("the floor cannot listen");
+    }
+    std::printf("%d\n", ntohs(address.sin_port));
+    std::fflush(stdout);
+    in = out = accept(door, nullptr, nullptr);
+    const int yes = 1;
+    setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    bytes = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: " + std::string(48, '0') +
+            "\r\nContent-Length: " + std::to_string(answer.size()) + "\r\n\r\n" + answer;
+  }
+  // No notification of HTTP goes unanswered; of stdio, the one does that bench_mcp sends.
+  char buffer[65536];
+  for (ssize_t size = 0; (size = read(in, buffer, sizeof buffer)) > 0;) {
+    const std::string_view request(buffer, static_cast<size_t>(size));
+    if (is_http || request.find("\"id\"") != std::string_view::npos) write_all(out, bytes);
+  }
+  return 0;
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   khipu::bench::Figures figures("mcp", khipu::bench::take_flag(count, words, "--json"));
+  if (count == 4 && std::string(words[1]) == "--floor") return run_floor(std::string(words[2]) == "http", words[3]);
   if (count < 3) {
     std::printf("bench_mcp wants a log: run tests/bench/mcp.sh\n");
     return 0;
@@ -317,6 +358,10 @@ int main(int count, char** words) {
       if (!peer.empty()) {
         servers.push_back({"TypeScript SDK", server.question, peer_words(server, is_http, peer), peer});
       }
+      servers.push_back({"bare echo of the bytes",
+                         server.question,
+                         {"/proc/self/exe", "--floor", is_http ? "http" : "stdio", answer_of(server, is_http)},
+                         ""});
       compare(figures, is_http, servers, seconds);
     }
     const Process idle(ours[1].words);

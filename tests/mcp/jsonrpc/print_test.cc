@@ -1,5 +1,7 @@
 #include "mcp/jsonrpc/print.h"
 
+#include <limits>
+
 #include "tests/support/catch.h"
 
 using namespace khipu::mcp;
@@ -26,4 +28,36 @@ TEST_CASE("jsonrpc: a message is one line of valid UTF-8, whatever it is made of
 
 TEST_CASE("jsonrpc: members leave in the order they were put") {
   CHECK(print({{"z", 1}, {"a", 2}}) == R"({"z":1,"a":2})");
+}
+
+// Written by hand for speed: it may differ from the library in nothing.
+TEST_CASE("print: the bytes are those of the library's own dump") {
+  const auto check = [](const OrderedJson& json) {
+    CHECK(print(json) == json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+  };
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string text = "a" + std::string(1, static_cast<char>(byte)) + "z";
+    check(text);
+    check({{text, byte}});
+  }
+  check(
+      "\xE2\x9F\xA6"
+      "7f3a quoted \" and \\ \xF0\x9F\x98\x80 \xC3");
+  check(nullptr);
+  check(true);
+  check(false);
+  check(0);
+  check(-1);
+  check(std::numeric_limits<int64_t>::min());
+  check(std::numeric_limits<int64_t>::max());
+  check(std::numeric_limits<uint64_t>::max());
+  check(0.1);
+  check(1e300);
+  check(-0.0);
+  check(2.0);
+  check(std::numeric_limits<double>::infinity());
+  check(OrderedJson::object());
+  check(OrderedJson::array());
+  check({{"z", {1, "two", nullptr, OrderedJson::array({OrderedJson::object()})}},
+         {"a", {{"", ""}, {"b", {true, -3.5}}}}});
 }

@@ -1,5 +1,8 @@
 // Many clients over HTTP, without HTTP: eras by body, headers held to it, sessions, and the status of every refusal.
 #include "mcp/server/web.h"
+
+#include <thread>
+
 #include "mcp/server/routing_headers.h"
 #include "tests/mcp/server/offering.h"
 #include "tests/support/catch.h"
@@ -388,4 +391,32 @@ TEST_CASE("headers: x-mcp-header is a token, once, on a scalar") {
   CHECK(refused(R"({"a":{"type":"string","x-mcp-header":"A B"}})"));
   CHECK(refused(R"({"a":{"type":"number","x-mcp-header":"A"}})"));
   CHECK(refused(R"({"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}})"));
+}
+
+TEST_CASE("web: a brief tool runs on the thread that posts, any other on a worker") {
+  std::thread::id ran_on;
+  const auto note = [&](const Json&, mcp::server::CallContext&) {
+    ran_on = std::this_thread::get_id();
+    return mcp::server::ToolResult{};
+  };
+  auto brief = std::make_unique<FunctionTool>("brief", note);
+  brief->info().is_brief = true;
+  Harness harness;
+  harness.add(std::move(brief));
+  harness.add(std::make_unique<FunctionTool>("long", note));
+  harness.start();
+  mcp::server::Web web(*harness.server, {});
+  const auto post = [&](const Json& body, const std::string& session) {
+    WebOutbox box;
+    Head head;
+    if (!session.empty()) head.session = session;
+    web.post(kAlice, head, body.dump(), box);
+    box.wait();
+    return box.session;
+  };
+  const std::string session = post(initialize_request("2025-11-25"), "");
+  post(request(1, "tools/call", {{"name", "brief"}, {"arguments", Json::object()}}), session);
+  CHECK(ran_on == std::this_thread::get_id());
+  post(request(2, "tools/call", {{"name", "long"}, {"arguments", Json::object()}}), session);
+  CHECK(ran_on != std::this_thread::get_id());
 }

@@ -282,3 +282,132 @@ TEST_CASE("stdio: lines of calls that end together are never mixed") {
   sender.join();
   CHECK(seen == std::vector<bool>(50, true));
 }
+
+// The thread that reads runs the call it has read; what comes next is not to wait for that.
+TEST_CASE("stdio: while a call goes on, pings, other calls and its cancellation are served") {
+  Gate gate;
+  Harness harness;
+  harness.add(gate.tool("wait"));
+  harness.start();
+  StdioOptions options;
+  options.drain_max = std::chrono::minutes(1);
+  Client client(harness, std::move(options));
+  client.handshake();
+  client.send(call(1, "wait"));
+  gate.wait_until_entered(1);
+  client.send(request(2, "ping"));
+  CHECK(client.read()["id"] == 2);
+  client.send(call(3, "echo", {{"text", "beside"}}));
+  CHECK(client.read()["result"]["structuredContent"]["text"] == "beside");
+  client.send(notification("notifications/cancelled", {{"requestId", 1}}));
+  client.send(call(4, "echo", {{"text", "behind"}}));
+  CHECK(client.read()["id"] == 4);
+  client.end_input();
+  client.join();
+  CHECK(client.was_idle);
+  CHECK(gate.stopped_count() == 1);
+  client.stdio.reset();
+  CHECK(client.read_line().empty());
+}
+
+TEST_CASE("stdio: as many calls that go on as there are workers, and a ping is still answered") {
+  Gate gate;
+  Harness harness;
+  harness.options.worker_count = 3;
+  harness.add(gate.tool("wait"));
+  harness.start();
+  StdioOptions options;
+  options.drain_max = std::chrono::minutes(1);
+  Client client(harness, std::move(options));
+  client.handshake();
+  for (int id = 1; id <= 3; ++id) {
+    client.send(call(id, "wait"));
+    gate.wait_until_entered(static_cast<size_t>(id));
+    client.send(request("ping", "ping"));
+    CHECK(client.read()["id"] == "ping");
+  }
+  gate.open();
+  std::vector<bool> seen(4);
+  for (int count = 0; count < 3; ++count) seen[client.read()["id"].get<size_t>()] = true;
+  CHECK(seen == std::vector<bool>{false, true, true, true});
+}
+
+TEST_CASE("stdio: of requests that come together none waits for the one before it") {
+  Gate gate;
+  Harness harness;
+  harness.add(gate.tool("wait"));
+  harness.start();
+  StdioOptions options;
+  options.patience = std::chrono::hours(24);  // the call is not on the reader's thread, or this never ends
+  Client client(harness, std::move(options));
+  client.handshake();
+  client.write(call(1, "wait").dump() + "\n" + request(2, "ping").dump() + "\n");
+  CHECK(client.read()["id"] == 2);
+  gate.open();
+  CHECK(client.read()["id"] == 1);
+}
+
+TEST_CASE("stdio: calls of which many fit into one read are all answered, once") {
+  constexpr size_t kCount = 300;
+  Harness harness;
+  harness.options.queue_count_max = kCount;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  std::string lines;
+  for (size_t id = 0; id < kCount; ++id) lines += call(id, "echo", {{"text", "n"}}).dump() + "\n";
+  client.write(lines);
+  std::vector<int> seen(kCount);
+  for (size_t count = 0; count < kCount; ++count) ++seen[client.read()["id"].get<size_t>()];
+  CHECK(seen == std::vector<int>(kCount, 1));
+}
+
+// The pipe takes some of the answers at once; the rest goes through the queue, and they must not change places.
+TEST_CASE("stdio: answers larger than the pipe stay whole and in order, however slowly they are read") {
+  constexpr int kCount = 40;
+  Harness harness;
+  harness.start();
+  Client client(harness);
+  client.handshake();
+  const std::string text(30'000, 't');
+  for (int id = 0; id < kCount; ++id) {
+    client.send(call(id, "echo", {{"text", text}}));
+    client.send(request(std::to_string(id), "ping"));
+  }
+  int calls = 0;
+  int pings = 0;
+  for (int count = 0; count < 2 * kCount; ++count) {
+    const Json response = client.read();
+    if (response["id"].is_string()) {
+      CHECK(response["id"] == std::to_string(pings++));
+    } else {
+      CHECK(response["result"]["structuredContent"]["text"] == text);
+      ++calls;
+    }
+  }
+  CHECK(calls == kCount);
+  CHECK(pings == kCount);
+}
+
+TEST_CASE("stdio: answers into a file are written whole") {
+  Harness harness;
+  harness.start();
+  int to_server[2];
+  REQUIRE(::pipe2(to_server, O_CLOEXEC) == 0);
+  std::FILE* file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  auto created = Stdio::create(to_server[0], ::dup(::fileno(file)), {});
+  REQUIRE(created.ok());
+  std::string lines;
+  for (int id = 1; id <= 3; ++id) lines += request(id, "ping").dump() + "\n";
+  REQUIRE(::write(to_server[1], lines.data(), lines.size()) == static_cast<ssize_t>(lines.size()));
+  ::close(to_server[1]);
+  CHECK(created.value()->run(*harness.session));
+  std::rewind(file);
+  char buffer[1000];
+  const std::string written(buffer, std::fread(buffer, 1, sizeof buffer, file));
+  std::fclose(file);
+  CHECK(written ==
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n");
+}
