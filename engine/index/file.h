@@ -24,6 +24,7 @@ class BlockFile {
   uint64_t size() const { return body_; }
   // kCorrupt outside the body, or when a block differs from its hash. Valid as long as this object.
   Result<Bytes> at(uint64_t offset, uint64_t size) const;
+  const os::File* file() const { return file_.get(); }  // nullptr: of()
   uint64_t loaded_bytes() const { return loaded_.load(std::memory_order_relaxed); }
 
  private:
