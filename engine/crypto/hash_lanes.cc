@@ -58,7 +58,8 @@ class Lanes {
     job->auth_tag_output = hash.data();
     job->auth_tag_output_len_in_bytes = hash.size();
     ++open_;
-    for (const IMB_JOB* done = IMB_SUBMIT_JOB_NOCHECK(manager_); done != nullptr; done = IMB_GET_COMPLETED_JOB(manager_)) {
+    for (const IMB_JOB* done = IMB_SUBMIT_JOB_NOCHECK(manager_); done != nullptr;
+         done = IMB_GET_COMPLETED_JOB(manager_)) {
       take(*done);
     }
   }
