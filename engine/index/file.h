@@ -10,6 +10,7 @@
 
 #include "engine/index/format.h"
 #include "engine/os/file.h"
+#include "engine/os/pages.h"
 
 namespace khipu::index {
 
@@ -35,7 +36,7 @@ class BlockFile {
   uint64_t body_ = 0;
   std::vector<Hash> hashes_;
   Buffer owned_;                      // of()
-  std::unique_ptr<uint8_t[]> bytes_;  // not touched where no block was loaded, so the kernel gives no page
+  std::unique_ptr<os::Pages> bytes_;  // not touched where no block was loaded
   std::unique_ptr<std::atomic<bool>[]> checked_;
   mutable std::mutex mutex_;  // held while a block is loaded
   mutable std::atomic<uint64_t> loaded_{0};
