@@ -34,14 +34,46 @@ std::optional<std::string_view> as_text_value(Json value, bool json, MadeTexts& 
   return made.keep(simdjson::minify(value));
 }
 
-std::optional<std::string_view> point(const Lookup& from, std::string_view pointer, bool json) {
+// The names that the pointer is made of; none when one is empty or has an escape.
+std::vector<std::string> names_of(std::string_view pointer) {
+  std::vector<std::string> names;
+  if (pointer.find('~') != std::string_view::npos) return names;
+  for (size_t at = 0; at < pointer.size();) {
+    const size_t end = std::min(pointer.find('/', at + 1), pointer.size());
+    names.emplace_back(pointer.substr(at + 1, end - at - 1));
+    if (names.back().empty()) return {};
+    at = end;
+  }
+  return names;
+}
+
+// As at_pointer(), which looks for slashes and escapes each time, and takes a name for a number inside an array.
+std::optional<Json> at_names(Json value, const std::vector<std::string>& names, std::string_view pointer) {
+  const Json root = value;
+  for (const std::string& name : names) {
+    if (!value.is_object()) {
+      if (root.at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
+      return value;
+    }
+    if (value.get_object().value_unsafe().at_key(name).get(value) != simdjson::SUCCESS) return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::string_view> point(const Lookup& from, std::string_view pointer,
+                                      const std::vector<std::string>& names, bool json) {
   if (from.groups != nullptr) {
     const auto group = from.groups->find(pointer.substr(1));
     if (group == from.groups->end()) return std::nullopt;
     return group->second;
   }
+  if (!from.json) return std::nullopt;
+  if (!names.empty()) {
+    const std::optional<Json> found = at_names(*from.json, names, pointer);
+    return found ? as_text_value(*found, json, from.made) : std::nullopt;
+  }
   Json value;
-  if (!from.json || from.json->at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
+  if (from.json->at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
   return as_text_value(value, json, from.made);
 }
 
@@ -116,6 +148,7 @@ Result<Rule> Rule::parse(Json json, const std::string& where, std::initializer_l
   if (rule.source_ == Source::kPointer && !rule.text_.starts_with('/')) {
     return mapping_error(where, ingest::quoted(rule.text_) + " is no JSON Pointer: it begins with /");
   }
+  if (rule.source_ == Source::kPointer) rule.keys_ = names_of(rule.text_);
   if (const auto regex = find(json, {"regex"})) {
     KHIPU_TRY_ASSIGN(const std::string pattern, mapping_text(*regex, where + ".regex"));
     KHIPU_TRY_ASSIGN(rule.regex_, compile_regex(pattern, where + ".regex"));
@@ -148,7 +181,7 @@ Result<Rule> Rule::parse(Json json, const std::string& where, std::initializer_l
 
 std::optional<std::string_view> Rule::raw(const Lookup& from, bool json) const {
   switch (source_) {
-    case Source::kPointer: return point(from, text_, json);
+    case Source::kPointer: return point(from, text_, keys_, json);
     case Source::kConstant: return text_;
     case Source::kConcat: {
       std::string all;

@@ -48,7 +48,8 @@ class Rule {
   std::optional<std::string_view> raw(const Lookup& from, bool json) const;
 
   Source source_ = Source::kConstant;
-  std::string text_;  // pointer or constant
+  std::string text_;               // pointer or constant
+  std::vector<std::string> keys_;  // of the pointer, when it is plain names
   std::vector<Rule> parts_;
   std::shared_ptr<const RE2> regex_;
   int group_ = 0;

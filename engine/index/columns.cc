@@ -13,6 +13,8 @@ unsigned width_of(uint64_t span) {
   return width > kWidthMax ? 64 : width;
 }
 
+Error no_fit() { return {Code::kCorrupt, "a column that does not fit its section"}; }
+
 }  // namespace
 
 void append_column(Buffer& to, std::span<const int64_t> values) {
@@ -39,19 +41,32 @@ void append_column(Buffer& to, std::span<const int64_t> values) {
   to.resize(to.size() + kColumnSlack);
 }
 
+Result<ColumnGroup> ColumnGroup::parse(Bytes head, uint32_t group, uint32_t rows, uint64_t data_size) {
+  ColumnGroup found;
+  found.least = load_le<int64_t>(head.data());
+  found.offset = load_le<uint32_t>(head.data() + 8);
+  found.width = load_le<uint32_t>(head.data() + 12);
+  found.rows = std::min(kGroupRows, rows - group * kGroupRows);
+  found.size = (uint64_t{found.rows} * found.width + 7) / 8 + kColumnSlack;
+  const bool possible = found.width <= kWidthMax || found.width == 64;
+  if (!possible || found.offset + found.size > data_size) return no_fit();
+  return found;
+}
+
+int64_t ColumnGroup::value(Bytes bits, uint32_t row) const {
+  const uint64_t bit = uint64_t{row} * width;
+  const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
+  return static_cast<int64_t>(static_cast<uint64_t>(least) +
+                              (load_le<uint64_t>(bits.data() + bit / 8) >> (bit % 8) & mask));
+}
+
 Result<Column> Column::parse(Bytes section, uint32_t rows) {
-  const auto corrupt = [] { return Error{Code::kCorrupt, "a column that does not fit its section"}; };
-  if (rows == 0) return section.empty() ? Result<Column>(Column({}, {}, 0)) : corrupt();
-  const size_t groups = (rows + kGroupRows - 1) / kGroupRows;
-  if (section.size() < groups * kGroupHeadSize + kColumnSlack) return corrupt();
+  if (rows == 0) return section.empty() ? Result<Column>(Column({}, {}, 0)) : no_fit();
+  const size_t groups = column_groups(rows);
+  if (section.size() < groups * kGroupHeadSize + kColumnSlack) return no_fit();
   const Bytes data = section.subspan(groups * kGroupHeadSize);
-  for (size_t i = 0; i < groups; ++i) {
-    const uint8_t* const group = section.data() + i * kGroupHeadSize;
-    const uint64_t offset = load_le<uint32_t>(group + 8);
-    const uint64_t width = load_le<uint32_t>(group + 12);
-    const uint64_t count = std::min<uint64_t>(kGroupRows, rows - i * kGroupRows);
-    if (width > kWidthMax && width != 64) return corrupt();
-    if (offset + (count * width + 7) / 8 + kColumnSlack > data.size()) return corrupt();
+  for (uint32_t i = 0; i < groups; ++i) {
+    KHIPU_TRY(ColumnGroup::parse(section.subspan(i * kGroupHeadSize, kGroupHeadSize), i, rows, data.size()));
   }
   return Column(section.first(groups * kGroupHeadSize), data, rows);
 }

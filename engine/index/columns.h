@@ -27,6 +27,18 @@ inline uint8_t* put_varint(uint8_t* to, uint32_t value) {
 inline constexpr size_t kVarintSizeMax = 5;
 void append_column(Buffer& to, std::span<const int64_t> values);
 
+// One group of a section, for who wants a few rows and not every block that the column lies in.
+struct ColumnGroup {
+  int64_t least = 0;
+  uint64_t offset = 0;  // of its bits, behind the heads of all groups
+  uint64_t size = 0;    // of its bits and the slack behind them
+  uint32_t width = 0, rows = 0;
+  // Of a column of `rows`, from the bytes of the group's head. kCorrupt when the bits do not lie within `data_size`.
+  static Result<ColumnGroup> parse(Bytes head, uint32_t group, uint32_t rows, uint64_t data_size);
+  int64_t value(Bytes bits, uint32_t row) const;  // row < rows, counted within the group
+};
+inline uint64_t column_groups(uint32_t rows) { return (uint64_t{rows} + kGroupRows - 1) / kGroupRows; }
+
 // Borrows the section's bytes.
 class Column {
  public:

@@ -23,7 +23,7 @@ Result<std::unique_ptr<BlockFile>> BlockFile::open(std::unique_ptr<os::File> fil
   if (tree::root_of(blocks->hashes_) != root) {
     return Error{Code::kCorrupt, "its block hashes do not make the root of its INDEX statement"};
   }
-  blocks->bytes_ = std::make_unique_for_overwrite<uint8_t[]>(*body);
+  KHIPU_TRY_ASSIGN(blocks->bytes_, os::Pages::take(*body));
   blocks->checked_ = std::make_unique<std::atomic<bool>[]>(blocks->hashes_.size());
   return blocks;
 }
@@ -44,14 +44,14 @@ Result<Bytes> BlockFile::at(uint64_t offset, uint64_t size) const {
       if (!checked_[block].load(std::memory_order_acquire)) KHIPU_TRY(load(block));
     }
   }
-  return Bytes(bytes_.get() + offset, size);
+  return Bytes(bytes_->data() + offset, size);
 }
 
 Result<void> BlockFile::load(uint64_t block) const {
   const std::lock_guard hold(mutex_);
   if (checked_[block].load(std::memory_order_relaxed)) return {};
   const uint64_t from = block * kBlockSize;
-  const std::span<uint8_t> into(bytes_.get() + from, std::min(kBlockSize, body_ - from));
+  const std::span<uint8_t> into(bytes_->data() + from, std::min(kBlockSize, body_ - from));
   KHIPU_TRY(file_->read_exactly(from, into));
   if (tree::leaf_hash(into) != hashes_[block]) {
     return Error{Code::kCorrupt, fmt::format("block {} at byte {} differs from its hash", block, from)};

@@ -10,6 +10,7 @@
 
 #include "engine/index/format.h"
 #include "engine/os/file.h"
+#include "engine/os/pages.h"
 
 namespace khipu::index {
 
@@ -24,6 +25,7 @@ class BlockFile {
   uint64_t size() const { return body_; }
   // kCorrupt outside the body, or when a block differs from its hash. Valid as long as this object.
   Result<Bytes> at(uint64_t offset, uint64_t size) const;
+  const os::File* file() const { return file_.get(); }  // nullptr: of()
   uint64_t loaded_bytes() const { return loaded_.load(std::memory_order_relaxed); }
 
  private:
@@ -34,7 +36,7 @@ class BlockFile {
   uint64_t body_ = 0;
   std::vector<Hash> hashes_;
   Buffer owned_;                      // of()
-  std::unique_ptr<uint8_t[]> bytes_;  // not touched where no block was loaded, so the kernel gives no page
+  std::unique_ptr<os::Pages> bytes_;  // not touched where no block was loaded
   std::unique_ptr<std::atomic<bool>[]> checked_;
   mutable std::mutex mutex_;  // held while a block is loaded
   mutable std::atomic<uint64_t> loaded_{0};

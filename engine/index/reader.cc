@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/index/peek.h"
+
 namespace khipu::index {
 namespace {
 
@@ -48,6 +50,58 @@ Result<Column> Reader::parse(Section section) const {
   KHIPU_TRY_ASSIGN(const Bytes bytes, file_->at(header_.sections[section], section_size(section)));
   const bool none = section == kByTime && header_.table == TableId::kLogs && header_.in_order;
   return Column::parse(bytes, none ? 0 : header_.rows);
+}
+
+std::optional<Column> Reader::known(Section section) const {
+  const std::lock_guard hold(columns_mutex_);
+  return columns_[section];
+}
+
+Result<ColumnGroup> Reader::group_head(Section section, uint32_t group) const {
+  const uint64_t heads = column_groups(header_.rows) * kGroupHeadSize;
+  if (section_size(section) < heads) return corrupt("a column that does not fit its section");
+  KHIPU_TRY_ASSIGN(const Bytes head,
+                   file_->at(header_.sections[section] + uint64_t{group} * kGroupHeadSize, kGroupHeadSize));
+  return ColumnGroup::parse(head, group, header_.rows, section_size(section) - heads);
+}
+
+// The last group that begins below the value has the row, or the next one's first row is it.
+Result<uint32_t> Reader::lower_bound(Section section, int64_t value) const {
+  if (const std::optional<Column> column = known(section)) return column->lower_bound(value);
+  const auto groups = static_cast<uint32_t>(column_groups(header_.rows));
+  uint32_t from = 0, to = groups;  // groups below `from` begin below the value
+  while (from < to) {
+    const uint32_t middle = from + (to - from) / 2;
+    KHIPU_TRY_ASSIGN(const ColumnGroup group, group_head(section, middle));
+    if (group.least < value) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  if (from == 0) return 0U;
+  KHIPU_TRY_ASSIGN(const ColumnGroup group, group_head(section, from - 1));
+  const uint64_t data = header_.sections[section] + uint64_t{groups} * kGroupHeadSize;
+  KHIPU_TRY_ASSIGN(const Bytes bits, file_->at(data + group.offset, group.size));
+  uint32_t row = 0, end = group.rows;
+  while (row < end) {
+    const uint32_t middle = row + (end - row) / 2;
+    if (group.value(bits, middle) < value) {
+      row = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return (from - 1) * kGroupRows + row;
+}
+
+Result<uint64_t> Reader::peek_offset(uint32_t row) const {
+  std::optional<Column> column = known(kOffsets);
+  if (!column && file_->file() != nullptr) return index::peek_offset(*file_->file(), row);
+  if (!column) {
+    KHIPU_TRY_ASSIGN(column, offsets());
+  }
+  return static_cast<uint64_t>((*column)[row]);
 }
 
 Bytes Reader::page_key(size_t page) const {

@@ -91,9 +91,19 @@ class Reader {
   // registry/: rows of the first versions, by row.
   Result<Column> entities() const { return column(kEntities); }
 
+  // The first row whose value is not less than `value`, of times() in an index that is in order, or of recorded(). Only
+  // the blocks that say it are touched.
+  Result<uint32_t> first_time(TimeUs value) const { return lower_bound(kTimes, value); }
+  Result<uint32_t> first_recorded(TimeUs value) const { return lower_bound(kRecorded, value); }
+  // Where a row stands, from a block that nobody may have checked: peek.h says for whom that is.
+  Result<uint64_t> peek_offset(uint32_t row) const;
+
   uint64_t loaded_bytes() const { return file_->loaded_bytes(); }
 
  private:
+  Result<ColumnGroup> group_head(Section section, uint32_t group) const;
+  Result<uint32_t> lower_bound(Section section, int64_t value) const;
+  std::optional<Column> known(Section section) const;
   explicit Reader(std::unique_ptr<BlockFile> file) : file_(std::move(file)) {}
   Result<Column> parse(Section section) const;
   uint64_t section_size(size_t section) const { return header_.sections[section + 1] - header_.sections[section]; }

@@ -192,6 +192,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   FirstPlaces first(order, request.limit == 0 ? 0 : uint64_t{request.limit} + 1);
   const Before before{order};
   const Place last{place.last_time, place.last_seq};
+  pass.tells_times = order.by == OrderBy::kTime;
   pass.only_count = [&](const snapshot::SegmentInfo& segment) {
     if (request.limit == 0) return true;
     if (order.by == OrderBy::kSeq || segment.rows == 0) return false;
@@ -305,6 +306,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
     places.push_back({time, seq});
     return true;
   };
+  pass.tells_times = order.by == OrderBy::kTime;
   KHIPU_TRY(pass.places(keep, false));
   std::sort(places.begin(), places.end(), Before{order});
   for (const Place& place : places) {

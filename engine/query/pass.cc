@@ -43,7 +43,7 @@ struct Pass::Chosen {
   bool exact = false;
   uint32_t count = 0;
   std::optional<index::RowSet> rows;    // absent: only their number is wanted
-  std::optional<index::Column> column;  // exact: their times; else where their frames begin
+  std::optional<index::Column> column;  // exact: their times, if they matter; else where their frames begin
 };
 
 bool Pass::take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow& row, Sink& sink) {
@@ -79,6 +79,7 @@ Result<Pass::Chosen> Pass::choose(const index::Reader& index, uint32_t from_row,
   }
   if (chosen.count == 0 || (chosen.exact && !sink.wants_places())) return chosen;
   KHIPU_TRY_ASSIGN(chosen.rows, plan.rows());
+  if (chosen.exact && !tells_times) return chosen;
   KHIPU_TRY_ASSIGN(chosen.column, chosen.exact ? index.times() : index.offsets());
   return chosen;
 }
@@ -115,7 +116,7 @@ Result<bool> Pass::tell_places(Row first_row, const Chosen& chosen, Sink& sink) 
   if (chosen.rows) {
     chosen.rows->each(descending_, [&](uint32_t row) {
       ++scanned;
-      sink.telling = (*sink.places)({first_row.value + row}, (*chosen.column)[row]);
+      sink.telling = (*sink.places)({first_row.value + row}, chosen.column ? (*chosen.column)[row] : 0);
       return sink.telling;
     });
   }

@@ -51,6 +51,8 @@ class Pass {
   using VisitPart =
       std::function<Result<std::optional<index::RowSet>>(const snapshot::Part&, const index::RowSet* rows)>;
   Result<void> run_parts(const VisitPart& part, const Visit& visit);
+  // For places(): whether the times that are told matter. An index then reads a column for them; else they may be 0.
+  bool tells_times = true;
   // For places(): segments whose rows need not be told, only counted; absent: none.
   std::function<bool(const snapshot::SegmentInfo&)> only_count;
 

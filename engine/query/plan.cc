@@ -19,12 +19,18 @@ Row entity_of(Bytes term) {
 Result<void> Plan::keep_times(std::optional<TimeUs> from, std::optional<TimeUs> to) {
   const index::Header& header = index_.header();
   if ((!from || header.time_min >= *from) && (!to || header.time_max < *to)) return {};
-  KHIPU_TRY_ASSIGN(const index::Column times, index_.times());
   if (header.in_order) {
-    if (from) from_ = std::max(from_, times.lower_bound(*from));
-    if (to) to_ = std::min(to_, times.lower_bound(*to));
+    if (from) {
+      KHIPU_TRY_ASSIGN(const uint32_t first, index_.first_time(*from));
+      from_ = std::max(from_, first);
+    }
+    if (to) {
+      KHIPU_TRY_ASSIGN(const uint32_t first, index_.first_time(*to));
+      to_ = std::min(to_, first);
+    }
     return {};
   }
+  KHIPU_TRY_ASSIGN(const index::Column times, index_.times());
   KHIPU_TRY_ASSIGN(const index::Column by_time, index_.by_time());
   const auto row_at = [&](uint32_t place) { return static_cast<uint64_t>(by_time[place]); };
   const auto first_not_before = [&](TimeUs time) -> Result<uint32_t> {
@@ -58,9 +64,14 @@ Result<void> Plan::keep_times(std::optional<TimeUs> from, std::optional<TimeUs> 
 }
 
 Result<void> Plan::keep_recorded(std::optional<TimeUs> from, std::optional<TimeUs> to) {
-  KHIPU_TRY_ASSIGN(const index::Column recorded, index_.recorded());  // never falls
-  if (from) from_ = std::max(from_, recorded.lower_bound(*from));
-  if (to) to_ = std::min(to_, recorded.lower_bound(*to));
+  if (from) {
+    KHIPU_TRY_ASSIGN(const uint32_t first, index_.first_recorded(*from));  // it never falls
+    from_ = std::max(from_, first);
+  }
+  if (to) {
+    KHIPU_TRY_ASSIGN(const uint32_t first, index_.first_recorded(*to));
+    to_ = std::min(to_, first);
+  }
   return {};
 }
 

@@ -7,7 +7,7 @@
 namespace khipu::snapshot {
 namespace {
 
-constexpr uint32_t kOpensBetweenLooks = 64;  // at the bytes held: asking every reader each time would cost more
+constexpr uint32_t kOpensBetweenLooks = 8;  // at the bytes held: asking every reader each time would cost more
 
 }  // namespace
 

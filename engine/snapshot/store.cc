@@ -229,10 +229,7 @@ static const codec::IndexStatement* index_statement_of(const MetaState& meta, Ta
 static Result<uint64_t> place_in_index(os::Directory& root, IndexCache& indexes, const codec::IndexStatement& statement,
                                        Row row) {
   const uint64_t place = row.value - statement.first_row.value;
-  if (const auto held = indexes.held(statement)) {
-    KHIPU_TRY_ASSIGN(const index::Column offsets, held->offsets());
-    return static_cast<uint64_t>(offsets[static_cast<uint32_t>(place)]);
-  }
+  if (const auto held = indexes.held(statement)) return held->peek_offset(static_cast<uint32_t>(place));
   KHIPU_TRY_ASSIGN(const auto folder, root.open_directory(table_name(statement.table)));
   KHIPU_TRY_ASSIGN(const auto file, folder->open_file(statement.file, os::Mode::kRead));
   return index::peek_offset(*file, place);

@@ -40,6 +40,19 @@ TEST_CASE("mapping: pointers, constants, concat, first, regex, tables and defaul
   CHECK(event.custom[2].value == codec::Value::of_json(R"j({"b":"host","c":"sea"})j"));
 }
 
+TEST_CASE(
+    "mapping: a pointer goes through objects by name and through arrays by number, and what is absent is absent") {
+  ImportFixture import("jsonl", mapping(R"j(,"url":{"pointer":"/list/1/x"},"source":{"pointer":"/deep/0/1"},)j"
+                                        R"j("session":{"pointer":"/list/9"},"event_id":{"pointer":"/who/x"},)j"
+                                        R"j("source_ip":{"pointer":"/list/x","default":"192.0.2.1"})j"));
+  const ingest::Event& event = import.only(R"j({"who":7,"list":[1,{"x":"second"}],"deep":{"0":["a","b"]}})j");
+  CHECK(event.url == "second");
+  CHECK(event.source == "b");
+  CHECK(event.session.empty());
+  CHECK(event.event_id.empty());
+  CHECK(event.source_ip == "192.0.2.1");
+}
+
 TEST_CASE("mapping: targets are a rule over an array, or single ones, absent ones are left out") {
   ImportFixture import(
       "jsonl",

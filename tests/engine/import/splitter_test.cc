@@ -117,6 +117,24 @@ TEST_CASE("splitter: a record over the limit is parked in pieces, and nothing in
   CHECK(lines.damage.size() == 3);
 }
 
+TEST_CASE("splitter: strings, escapes and brackets are told apart wherever they stand in a record") {
+  // Of lengths around the 64 bytes that are looked at together, each part moved on by a byte at a time.
+  const Texts parts = {R"("k":"}]{[")", R"("k":"\"}")", R"("k":{"l":[{}]})", R"("k":"\\")", R"("k":[[],"]"])"};
+  for (const std::string& part : parts) {
+    for (size_t before = 0; before < 140; ++before) {
+      const std::string record = R"({"p":")" + std::string(before, 'x') + R"(",)" + part + R"(,"q":"{"})";
+      const std::string end(before % 70, ' ');
+      const Pieces apart = split(record + "\n" + record + end + "\n");
+      CHECK(apart.records == Texts{record, record});
+      const Pieces together = split("[\n" + record + "," + record + end + "]");
+      CHECK(together.records == Texts{record, record});
+      const Pieces cut = split(record + "\n" + record.substr(0, record.size() - 1) + "\n" + record + "\n");
+      CHECK(cut.records == Texts{record, record});
+      CHECK(cut.damage == Texts{record.substr(0, record.size() - 1)});
+    }
+  }
+}
+
 TEST_CASE("splitter: records longer than one read come whole") {
   const std::string text(600000, 'x');
   const std::string record = "{\"a\":\"" + text + "\"}";

@@ -244,6 +244,17 @@ TEST_CASE("index: times, places and the order by time are those of the events") 
     while (first < from.size() && from[first].event.recorded_at < time) ++first;
     CHECK(recorded.lower_bound(time) == first);
   }
+  const auto untouched = reader_of(build(from));  // no column was read whole
+  for (size_t i = 0; i < from.size(); i += 37) {
+    for (const TimeUs near : {-1, 0, 1}) {
+      const TimeUs recorded_at = from[i].event.recorded_at + near, occurred_at = from[i].event.occurred_at + near;
+      CHECK(untouched->first_recorded(recorded_at).value() == recorded.lower_bound(recorded_at));
+      if (in_order) CHECK(untouched->first_time(occurred_at).value() == times.lower_bound(occurred_at));
+    }
+    CHECK(untouched->peek_offset(static_cast<uint32_t>(i)).value() == from[i].offset);
+  }
+  CHECK(untouched->first_recorded(INT64_MIN).value() == 0);
+  CHECK(untouched->first_recorded(INT64_MAX).value() == from.size());
   if (in_order) return;
   const Column by_time = reader->by_time().value();
   std::vector<std::pair<TimeUs, uint32_t>> order;
