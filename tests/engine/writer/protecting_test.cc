@@ -203,6 +203,28 @@ TEST_CASE("protecting: a value that did not change makes no version, also after 
   CHECK(root.snapshot()->size(TableId::kRegistry) == 4);
 }
 
+TEST_CASE("protecting: a value whose key was destroyed is written again when it is sent again, once") {
+  Root root;
+  tests::FieldKeys{}.give_writer(*root.keys);
+  auto writer = root.open();
+  accepted(writer->submit_and_wait(schema()));
+  accepted(writer->submit_and_wait(event({{"email", kNeedle}, {"ssn", "1"}})));
+  REQUIRE(root.snapshot()->size(TableId::kRegistry) == 1);
+  const auto shred = [&](const char* file) {
+    REQUIRE(writer->append_and_publish(codec::Shred{"session", 0, "test", "uid 0", {file}}).ok());
+  };
+  shred("data-0000000001-1.key");
+  for (uint64_t rows = 2; rows < 4; ++rows) {
+    for (int i = 0; i < 2; ++i) accepted(writer->submit_and_wait(event({{"email", kNeedle}, {"ssn", "1"}})));
+    REQUIRE(root.snapshot()->size(TableId::kRegistry) == rows);
+    const Buffer again = root.payload(TableId::kRegistry, rows - 1);
+    CHECK_FALSE(value_of(version(again), "email").origin);  // sealed for this version, under a key that is there
+    if (rows == 2) shred("data-0000000002-1.key");
+    writer.reset();  // and a writer that reads of it in meta/ knows it as well
+    writer = root.open();
+  }
+}
+
 TEST_CASE("protecting: a missing key refuses the value, names the key, and leaves all else writable") {
   Root root;
   auto writer = root.open();
