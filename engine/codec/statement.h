@@ -51,12 +51,15 @@ struct Import {
   Hash mapping{};      // SHA-256 of the mapping file; zeroes when none
   uint64_t from = 0;   // bytes [from, to) of the input are dealt with by this commit
   uint64_t to = 0;
-  Hash prefix_sha256{};                       // SHA-256 of input bytes [0, to)
+  Hash prefix_sha256{};                       // SHA-256 of input bytes [0, to); where `keyed`, a hash of that
   uint64_t read = 0, stored = 0, parked = 0;  // records of [from, to): read = stored + parked
   std::optional<TimeUs> first;                // least and greatest occurred_at of the stored ones
   std::optional<TimeUs> last;
   std::optional<Row> first_seq;  // seq of the first stored one, when any
   bool done = false;             // the input ended at `to`
+  // Something of the input is protected, and its bare hash would confirm a guess: the writer puts
+  // crypto::keyed_input_hash of it in its place.
+  bool keyed = false;
   bool operator==(const Import&) const = default;
 };
 // Bytes that recovery set aside.

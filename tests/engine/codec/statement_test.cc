@@ -40,6 +40,8 @@ static std::vector<Statement> examples() {
   import.last = 1781500027123456;
   import.first_seq = Row{77};
   import.done = true;
+  Import keyed = import;
+  keyed.keyed = true;
   Import nothing;
   nothing.source = "-";
   nothing.format = "jsonl";
@@ -56,6 +58,7 @@ static std::vector<Statement> examples() {
       ColumnStatement{{1, "tenant", ValueKind::kText, true, true, -1}},
       ColumnStatement{{4294967295, "extra", ValueKind::kJson, false, false, 0}},
       import,
+      keyed,
       nothing,
       RecoveryStatement{"logs-seg-3-4096", 123, hash, "torn tail", {hash, Hash{}}},
       RecoveryStatement{"f", 0, hash, "r", {}},
