@@ -101,7 +101,7 @@ struct IndexStatement {
   std::vector<std::string> replaces;
   bool operator==(const IndexStatement&) const = default;
 };
-// Verifiers sign; recipients can open what is sealed from then on; the rest commit a file in keys/ (engine/protect).
+// Verifiers sign; recipients can open what is sealed from then on; 5 to 7 commit a file in keys/ (engine/protect).
 enum class KeyAction : uint8_t {
   kAddVerifier = 1,
   kRetireVerifier = 2,
@@ -110,15 +110,18 @@ enum class KeyAction : uint8_t {
   kDataKey = 5,     // a session's key for sealed values
   kSubjectKey = 6,  // the pair of one data subject
   kRewrap = 7,      // the same key, sealed to other recipients: the file takes the place of `replaces`
+  kTokenDay = 8,    // tokens are made under the key of `day` from here on: a search must go as far, whatever the clocks
 };
-constexpr bool names_file(KeyAction action) { return action >= KeyAction::kDataKey; }
+constexpr bool names_file(KeyAction action) { return action >= KeyAction::kDataKey && action <= KeyAction::kRewrap; }
+inline constexpr uint32_t kTokenDayMax = 2'932'896;  // 9999-12-31
 struct KeyStatement {
   KeyAction action = KeyAction::kAddVerifier;
-  std::string name;               // verifier: its origin; recipient: NAME/VERSION; else a file in keys/
-  std::array<uint8_t, 32> key{};  // Ed25519; X25519; else the commitment to the secret in the file
+  std::string name;               // verifier: its origin; recipient: NAME/VERSION; day: tokens/VERSION; a file in keys/
+  std::array<uint8_t, 32> key{};  // Ed25519; X25519; zeroes of a day; else the commitment to the secret in the file
   Hash file_sha256{};             // from here on: of files only
   Hash recipients{};              // whom it is sealed to (protect::recipients_hash)
   std::string replaces;           // kRewrap only
+  uint32_t day = 0;               // kTokenDay only: since 1970-01-01
   bool operator==(const KeyStatement&) const = default;
 };
 // The payloads of rows [from, to) of logs/ or access/ are let go: segments first..last are unlinked once this is
