@@ -7,6 +7,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/cli/writer_access.h"
+#include "engine/crypto/key_file.h"
 #include "engine/import/protecting.h"
 #include "engine/import/runner.h"
 #include "engine/os/clock.h"
@@ -37,7 +38,8 @@ class ImportCommand final : public Command {
            "The same bytes again add nothing; a file that has grown continues where it stopped.\n"
            "With --protect the named fields are kept protected, and so is the verbatim content of every record: "
            "parked\n"
-           "ones are sealed for the same recipients (khipu dlq reads them), and a dry run shows no samples.\n"
+           "ones are sealed for the same recipients (khipu dlq reads them), and a dry run shows no samples. Receipts\n"
+           "then hold a keyed hash instead, which only who may read the writer's keys can compare.\n"
            "Goes through a running `khipu serve`, else takes the lock itself.\n\n"
            "Formats: cloudtrail (trail files, LookupEvents, JSON lines, arrays), kubernetes, journald, jsonl (any "
            "JSON\n"
@@ -113,6 +115,17 @@ class ImportCommand final : public Command {
     return {};
   }
 
+  // Receipts of protected inputs are keyed. A user who may not look into the writer's keys holds none: then an input
+  // that might have been imported is refused by the importer.
+  Result<crypto::SecretBytes> receipt_key() const {
+    const Result<std::unique_ptr<os::Directory>> keys = os::open_directory(keys_path(root_, keys_));
+    if (!keys.ok()) return crypto::SecretBytes();
+    auto key = crypto::open_key_file(**keys, crypto::kIndexKeyFileName, crypto::KeyKind::kIndex);
+    if (key.ok()) return std::move(key->bytes);
+    if (key.error().code == Code::kNotFound || key.error().code == Code::kForbidden) return crypto::SecretBytes();
+    return std::move(key).error();
+  }
+
   // The journal or standard input, kept in a file for the time of the import.
   Result<Spool> spool(const std::string& file) const {
     KHIPU_TRY_ASSIGN(Spool spool, Spool::make());
@@ -149,6 +162,7 @@ class ImportCommand final : public Command {
     for (const codec::StatementRecord& statement : snapshot->statements()) {
       if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) earlier.push_back(*receipt);
     }
+    KHIPU_TRY_ASSIGN(const crypto::SecretBytes key, receipt_key());
     NoSink nowhere;
     RecipientSealer sealer(root_, keys_path(root_, keys_));
     import::DlqFile parking(store.root(), &sealer);
@@ -162,7 +176,7 @@ class ImportCommand final : public Command {
       bar.update(progress.bytes_total == 0 ? progress.read : progress.bytes, progress.bytes_total);
     };
     import::Sink& sink = writer != nullptr ? static_cast<import::Sink&>(*writer) : nowhere;
-    import::Importer importer{*mapper, sink, parking, snapshot->schema(), earlier, os::system_clock()};
+    import::Importer importer{*mapper, sink, parking, snapshot->schema(), earlier, os::system_clock(), key.bytes()};
     return importer.run(spooled ? spooled->file() : *opened, options);
   }
 

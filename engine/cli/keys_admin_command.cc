@@ -87,7 +87,9 @@ class KeysRotate final : public Command {
            "`khipu keys rewrap`. digest, tokens: the same for searches, which probe every version held, so the search\n"
            "role needs old and new files. The writer takes new keys up at its next start; that start says in meta/ "
            "who\n"
-           "can read from then on.\n\n"
+           "can read from then on. New token keys a running writer takes up with the first protected value of the "
+           "next\n"
+           "day, also without a restart.\n\n"
            "Example:\n  khipu keys rotate /srv/audit recipients --out /media/usb/audit-keys\n\n"
            "Exit codes: 0 made, 3 not made.";
   }

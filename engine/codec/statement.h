@@ -51,12 +51,15 @@ struct Import {
   Hash mapping{};      // SHA-256 of the mapping file; zeroes when none
   uint64_t from = 0;   // bytes [from, to) of the input are dealt with by this commit
   uint64_t to = 0;
-  Hash prefix_sha256{};                       // SHA-256 of input bytes [0, to)
+  Hash prefix_sha256{};                       // SHA-256 of input bytes [0, to); where `keyed`, a hash of that
   uint64_t read = 0, stored = 0, parked = 0;  // records of [from, to): read = stored + parked
   std::optional<TimeUs> first;                // least and greatest occurred_at of the stored ones
   std::optional<TimeUs> last;
   std::optional<Row> first_seq;  // seq of the first stored one, when any
   bool done = false;             // the input ended at `to`
+  // Something of the input is protected, and its bare hash would confirm a guess: the writer puts
+  // crypto::keyed_input_hash of it in its place.
+  bool keyed = false;
   bool operator==(const Import&) const = default;
 };
 // Bytes that recovery set aside.
@@ -98,7 +101,7 @@ struct IndexStatement {
   std::vector<std::string> replaces;
   bool operator==(const IndexStatement&) const = default;
 };
-// Verifiers sign; recipients can open what is sealed from then on; the rest commit a file in keys/ (engine/protect).
+// Verifiers sign; recipients can open what is sealed from then on; 5 to 7 commit a file in keys/ (engine/protect).
 enum class KeyAction : uint8_t {
   kAddVerifier = 1,
   kRetireVerifier = 2,
@@ -107,15 +110,18 @@ enum class KeyAction : uint8_t {
   kDataKey = 5,     // a session's key for sealed values
   kSubjectKey = 6,  // the pair of one data subject
   kRewrap = 7,      // the same key, sealed to other recipients: the file takes the place of `replaces`
+  kTokenDay = 8,    // tokens are made under the key of `day` from here on: a search must go as far, whatever the clocks
 };
-constexpr bool names_file(KeyAction action) { return action >= KeyAction::kDataKey; }
+constexpr bool names_file(KeyAction action) { return action >= KeyAction::kDataKey && action <= KeyAction::kRewrap; }
+inline constexpr uint32_t kTokenDayMax = 2'932'896;  // 9999-12-31
 struct KeyStatement {
   KeyAction action = KeyAction::kAddVerifier;
-  std::string name;               // verifier: its origin; recipient: NAME/VERSION; else a file in keys/
-  std::array<uint8_t, 32> key{};  // Ed25519; X25519; else the commitment to the secret in the file
+  std::string name;               // verifier: its origin; recipient: NAME/VERSION; day: tokens/VERSION; a file in keys/
+  std::array<uint8_t, 32> key{};  // Ed25519; X25519; zeroes of a day; else the commitment to the secret in the file
   Hash file_sha256{};             // from here on: of files only
   Hash recipients{};              // whom it is sealed to (protect::recipients_hash)
   std::string replaces;           // kRewrap only
+  uint32_t day = 0;               // kTokenDay only: since 1970-01-01
   bool operator==(const KeyStatement&) const = default;
 };
 // The payloads of rows [from, to) of logs/ or access/ are let go: segments first..last are unlinked once this is

@@ -92,8 +92,15 @@ IndexStatement read_index(Scan& in) {
 
 KeyStatement read_key(Scan& in) {
   KeyStatement body;
-  body.action = required_enumerator(in, 0, "expected key 0, the action", KeyAction::kAddVerifier, KeyAction::kRewrap);
+  body.action = required_enumerator(in, 0, "expected key 0, the action", KeyAction::kAddVerifier, KeyAction::kTokenDay);
   body.name = required_text(in, 1, "expected key 1, the key's name");
+  if (body.action == KeyAction::kTokenDay) {
+    const size_t from = in.offset();
+    const uint64_t day = required_number(in, 6, "expected key 6, the day");
+    if (in.ok() && day > kTokenDayMax) in.fail_at(from, "a day behind the year 9999");
+    body.day = static_cast<uint32_t>(day);
+    return body;
+  }
   body.key = required_hash(in, 2, "expected key 2, the key");
   if (!names_file(body.action)) return body;
   body.file_sha256 = required_hash(in, 3, "expected key 3, the hash of the file");
@@ -207,6 +214,14 @@ void put_body(CborWriter& out, const IndexStatement& body) {
 
 void put_body(CborWriter& out, const KeyStatement& body) {
   const bool rewrap = body.action == KeyAction::kRewrap;
+  if (body.action == KeyAction::kTokenDay) {
+    KHIPU_ASSERT(body.day <= kTokenDayMax);
+    out.map(3);
+    put_number(out, 0, static_cast<uint64_t>(body.action));
+    put_text(out, 1, body.name);
+    put_number(out, 6, body.day);
+    return;
+  }
   out.map(names_file(body.action) ? 5U + rewrap : 3U);
   put_number(out, 0, static_cast<uint64_t>(body.action));
   put_text(out, 1, body.name);

@@ -52,6 +52,9 @@ class Sha256 {
 // token is these 32 bytes, cut: BLAKE2b-128 is not a prefix of BLAKE2b-256.
 Hash blake2b_keyed(Bytes key, std::string_view label, std::initializer_list<Bytes> parts);
 
+// What an IMPORT statement holds in place of the SHA-256 of an input of which something is protected; under index.key.
+inline Hash keyed_input_hash(Bytes key, const Hash& sha256) { return blake2b_keyed(key, "import-input", {sha256}); }
+
 // BLAKE2b without framing, 1 to 64 bytes out, key of 0 to 64 bytes: RFC 7693 as it stands. For vectors and foreign
 // formats; what khipu defines uses blake2b_keyed().
 Buffer blake2b(Bytes key, Bytes message, size_t size);

@@ -37,18 +37,23 @@ Result<Hash> hash_prefixes(const os::File& input, uint64_t end, const ByEnd& sto
 }  // namespace
 
 Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view format, const Hash& mapping,
-                           std::span<const codec::Import> earlier) {
+                           std::span<const codec::Import> earlier, Bytes key) {
   Resume resume;
   KHIPU_TRY_ASSIGN(resume.size, input.size());
   ByEnd candidates;
   for (const codec::Import& import : earlier) {
     if (import.format != format || import.mapping != mapping || import.to == 0 || import.to > resume.size) continue;
-    if (!gzip || import.to == resume.size) candidates.emplace(import.to, &import);
+    if (gzip && import.to != resume.size) continue;
+    if (import.keyed && key.empty()) {
+      resume.undecided = true;
+    } else {
+      candidates.emplace(import.to, &import);
+    }
   }
   if (candidates.empty() && !gzip) return resume;
   const uint64_t end = gzip ? resume.size : candidates.rbegin()->first;
   const auto visit = [&](const codec::Import& import, const Hash& prefix) {
-    if (import.prefix_sha256 != prefix) return;
+    if (import.prefix_sha256 != (import.keyed ? crypto::keyed_input_hash(key, prefix) : prefix)) return;
     resume.earlier = import.source;
     resume.sha256 = prefix;
     resume.at = gzip ? 0 : import.to;

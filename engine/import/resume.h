@@ -12,6 +12,7 @@ namespace khipu::import {
 
 struct Resume {
   bool nothing_new = false;
+  bool undecided = false;     // a receipt is keyed, and without the key nobody can tell whether these are its bytes
   uint64_t at = 0;            // plain input: records that end at or before this byte were dealt with
   uint64_t skip_records = 0;  // gzip input: so many records were dealt with
   Hash sha256{};              // of the whole input as it lies there; only set when nothing_new or gzip
@@ -20,7 +21,8 @@ struct Resume {
 };
 
 // Only receipts of the same format and mapping count: another mapping makes other events of the same bytes.
+// `key`: of keyed receipts, empty when it is not held.
 Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view format, const Hash& mapping,
-                           std::span<const codec::Import> earlier);
+                           std::span<const codec::Import> earlier, Bytes key);
 
 }  // namespace khipu::import

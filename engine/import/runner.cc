@@ -29,12 +29,17 @@ class Run {
   Result<Report> go() {
     KHIPU_TRY_ASSIGN(input_, Input::open(file_));
     KHIPU_TRY_ASSIGN(resume_, find_resume(file_, input_->compressed(), importer_.mapper.format(),
-                                          importer_.mapper.mapping(), importer_.earlier));
+                                          importer_.mapper.mapping(), importer_.earlier, importer_.receipt_key));
     report_.earlier = resume_.earlier;
     if (resume_.nothing_new && !options_.dry_run) {
       report_.nothing_new = true;
       report_.sha256 = resume_.sha256;
       return std::move(report_);
+    }
+    if (resume_.undecided && !options_.dry_run) {
+      return Error{Code::kForbidden,
+                   "inputs with protected values were imported in this format before, and only the writer's index.key "
+                   "can tell whether this is one of them: import as a user who may read it"};
     }
     if (options_.dry_run) resume_.at = resume_.skip_records = 0;  // a trial looks at all of it
     report_.resumed_at = resume_.at;
@@ -123,6 +128,7 @@ class Run {
       receipt.source = options_.source;
       receipt.format = importer_.mapper.format();
       receipt.mapping = importer_.mapper.mapping();
+      receipt.keyed = protects_;
       const bool events = !chunk.batch.events.empty();
       chunk.batch.statements.push_back(receipt);
       auto first_seq = importer_.sink.submit(std::move(chunk.batch));

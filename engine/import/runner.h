@@ -87,6 +87,9 @@ struct Importer {
   const registry::Schema& schema;          // in force now; what the mapper needs beyond it is defined first
   std::span<const codec::Import> earlier;  // IMPORT statements of the root, oldest first
   const os::Clock& clock;
+  // index.key of the writer's keys, which receipts of protected inputs are compared with; empty when it is not held:
+  // then an input that might be one of theirs is kForbidden.
+  Bytes receipt_key = {};
 
   Result<Report> run(const os::File& input, const RunOptions& options);
 };

@@ -1,5 +1,7 @@
 #include "engine/protect/key_log.h"
 
+#include <algorithm>
+
 namespace khipu::protect {
 namespace {
 
@@ -22,6 +24,7 @@ Result<void> KeyLog::apply(const codec::KeyStatement& statement) {
     case KeyAction::kRetireRecipient:
       if (recipients_.erase(statement.name) == 0) return contradiction(statement.name, "there is no such recipient");
       return {};
+    case KeyAction::kTokenDay: token_day_ = std::max(token_day_, statement.day); return {};
     default: break;
   }
   const std::optional<WrappedName> name = WrappedName::parse(statement.name);

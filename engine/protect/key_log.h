@@ -38,6 +38,8 @@ class KeyLog {
   const File* current(uint32_t number) const;  // nullptr: never committed; a shredded one is returned as such
   const File* file(std::string_view file_name) const;
   const std::map<std::string, File, std::less<>>& files() const { return files_; }  // by file name
+  // The newest day under whose key tokens were made; 0 when no statement says one.
+  uint32_t token_day() const { return token_day_; }
   uint32_t next_number() const { return last_number_ + 1; }
   // Names ("auditors/2") and keys of those whom new data keys are sealed to, by the statements.
   const std::map<std::string, crypto::BoxPublicKey, std::less<>>& recipients() const { return recipients_; }
@@ -47,6 +49,7 @@ class KeyLog {
   std::map<uint32_t, std::string> newest_;  // number -> file of its last generation
   std::map<std::string, crypto::BoxPublicKey, std::less<>> recipients_;
   uint32_t last_number_ = 0;
+  uint32_t token_day_ = 0;
 };
 
 }  // namespace khipu::protect

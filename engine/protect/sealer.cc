@@ -79,6 +79,8 @@ struct Sealer::State {
   Bytes data_key(uint32_t number);
   Bytes next_nonce();
   Result<void> step_to(uint32_t today);
+  Result<void> take_up_rotation();
+  Result<void> announce_day();
   Result<void> unlink_all(const std::vector<std::string>& names);
   void end_session();
 };
@@ -124,9 +126,8 @@ Result<void> Sealer::State::take_up(TimeUs at) {
     }
   }
   KHIPU_TRY(unlink_all(gone));
-  KHIPU_TRY(announce_recipients());
-  if (ring.token_day) return step_to(epoch_day_of(at));
-  return {};
+  // The token chain stays where it is: a clock that is ahead at a start alone uses up no day.
+  return announce_recipients();
 }
 
 Result<void> Sealer::State::load_subject(const KeyLog::File& file) {
@@ -315,6 +316,7 @@ Result<void> Sealer::tokens(const FieldName& name, const IndexRule& rule, std::s
   State& state = *state_;
   if (rule.index == codec::BlindIndex::kNone) return {};
   if (!state.ring.token_day) return missing(kTokenDayFileName);
+  KHIPU_TRY(state.announce_day());
   KeyTable::name_key(state.key_text, 't', name, static_cast<uint64_t>(rule.index) << 32 | rule.size);
   Bytes key = state.token_keys.find(state.key_text);
   if (key.empty()) {
@@ -362,7 +364,36 @@ Result<std::array<uint8_t, kDigestSize>> Sealer::digest(const FieldName& name, c
 
 // ---- the token chain
 
+// `khipu keys rotate tokens` replaces the file while this one runs: the newer chain is taken up, never written over.
+Result<void> Sealer::State::take_up_rotation() {
+  auto opened = crypto::open_key_file(*options.key_side, kTokenDayFileName, crypto::KeyKind::kTokenDay);
+  if (!opened.ok()) {
+    return opened.error().code == Code::kNotFound ? missing(kTokenDayFileName) : std::move(opened).error();
+  }
+  const crypto::Key& held = *ring.token_day;
+  const uint32_t its_day = epoch_day_of(opened->created);
+  if (opened->version < held.version || (opened->version == held.version && its_day <= day)) return {};
+  day = its_day;
+  ring.token_day = std::move(*opened);
+  token_keys.clear();
+  return {};
+}
+
+// Searches go as far as meta says, not as far as a clock: tokens of a day that nobody stated would not be found.
+Result<void> Sealer::State::announce_day() {
+  if (log.token_day() >= day) return {};
+  KeyStatement statement;
+  statement.action = KeyAction::kTokenDay;
+  statement.name = "tokens/" + std::to_string(ring.token_day->version);
+  statement.day = day;
+  KHIPU_TRY(log.apply(statement));
+  due.push_back(std::move(statement));
+  return {};
+}
+
 Result<void> Sealer::State::step_to(uint32_t today) {
+  if (today <= day) return {};
+  KHIPU_TRY(take_up_rotation());
   if (today <= day) return {};
   if (today - day > kDaysAheadMax) {
     return Error{Code::kInvalid, "the clock is more than ten years ahead of " + std::string(kTokenDayFileName) +

@@ -7,8 +7,10 @@
 // sealed. A new data key is written to ROOT/keys and synced before it seals anything, and its KEY statement is in
 // take_due(): the writer puts that into meta no later than in the commit that holds the key's first value.
 //
-// Token keys: one a day, each derived from the one before; token-day.key in ROOT.keys holds today's and is replaced at
-// the first batch of a day, before anything is made with the new key. What is gone cannot be derived from what is left.
+// Token keys: one a day, each derived from the one before; token-day.key in ROOT.keys holds the newest and is replaced
+// at the first batch with protected values of a day, before anything is made with the new key. What is gone cannot be
+// derived from what is left. A clock set back leaves it where it is. A KEY statement says the day before its first
+// token: searches go as far as that. A newer version in the file, which a rotation put there, is taken up at that time.
 //
 // A missing key is an error (kForbidden, naming the file and the command that makes it), never a weaker fallback.
 #pragma once
@@ -44,7 +46,8 @@ class Sealer {
   Sealer(const Sealer&) = delete;
   Sealer& operator=(const Sealer&) = delete;
 
-  // Before the first value of a batch: ends a session that is over, steps the token key to the day of `now`.
+  // Before the first value of a batch: ends a session that is over, steps the token key to the day of `now`. kForbidden
+  // when token-day.key is gone by then.
   Result<void> begin_batch(TimeUs now);
 
   // Appends the sealed bytes to `to`. 1 us for a short value; milliseconds for the first of a session or subject (a

@@ -95,8 +95,7 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
     probe.decides = true;
     return probe;
   }
-  // A day more than the newest commit's: a writer's clock may have gone back since its tokens were made.
-  const protect::EpochRange days{searcher_->first_day(), protect::epoch_day_of(snapshot.commit().time) + 1};
+  const protect::EpochRange days{searcher_->first_day(), last_day(snapshot)};
   std::string why;
   bool found = false;
   for (size_t i = 0; i < rule.indexes.size(); ++i) {
@@ -118,6 +117,21 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
                      : why.empty()               ? "That field has no index for this match."
                                                  : "Its indexes cannot answer this: " + why;
   return unsupported;
+}
+
+// No day with tokens is behind it: KEY statements say each before its first token. Logs that are older than such
+// statements have none: there the commit's day, and one more, as a clock may have gone back since the tokens were made.
+uint32_t FieldReader::last_day(const snapshot::Snapshot& snapshot) const {
+  const uint64_t count = snapshot.meta().count(codec::StatementType::kKey);
+  const std::lock_guard lock(mutex_);
+  if (count > keys_seen_) {
+    for (const codec::StatementRecord& statement : snapshot.meta().statements()) {
+      const auto* key = std::get_if<codec::KeyStatement>(&statement.body);
+      if (key != nullptr && key->action == codec::KeyAction::kTokenDay) token_day_ = std::max(token_day_, key->day);
+    }
+    keys_seen_ = count;
+  }
+  return std::max(token_day_, protect::epoch_day_of(snapshot.commit().time) + 1);
 }
 
 std::optional<bool> FieldReader::confirm(const snapshot::Snapshot& snapshot, const FieldProbe& probe,

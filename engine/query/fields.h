@@ -57,11 +57,14 @@ class FieldReader {
 
  private:
   Result<void> learn(const snapshot::Snapshot& snapshot) const;
+  uint32_t last_day(const snapshot::Snapshot& snapshot) const;
 
   std::optional<protect::Searcher> searcher_;
   std::unique_ptr<protect::Opener> opener_;
   mutable std::mutex mutex_;         // guards what follows
   mutable uint64_t statements_ = 0;  // KEY and SHRED statements learned
+  mutable uint64_t keys_seen_ = 0;   // KEY statements looked at for token_day_
+  mutable uint32_t token_day_ = 0;   // the newest that they say
   mutable std::shared_ptr<const protect::KeyLog> log_;
 };
 

@@ -327,8 +327,9 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
     next->apply(column->column);
     schema_ = std::move(next);
   }
-  if (auto* import = std::get_if<codec::Import>(&record.body); import != nullptr && import->stored > 0) {
-    import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
+  if (auto* import = std::get_if<codec::Import>(&record.body)) {
+    if (import->stored > 0) import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
+    if (import->keyed) import->prefix_sha256 = crypto::keyed_input_hash(index_key_.bytes(), import->prefix_sha256);
   }
   apply_rules(record.body);
   record.uid = next_uid();

@@ -5,16 +5,21 @@
 
 #include "engine/codec/cbor.h"
 #include "engine/codec/protected.h"
+#include "engine/protect/value.h"
 #include "engine/writer/sequencer.h"
 
 namespace khipu::writer {
 namespace {
 
-// A field whose plaintext nobody here can read: the fingerprints tell.
-bool unchanged(const codec::Value& was, const codec::Value& is) {
+// A field whose plaintext nobody here can read: the fingerprints tell. A value whose key was destroyed nobody can read
+// at all: the same again is a change.
+bool unchanged(const codec::Value& was, const codec::Value& is, const Rules& rules) {
   if (!was.is_protected() || !is.is_protected()) return false;
   const auto before = codec::decode_protected(as_bytes(was.text)), now = codec::decode_protected(as_bytes(is.text));
-  return before.ok() && now.ok() && before->kind == now->kind && before->fingerprint == now->fingerprint;
+  if (!before.ok() || !now.ok() || before->kind != now->kind || before->fingerprint != now->fingerprint) return false;
+  if (rules.shredded.empty() || before->kind != codec::Protection::kSealed) return true;
+  const auto sealed = protect::parse_sealed(before->value);
+  return sealed.ok() && !rules.shredded.contains(sealed->key_number);
 }
 
 }  // namespace
@@ -58,7 +63,7 @@ Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const reg
       if (!given.remove) fields_.push_back({given.name, given.value});
     } else if (given.remove) {
       fields_.erase(same);
-    } else if (!unchanged(same->value, given.value)) {
+    } else if (!unchanged(same->value, given.value, *rules_)) {
       same->value = given.value;
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/crypto/wipe_freed.h"
 #include "mcp/tools/schemas.h"
 #include "mcp/tools/secrets.h"
 
@@ -52,6 +53,13 @@ AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit)
 bool AuditTool::is_listed(const server::Caller& caller) const { return caller.has_grant(grant_of(info_.name)); }
 
 ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) {
+  ToolResult result = check_and_answer(arguments, context);
+  crypto::wipe_stack();
+  return result;
+}
+
+// Its frame is below call()'s, so that it is wiped as well.
+[[gnu::noinline]] ToolResult AuditTool::check_and_answer(const Json& arguments, server::CallContext& context) {
   if (!is_listed(context.caller())) {
     return server::error_result(
         {"FORBIDDEN",

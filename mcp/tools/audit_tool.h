@@ -43,7 +43,8 @@ class AuditTool : public server::Tool {
  public:
   const server::ToolInfo& info() const override { return info_; }
   bool is_listed(const server::Caller& caller) const override;
-  // Checks the arguments against the schema, then asks answer().
+  // Checks the arguments against the schema, then asks answer(). What both left on this thread's stack is wiped where
+  // protected values pass through the process: revealed ones, and probes for them.
   server::ToolResult call(const Json& arguments, server::CallContext& context) override;
 
  protected:
@@ -53,6 +54,8 @@ class AuditTool : public server::Tool {
   AuditContext& audit() { return audit_; }
 
  private:
+  server::ToolResult check_and_answer(const Json& arguments, server::CallContext& context);
+
   AuditContext& audit_;
   server::ToolInfo info_;
   OrderedJson schema_;

@@ -40,7 +40,7 @@ MAY_USE = {
     "mcp/auth": _engine("base os crypto auth") | _mcp("jsonrpc transport"),  # implements transport's Authenticator
     "mcp/tlog": _engine("base snapshot tree") | _mcp("transport"),
     "mcp/server": _engine("base crypto") | _mcp("jsonrpc protocol"),  # crypto: requestState is signed
-    "mcp/tools": _engine("base codec query verify snapshot tree proof access auth") | _mcp("jsonrpc protocol server"),
+    "mcp/tools": _engine("base codec crypto query verify snapshot tree proof access auth") | _mcp("jsonrpc protocol server"),
 }
 _ALL_ENGINE = {room for room in MAY_USE if room.startswith("engine/")}
 MAY_USE["engine/daemon"] = set(_ALL_ENGINE)

@@ -131,6 +131,10 @@ TEST_CASE("FORMAT.md: the statements of the spine decode, mean what is said and 
   CHECK(rewrap.key[0] == 0x44);
   CHECK(rewrap.file_sha256[0] == 0x55);
   CHECK(rewrap.recipients[0] == 0x66);
+  const auto day = body_of<KeyStatement>("token-day");
+  CHECK(day.action == KeyAction::kTokenDay);
+  CHECK(day.name == "tokens/2");
+  CHECK(day.day == 20634);
   const auto retention = body_of<Retention>("retention");
   CHECK(retention.from == Row{1});
   CHECK(retention.to == Row{7});

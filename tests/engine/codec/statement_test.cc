@@ -40,6 +40,8 @@ static std::vector<Statement> examples() {
   import.last = 1781500027123456;
   import.first_seq = Row{77};
   import.done = true;
+  Import keyed = import;
+  keyed.keyed = true;
   Import nothing;
   nothing.source = "-";
   nothing.format = "jsonl";
@@ -56,6 +58,7 @@ static std::vector<Statement> examples() {
       ColumnStatement{{1, "tenant", ValueKind::kText, true, true, -1}},
       ColumnStatement{{4294967295, "extra", ValueKind::kJson, false, false, 0}},
       import,
+      keyed,
       nothing,
       RecoveryStatement{"logs-seg-3-4096", 123, hash, "torn tail", {hash, Hash{}}},
       RecoveryStatement{"f", 0, hash, "r", {}},
@@ -68,6 +71,8 @@ static std::vector<Statement> examples() {
       KeyStatement{KeyAction::kAddRecipient, "auditors/1", hash, {}, {}, {}},
       KeyStatement{KeyAction::kDataKey, "data-0000000001-1.key", hash, hash, hash, {}},
       KeyStatement{KeyAction::kRewrap, "data-0000000001-2.key", hash, hash, hash, "data-0000000001-1.key"},
+      KeyStatement{KeyAction::kTokenDay, "tokens/2", {}, {}, {}, {}, 20633},
+      KeyStatement{KeyAction::kTokenDay, "tokens/1", {}, {}, {}, {}, kTokenDayMax},
       Retention{TableId::kLogs, {100}, {900}, {1}, {3}, hash, -5, 1781500027123456, {7}, hash, "max-age 60 s", "uid 0"},
       Hold{"case-17", true, "litigation", "uid 0"},
       Hold{"case-17", false, "settled", "uid 0"},

@@ -3,6 +3,7 @@
 
 #include <zlib.h>
 
+#include "engine/crypto/hash.h"
 #include "engine/import/runner.h"
 #include "engine/ingest/validate.h"
 #include "tests/support/catch.h"
@@ -28,7 +29,8 @@ class KeepingSink : public Sink {
         KHIPU_TRY(registry::check_column(schema, column->column));
         schema.apply(column->column);
       } else {
-        receipts.push_back(std::get<codec::Import>(statement));
+        codec::Import& receipt = receipts.emplace_back(std::get<codec::Import>(statement));
+        if (receipt.keyed) receipt.prefix_sha256 = crypto::keyed_input_hash(key, receipt.prefix_sha256);
       }
     }
     const Row first{events.size()};
@@ -44,6 +46,7 @@ class KeepingSink : public Sink {
   uint64_t fail_after = UINT64_MAX;    // from then on
   uint64_t refuse_after = UINT64_MAX;  // one batch
   uint64_t asked = 0;
+  Hash key{7};  // the writer's index.key
 
  private:
   const os::Clock& clock_;
@@ -68,7 +71,7 @@ struct ImportFixture {
     DlqFile parking(*root, sealer);
     const std::vector<codec::Import> earlier = sink.receipts;
     const registry::Schema schema = sink.schema;
-    return Importer{*mapper, sink, parking, schema, earlier, clock}.run(**file, options);
+    return Importer{*mapper, sink, parking, schema, earlier, clock, held}.run(**file, options);
   }
   Report run(std::string_view input, RunOptions options = {}) {
     auto report = try_run(input, std::move(options));
@@ -92,6 +95,7 @@ struct ImportFixture {
   }
 
   EntrySealer* sealer = nullptr;  // borrowed
+  Bytes held;                     // the key that the importer holds
   tests::FakeDisk disk;
   tests::FakeClock clock;
   std::unique_ptr<os::Directory> root = disk.directory("root");

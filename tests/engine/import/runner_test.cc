@@ -1,4 +1,5 @@
 #include "engine/crypto/hash.h"
+#include "engine/import/protecting.h"
 #include "tests/engine/import/import_fixture.h"
 
 namespace khipu::import {
@@ -7,6 +8,9 @@ namespace {
 constexpr const char* kMapping = R"({"khipu_mapping":1,"name":"test","types":{"who":{}},"event":{
   "occurred_at":{"pointer":"/t","formats":["epoch_s"]},"actor":{"type":"who","id":{"pointer":"/who"}},
   "action":{"pointer":"/do"},"event_id":{"pointer":"/id"}}})";
+
+constexpr const char* kProtectedMapping = R"({"khipu_mapping":1,"name":"test","types":{"who":{"email":"text"}},"event":{
+  "actor":{"type":"who","id":{"pointer":"/who"},"fields":{"email":{"pointer":"/mail"}}},"action":{"constant":"x"}}})";
 
 std::string line(int n) {
   return R"({"t":)" + std::to_string(1770000000 + n) + R"(,"who":"w)" + std::to_string(n % 3) +
@@ -73,6 +77,55 @@ TEST_CASE("import: a file that has grown continues where it stopped") {
   CHECK(grown.stored == 7);
   CHECK(grown.resumed_at == lines(0, 5).size());
   check_ids(import, 12);
+}
+
+TEST_CASE(
+    "import: of an input with protected values no hash is kept that confirms a guess, and it is known all the same") {
+  const auto protecting = [] {
+    return make_protecting_mapper(make_mapper("jsonl", kProtectedMapping).value(), {"actor.email=sealed,exact"})
+        .value();
+  };
+  for (const bool packed : {false, true}) {
+    ImportFixture import(protecting());
+    import.held = import.sink.key;
+    const auto input = [&](int count) {
+      std::string text;
+      for (int n = 0; n < count; ++n) text += R"({"who":"w","mail":"needle)" + std::to_string(n) + "@example.org\"}\n";
+      return packed ? gzip(text) : text;
+    };
+    RunOptions options;
+    options.chunk_events = 2;
+    const Report first = import.run(input(5), options);
+    CHECK(first.sha256 == crypto::sha256(as_bytes(input(5))));  // for who has the file
+    REQUIRE(import.sink.receipts.size() == 3);
+    for (const codec::Import& receipt : import.sink.receipts) {
+      CHECK(receipt.keyed);
+      CHECK(receipt.prefix_sha256 != crypto::sha256(as_bytes(input(5)).first(receipt.to)));
+    }
+    const Report again = import.run(input(5), options);
+    CHECK(again.nothing_new);
+    CHECK(again.sha256 == first.sha256);
+    CHECK(import.sink.events.size() == 5);
+    // Who cannot tell adds nothing; and may look.
+    import.held = {};
+    CHECK(import.try_run(input(5), options).error().code == Code::kForbidden);
+    CHECK(import.sink.events.size() == 5);
+    RunOptions trial = options;
+    trial.dry_run = true;
+    CHECK(import.run(input(5), trial).read == 5);
+    import.held = import.sink.key;
+    if (packed) continue;
+    const Report grown = import.run(input(8), options);
+    CHECK(grown.skipped == 5);
+    CHECK(import.sink.events.size() == 8);
+    // Receipts from before, of bare hashes, stay good.
+    for (codec::Import& receipt : import.sink.receipts) {
+      receipt.keyed = false;
+      receipt.prefix_sha256 = crypto::sha256(as_bytes(input(8)).first(receipt.to));
+    }
+    import.held = {};
+    CHECK(import.run(input(8), options).nothing_new);
+  }
 }
 
 TEST_CASE("import: a last line that was torn is parked, and read whole once the file has grown") {

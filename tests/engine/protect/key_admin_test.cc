@@ -92,6 +92,36 @@ TEST_CASE("keys: a rotation of digest and token keys leaves what was written sea
   CHECK(searcher.digests(name, codec::ValueKind::kText, as_bytes("x")).value() == std::vector{old_digest, new_digest});
 }
 
+TEST_CASE("keys: a rotation of the token keys is not undone by a writer that runs, and is taken up at its next step") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const IndexRule exact{codec::BlindIndex::kExact, 0};
+  const FieldName name{"user", "email"};
+  const auto running = roles.sealer();
+  REQUIRE(running->begin_batch(kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), RotateKind::kTokens, kNoonUs).ok());
+  const auto version = [&] { return crypto::parse_key(roles.disk.read("w/token-day.key"))->version; };
+  const Searcher searcher = Searcher::open(load_search_ring(*roles.search).value()).value();
+  const uint32_t day = epoch_day_of(kNoonUs);
+  for (const uint32_t later : {0U, 1U, 2U}) {
+    REQUIRE(running->begin_batch(kNoonUs + later * kOneDayUs).ok());
+    CHECK(version() == 2);
+    std::vector<Token> made;
+    REQUIRE(running->tokens(name, exact, "x", made).ok());
+    const TokenProbe probe =
+        searcher.probe(name, exact, Compare::kExactCi, "X", {day, running->log().token_day()}).value();
+    CHECK(std::find(probe.all_of[0].begin(), probe.all_of[0].end(), made[0]) != probe.all_of[0].end());
+    // From the next step on the tokens are the new chain's.
+    SearchRing newest = load_search_ring(*roles.search).value();
+    newest.token_roots.erase(newest.token_roots.begin());
+    const auto of_newest = Searcher::open(std::move(newest))->tokens_of_value(name, exact, "x", day + later).value();
+    CHECK((of_newest == made) == (later > 0));
+  }
+  // A file that went is an error, as at a start, and never made again from memory.
+  REQUIRE(roles.writer->unlink("token-day.key").ok());
+  CHECK(running->begin_batch(kNoonUs + 3 * kOneDayUs).error().code == Code::kForbidden);
+}
+
 TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopted, values untouched") {
   Roles roles;
   REQUIRE(roles.make().ok());

@@ -75,6 +75,39 @@ TEST_CASE("search: a writer's clock that runs behind uses its first day, and is 
   CHECK(found(*probe, kept));
 }
 
+TEST_CASE(
+    "search: the day of the newest tokens is stated with them, wherever the clock stood, and no other is used up") {
+  World world;
+  constexpr TimeUs kAhead = kNoonUs + 30 * kOneDayUs;
+  const Buffer before = world.disk.read("keys-side/token-day.key");
+  { const auto looked = world.sealer(kAhead); }  // a start alone uses up no day
+  CHECK(world.disk.read("keys-side/token-day.key") == before);
+  const auto sealer = world.sealer(kAhead);
+  (void)sealer->take_due();
+  const auto days = [&] {
+    std::vector<uint32_t> stated;
+    for (const codec::KeyStatement& statement : sealer->take_due()) {
+      if (statement.action == codec::KeyAction::kTokenDay) stated.push_back(statement.day);
+    }
+    return stated;
+  };
+  const auto find = [&](const std::vector<Token>& kept) {
+    const auto probe =
+        world.searcher().probe(kEmail, kExact, Compare::kExactCi, "a", {kDayOne, sealer->log().token_day()});
+    REQUIRE(probe.ok());
+    return found(*probe, kept);
+  };
+  REQUIRE(sealer->begin_batch(kAhead).ok());
+  CHECK(days().empty());  // no token, no statement
+  CHECK(find(tokens_of(*sealer, kEmail, kExact, "a")));
+  CHECK(days() == std::vector<uint32_t>{kDayOne + 30});
+  // Set back the chain stays where it is, and so does what is stated.
+  REQUIRE(sealer->begin_batch(kNoonUs).ok());
+  CHECK(find(tokens_of(*sealer, kEmail, kExact, "a")));
+  CHECK(days().empty());
+  CHECK(sealer->log().token_day() == kDayOne + 30);
+}
+
 TEST_CASE("search: the writer holds no token key older than today, on disk or derived") {
   World world;
   const auto sealer = world.sealer();

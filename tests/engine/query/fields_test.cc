@@ -8,6 +8,7 @@
 
 #include "engine/base/fold.h"
 #include "engine/protect/reader_keys.h"
+#include "engine/protect/sealer.h"
 #include "engine/query/engine.h"
 #include "engine/writer/writer.h"
 #include "tests/support/fake_clock.h"
@@ -218,6 +219,53 @@ TEST_CASE("fields: what a search finds in sealed fields is what the plaintext ho
     REQUIRE(others.ok());
     CHECK(others->total == world.versions.size() - static_cast<uint64_t>(count));
   }
+}
+
+TEST_CASE("fields: a value is found whatever the writer's clock showed, ahead, set back or behind the keys") {
+  World world;
+  constexpr int64_t kMonth = 30LL * 86400 * 1000000;
+  const TimeUs now = world.clock.now();
+  const auto restart = [&](TimeUs at) {
+    REQUIRE(world.writer->close().ok());
+    world.clock.set_wall(at);
+    world.open_writer();
+  };
+  int written = 0;
+  const auto add_and_find = [&] {
+    const std::string email = "mail" + std::to_string(++written) + "@example.org";
+    world.add("p-" + std::to_string(written), email, "1", 1, "c");
+    world.clock.set_wall(world.clock.now() + 1);
+    for (int i = 1; i <= written; ++i) {
+      const auto page = world.engine({"search"})
+                            ->events(where("email", "mail" + std::to_string(i) + "@example.org", Match::kExactCi));
+      REQUIRE(page.ok());
+      INFO(i << " of " << written);
+      CHECK(actors(*page) == std::set<std::string>{"p-" + std::to_string(i)});
+    }
+  };
+  add_and_find();
+  restart(now + kMonth);  // ahead, and nothing is written
+  restart(now);
+  add_and_find();
+  // Ahead, with a value that is prepared and never committed: the chain has gone there, and nothing says so.
+  REQUIRE(world.writer->close().ok());
+  {
+    const auto wrapped = world.root->open_directory("keys").value();
+    const auto sealer = protect::Sealer::open(protect::load_writer_ring(*world.key_side).value(), {},
+                                              {world.writer->root_id(), world.key_side.get(), wrapped.get()}, now);
+    REQUIRE(sealer.ok());
+    REQUIRE((*sealer)->begin_batch(now + 2 * kMonth).ok());
+  }
+  world.open_writer();
+  add_and_find();
+  restart(now);
+  add_and_find();
+  restart(now - 9 * kMonth);  // before the chain begins
+  add_and_find();
+  restart(now + 3 * kMonth);
+  add_and_find();
+  restart(now);
+  add_and_find();
 }
 
 TEST_CASE("fields: what is searched for is in no error, note, cursor and applied filter") {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "engine/codec/protected.h"
+#include "engine/crypto/hash.h"
 #include "engine/registry/schema.h"
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
@@ -201,6 +202,53 @@ TEST_CASE("protecting: a value that did not change makes no version, also after 
   writer = root.open();
   accepted(writer->submit_and_wait(event({{"email", "other@example.org"}})));
   CHECK(root.snapshot()->size(TableId::kRegistry) == 4);
+}
+
+TEST_CASE("protecting: a value whose key was destroyed is written again when it is sent again, once") {
+  Root root;
+  tests::FieldKeys{}.give_writer(*root.keys);
+  auto writer = root.open();
+  accepted(writer->submit_and_wait(schema()));
+  accepted(writer->submit_and_wait(event({{"email", kNeedle}, {"ssn", "1"}})));
+  REQUIRE(root.snapshot()->size(TableId::kRegistry) == 1);
+  const auto shred = [&](const char* file) {
+    REQUIRE(writer->append_and_publish(codec::Shred{"session", 0, "test", "uid 0", {file}}).ok());
+  };
+  shred("data-0000000001-1.key");
+  for (uint64_t rows = 2; rows < 4; ++rows) {
+    for (int i = 0; i < 2; ++i) accepted(writer->submit_and_wait(event({{"email", kNeedle}, {"ssn", "1"}})));
+    REQUIRE(root.snapshot()->size(TableId::kRegistry) == rows);
+    const Buffer again = root.payload(TableId::kRegistry, rows - 1);
+    CHECK_FALSE(value_of(version(again), "email").origin);  // sealed for this version, under a key that is there
+    if (rows == 2) shred("data-0000000002-1.key");
+    writer.reset();  // and a writer that reads of it in meta/ knows it as well
+    writer = root.open();
+  }
+}
+
+TEST_CASE("protecting: the hash of an imported input is keyed where something of it is protected") {
+  Root root;
+  auto writer = root.open();
+  codec::Import plain;
+  plain.source = "input";
+  plain.format = "jsonl";
+  plain.to = 5;
+  plain.prefix_sha256.fill(0x33);
+  codec::Import keyed = plain;
+  keyed.keyed = true;
+  ingest::Batch batch;
+  batch.statements = {plain, keyed};
+  accepted(writer->submit_and_wait(std::move(batch)));
+  std::vector<codec::Import> stated;
+  for (const codec::StatementRecord& statement : root.snapshot()->statements()) {
+    if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) stated.push_back(*receipt);
+  }
+  REQUIRE(stated.size() == 2);
+  CHECK(stated[0] == plain);
+  const auto key = crypto::open_key_file(*root.keys, crypto::kIndexKeyFileName, crypto::KeyKind::kIndex);
+  REQUIRE(key.ok());
+  keyed.prefix_sha256 = crypto::keyed_input_hash(key->bytes.bytes(), plain.prefix_sha256);
+  CHECK(stated[1] == keyed);
 }
 
 TEST_CASE("protecting: a missing key refuses the value, names the key, and leaves all else writable") {

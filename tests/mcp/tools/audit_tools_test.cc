@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/crypto/wipe_freed.h"
 #include "tests/mcp/tools/desk.h"
 
 using namespace khipu;
@@ -22,7 +23,35 @@ void add_many(Desk& desk, size_t count) {
   }
 }
 
+// Short enough to stand in string objects themselves, which is where frames that are gone leave it.
+constexpr char kProbe[] = "zorkmid47110";
+
+// How often the probe stands in what calls before this one left below this frame.
+[[gnu::noinline, gnu::no_sanitize("address")]] size_t left_on_the_stack() {
+  const volatile char* const top = static_cast<const char*>(__builtin_frame_address(0));
+  size_t found = 0;
+  for (ptrdiff_t at = 48 << 10; at > 256; --at) {
+    size_t same = 0;
+    while (same + 1 < sizeof kProbe && top[static_cast<ptrdiff_t>(same) - at] == kProbe[same]) ++same;
+    found += same + 1 == sizeof kProbe;
+  }
+  return found;
+}
+
 }  // namespace
+
+TEST_CASE("tools: what a call worked on is not on the stack behind it, where protected values pass through") {
+  Desk desk;
+  add_many(desk, 3);
+  const std::unique_ptr<Json> arguments = std::make_unique<Json>(Json{{"text", kProbe}});
+  server::Tool& tool = desk.tool("audit_find_entity");
+  const server::ToolResult found = tool.call(*arguments, desk.context);
+  CHECK_FALSE(found.is_error);
+  crypto::wipe_freed_memory();
+  const server::ToolResult again = tool.call(*arguments, desk.context);
+  CHECK(left_on_the_stack() == 0);
+  CHECK(again.text == found.text);
+}
 
 TEST_CASE("tools: the size of a value's text is known without the text") {
   for (const char* text : {"null", "true", "false", "0", "-7", "18446744073709551615", "1.5", "\"\"", "[]", "{}",
