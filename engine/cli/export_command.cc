@@ -72,7 +72,7 @@ class ExportCommand final : public Command {
     (void)tell(output, done->findings, done->notes);
     output.note(std::to_string(count) + " events, from a log of " + std::to_string(done->as_of.tree_size) + ", root " +
                 base64(done->as_of.root));
-    return done->findings_total > 0 ? Exit::kFinding : Exit::kOk;
+    return done->findings_total > done->findings_shredded ? Exit::kFinding : Exit::kOk;
   }
 
  private:

@@ -1,4 +1,6 @@
 // `khipu history`: how an entity changed, and who changed it.
+#include <algorithm>
+
 #include "engine/base/time.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
@@ -74,7 +76,9 @@ class HistoryCommand final : public Command {
       if (!zone.ok()) return to_error(zone.error());
       print_text(output, *history, *zone);
     }
-    return history->findings.empty() ? Exit::kOk : Exit::kFinding;
+    const bool damage = std::any_of(history->findings.begin(), history->findings.end(),
+                                    [](const auto& finding) { return finding.code != query::kFieldShredded; });
+    return damage ? Exit::kFinding : Exit::kOk;
   }
 
  private:

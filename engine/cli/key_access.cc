@@ -25,6 +25,7 @@ Result<KeysOfRoot> keys_of_root(const std::string& root) {
   keys.root = genesis->root_id;
   for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
     KHIPU_TRY(keys.log.apply(statement.body));
+    if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) keys.shreds.push_back(*shred);
   }
   return keys;
 }
@@ -36,6 +37,17 @@ Result<uint64_t> count_gone(os::Directory& directory, const std::vector<os::Entr
     gone += !there;
   }
   return gone;
+}
+
+Result<std::string> recipient_text_of(const crypto::Key& key) {
+  if (key.kind != crypto::KeyKind::kDecrypt && key.kind != crypto::KeyKind::kRecipient) return std::string();
+  crypto::Key half;
+  if (key.kind == crypto::KeyKind::kDecrypt) {
+    KHIPU_TRY_ASSIGN(half, crypto::recipient_of(key));
+  }
+  const crypto::Key& recipient = key.kind == crypto::KeyKind::kDecrypt ? half : key;
+  KHIPU_TRY_ASSIGN(const crypto::BoxPublicKey bytes, crypto::box_public_key(recipient));
+  return protect::recipient_label({recipient.name, recipient.version, bytes});
 }
 
 Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor) {

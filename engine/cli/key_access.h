@@ -26,10 +26,16 @@ struct KeysOfRoot {
   std::unique_ptr<os::Directory> wrapped;
   RootId root{};
   protect::KeyLog log;
+  std::vector<codec::Shred> shreds;
 };
+// As HEAD has it. What statements are made from must be read again behind WriterAccess::open(), under the lock: what
+// was committed and HEAD did not come to name is known to recovery only.
 Result<KeysOfRoot> keys_of_root(const std::string& root);
 // How many of these files are no longer there: the writer and a sweep both delete what a statement replaces or shreds.
 Result<uint64_t> count_gone(os::Directory& directory, const std::vector<os::Entry>& before);
+
+// "auditors/2=FINGERPRINT" of a decrypt key or its public half; "" of the other kinds.
+Result<std::string> recipient_text_of(const crypto::Key& key);
 
 // Key files of one role folder, "-": from a descriptor (--key-fd).
 Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor);

@@ -126,7 +126,9 @@ class KeysCheck final : public Command {
     return "Every key file in DIR is checked as its user checks it: owner, rights, one link, form, check digits, "
            "name.\n"
            "With --root each data key of that log is opened with the decrypt keys in DIR and held against its KEY\n"
-           "statement: run it on a backup of decrypt/ before the original is lost.\n\n"
+           "statement: run it on a backup of decrypt/ before the original is lost.\n"
+           "A decrypt key, or its public half, is shown as `khipu keys rewrap --to` wants it: "
+           "NAME/VERSION=FINGERPRINT.\n\n"
            "Examples:\n  khipu keys check /media/usb/audit-keys/decrypt --root /srv/audit\n  khipu keys check "
            "./k/search\n\n"
            "Exit codes: 0 all sound (and all opened), 1 something is not, 3 no such folder.";
@@ -138,7 +140,8 @@ class KeysCheck final : public Command {
   Result<Exit> run(Output& output) override {
     os::disable_core_dumps();
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> directory, os::open_directory(folder_));
-    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, directory->list());
+    KHIPU_TRY_ASSIGN(std::vector<os::Entry> entries, directory->list());
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     Json keys = Json::array();
     bool sound = true;
     for (const os::Entry& entry : entries) {
@@ -153,13 +156,16 @@ class KeysCheck final : public Command {
         keys.push_back({{"file", entry.name}, {"refused", why}});
         continue;
       }
+      KHIPU_TRY_ASSIGN(const std::string recipient, recipient_text_of(*key));
       say(output, printable(entry.name) + "  " + std::string(crypto::key_kind_name(*kind)) + "  version " +
-                      std::to_string(key->version) + "  made " + format_rfc3339(key->created));
+                      std::to_string(key->version) + "  made " + format_rfc3339(key->created) +
+                      (recipient.empty() ? "" : "  " + printable(recipient)));
       keys.push_back({{"file", entry.name},
                       {"kind", crypto::key_kind_name(*kind)},
                       {"name", key->name},
                       {"version", key->version},
                       {"created", format_rfc3339(key->created)}});
+      if (!recipient.empty()) keys.back()["recipient"] = recipient;
     }
     if (keys.empty()) {
       sound = false;

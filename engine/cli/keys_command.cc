@@ -5,6 +5,7 @@
 
 #include "engine/base/time.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/key_access.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/crypto/key_file.h"
@@ -92,6 +93,11 @@ class KeysList final : public Command {
                          verifier_key(file.kind == crypto::KeyKind::kSigning ? verifier : *key));
         entry["vkey"] = vkey.text();
         line += "  vkey " + vkey.text();
+      }
+      KHIPU_TRY_ASSIGN(const std::string recipient, recipient_text_of(*key));
+      if (!recipient.empty()) {
+        entry["recipient"] = recipient;
+        line += "  " + printable(recipient);
       }
       if (!output.json()) output.line(line);
       list.push_back(std::move(entry));

@@ -21,19 +21,34 @@ class KeysRewrap final : public Command {
   std::string summary() const override { return "Seal a log's data keys to the present recipients"; }
   std::string details() const override {
     return "Opens each key in ROOT/keys with the decrypt keys and writes it anew, sealed to the recipients in the\n"
-           "writer's keys (or in --recipients). Nothing counts before `khipu keys adopt` on the writer's host: no\n"
-           "process holds a decrypt key and the signing key. Values in the log are not touched. The keys of sealed "
-           "lines in\n"
-           "ROOT/dlq are sealed anew where they stand, while no writer runs.\n\n"
-           "Example:\n  khipu keys rewrap /srv/audit --decrypt /media/usb/audit-keys/decrypt && khipu keys adopt "
-           "/srv/audit\n\n"
-           "Exit codes: 0 done, 3 a key could not be opened: those before it are written, run it again.";
+           "writer's keys (or in --recipients). Whoever holds their keys will read everything, and a file in that "
+           "folder is\n"
+           "no proof of anything: so each must be named, --to auditors/2=FINGERPRINT, as `khipu keys check` shows it "
+           "where\n"
+           "its decrypt key is kept. Without --to nothing is done but to show them.\n"
+           "Nothing counts before `khipu keys adopt` on the writer's host, since no process holds a decrypt key and "
+           "the\n"
+           "signing key. It takes the files named in LIST, by their SHA-256, and no others that lie in ROOT/keys: so "
+           "LIST must\n"
+           "reach that host by a way nobody else writes to. When ROOT is a copy, carry LIST and the files it names: to "
+           "ROOT/keys.\n"
+           "Values in the log are not touched. The keys of sealed lines in ROOT/dlq are sealed anew where they stand, "
+           "while no\n"
+           "writer runs.\n\n"
+           "Example:\n  khipu keys rewrap /srv/audit --decrypt /media/usb/audit-keys/decrypt --list "
+           "/media/usb/rewrap.list "
+           "\\\n"
+           "      --to auditors/2=0d6c5d4e6f7a8b9c0d1e2f3a4b5c6d7e && khipu keys adopt /srv/audit "
+           "/media/usb/rewrap.list\n\n"
+           "Exit codes: 0 done, 3 not: recipients not named, or a key could not be opened; run it again.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
     arguments.text("--decrypt", decrypt_, "DIR", "folder of decrypt keys: those it is sealed to now");
     arguments.text("--key-fd", descriptor_, "N",
                    "instead of --decrypt: read the key files, one behind the other, here");
+    arguments.text("--list", list_, "LIST", "file to write what was made to, for `khipu keys adopt`; wanted");
+    arguments.texts("--to", to_, "NAME/VERSION=FINGERPRINT", "a recipient that is meant; again for each");
     arguments.text("--recipients", recipients_, "DIR", "folder of recipient-NAME-VERSION.pub; default: the writer's");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
   }
@@ -43,25 +58,90 @@ class KeysRewrap final : public Command {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> to,
                      os::open_directory(recipients_.empty() ? keys_path(root_, keys_) : recipients_));
     KHIPU_TRY_ASSIGN(const std::vector<protect::Recipient> recipients, protect::load_recipients(*to));
+    KHIPU_TRY(check_named(output, ring, recipients));
+    KHIPU_TRY(check_list());
     KHIPU_TRY_ASSIGN(const KeysOfRoot keys, keys_of_root(root_));
     KHIPU_TRY_ASSIGN(const protect::Rewrapped done,
                      protect::rewrap(*keys.wrapped, keys.root, keys.log, ring, recipients));
+    KHIPU_TRY(write_output_file(list_, protect::print_rewrap_list(done.list)));
     KHIPU_TRY_ASSIGN(const uint64_t parked, rewrap_parked(keys.root, ring, recipients));
     if (output.json()) {
       output.document({{"schema", "khipu.keys-rewrap/v1"},
-                       {"files", done.files},
+                       {"recipients", texts(recipients)},
+                       {"list", list_},
+                       {"files", names(done.list)},
                        {"as_wanted", done.as_wanted},
                        {"parked_keys", parked}});
     } else {
       if (parked > 0) output.line("keys of sealed lines in dlq/, sealed anew: " + std::to_string(parked));
-      output.line("sealed anew: " + std::to_string(done.files.size()) +
+      for (const std::string& recipient : texts(recipients)) output.line("sealed to " + printable(recipient));
+      output.line("sealed anew: " + std::to_string(done.list.files.size()) +
                   ", as wanted already: " + std::to_string(done.as_wanted));
-      if (!done.files.empty()) output.line("now: khipu keys adopt " + printable(root_));
+      if (!done.list.files.empty()) {
+        output.line("now, on the writer's host: khipu keys adopt " + printable(root_) + " " + printable(list_));
+      }
     }
     return Exit::kOk;
   }
 
  private:
+  static std::vector<std::string> texts(const std::vector<protect::Recipient>& recipients) {
+    std::vector<std::string> texts;
+    for (const protect::Recipient& recipient : recipients) texts.push_back(protect::recipient_label(recipient));
+    return texts;
+  }
+  static std::vector<std::string> names(const protect::RewrapList& list) {
+    std::vector<std::string> names;
+    for (const auto& [name, sha256] : list.files) names.push_back(name);
+    return names;
+  }
+
+  // A key that lies in the writer's folder was put there by whoever may write there.
+  Result<void> check_named(Output& output, const protect::DecryptRing& ring,
+                           const std::vector<protect::Recipient>& recipients) const {
+    std::vector<std::string> named;
+    for (const std::string& list : to_) {
+      for (size_t from = 0; from <= list.size();) {
+        const size_t comma = std::min(list.find(',', from), list.size());
+        named.push_back(list.substr(from, comma - from));
+        from = comma + 1;
+      }
+    }
+    const Result<void> checked = protect::check_recipients(recipients, named);
+    if (checked.ok()) return {};
+    output.note("would be sealed to these, and each holder of one of their keys reads everything:");
+    std::string flags;
+    for (const protect::Recipient& recipient : recipients) {
+      KHIPU_TRY_ASSIGN(const bool held, holds(ring, recipient));
+      output.note("  " + printable(protect::recipient_label(recipient)) +
+                  (held ? "  (its decrypt key is among those given)" : "  (its decrypt key is NOT among those given)"));
+      flags += " --to " + protect::recipient_label(recipient);
+    }
+    return Error{Code::kInvalid, checked.error().message +
+                                     "; nothing was written. Compare each with what `khipu keys check` shows where its "
+                                     "decrypt key is kept; if they are all meant:" +
+                                     flags};
+  }
+  static Result<bool> holds(const protect::DecryptRing& ring, const protect::Recipient& recipient) {
+    for (const crypto::Key& key : ring.keys) {
+      KHIPU_TRY_ASSIGN(const crypto::BoxKeyPair pair, crypto::box_key_pair(key));
+      if (pair.public_key() == recipient.key) return true;
+    }
+    return false;
+  }
+
+  // The list of an earlier run may be written over, nothing else.
+  Result<void> check_list() const {
+    if (list_.empty() || list_ == "-") {
+      return Error{Code::kInvalid, "--list LIST is wanted: a file to name what was made in"};
+    }
+    if (lies_inside(list_, root_)) return Error{Code::kInvalid, list_ + ": must not lie in the log it is about"};
+    const Result<std::string> there = read_input_file(list_, protect::kRewrapListSizeBytesMax);
+    if (!there.ok()) return there.error().code == Code::kNotFound ? Result<void>() : Result<void>(there.error());
+    if (protect::parse_rewrap_list(*there).ok()) return {};
+    return Error{Code::kConflict, list_ + ": is there already, and is no list of a re-wrap"};
+  }
+
   // The lines themselves stay: their keys stand among them. Only while nobody can be setting lines aside.
   Result<uint64_t> rewrap_parked(const RootId& id, const protect::DecryptRing& ring,
                                  const std::vector<protect::Recipient>& recipients) const {
@@ -77,7 +157,8 @@ class KeysRewrap final : public Command {
         *root, [&](Bytes wrapped) { return protect::rewrap_parked(id, wrapped, ring, recipients); });
   }
 
-  std::string root_, decrypt_, descriptor_, recipients_, keys_;
+  std::string root_, decrypt_, descriptor_, list_, recipients_, keys_;
+  std::vector<std::string> to_;
 };
 
 class KeysAdopt final : public Command {
@@ -85,45 +166,56 @@ class KeysAdopt final : public Command {
   std::string name() const override { return "keys adopt"; }
   std::string summary() const override { return "Commit what `khipu keys rewrap` wrote"; }
   std::string details() const override {
-    return "A KEY statement for each file, then the files they replace are deleted. Stop `khipu serve` first: it "
-           "holds\n"
-           "the log. An interrupted run is finished by the next one, or by the next start of the writer.\n\n"
-           "Example:\n  khipu keys adopt /srv/audit\n\n"
-           "Exit codes: 0 done, also when there was nothing to do, 3 not done.";
+    return "A KEY statement for each file that LIST names, then the files they replace are deleted. LIST is what "
+           "`khipu keys\n"
+           "rewrap` wrote: have it from there by a way you trust, because whatever it names is taken, and what it "
+           "does not\n"
+           "name is not. Files made on a copy are copied to ROOT/keys first. Stop `khipu serve` first: it holds the "
+           "log.\n"
+           "An interrupted run is finished by the next one with the same LIST.\n\n"
+           "Example:\n  khipu keys adopt /srv/audit /media/usb/rewrap.list\n\n"
+           "Exit codes: 0 done, also when there was nothing left to do, 3 not done.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
+    arguments.required("LIST", list_, "what `khipu keys rewrap` wrote with --list");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
   }
   Result<Exit> run(Output& output) override {
     os::disable_core_dumps();
+    KHIPU_TRY_ASSIGN(const std::string text, read_input_file(list_, protect::kRewrapListSizeBytesMax));
+    KHIPU_TRY_ASSIGN(const protect::RewrapList list, at(list_, protect::parse_rewrap_list(text)));
+    KHIPU_TRY_ASSIGN(const KeysOfRoot seen, keys_of_root(root_));
+    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, seen.wrapped->list());
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
+                     WriterAccess::open(root_, keys_path(root_, keys_), "keys adopt", network_));
+    if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
     KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
     KHIPU_TRY_ASSIGN(const std::vector<codec::KeyStatement> statements,
-                     protect::adoptable(*keys.wrapped, keys.root, keys.log));
-    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, keys.wrapped->list());
-    if (!statements.empty()) {
-      KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
-                       WriterAccess::open(root_, keys_path(root_, keys_), "keys adopt", network_));
-      if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
-      for (const codec::KeyStatement& statement : statements) {
-        KHIPU_TRY(access->writer()->append_and_publish(statement));
-        KHIPU_TRY(keys.log.apply(statement));
-      }
-      KHIPU_TRY(access->close());
+                     protect::adoptable(*keys.wrapped, keys.root, keys.log, list));
+    for (const codec::KeyStatement& statement : statements) {
+      KHIPU_TRY(access->writer()->append_and_publish(statement));
+      KHIPU_TRY(keys.log.apply(statement));
     }
     KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY(access->close());
     KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
+    const uint64_t earlier = list.files.size() - statements.size();
     if (output.json()) {
-      output.document({{"schema", "khipu.keys-adopt/v1"}, {"adopted", statements.size()}, {"deleted", gone}});
+      output.document({{"schema", "khipu.keys-adopt/v1"},
+                       {"adopted", statements.size()},
+                       {"adopted_before", earlier},
+                       {"deleted", gone}});
     } else {
-      output.line("adopted: " + std::to_string(statements.size()) + ", deleted: " + std::to_string(gone));
+      output.line("adopted: " + std::to_string(statements.size()) +
+                  ", before this or overtaken: " + std::to_string(earlier) + ", deleted: " + std::to_string(gone));
     }
     return Exit::kOk;
   }
 
  private:
-  std::string root_, keys_, network_;
+  std::string root_, list_, keys_, network_;
 };
 
 }  // namespace

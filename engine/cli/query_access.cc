@@ -321,12 +321,23 @@ bool tell(Output& output, const std::vector<query::Finding>& findings, const std
   for (const query::Note& note : notes) {
     output.note("note: " + note.text + (note.subject.empty() ? "" : " (" + printable(note.subject) + ")"));
   }
+  bool damage = false;
+  const query::Finding* shredded = nullptr;
   for (const query::Finding& finding : findings) {
+    if (finding.code == query::kFieldShredded) {
+      if (shredded == nullptr) shredded = &finding;
+      continue;
+    }
+    damage = true;
     output.note("FINDING " + finding.code + ": " + printable(finding.where) +
                 (finding.rows > 1 ? " and " + std::to_string(finding.rows - 1) + " more rows" : ""));
   }
-  if (!findings.empty()) output.note("The log is damaged or was changed: run khipu verify.");
-  return !findings.empty();
+  if (shredded != nullptr) {
+    output.note("note: values are not shown whose keys were destroyed on purpose (SHRED); the first: " +
+                printable(shredded->where));
+  }
+  if (damage) output.note("The log is damaged or was changed: run khipu verify.");
+  return damage;
 }
 
 }  // namespace khipu::cli

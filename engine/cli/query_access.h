@@ -65,7 +65,7 @@ codec::AccessRecord::State state_of(const query::AsOf& as_of);
 std::string zone_time(TimeUs time, const query::Zone& zone);
 // One event on one line, printable(): "41207  2026-06-15T05:07:07.123456Z  user:u-1001 (alice)  PUT  success  ...".
 std::string event_line(const query::EventRow& event, const query::Zone& zone);
-// Findings and notes of an answer on stderr, for people. True when there are findings.
+// Findings and notes of an answer on stderr, for people. True when something is wrong: a shredded value is not.
 bool tell(Output& output, const std::vector<query::Finding>& findings, const std::vector<query::Note>& notes);
 
 }  // namespace khipu::cli

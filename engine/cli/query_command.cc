@@ -69,7 +69,7 @@ class QueryCommand final : public Command {
       if (!zone.ok()) return to_error(zone.error());
       print_text(output, *page, *zone);
     }
-    return page->findings_total > 0 ? Exit::kFinding : Exit::kOk;
+    return page->findings_total > page->findings_shredded ? Exit::kFinding : Exit::kOk;
   }
 
  private:

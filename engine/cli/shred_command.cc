@@ -1,4 +1,5 @@
 // `khipu shred`: destroys the keys of a session or of a person, and says so in meta/.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/utf8.h"
@@ -25,7 +26,9 @@ class ShredCommand final : public Command {
            "Sealed lines in ROOT/dlq may hold the same values, and nobody here can tell: mend them first (khipu dlq), "
            "or\n"
            "say --dlq destroy, which takes all of them out, or --dlq keep.\n"
-           "Stop `khipu serve` first: it holds the log. Refused while a hold is set.\n\n"
+           "Stop `khipu serve` first: it holds the log. Refused while a hold is set. An interrupted run is finished by "
+           "the\n"
+           "next one, or by the next start of the writer (the key files, not the lines of dlq/).\n\n"
            "Examples:\n  khipu shred /srv/audit --subject user:u-1001 --reference 'erasure request 2026/44'\n"
            "  khipu shred /srv/audit --session 12 --reference 'order of 2026-06-01'\n\n"
            "Exit codes: 0 done, 3 refused or not there.";
@@ -47,60 +50,127 @@ class ShredCommand final : public Command {
     if (reference_.empty() || reference_.size() > 1024 || !valid_utf8(as_bytes(reference_))) {
       return Error{Code::kInvalid, "--reference TEXT is wanted: why, 1 to 1,024 bytes of UTF-8"};
     }
-    KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
-    codec::Shred shred;
-    shred.reference = reference_;
-    shred.by = WriterAccess::scope();
-    KHIPU_TRY_ASSIGN(shred.files, files(keys));
-    shred.scope = session_.empty() ? "subject" : "session " + session_;
-    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
-    KHIPU_TRY_ASSIGN(const import::SealedLines sealed, import::sealed_lines(*root));
-    const uint64_t lines = sealed.entries + sealed.keys;
-    if (lines > 0 && dlq_.empty()) {
-      return Error{Code::kConflict, std::to_string(sealed.entries) +
-                                        " sealed lines in dlq/ may hold what is to be shredded: mend them and remove "
-                                        "their files (khipu dlq), or say --dlq destroy or --dlq keep"};
-    }
-    const bool destroys = lines > 0 && dlq_ == "destroy";
-    if (destroys) shred.scope += " and " + std::to_string(sealed.entries) + " sealed lines of dlq/";
-    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, keys.wrapped->list());
+    KHIPU_TRY_ASSIGN(const KeysOfRoot seen, keys_of_root(root_));
+    KHIPU_TRY_ASSIGN(const std::vector<std::string> here, files_here(seen));
+    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> before, seen.wrapped->list());
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> access,
                      WriterAccess::open(root_, keys_path(root_, keys_), "shred", network_));
     if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
-    KHIPU_TRY_ASSIGN(const CommitNumber commit, access->writer()->append_and_publish(shred));
-    KHIPU_TRY(keys.log.apply(shred));
+    KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
+    KHIPU_TRY_ASSIGN(const import::SealedLines sealed, import::sealed_lines(*root));
+    const uint64_t lines = sealed.entries + sealed.keys;
+    codec::Shred shred;
+    shred.reference = reference_;
+    shred.by = WriterAccess::scope();
+    shred.scope = session_.empty() ? "subject" : "session " + session_;
+    std::optional<CommitNumber> commit;
+    bool destroys = lines > 0 && dlq_ == "destroy";
+    Result<protect::SubjectFiles> files = this->files(keys);
+    if (files.ok()) {
+      if (lines > 0 && dlq_.empty()) {
+        return Error{Code::kConflict, std::to_string(sealed.entries) +
+                                          " sealed lines in dlq/ may hold what is to be shredded: mend them and remove "
+                                          "their files (khipu dlq), or say --dlq destroy or --dlq keep"};
+      }
+      if (destroys) shred.scope += " and " + std::to_string(sealed.entries) + " sealed lines of dlq/";
+      shred.files = std::move(files->files);
+      KHIPU_TRY_ASSIGN(commit, access->writer()->append_and_publish(shred));
+      KHIPU_TRY(keys.log.apply(shred));
+      for (const std::string& name : files->unreadable) {
+        output.note("keys/" + printable(name) + " is not what it was or is gone: nobody can tell whose key it held");
+      }
+    } else {
+      // Nothing to state. But is there something left that an interrupted run stated?
+      destroys = destroys && stated_destroying(keys, shred);
+      if (!destroys && !stated(keys, here)) return left_nothing(keys, std::move(files).error());
+    }
     uint64_t parked = 0;
     if (destroys) {
       KHIPU_TRY_ASSIGN(parked, import::destroy_sealed(*root));  // while the lock is held
     }
-    KHIPU_TRY(access->close());
     KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY(access->close());
     KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
     if (output.json()) {
-      output.document({{"schema", "khipu.shred/v1"},
-                       {"commit", commit.value},
-                       {"files", shred.files},
-                       {"deleted", gone},
-                       {"dlq_lines", parked}});
+      nlohmann::ordered_json document = {{"schema", "khipu.shred/v1"}, {"commit", nullptr}};
+      if (commit) document["commit"] = commit->value;
+      document["files"] = shred.files;
+      document["deleted"] = gone;
+      document["dlq_lines"] = parked;
+      output.document(document);
     } else {
-      output.line("shredded in commit " + std::to_string(commit.value) + ": " + std::to_string(shred.files.size()) +
-                  " keys, " + std::to_string(gone) + " files deleted");
+      output.line(commit ? "shredded in commit " + std::to_string(commit->value) + ": " +
+                               std::to_string(shred.files.size()) + " keys, " + std::to_string(gone) + " files deleted"
+                         : "stated by an earlier run, finished now: " + std::to_string(gone) + " files deleted");
       if (destroys) output.line("and " + std::to_string(parked) + " sealed lines of dlq/");
     }
     return Exit::kOk;
   }
 
  private:
-  Result<std::vector<std::string>> files(const KeysOfRoot& keys) const {
-    if (!session_.empty()) {
-      KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(session_));
-      return protect::files_of_session(keys.log, number);
-    }
+  Result<protect::SubjectName> subject() const {
     const size_t colon = subject_.find(':');
     if (colon == std::string::npos) return Error{Code::kInvalid, "--subject is TYPE:ID, as in user:u-1001"};
     const protect::SubjectName name{subject_.substr(0, colon), subject_.substr(colon + 1)};
     KHIPU_TRY(protect::check_subject(name));
+    return name;
+  }
+
+  // What is to be shredded; kNotFound or kConflict when nothing is left to be.
+  Result<protect::SubjectFiles> files(const KeysOfRoot& keys) const {
+    if (!session_.empty()) {
+      KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(session_));
+      protect::SubjectFiles found;
+      KHIPU_TRY_ASSIGN(found.files, protect::files_of_session(keys.log, number));
+      return found;
+    }
+    KHIPU_TRY_ASSIGN(const protect::SubjectName name, subject());
     return protect::files_of_subject(*keys.wrapped, keys.root, keys.log, name);
+  }
+
+  // What of it lies in keys/, shredded or not: the writer deletes what is shredded as soon as it opens the log.
+  Result<std::vector<std::string>> files_here(const KeysOfRoot& keys) const {
+    std::vector<std::string> here;
+    if (session_.empty()) {
+      KHIPU_TRY_ASSIGN(const protect::SubjectName name, subject());
+      KHIPU_TRY_ASSIGN(here, protect::shredded_files_of_subject(*keys.wrapped, keys.root, keys.log, name));
+      const Result<protect::SubjectFiles> current = protect::files_of_subject(*keys.wrapped, keys.root, keys.log, name);
+      if (current.ok()) here.insert(here.end(), current->files.begin(), current->files.end());
+      return here;
+    }
+    KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(session_));
+    KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, keys.wrapped->list());
+    for (const os::Entry& entry : entries) {
+      const std::optional<protect::WrappedName> name = protect::WrappedName::parse(entry.name);
+      if (name && name->kind == protect::WrappedKind::kData && name->number == number) here.push_back(entry.name);
+    }
+    return here;
+  }
+
+  static bool stated(const KeysOfRoot& keys, const std::vector<std::string>& here) {
+    const auto shredded = [&](const std::string& name) {
+      const protect::KeyLog::File* const file = keys.log.file(name);
+      return file != nullptr && file->state == protect::KeyLog::State::kShredded;
+    };
+    return std::any_of(here.begin(), here.end(), shredded);
+  }
+  // Whose keys were shredded no statement says: whoever asks must not be told more than is known.
+  Error left_nothing(const KeysOfRoot& keys, Error error) const {
+    const auto same = [&](const codec::Shred& shred) {
+      return shred.reference == reference_ && shred.scope.starts_with("subject");
+    };
+    const auto found = std::find_if(keys.shreds.begin(), keys.shreds.end(), same);
+    if (error.code != Code::kNotFound || session_.size() > 0 || found == keys.shreds.end()) return error;
+    error.message += "; a SHRED of " + std::to_string(found->files.size()) +
+                     " keys of a person was committed under this reference: if that was this one, all is done";
+    return error;
+  }
+
+  static bool stated_destroying(const KeysOfRoot& keys, const codec::Shred& wanted) {
+    return std::any_of(keys.shreds.begin(), keys.shreds.end(), [&](const codec::Shred& shred) {
+      return shred.reference == wanted.reference && shred.scope.starts_with(wanted.scope + " and ");
+    });
   }
 
   std::string root_, subject_, session_, reference_, dlq_, keys_, network_;

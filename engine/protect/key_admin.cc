@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "engine/crypto/hash.h"
 #include "engine/protect/derive.h"
@@ -97,15 +98,33 @@ Result<crypto::SecretBytes> unwrap(const WrappedKey& key, const std::vector<cryp
   return Error{Code::kForbidden, "none of the decrypt keys handed in opens it"};
 }
 
-// Above every generation of this number that is there or was committed.
-uint32_t next_generation(const std::vector<os::Entry>& entries, const KeyLog& log, const WrappedName& name) {
-  uint32_t newest = name.generation;
-  const auto look = [&](const std::optional<WrappedName>& other) {
-    if (other && other->kind == name.kind && other->number == name.number) newest = std::max(newest, other->generation);
-  };
-  for (const os::Entry& entry : entries) look(WrappedName::parse(entry.name));
-  for (const auto& [text, file] : log.files()) look(file.name);
-  return newest + 1;
+// The first that nobody committed or wrote to. Not the one behind the last: whoever may write here could leave none.
+Result<uint32_t> next_generation(const std::set<std::string>& there, const KeyLog& log, WrappedName name) {
+  while (name.generation < UINT32_MAX) {
+    ++name.generation;
+    if (log.file(name.text()) == nullptr && !there.contains(name.text())) return name.generation;
+  }
+  return Error{Code::kLimit, "no generations of keys/" + name.text() + " are left"};
+}
+
+// The person's files in this state, as far as they are what their statements say.
+Result<SubjectFiles> files_in_state(os::Directory& wrapped, const RootId& root, const KeyLog& log,
+                                    const SubjectName& subject, KeyLog::State state) {
+  SubjectFiles found;
+  for (const auto& [name, file] : log.files()) {
+    if (file.state != state) continue;
+    const Result<WrappedKey> key = read_wrapped(wrapped, root, file.name, file.sha256, file.commitment);
+    if (key.ok()) {
+      if (key->subject == subject) found.files.push_back(name);
+      continue;
+    }
+    const Code code = key.error().code;
+    if (code != Code::kCorrupt && code != Code::kNotFound && code != Code::kLimit && code != Code::kForbidden) {
+      return key.error();
+    }
+    found.unreadable.push_back(name);
+  }
+  return found;
 }
 
 }  // namespace
@@ -202,62 +221,63 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
     pairs.push_back(std::move(pair));
   }
   KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, wrapped.list());
+  std::set<std::string> there;
+  for (const os::Entry& entry : entries) there.insert(entry.name);
   const Hash wanted = recipients_hash(recipients);
-  // An interrupted run's files are taken up, not made again.
-  KHIPU_TRY_ASSIGN(const std::vector<codec::KeyStatement> made, adoptable(wrapped, root, log));
-  const auto made_already = [&](const std::string& name) {
-    return std::any_of(made.begin(), made.end(), [&](const codec::KeyStatement& statement) {
-      return statement.replaces == name && statement.recipients == wanted;
-    });
-  };
   Rewrapped done;
+  done.list.root = root;
   for (const auto& [name, file] : log.files()) {
     if (file.state != KeyLog::State::kCurrent) continue;
-    if (file.recipients == wanted || made_already(name)) {
+    if (file.recipients == wanted) {
       ++done.as_wanted;
       continue;
     }
     KHIPU_TRY_ASSIGN(WrappedKey key, read_wrapped(wrapped, root, file.name, file.sha256, file.commitment));
     if (key.subject_number != 0) continue;
     KHIPU_TRY_ASSIGN(const crypto::SecretBytes secret, at("keys/" + name, unwrap(key, pairs)));
-    key.name.generation = next_generation(entries, log, file.name);
+    KHIPU_TRY_ASSIGN(key.name.generation, next_generation(there, log, file.name));
     KHIPU_TRY(key.wrap(secret, recipients));
     KHIPU_ASSERT(key.commitment == file.commitment);
-    KHIPU_TRY(write_wrapped(wrapped, key));
-    done.files.push_back(key.name.text());
+    KHIPU_TRY_ASSIGN(const Hash sha256, write_wrapped(wrapped, key));
+    done.list.files.emplace(key.name.text(), sha256);
   }
   return done;
 }
 
-Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log) {
-  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, wrapped.list());
-  std::map<uint32_t, codec::KeyStatement> newest;  // by number: of several unadopted generations the last
-  std::map<uint32_t, uint32_t> generations;
-  for (const os::Entry& entry : entries) {
-    const std::optional<WrappedName> name = WrappedName::parse(entry.name);
-    if (!name || log.file(entry.name) != nullptr) continue;
-    const KeyLog::File* before = log.current(name->number);
-    if (before == nullptr || before->state != KeyLog::State::kCurrent || before->name.kind != name->kind ||
-        before->name.generation >= name->generation || generations[name->number] >= name->generation) {
-      continue;
+Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log,
+                                                   const RewrapList& list) {
+  if (list.root != root) return Error{Code::kConflict, "the list is of another log"};
+  std::vector<codec::KeyStatement> statements;
+  for (const auto& [file_name, sha256] : list.files) {
+    const std::string where = "keys/" + file_name;
+    const std::optional<WrappedName> name = WrappedName::parse(file_name);
+    const KeyLog::File* before = name ? log.current(name->number) : nullptr;
+    if (before == nullptr || before->name.kind != name->kind) {
+      return Error{Code::kConflict, where + ": no KEY statement names the key it should hold"};
     }
-    KHIPU_TRY_ASSIGN(const auto file, wrapped.open_file(entry.name, os::Mode::kRead));
-    KHIPU_TRY_ASSIGN(const Buffer bytes, file->read_all(kWrappedFileSizeBytesMax));
-    const Result<WrappedKey> key = parse_wrapped(bytes);
-    // A crash may have left half of one; another key's commitment is somebody's mistake or worse. Neither is taken.
-    if (!key.ok() || key->root != root || key->name != *name || key->commitment != before->commitment) continue;
+    // Adopted before, overtaken by another re-wrap, or destroyed since.
+    if (before->state != KeyLog::State::kCurrent || before->name.generation >= name->generation) continue;
+    const Error other{Code::kCorrupt, where + ": not the file that was listed; nothing was adopted"};
+    auto file = wrapped.open_file(file_name, os::Mode::kRead);
+    if (!file.ok() && file.error().code == Code::kNotFound) {
+      return Error{Code::kNotFound,
+                   where + ": listed and not there: copy it from where it was made; nothing was adopted"};
+    }
+    if (!file.ok()) return std::move(file).error();
+    const Result<Buffer> bytes = file.value()->read_all(kWrappedFileSizeBytesMax);
+    if (!bytes.ok() && bytes.error().code != Code::kLimit) return bytes.error();
+    if (!bytes.ok() || crypto::sha256(*bytes) != sha256) return other;
+    const Result<WrappedKey> key = parse_wrapped(*bytes);
+    if (!key.ok() || key->root != root || key->name != *name || key->commitment != before->commitment) return other;
     codec::KeyStatement statement;
     statement.action = codec::KeyAction::kRewrap;
-    statement.name = entry.name;
+    statement.name = file_name;
     statement.key = key->commitment;
-    statement.file_sha256 = crypto::sha256(bytes);
+    statement.file_sha256 = sha256;
     statement.recipients = recipients_hash(recipients_of(*key));
     statement.replaces = before->name.text();
-    newest[name->number] = std::move(statement);
-    generations[name->number] = name->generation;
+    statements.push_back(std::move(statement));
   }
-  std::vector<codec::KeyStatement> statements;
-  for (auto& [number, statement] : newest) statements.push_back(std::move(statement));
   return statements;
 }
 
@@ -274,7 +294,9 @@ Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log) {
   for (const os::Entry& entry : entries) {
     const std::optional<WrappedName> name = WrappedName::parse(entry.name);
     const KeyLog::File* current = name ? log.current(name->number) : nullptr;
-    if (current == nullptr || log.file(entry.name) != nullptr || name->generation > current->name.generation) continue;
+    if (current == nullptr || log.file(entry.name) != nullptr) continue;
+    // Of a shredded key nothing may stay: what nobody adopted yet holds it all the same.
+    if (current->state == KeyLog::State::kCurrent && name->generation > current->name.generation) continue;
     KHIPU_TRY(wrapped.unlink(entry.name));
     ++gone;
   }
@@ -294,19 +316,43 @@ Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t nu
   return std::vector<std::string>{file->name.text()};
 }
 
-Result<std::vector<std::string>> files_of_subject(os::Directory& wrapped, const RootId& root, const KeyLog& log,
-                                                  const SubjectName& subject) {
-  std::vector<std::string> files;
-  bool pair = false;
-  for (const auto& [name, file] : log.files()) {
-    if (file.state != KeyLog::State::kCurrent) continue;
-    KHIPU_TRY_ASSIGN(const WrappedKey key, read_wrapped(wrapped, root, file.name, file.sha256, file.commitment));
-    if (key.subject != subject) continue;
-    pair = pair || file.name.kind == WrappedKind::kSubject;
-    files.push_back(name);
+Result<SubjectFiles> files_of_subject(os::Directory& wrapped, const RootId& root, const KeyLog& log,
+                                      const SubjectName& subject) {
+  KHIPU_TRY_ASSIGN(SubjectFiles found, files_in_state(wrapped, root, log, subject, KeyLog::State::kCurrent));
+  const auto is_pair = [&](const std::string& name) { return log.file(name)->name.kind == WrappedKind::kSubject; };
+  if (std::any_of(found.files.begin(), found.files.end(), is_pair)) return found;
+  std::string why = "no keys of this data subject are there";
+  if (!found.unreadable.empty()) {
+    why += "; but nobody can tell whose these are, which were changed or are gone (khipu verify):";
+    for (const std::string& name : found.unreadable) why += " keys/" + name;
   }
-  if (!pair) return Error{Code::kNotFound, "no keys of this data subject are there"};
-  return files;
+  return Error{Code::kNotFound, why};
+}
+
+Result<std::vector<std::string>> shredded_files_of_subject(os::Directory& wrapped, const RootId& root,
+                                                           const KeyLog& log, const SubjectName& subject) {
+  KHIPU_TRY_ASSIGN(SubjectFiles found, files_in_state(wrapped, root, log, subject, KeyLog::State::kShredded));
+  return std::move(found.files);
+}
+
+std::string recipient_fingerprint(const crypto::BoxPublicKey& key) {
+  constexpr size_t kFingerprintSize = 16;  // nobody finds another key of the same 128 bits
+  return hex(Bytes(crypto::sha256(key)).first(kFingerprintSize));
+}
+
+std::string recipient_label(const Recipient& recipient) {
+  return recipient.name + "/" + std::to_string(recipient.version) + "=" + recipient_fingerprint(recipient.key);
+}
+
+Result<void> check_recipients(const std::vector<Recipient>& recipients, const std::vector<std::string>& named) {
+  std::set<std::string> left(named.begin(), named.end());
+  std::string unnamed;
+  for (const Recipient& recipient : recipients) {
+    if (left.erase(recipient_label(recipient)) == 0) unnamed += " " + recipient_label(recipient);
+  }
+  if (!unnamed.empty()) return Error{Code::kInvalid, "recipients there that were not named:" + unnamed};
+  if (!left.empty()) return Error{Code::kInvalid, "no such recipient is there: " + *left.begin()};
+  return {};
 }
 
 }  // namespace khipu::protect

@@ -9,6 +9,7 @@
 #include "engine/codec/statement.h"
 #include "engine/protect/key_log.h"
 #include "engine/protect/key_ring.h"
+#include "engine/protect/rewrap_list.h"
 
 namespace khipu::protect {
 
@@ -34,32 +35,50 @@ Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind
 // A recipient's name: [a-z][a-z0-9_.]{0,31}.
 Result<void> check_recipient_name(std::string_view name);
 
-// Seals every current key in ROOT/keys that is not sealed to exactly these recipients to them, as the next generation
-// of its file. Nothing is committed and nothing deleted: that is adopt()'s. Data keys of subjects are sealed to the
-// subject's pair and stay as they are. Gives the names of the files it made.
+// Seals every current key in ROOT/keys that is not sealed to exactly these recipients to them, as the next free
+// generation of its file. What lies there already is never taken for its own: whoever may write there may have put it
+// there. Nothing is committed and nothing deleted: that is for whoever adopts the list. Data keys of subjects are
+// sealed to the subject's pair and stay as they are.
 struct Rewrapped {
-  std::vector<std::string> files;
-  uint64_t as_wanted = 0;  // that were sealed to them already
+  RewrapList list;         // the files it made
+  uint64_t as_wanted = 0;  // that were sealed to them already, by their statements
 };
 Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLog& log, const DecryptRing& ring,
                          const std::vector<Recipient>& recipients);
 
-// KEY statements for the files that a re-wrap made and that nobody committed yet: same key, later generation. Once they
-// are committed, the files they replace may go (sweep()).
-Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log);
+// KEY statements for the files of the list that nobody committed yet: same key, later generation. None for those that a
+// later one or a SHRED has overtaken. kCorrupt when one of the others is not there as it was listed: then none is
+// taken. Once they are committed, the files they replace may go (sweep()).
+Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log,
+                                                   const RewrapList& list);
 
-// Unlinks what was shredded or replaced, and what overtaken re-wraps left, and syncs the directory. Gives how many
-// went.
+// Unlinks what was shredded or replaced, and what overtaken re-wraps left (of a shredded key all there is), and syncs
+// the directory. Gives how many went.
 Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log);
 
 // Files whose loss makes all values of a session, or of a person, unreadable. kNotFound when nothing is there.
 Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t number);
-Result<std::vector<std::string>> files_of_subject(os::Directory& wrapped, const RootId& root, const KeyLog& log,
-                                                  const SubjectName& subject);
+struct SubjectFiles {
+  std::vector<std::string> files;
+  std::vector<std::string> unreadable;  // gone or changed: nobody can tell whose they are
+};
+Result<SubjectFiles> files_of_subject(os::Directory& wrapped, const RootId& root, const KeyLog& log,
+                                      const SubjectName& subject);
+// Shredded by a statement and not deleted yet.
+Result<std::vector<std::string>> shredded_files_of_subject(os::Directory& wrapped, const RootId& root,
+                                                           const KeyLog& log, const SubjectName& subject);
 
 // "12" and nothing else.
 Result<uint32_t> session_number(std::string_view text);
-// The newest recipient key of each name in a directory; kNotFound when there is none.
+// The newest recipient key of each name in a directory; kNotFound when there is none. Files that lie there, no more:
+// see check_recipients().
 Result<std::vector<Recipient>> load_recipients(os::Directory& directory);
+
+// What people compare a recipient's key by, on its holder's screen and here: 32 hex digits of its SHA-256.
+std::string recipient_fingerprint(const crypto::BoxPublicKey& key);
+// "auditors/2=FINGERPRINT", as `named` and an operator have it.
+std::string recipient_label(const Recipient& recipient);
+// Were exactly these recipients named? kInvalid else, saying which were not, or were and are not there.
+Result<void> check_recipients(const std::vector<Recipient>& recipients, const std::vector<std::string>& named);
 
 }  // namespace khipu::protect

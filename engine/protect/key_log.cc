@@ -11,7 +11,21 @@ Error contradiction(std::string_view name, const std::string& why) {
 
 }  // namespace
 
-Result<void> KeyLog::apply(const codec::KeyStatement& statement) {
+void KeyLog::put_file(const std::string& name, const File& file, Changes* changes) {
+  if (changes != nullptr) {
+    const File* const before = this->file(name);
+    changes->files.emplace_back(name, before != nullptr ? std::optional(*before) : std::nullopt);
+  }
+  files_.insert_or_assign(name, file);
+}
+
+void KeyLog::set_state(const std::string& name, State state, Changes* changes) {
+  File file = files_.at(name);
+  file.state = state;
+  put_file(name, file, changes);
+}
+
+Result<void> KeyLog::apply(const codec::KeyStatement& statement, Changes* changes) {
   using codec::KeyAction;
   switch (statement.action) {
     case KeyAction::kAddVerifier:
@@ -20,53 +34,92 @@ Result<void> KeyLog::apply(const codec::KeyStatement& statement) {
       if (!recipients_.emplace(statement.name, statement.key).second) {
         return contradiction(statement.name, "this recipient was there already");
       }
+      if (changes != nullptr) changes->recipients.emplace_back(statement.name, std::nullopt);
       return {};
-    case KeyAction::kRetireRecipient:
-      if (recipients_.erase(statement.name) == 0) return contradiction(statement.name, "there is no such recipient");
+    case KeyAction::kRetireRecipient: {
+      const auto known = recipients_.find(statement.name);
+      if (known == recipients_.end()) return contradiction(statement.name, "there is no such recipient");
+      if (changes != nullptr) changes->recipients.emplace_back(known->first, known->second);
+      recipients_.erase(known);
       return {};
-    case KeyAction::kTokenDay: token_day_ = std::max(token_day_, statement.day); return {};
+    }
+    case KeyAction::kTokenDay:
+      if (changes != nullptr) changes->token_days.push_back(token_day_);
+      token_day_ = std::max(token_day_, statement.day);
+      return {};
     default: break;
   }
   const std::optional<WrappedName> name = WrappedName::parse(statement.name);
   if (!name) return contradiction(statement.name, "not the name of a file in keys/");
-  File file{*name, statement.key, statement.file_sha256, statement.recipients, State::kCurrent};
+  const File file{*name, statement.key, statement.file_sha256, statement.recipients, State::kCurrent};
   if (statement.action == KeyAction::kRewrap) {
-    const auto old = files_.find(statement.replaces);
-    if (old == files_.end()) return contradiction(statement.name, "it takes the place of a file nobody named");
-    const File& before = old->second;
-    if (before.state != State::kCurrent || before.name.kind != name->kind || before.name.number != name->number ||
-        before.name.generation >= name->generation) {
+    const File* const before = this->file(statement.replaces);
+    if (before == nullptr) return contradiction(statement.name, "it takes the place of a file nobody named");
+    if (before->state != State::kCurrent || before->name.kind != name->kind || before->name.number != name->number ||
+        before->name.generation >= name->generation) {
       return contradiction(statement.name, "it takes the place of a file that is not the one before it");
     }
-    if (before.commitment != file.commitment) return contradiction(statement.name, "it holds another key");
-    old->second.state = State::kReplaced;
+    if (before->commitment != file.commitment) return contradiction(statement.name, "it holds another key");
+    set_state(statement.replaces, State::kReplaced, changes);
   } else {
     const WrappedKind wanted = statement.action == KeyAction::kDataKey ? WrappedKind::kData : WrappedKind::kSubject;
     if (name->kind != wanted) return contradiction(statement.name, "the name of another kind of file");
     if (name->number <= last_number_) return contradiction(statement.name, "its number was given before");
+    if (changes != nullptr) changes->last_numbers.push_back(last_number_);
     last_number_ = name->number;
   }
-  newest_[name->number] = statement.name;
-  files_.emplace(statement.name, file);
+  std::string& newest = newest_[name->number];
+  if (changes != nullptr) {
+    changes->newest.emplace_back(name->number, newest.empty() ? std::nullopt : std::optional(newest));
+  }
+  newest = statement.name;
+  put_file(statement.name, file, changes);
   return {};
 }
 
-Result<void> KeyLog::apply(const codec::Statement& statement) {
-  if (const auto* key = std::get_if<codec::KeyStatement>(&statement)) return apply(*key);
-  if (const auto* shred = std::get_if<codec::Shred>(&statement)) return apply(*shred);
+Result<void> KeyLog::apply(const codec::Statement& statement, Changes* changes) {
+  if (const auto* key = std::get_if<codec::KeyStatement>(&statement)) return apply(*key, changes);
+  if (const auto* shred = std::get_if<codec::Shred>(&statement)) return apply(*shred, changes);
   return {};
 }
 
-Result<void> KeyLog::apply(const codec::Shred& statement) {
+Result<void> KeyLog::apply(const codec::Shred& statement, Changes* changes) {
+  std::set<uint32_t> numbers;
   for (const std::string& file_name : statement.files) {
-    const auto found = files_.find(file_name);
-    if (found == files_.end()) return contradiction(file_name, "shredded, and nobody named it before");
-    const uint32_t number = found->second.name.number;
-    for (auto& [name, file] : files_) {
-      if (file.name.number == number) file.state = State::kShredded;
-    }
+    const File* const found = file(file_name);
+    if (found == nullptr) return contradiction(file_name, "shredded, and nobody named it before");
+    numbers.insert(found->name.number);
+  }
+  for (const auto& [name, file] : files_) {
+    if (numbers.contains(file.name.number)) set_state(name, State::kShredded, changes);
   }
   return {};
+}
+
+void KeyLog::take_back(const Changes& changes) {
+  for (auto change = changes.files.rbegin(); change != changes.files.rend(); ++change) {
+    if (change->second) {
+      files_.insert_or_assign(change->first, *change->second);
+    } else {
+      files_.erase(change->first);
+    }
+  }
+  for (auto change = changes.newest.rbegin(); change != changes.newest.rend(); ++change) {
+    if (change->second) {
+      newest_[change->first] = *change->second;
+    } else {
+      newest_.erase(change->first);
+    }
+  }
+  for (auto change = changes.recipients.rbegin(); change != changes.recipients.rend(); ++change) {
+    if (change->second) {
+      recipients_.insert_or_assign(change->first, *change->second);
+    } else {
+      recipients_.erase(change->first);
+    }
+  }
+  if (!changes.last_numbers.empty()) last_number_ = changes.last_numbers.front();
+  if (!changes.token_days.empty()) token_day_ = changes.token_days.front();
 }
 
 const KeyLog::File* KeyLog::current(uint32_t number) const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -29,22 +30,35 @@ class KeyLog {
     State state = State::kCurrent;
   };
 
-  // kCorrupt when the statement contradicts those before it: a number used twice, a file nobody named.
-  // Statements about verifiers, and all of other types, are none of its business and are accepted.
-  Result<void> apply(const codec::Statement& statement);
-  Result<void> apply(const codec::KeyStatement& statement);
-  Result<void> apply(const codec::Shred& statement);
+  // What statements changed, for take_back().
+  struct Changes {
+    std::vector<std::pair<std::string, std::optional<File>>> files;  // as they were; nullopt: not there
+    std::vector<std::pair<uint32_t, std::optional<std::string>>> newest;
+    std::vector<std::pair<std::string, std::optional<crypto::BoxPublicKey>>> recipients;
+    std::vector<uint32_t> last_numbers, token_days;
+  };
+
+  // kCorrupt when the statement contradicts those before it: a number used twice, a file nobody named. Nothing is
+  // changed then. Statements about verifiers, and all of other types, are none of its business and are accepted.
+  Result<void> apply(const codec::Statement& statement, Changes* changes = nullptr);
+  Result<void> apply(const codec::KeyStatement& statement, Changes* changes = nullptr);
+  Result<void> apply(const codec::Shred& statement, Changes* changes = nullptr);
+  // As it was before the statements that `changes` was filled by, the last ones applied.
+  void take_back(const Changes& changes);
 
   const File* current(uint32_t number) const;  // nullptr: never committed; a shredded one is returned as such
   const File* file(std::string_view file_name) const;
   const std::map<std::string, File, std::less<>>& files() const { return files_; }  // by file name
   // The newest day under whose key tokens were made; 0 when no statement says one.
   uint32_t token_day() const { return token_day_; }
-  uint32_t next_number() const { return last_number_ + 1; }
+  uint32_t last_number() const { return last_number_; }  // given by a statement
   // Names ("auditors/2") and keys of those whom new data keys are sealed to, by the statements.
   const std::map<std::string, crypto::BoxPublicKey, std::less<>>& recipients() const { return recipients_; }
 
  private:
+  void put_file(const std::string& name, const File& file, Changes* changes);
+  void set_state(const std::string& name, State state, Changes* changes);
+
   std::map<std::string, File, std::less<>> files_;
   std::map<uint32_t, std::string> newest_;  // number -> file of its last generation
   std::map<std::string, crypto::BoxPublicKey, std::less<>> recipients_;

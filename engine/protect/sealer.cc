@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "engine/crypto/aead.h"
 #include "engine/protect/derive.h"
@@ -54,7 +55,7 @@ struct Sealer::State {
     crypto::BoxPublicKey key{};
   };
   std::map<SubjectName, Pair> subjects;
-  uint32_t last_number = 0;  // of files that are there, named by a statement or not
+  std::set<uint32_t> strays;  // numbers of files that no statement names, above those that one does
   std::vector<KeyStatement> due;
 
   KeyTable token_keys;     // of today
@@ -71,7 +72,7 @@ struct Sealer::State {
   Result<void> take_up(TimeUs at);
   Result<void> load_subject(const KeyLog::File& file);
   Result<void> announce_recipients();
-  uint32_t next_number() const { return std::max(log.next_number(), last_number + 1); }
+  Result<uint32_t> next_number();
   Result<void> create(KeyAction action, WrappedKey& key, const SecretBytes& secret, const std::vector<Recipient>& to);
   Result<uint32_t> group_key();
   Result<uint32_t> subject_key(const SubjectName& subject);
@@ -114,12 +115,14 @@ Result<void> Sealer::State::take_up(TimeUs at) {
   for (const os::Entry& entry : entries) {
     const std::optional<WrappedName> name = WrappedName::parse(entry.name);
     if (!name) continue;
-    // A file no statement names was made for a commit that never came. It stays, as evidence costs nothing, and its
-    // number is not given again.
-    last_number = std::max(last_number, name->number);
     const KeyLog::File* file = log.file(entry.name);
-    if (file == nullptr) continue;
-    if (file->state != KeyLog::State::kCurrent) {
+    if (file == nullptr) {
+      // Made for a commit that never came, or a re-wrap that nobody adopted yet. It stays, as evidence costs nothing,
+      // and its number is not given again; but of a shredded key nothing may stay.
+      const KeyLog::File* const current = log.current(name->number);
+      if (current != nullptr && current->state == KeyLog::State::kShredded) gone.push_back(entry.name);
+      if (name->number > log.last_number()) strays.insert(name->number);
+    } else if (file->state != KeyLog::State::kCurrent) {
       gone.push_back(entry.name);
     } else if (name->kind == WrappedKind::kSubject) {
       KHIPU_TRY(load_subject(*file));
@@ -185,14 +188,23 @@ Bytes Sealer::State::data_key(uint32_t number) {
   return session.find(key_text);
 }
 
+// The first that is free, not the one behind the last: a file that anybody dropped there must not use them all up.
+Result<uint32_t> Sealer::State::next_number() {
+  uint32_t number = log.last_number();
+  do {
+    if (number == UINT32_MAX) return Error{Code::kLimit, "no key numbers are left"};
+    ++number;
+  } while (strays.contains(number));
+  return number;
+}
+
 Result<void> Sealer::State::create(KeyAction action, WrappedKey& key, const SecretBytes& secret,
                                    const std::vector<Recipient>& to) {
   key.root = options.root;
-  key.name.number = next_number();
+  KHIPU_TRY_ASSIGN(key.name.number, next_number());
   key.created = now;
-  if (last_number == UINT32_MAX) return Error{Code::kLimit, "no key numbers are left"};
   KHIPU_TRY(key.wrap(secret, to));
-  last_number = key.name.number;  // also when what follows fails: half a file may be there
+  strays.insert(key.name.number);  // also when what follows fails: half a file may be there
   KHIPU_TRY_ASSIGN(const Hash sha256, write_wrapped(*options.wrapped, key));
   std::vector<Recipient> set;
   for (const WrappedKey::Copy& copy : key.copies) set.push_back(copy.recipient);

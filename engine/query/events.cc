@@ -247,6 +247,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   page.coverage.complete = page.coverage.complete && !page.total_is_lower_bound && page.unshown == 0;
   page.findings = findings.list();
   page.findings_total = findings.total();
+  page.findings_shredded = findings.shredded();
   return page;
 }
 
@@ -319,6 +320,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
   page.coverage.complete = page.coverage.complete && !pass.damage && page.unshown == 0;
   page.findings = findings.list();
   page.findings_total = findings.total();
+  page.findings_shredded = findings.shredded();
   redact(page.applied, snapshot->schema());
   return page;
 }

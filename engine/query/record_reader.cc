@@ -17,8 +17,10 @@ std::string row_text(TableId table, Row row) {
 }  // namespace
 
 void Findings::add(Finding finding) {
+  const bool shredded = finding.code == kFieldShredded;  // must not take the places of what is wrong
   ++total_;
-  if (list_.size() < kFindingsMax) list_.push_back(std::move(finding));
+  shredded_ += shredded;
+  if (list_.size() < (shredded ? kFindingsMax / 2 : kFindingsMax)) list_.push_back(std::move(finding));
 }
 
 std::optional<CheckedVersion> RecordReader::version(Row row) {
@@ -82,7 +84,7 @@ std::optional<protect::Plaintext> RecordReader::opened(const protect::FieldPlace
   if (plaintext.ok()) return std::move(plaintext).value();
   const Code code = plaintext.error().code;
   if (code != Code::kForbidden) {  // sealed to others: not for us, and nothing is wrong
-    findings_.add({code == Code::kPurged ? "field-shredded" : "field-undecryptable", table, row, 1,
+    findings_.add({code == Code::kPurged ? std::string(kFieldShredded) : "field-undecryptable", table, row, 1,
                    row_text(table, row) + ": " + plaintext.error().message});
   }
   return std::nullopt;

@@ -16,11 +16,11 @@ class Findings {
   void add(Finding finding);
   const std::vector<Finding>& list() const { return list_; }
   uint64_t total() const { return total_; }
-  bool empty() const { return total_ == 0; }
+  uint64_t shredded() const { return shredded_; }  // of them: kFieldShredded, which is no damage
 
  private:
   std::vector<Finding> list_;
-  uint64_t total_ = 0;
+  uint64_t total_ = 0, shredded_ = 0;
 };
 
 // A version with its place in the chain, checked.

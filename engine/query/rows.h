@@ -29,6 +29,9 @@ struct Finding {
   std::string where;  // "logs row 17, seg-0000000000.log offset 4096"; no record text
 };
 
+// A value whose key was destroyed on purpose: told like a finding, row by row, and nothing is wrong.
+inline constexpr std::string_view kFieldShredded = "field-shredded";
+
 // A fact about the answer worth telling; text is a template of ours but for names quoted in `subject`.
 struct Note {
   std::string code;  // "NAME_MATCHED_OLD_VERSION", "UNKNOWN_ENTITY", "NOT_TIME_ORDERED", ...
@@ -96,6 +99,7 @@ struct EventPage {
   Coverage coverage;
   std::vector<Finding> findings;  // at most 100; findings_total says how many
   uint64_t findings_total = 0;
+  uint64_t findings_shredded = 0;  // of them: kFieldShredded
   std::vector<Note> notes;
   uint64_t scanned = 0;  // rows looked at
 };

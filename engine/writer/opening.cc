@@ -122,13 +122,13 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   const auto replay_statement = [&](Row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
     if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
-    if (Result<void> known = key_log.apply(record.body); !known.ok()) return known;
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
       note_index(*stated);
     }
     return {};
   };
   KHIPU_TRY(rows(TableId::kMeta, {0}, replay_statement));
+  key_log = sequencer->key_log();
   KHIPU_TRY(open_registry(recovered));
   KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded cache, IdempotencyLog::load(environment.root));
   const uint64_t size = table(TableId::kLogs).size;

@@ -17,6 +17,7 @@ Result<void> Writer::Impl::open_sealer() {
   with.key_side = &environment.keys;
   with.wrapped = wrapped_keys.get();
   KHIPU_TRY_ASSIGN(sealer, protect::Sealer::open(std::move(ring), key_log, with, environment.clock.now()));
+  key_log = {};  // the sealer's from here on
   // libsodium leaves hashes on the stack, and hashes are what keys are derived as: yesterday's token key, for one.
   crypto::wipe_freed_memory();
   crypto::wipe_stack();
@@ -63,7 +64,10 @@ Result<void> Writer::protect(ingest::Batch& batch, const registry::Schema& schem
         Entry::kOwn);
   }
   // Without keys there was nothing to do but to say so; `khipu keys init` may come while this writer runs.
-  if (impl.sealer->keyless()) impl.sealer.reset();
+  if (impl.sealer->keyless()) {
+    impl.key_log = impl.sealer->log();
+    impl.sealer.reset();
+  }
   return done;
 }
 

@@ -76,6 +76,7 @@ Result<codec::StatementRecord> Sequencer::replay_statement(Bytes payload) {
   const auto* type = std::get_if<codec::TypeStatement>(&record.body);
   const auto* column = std::get_if<codec::ColumnStatement>(&record.body);
   apply_rules(record.body);
+  KHIPU_TRY(key_log_.apply(record.body));
   if (type == nullptr && column == nullptr) return record;  // TABLE_HEADs are many
   auto next = std::make_shared<registry::Schema>(*schema_);
   if (type != nullptr) next->apply(type->type);
@@ -171,6 +172,7 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   }
   mark.sizes = sizes_;
   mark.answered = pending.answered.size();
+  key_changes_ = {};
   Undo undo;
   undo.schema = schema_;
   undo.rules = rules_;
@@ -196,6 +198,7 @@ void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
   for (; undo.keys_added > 0; --undo.keys_added) window_.remove_last();
   schema_ = undo.schema;
   rules_ = undo.rules;
+  key_log_.take_back(key_changes_);
   sizes_ = mark.sizes;
   pending.answered.resize(mark.answered);
   for (size_t i = 0; i < kTableCount; ++i) {
@@ -330,6 +333,9 @@ Result<void> Sequencer::append_statement(const codec::Statement& given, Pending&
   if (auto* import = std::get_if<codec::Import>(&record.body)) {
     if (import->stored > 0) import->first_seq = Row{sizes_[index_of(TableId::kLogs)]};  // its batch's events follow
     if (import->keyed) import->prefix_sha256 = crypto::keyed_input_hash(index_key_.bytes(), import->prefix_sha256);
+  }
+  if (const Result<void> fits = key_log_.apply(record.body, &key_changes_); !fits.ok()) {
+    return Error{Code::kConflict, fits.error().message + "; nothing was written"};
   }
   apply_rules(record.body);
   record.uid = next_uid();

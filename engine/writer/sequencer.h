@@ -14,6 +14,7 @@
 #include "engine/crypto/secret.h"
 #include "engine/ingest/event.h"
 #include "engine/os/clock.h"
+#include "engine/protect/key_log.h"
 #include "engine/registry/entities.h"
 #include "engine/registry/schema.h"
 #include "engine/writer/idempotency.h"
@@ -57,13 +58,15 @@ class Sequencer {
   void begin(CommitNumber commit);
   Result<Receipt> add(const ingest::Batch& batch, Pending& pending);
   // One row of meta/. TYPE and COLUMN pass the evolution guard and say nothing when they change nothing; RETENTION and
-  // HOLD must be allowed by what came before.
+  // HOLD must be allowed by what came before; KEY and SHRED must not contradict it, or no later start could replay
+  // them.
   Result<void> append_statement(const codec::Statement& statement, Pending& pending);
 
   std::shared_ptr<const registry::Schema> schema() const { return schema_; }
   std::shared_ptr<const Rules> rules() const { return rules_; }
   const std::vector<codec::RecoveryStatement>& recovered() const { return recovered_; }
   const std::optional<codec::Genesis>& genesis() const { return genesis_; }
+  const protect::KeyLog& key_log() const { return key_log_; }
   IdempotencyWindow& window() { return window_; }
   TimeUs recorded_at() const { return now_; }  // of the newest rows
   uint64_t entity_count() const { return entities_.count(); }
@@ -94,6 +97,8 @@ class Sequencer {
   os::Random& random_;
   std::shared_ptr<const registry::Schema> schema_;
   std::shared_ptr<const Rules> rules_ = std::make_shared<Rules>();
+  protect::KeyLog key_log_;
+  protect::KeyLog::Changes key_changes_;  // by the submission under way
   registry::Entities entities_;
   std::array<std::array<uint64_t, 2>, 16> ahead_{};  // of look_ahead(): hashes of names, by the event's index
   IdempotencyWindow window_;

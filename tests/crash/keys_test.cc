@@ -80,9 +80,9 @@ Result<void> shred_some(CrashRig& rig, writer::Writer& writer, std::vector<Value
     KHIPU_TRY_ASSIGN(shred.files, files_of_session(now.log, file.name.number));
     break;
   }
-  const Result<std::vector<std::string>> alices = files_of_subject(*wrapped, now.root, now.log, kAlice);
+  const Result<SubjectFiles> alices = files_of_subject(*wrapped, now.root, now.log, kAlice);
   if (alices.ok()) {
-    for (const std::string& file : *alices) {
+    for (const std::string& file : alices->files) {
       if (std::find(shred.files.begin(), shred.files.end(), file) == shred.files.end()) shred.files.push_back(file);
     }
   } else if (alices.error().code != Code::kNotFound) {
@@ -117,8 +117,8 @@ Result<void> life(CrashRig& rig, std::vector<Value>& values, const std::string& 
     KHIPU_TRY_ASSIGN(Known now, known(rig));
     KHIPU_TRY_ASSIGN(const DecryptRing ring, load_decrypt_ring(*roles.decrypt));
     KHIPU_TRY_ASSIGN(const std::vector<Recipient> recipients, load_recipients(*roles.writer));
-    KHIPU_TRY(rewrap(*wrapped, now.root, now.log, ring, recipients));
-    KHIPU_TRY_ASSIGN(const auto statements, adoptable(*wrapped, now.root, now.log));
+    KHIPU_TRY_ASSIGN(const Rewrapped done, rewrap(*wrapped, now.root, now.log, ring, recipients));
+    KHIPU_TRY_ASSIGN(const auto statements, adoptable(*wrapped, now.root, now.log, done.list));
     for (const codec::KeyStatement& statement : statements) {
       KHIPU_TRY(writer->append_and_publish(statement));
       KHIPU_TRY(now.log.apply(statement));

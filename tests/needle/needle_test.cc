@@ -157,8 +157,15 @@ TEST_CASE("needle: no command prints, logs or leaves a protected value to who ho
   quiet({"keys", "check", decrypt, "--root", root});
   quiet({"keys", "export-public", decrypt, session.folder / "public"});
   quiet({"keys", "rotate", root, "recipients", "--out", session.keys});
-  quiet({"keys", "rewrap", root, "--decrypt", decrypt});
-  quiet({"keys", "adopt", root});
+  const std::string list = session.folder / "rewrap.list";
+  std::string to =
+      quiet({"keys", "check", decrypt}).out;  // its last line is the newest key's, its last word what --to wants
+  while (to.ends_with('\n')) to.pop_back();
+  to = to.substr(to.rfind(' ') + 1);
+  quiet({"keys", "rewrap", root, "--decrypt", decrypt, "--list", list});
+  CHECK_THAT(quiet({"keys", "rewrap", root, "--decrypt", decrypt, "--list", list, "--to", to}).out,
+             ContainsSubstring("sealed anew: "));
+  CHECK_THAT(quiet({"keys", "adopt", root, list}).out, ContainsSubstring("adopted: "));
   const std::string locked = session.folder / "locked", passphrase = kNeedles[3] + "\n";
   quiet({"keys", "lock", decrypt + "/decrypt-auditors-1.key", locked, "--passphrase-fd", "0"}, passphrase);
   quiet({"keys", "unlock", locked, "--passphrase-fd", "0"}, passphrase);

@@ -234,10 +234,21 @@ TEST_CASE("cli: keys rewrap reaches the sealed lines of the DLQ, but not beside 
   fs::permissions(fresh, fs::perms::owner_all);
   fs::copy_file(log.decrypt + "/decrypt-auditors-2.key", fresh + "/decrypt-auditors-2.key");
   CHECK(log.khipu({"dlq", log.root, "--decrypt", fresh, "--raw"}).out.empty());
+  const Json checked = Json::parse(log.done({"keys", "check", fresh, "--json"}));
+  const std::vector<std::string> rewrap = {"keys",
+                                           "rewrap",
+                                           log.root,
+                                           "--decrypt",
+                                           log.decrypt,
+                                           "--list",
+                                           log.folder / "list",
+                                           "--to",
+                                           checked["keys"][0]["recipient"].get<std::string>(),
+                                           "--json"};
   {
     tests::Process writer({tests::program("khipu"), "serve", log.root});
     REQUIRE(!writer.wait_for("serve ready").empty());
-    const tests::Ran busy = log.khipu({"keys", "rewrap", log.root, "--decrypt", log.decrypt});
+    const tests::Ran busy = log.khipu(rewrap);
     CHECK(busy.exit == 3);
     CHECK_THAT(busy.err, ContainsSubstring("for the sealed lines of dlq/ stop the writer"));
     writer.signal(SIGTERM);
@@ -247,8 +258,8 @@ TEST_CASE("cli: keys rewrap reaches the sealed lines of the DLQ, but not beside 
   for (const auto& file : fs::directory_iterator(log.root + "/dlq")) {
     std::ofstream(file.path(), std::ios::app) << damaged;  // stays as it is
   }
-  CHECK(Json::parse(log.done({"keys", "rewrap", log.root, "--decrypt", log.decrypt, "--json"}))["parked_keys"] == 1);
-  CHECK(Json::parse(log.done({"keys", "rewrap", log.root, "--decrypt", log.decrypt, "--json"}))["parked_keys"] == 0);
+  CHECK(Json::parse(log.done(rewrap))["parked_keys"] == 1);
+  CHECK(Json::parse(log.done(rewrap))["parked_keys"] == 0);
   CHECK(log.khipu({"dlq", log.root, "--decrypt", fresh, "--raw"}).out == kBad + "\n");
   fs::remove(log.decrypt + "/decrypt-auditors-2.key");
   CHECK(log.khipu({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}).out.empty());  // the old key opens it no more
@@ -281,4 +292,28 @@ TEST_CASE("cli: shred wants to be told of sealed lines in the DLQ, and destroys 
   CHECK_FALSE(log.anywhere("khipu.dlq-key"));
   CHECK(log.khipu({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}).out.find("nadel") == std::string::npos);
   log.done({"verify", log.root});
+}
+
+TEST_CASE("cli: a shredded value is said to be destroyed on purpose, and no answer with one ends as a finding") {
+  Log log;
+  log.done({"append", log.root}, kGood + "\n");
+  log.done({"shred", log.root, "--session", "1", "--reference", "r"});
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"query", log.root, "--keys", log.decrypt},
+                                                {"history", log.root, "person:p-1", "--keys", log.decrypt},
+                                                {"export", log.root, "--keys", log.decrypt}}) {
+    const tests::Ran ran = log.khipu(words);
+    INFO(words[0] << ": " << ran.out << ran.err);
+    CHECK(ran.exit == 0);
+    CHECK_THAT(ran.err, ContainsSubstring("destroyed on purpose (SHRED)"));
+    CHECK(ran.err.find("damaged") == std::string::npos);
+  }
+  const Json answer = Json::parse(log.done({"query", log.root, "--keys", log.decrypt, "--json"}));
+  CHECK(answer["findings"][0]["code"] == "field-shredded");
+  for (const auto& file : fs::directory_iterator(log.root + "/logs")) {
+    if (file.path().extension() != ".log") continue;
+    std::fstream bytes(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(200);
+    bytes.put('!');
+  }
+  CHECK(log.khipu({"query", log.root, "--keys", log.decrypt}).exit != 0);  // damage is one still
 }

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/protect/key_admin.h"
@@ -31,6 +33,46 @@ struct Log {
 
   Log() { REQUIRE(run_khipu({"init", root, "--origin", "example.org/keys"}).exit == 0); }
   tests::Ran make() { return run_khipu({"keys", "init", root, "--out", out}); }
+
+  std::string decrypt = out + "/decrypt", list = folder / "rewrap.list";
+
+  // The newest decrypt key of each name, as `keys rewrap --to` wants it; `names`: of these.
+  std::vector<std::string> to() const {
+    const tests::Ran checked = run_khipu({"keys", "check", decrypt, "--json"});
+    REQUIRE(checked.exit == 0);
+    std::map<std::string, std::pair<int, std::string>> newest;
+    const Json document = Json::parse(checked.out);
+    for (const Json& key : document["keys"]) {
+      auto& [version, text] = newest[key["name"].get<std::string>()];
+      if (key["version"].get<int>() < version) continue;
+      version = key["version"].get<int>();
+      text = key["recipient"].get<std::string>();
+    }
+    std::vector<std::string> words;
+    for (const auto& [name, one] : newest) words.insert(words.end(), {"--to", one.second});
+    return words;
+  }
+  tests::Ran rewrap(const std::vector<std::string>& recipients, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"keys", "rewrap", root, "--decrypt", decrypt, "--list", list};
+    words.insert(words.end(), recipients.begin(), recipients.end());
+    words.insert(words.end(), more.begin(), more.end());
+    return run_khipu(words);
+  }
+  tests::Ran adopt() const { return run_khipu({"keys", "adopt", root, list, "--json"}); }
+  std::string file(const std::string& path) const {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  void put(const std::string& path, const std::string& bytes) const {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  }
+  uint64_t statements(codec::StatementType type) const {
+    const auto store = snapshot::Store::open(os::open_directory(root).value()).value();
+    const auto snapshot = store->snapshot().value();
+    uint64_t count = 0;
+    for (const auto& statement : snapshot->meta().statements()) count += codec::type_of(statement.body) == type;
+    return count;
+  }
 
   protect::FieldPlace place(const RootId& id) const {
     protect::FieldPlace place;
@@ -71,8 +113,8 @@ struct Log {
   }
   std::string open(Bytes value) const {
     const Known now = known();
-    const auto decrypt = os::open_directory(out + "/decrypt").value();
-    const auto opener = protect::Opener::open(protect::load_decrypt_ring(*decrypt).value(), now.id,
+    const auto role = os::open_directory(decrypt).value();
+    const auto opener = protect::Opener::open(protect::load_decrypt_ring(*role).value(), now.id,
                                               os::open_directory(root + "/keys").value())
                             .value();
     opener->learn(std::make_shared<const protect::KeyLog>(now.log));
@@ -163,13 +205,16 @@ TEST_CASE("cli: rotate, rewrap and adopt: the old key is needed no more, verify 
   REQUIRE(run_khipu({"keys", "rotate", log.root, "recipients", "--out", log.out}).exit == 0);
   const std::string old_key = log.out + "/decrypt/decrypt-auditors-1.key";
   CHECK(run_khipu({"keys", "rewrap", log.root}).exit == 3);  // with what?
-  const tests::Ran rewrapped = tests::run(
-      {"/bin/sh", "-c",
-       "exec '" + tests::program("khipu") + "' keys rewrap '" + log.root + "' --key-fd 3 3<'" + old_key + "'"});
+  const std::string to = log.to().at(1);
+  const tests::Ran rewrapped =
+      tests::run({"/bin/sh", "-c",
+                  "exec '" + tests::program("khipu") + "' keys rewrap '" + log.root + "' --key-fd 3 --list '" +
+                      log.list + "' --to " + to + " 3<'" + old_key + "'"});
   INFO(rewrapped.out << rewrapped.err);
   REQUIRE(rewrapped.exit == 0);
-  CHECK(run_khipu({"verify", log.root}).exit == 0);  // nothing is adopted yet, and nothing is wrong
-  const tests::Ran adopted = run_khipu({"keys", "adopt", log.root, "--json"});
+  CHECK(run_khipu({"verify", log.root}).exit == 0);         // nothing is adopted yet, and nothing is wrong
+  CHECK(run_khipu({"keys", "adopt", log.root}).exit == 3);  // what?
+  const tests::Ran adopted = log.adopt();
   INFO(adopted.out << adopted.err);
   REQUIRE(adopted.exit == 0);
   CHECK(Json::parse(adopted.out)["adopted"] == 1);
@@ -178,8 +223,10 @@ TEST_CASE("cli: rotate, rewrap and adopt: the old key is needed no more, verify 
   fs::remove(old_key);
   CHECK(log.open(value) == "alice@example.org");
   CHECK(run_khipu({"verify", log.root}).exit == 0);
-  const tests::Ran nothing = run_khipu({"keys", "adopt", log.root, "--json"});
+  const tests::Ran nothing = log.adopt();
+  CHECK(nothing.exit == 0);
   CHECK(Json::parse(nothing.out)["adopted"] == 0);
+  CHECK(Json::parse(nothing.out)["adopted_before"] == 1);
 }
 
 TEST_CASE("cli: shred takes a person's values or a session's, says so in meta/, and verify passes") {
@@ -216,6 +263,7 @@ TEST_CASE("cli: a key under a passphrase goes through a pipe into --key-fd, and 
   REQUIRE(log.make().exit == 0);
   log.seal({"x"});
   REQUIRE(run_khipu({"keys", "rotate", log.root, "recipients", "--out", log.out}).exit == 0);
+  const std::string to = log.to().at(1);
   const std::string program = "'" + tests::program("khipu") + "'", key = log.out + "/decrypt/decrypt-auditors-1.key";
   const std::string locked = log.folder / "auditors-1.locked", phrase = log.folder / "phrase";
   std::ofstream(phrase) << "correct horse battery\nsecond line\n";
@@ -224,7 +272,8 @@ TEST_CASE("cli: a key under a passphrase goes through a pipe into --key-fd, and 
   CHECK((fs::status(locked).permissions() & fs::perms::mask) == (fs::perms::owner_read | fs::perms::owner_write));
   fs::remove(key);
   const std::string unlock = program + " keys unlock '" + locked + "' --passphrase-fd 4 4<'" + phrase + "'";
-  const tests::Ran done = shell("{ " + unlock + " | " + program + " keys rewrap '" + log.root + "' --key-fd 3 3<&0; }");
+  const tests::Ran done = shell("{ " + unlock + " | " + program + " keys rewrap '" + log.root + "' --list '" +
+                                log.list + "' --to " + to + " --key-fd 3 3<&0; }");
   INFO(done.out << done.err);
   CHECK(done.exit == 0);
   CHECK(done.out.find("sealed anew: 1") != std::string::npos);
@@ -232,4 +281,131 @@ TEST_CASE("cli: a key under a passphrase goes through a pipe into --key-fd, and 
   CHECK(shell(unlock).exit == 3);
   CHECK(shell(unlock).out.empty());
   CHECK(shell(program + " keys unlock '" + locked + "'").exit == 3);
+}
+
+TEST_CASE("cli: an adoption whose commits HEAD does not name yet is finished by the next one") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  const Buffer one = log.seal({"one"}).front(), two = log.seal({"two"}).front();
+  REQUIRE(run_khipu({"keys", "rotate", log.root, "recipients", "--out", log.out}).exit == 0);
+  REQUIRE(log.rewrap(log.to()).exit == 0);
+  const std::string head = log.file(log.root + "/HEAD"), old = log.file(log.root + "/keys/data-0000000001-1.key");
+  REQUIRE(log.adopt().exit == 0);
+  log.put(log.root + "/HEAD", head);  // as it is when the process ends between a commit and its HEAD
+  log.put(log.root + "/keys/data-0000000001-1.key", old);
+  const tests::Ran again = log.adopt();
+  INFO(again.out << again.err);
+  REQUIRE(again.exit == 0);
+  CHECK(Json::parse(again.out)["adopted"] == 0);
+  CHECK(names_in(log.root + "/keys") == std::vector<std::string>{"data-0000000001-2.key", "data-0000000002-2.key"});
+  CHECK(run_khipu({"verify", log.root}).exit == 0);
+  CHECK(log.open(one) == "one");
+  CHECK(log.open(log.seal({"three"}).front()) == "three");
+}
+
+TEST_CASE("cli: adopt takes no file that rewrap did not list, and none that is not as it was listed") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  const Buffer value = log.seal({"value"}).front();
+  REQUIRE(run_khipu({"keys", "rotate", log.root, "recipients", "--out", log.out}).exit == 0);
+  // With the commitment, which is public, and boxes that hold nothing.
+  const std::string bytes = log.file(log.root + "/keys/data-0000000001-1.key");
+  protect::WrappedKey planted = protect::parse_wrapped(as_bytes(bytes)).value();
+  planted.name.generation = 2;
+  for (protect::WrappedKey::Copy& copy : planted.copies) copy.box.fill(7);
+  const std::string path = log.root + "/keys/" + planted.name.text();
+  log.put(path, std::string(as_text(protect::encode_wrapped(planted))));
+  const tests::Ran made = log.rewrap(log.to());
+  INFO(made.out << made.err);
+  REQUIRE(made.exit == 0);
+  CHECK_THAT(made.out, ContainsSubstring("sealed anew: 1, as wanted already: 0"));
+  CHECK_THAT(log.file(log.list), ContainsSubstring("  data-0000000001-3.key\n"));
+  const std::string third = log.root + "/keys/data-0000000001-3.key", good = log.file(third);
+  log.put(third, log.file(path));
+  const tests::Ran other = log.adopt();
+  CHECK(other.exit == 3);
+  CHECK_THAT(other.err, ContainsSubstring("not the file that was listed"));
+  fs::remove(third);
+  CHECK_THAT(log.adopt().err, ContainsSubstring("copy it from where it was made"));
+  log.put(third, good);
+  REQUIRE(log.adopt().exit == 0);
+  CHECK(log.open(value) == "value");
+  CHECK(names_in(log.root + "/keys") == std::vector<std::string>{"data-0000000001-3.key"});
+  CHECK(run_khipu({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("cli: rewrap seals to nobody who was not named, whatever lies in the writer's folder") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  log.seal({"value"});
+  const std::string attacker = log.folder / "attacker", halves = log.folder / "halves";
+  Log other;
+  REQUIRE(run_khipu({"keys", "init", other.root, "--out", attacker, "--recipient", "backup"}).exit == 0);
+  REQUIRE(run_khipu({"keys", "export-public", attacker + "/decrypt", halves}).exit == 0);
+  const std::vector<std::string> meant = log.to();
+  fs::copy_file(halves + "/recipient-backup-1.pub", log.keys + "/recipient-backup-1.pub");
+  for (const std::vector<std::string>& named : {std::vector<std::string>{}, meant}) {
+    const tests::Ran refused = log.rewrap(named);
+    CHECK(refused.exit == 3);
+    CHECK_THAT(refused.err, ContainsSubstring("backup/1="));
+    CHECK_THAT(refused.err, ContainsSubstring("is NOT among those given"));
+    CHECK_THAT(refused.err, ContainsSubstring("--to " + meant.at(1)));
+    CHECK_FALSE(fs::exists(log.list));
+    CHECK(names_in(log.root + "/keys").size() == 1);
+  }
+  fs::remove(log.keys + "/recipient-backup-1.pub");
+  CHECK(log.rewrap({"--to", meant.at(1) + "0"}).exit == 3);
+  CHECK(log.rewrap(meant, {"--recipients", halves}).exit == 3);
+  CHECK(log.rewrap(meant).exit == 0);
+  CHECK(run_khipu({"keys", "rewrap", log.root, "--decrypt", log.decrypt, "--to", meant.at(1)}).exit == 3);  // no list
+  CHECK(run_khipu({"keys", "rewrap", log.root, "--decrypt", log.decrypt, "--to", meant.at(1), "--list",
+                   log.root + "/rewrap.list"})
+            .exit == 3);  // inside the log
+}
+
+TEST_CASE("cli: a shredding that ended before its files were gone is finished by the next run") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  const Buffer group = log.seal({"group"}).front(), person = log.seal({"person"}, &log.alice).front();
+  const bool by_session = GENERATE(false, true), head_too = GENERATE(false, true);
+  const std::vector<std::string> words =
+      by_session ? std::vector<std::string>{"shred", log.root, "--session", "1", "--reference", "r", "--json"}
+                 : std::vector<std::string>{"shred", log.root, "--subject", "user:alice", "--reference", "r", "--json"};
+  const std::string head = log.file(log.root + "/HEAD");
+  std::map<std::string, std::string> files;
+  for (const std::string& name : names_in(log.root + "/keys")) files[name] = log.file(log.root + "/keys/" + name);
+  REQUIRE(run_khipu(words).exit == 0);
+  std::vector<std::string> left = names_in(log.root + "/keys");
+  REQUIRE(left.size() < files.size());
+  if (head_too) log.put(log.root + "/HEAD", head);
+  for (const auto& [name, bytes] : files) log.put(log.root + "/keys/" + name, bytes);
+  const tests::Ran again = run_khipu(words);
+  INFO(again.out << again.err);
+  REQUIRE(again.exit == 0);
+  CHECK(Json::parse(again.out)["commit"].is_null());
+  CHECK(Json::parse(again.out)["deleted"] == files.size() - left.size());
+  CHECK(names_in(log.root + "/keys") == left);
+  CHECK(log.statements(codec::StatementType::kShred) == 1);
+  CHECK(log.open(by_session ? group : person) == "purged");
+  const tests::Ran nothing = run_khipu(words);
+  CHECK(nothing.exit == 3);
+  CHECK_THAT(nothing.err, ContainsSubstring(by_session ? "is shredded already" : "was committed under this reference"));
+  CHECK(run_khipu({"verify", log.root}).exit == 0);
+}
+
+TEST_CASE("cli: a person is shredded beside another one's damaged file") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  const protect::SubjectName bob{"user", "bob"};
+  const Buffer person = log.seal({"person"}, &log.alice).front();
+  log.seal({"other"}, &bob);
+  const std::string file = log.root + "/keys/subject-0000000003-1.key";
+  std::string bytes = log.file(file);
+  bytes[bytes.size() / 2] ^= 1;
+  log.put(file, bytes);
+  const tests::Ran shredded = run_khipu({"shred", log.root, "--subject", "user:alice", "--reference", "r"});
+  INFO(shredded.out << shredded.err);
+  CHECK(shredded.exit == 0);
+  CHECK_THAT(shredded.err, ContainsSubstring("subject-0000000003-1.key"));
+  CHECK(log.open(person) == "purged");
 }

@@ -1,5 +1,7 @@
 #include "engine/protect/key_admin.h"
 
+#include "engine/crypto/hash.h"
+
 #include "tests/engine/protect/world.h"
 
 namespace khipu::protect {
@@ -29,6 +31,12 @@ struct Roles {
     return place;
   }
 };
+
+std::vector<std::string> names(const RewrapList& list) {
+  std::vector<std::string> names;
+  for (const auto& [name, sha256] : list.files) names.push_back(name);
+  return names;
+}
 
 TEST_CASE("keys: init makes what each role needs, and no role has another's") {
   Roles roles;
@@ -135,15 +143,17 @@ TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopt
   const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
   CHECK(recipients[0].version == 2);
   const DecryptRing ring = load_decrypt_ring(*roles.decrypt).value();
+  const Rewrapped cut_short = rewrap(*roles.wrapped, roles.root, log, ring, recipients).value();
+  CHECK(names(cut_short.list) == std::vector<std::string>{"data-0000000001-2.key", "subject-0000000002-2.key"});
+  // Nothing counts yet, and what lies there is nobody's: a second run makes its own.
   const Rewrapped done = rewrap(*roles.wrapped, roles.root, log, ring, recipients).value();
-  CHECK(done.files == std::vector<std::string>{"data-0000000001-2.key", "subject-0000000002-2.key"});
-  // Nothing counts yet; a second run makes nothing again.
-  CHECK(rewrap(*roles.wrapped, roles.root, log, ring, recipients).value().files.empty());
-  const auto statements = adoptable(*roles.wrapped, roles.root, log).value();
+  CHECK(names(done.list) == std::vector<std::string>{"data-0000000001-3.key", "subject-0000000002-3.key"});
+  const auto statements = adoptable(*roles.wrapped, roles.root, log, done.list).value();
   REQUIRE(statements.size() == 2);
   for (const auto& statement : statements) REQUIRE(log.apply(statement).ok());
-  CHECK(sweep(*roles.wrapped, log).value() == 2);
-  CHECK(adoptable(*roles.wrapped, roles.root, log).value().empty());
+  CHECK(sweep(*roles.wrapped, log).value() == 4);
+  CHECK(adoptable(*roles.wrapped, roles.root, log, done.list).value().empty());
+  CHECK(adoptable(*roles.wrapped, roles.root, log, cut_short.list).value().empty());  // overtaken
   CHECK_FALSE(roles.disk.exists("root-keys/data-0000000001-1.key"));
   roles.disk.remove("d/decrypt-auditors-1.key");
   roles.disk.remove("d/decrypt-regulator-1.key");
@@ -153,27 +163,109 @@ TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopt
   CHECK(rewrap(*roles.wrapped, roles.root, log, ring, recipients).value().as_wanted == 2);
 }
 
-TEST_CASE("keys: adopt takes no half file, no other key and no other root's") {
+TEST_CASE("keys: adopt takes what the list names, and no half file, other key or other root's") {
   Roles roles;
   REQUIRE(roles.make().ok());
   const auto sealer = roles.sealer();
   seal(*sealer, roles.place(), "x");
   const KeyLog log = sealer->log();
   const Buffer good = roles.disk.read("root-keys/data-0000000001-1.key");
-  const auto offers = [&](const std::function<void(WrappedKey&)>& change, size_t size = SIZE_MAX) {
+  const auto offers = [&](const std::function<void(WrappedKey&)>& change, size_t size = SIZE_MAX) -> Result<size_t> {
     WrappedKey key = parse_wrapped(good).value();
     key.name.generation = 2;
     change(key);
     Buffer bytes = encode_wrapped(key);
     bytes.resize(std::min(size, bytes.size()));
     roles.disk.put("root-keys/data-0000000001-2.key", bytes);
-    return adoptable(*roles.wrapped, roles.root, log).value().size();
+    const RewrapList list{roles.root, {{"data-0000000001-2.key", crypto::sha256(bytes)}}};
+    KHIPU_TRY_ASSIGN(const auto statements, adoptable(*roles.wrapped, roles.root, log, list));
+    return statements.size();
   };
-  CHECK(offers([](WrappedKey&) {}) == 1);
-  CHECK(offers([](WrappedKey&) {}, 100) == 0);
-  CHECK(offers([](WrappedKey& key) { key.commitment[0] ^= 1; }) == 0);
-  CHECK(offers([](WrappedKey& key) { key.root[0] ^= 1; }) == 0);
-  CHECK(offers([](WrappedKey& key) { key.name.generation = 3; }) == 0);
+  const auto refused = [](const Result<size_t>& offered) {
+    return !offered.ok() && offered.error().code == Code::kCorrupt;
+  };
+  CHECK(refused(offers([](WrappedKey&) {}, 100)));
+  CHECK(refused(offers([](WrappedKey& key) { key.commitment[0] ^= 1; })));
+  CHECK(refused(offers([](WrappedKey& key) { key.root[0] ^= 1; })));
+  CHECK(refused(offers([](WrappedKey& key) { key.name.generation = 3; })));
+  CHECK(offers([](WrappedKey&) {}).value() == 1);
+  const auto of_list = [&](const RewrapList& list) {
+    const auto statements = adoptable(*roles.wrapped, roles.root, log, list);
+    return statements.ok() ? std::to_string(statements->size()) : std::string(code_name(statements.error().code));
+  };
+  const Hash sha256 = crypto::sha256(roles.disk.read("root-keys/data-0000000001-2.key"));
+  CHECK(of_list({roles.root, {}}) == "0");  // it lies there, and nobody named it
+  CHECK(of_list({roles.root, {{"data-0000000001-2.key", Hash{}}}}) == "corrupt");
+  CHECK(of_list({roles.root, {{"data-0000000001-3.key", sha256}}}) == "not_found");
+  CHECK(of_list({roles.root, {{"data-0000000007-2.key", sha256}}}) == "conflict");
+  CHECK(of_list({RootId{9}, {{"data-0000000001-2.key", sha256}}}) == "conflict");
+}
+
+TEST_CASE("keys: a re-wrap goes round files that others left, and takes none of them for its own") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const auto sealer = roles.sealer();
+  seal(*sealer, roles.place(), "x");
+  const KeyLog log = sealer->log();
+  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
+  const DecryptRing ring = load_decrypt_ring(*roles.decrypt).value();
+  // The public commitment, the wanted recipients, and boxes that hold nothing.
+  WrappedKey planted = parse_wrapped(roles.disk.read("root-keys/data-0000000001-1.key")).value();
+  planted.copies.clear();
+  for (const Recipient& recipient : recipients) planted.copies.push_back({recipient, {}});
+  for (const uint32_t generation : {2U, UINT32_MAX}) {
+    planted.name.generation = generation;
+    roles.disk.put("root-keys/" + planted.name.text(), encode_wrapped(planted));
+  }
+  const Rewrapped done = rewrap(*roles.wrapped, roles.root, log, ring, recipients).value();
+  CHECK(done.as_wanted == 0);
+  CHECK(names(done.list) == std::vector<std::string>{"data-0000000001-3.key"});
+}
+
+TEST_CASE("keys: recipients are sealed to when they are named by their fingerprints, all of them and no others") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
+  REQUIRE(recipients.size() == 2);
+  const std::string auditors = recipient_label(recipients[0]), regulator = recipient_label(recipients[1]);
+  CHECK(auditors.starts_with("auditors/1="));
+  CHECK(auditors.size() == std::string("auditors/1=").size() + 32);
+  CHECK(check_recipients(recipients, {regulator, auditors}).ok());
+  const auto refused = [&](const std::vector<std::string>& named) {
+    const Result<void> checked = check_recipients(recipients, named);
+    return checked.ok() ? std::string() : checked.error().message;
+  };
+  CHECK_THAT(refused({}), ContainsSubstring(auditors + " " + regulator));
+  CHECK_THAT(refused({auditors}), ContainsSubstring("not named: " + regulator));
+  CHECK_THAT(refused({auditors, regulator, "x/1=00"}), ContainsSubstring("x/1=00"));
+  CHECK_THAT(refused({"auditors/1=" + std::string(32, '0'), regulator}), ContainsSubstring(auditors));
+}
+
+TEST_CASE("keys: the list of a re-wrap is read as it was written, and otherwise not at all") {
+  RewrapList list;
+  list.root.fill(0xab);
+  list.files["data-0000000001-2.key"].fill(0x11);
+  list.files["subject-0000000002-2.key"].fill(0x22);
+  const std::string text = print_rewrap_list(list);
+  CHECK(text == "# khipu-rewrapped/v1 abababababababababababababababab\n" + hex(list.files.begin()->second) +
+                    "  data-0000000001-2.key\n" + hex(list.files.rbegin()->second) + "  subject-0000000002-2.key\n");
+  const RewrapList again = parse_rewrap_list(text).value();
+  CHECK(again.root == list.root);
+  CHECK(again.files == list.files);
+  const std::string head = text.substr(0, text.find('\n') + 1), line = text.substr(head.size(), 88);
+  REQUIRE(line.ends_with(".key\n"));
+  CHECK(parse_rewrap_list(head).value().files.empty());
+  std::string later = line;
+  later[later.size() - 6] = '3';
+  for (const std::string& bad :
+       {std::string(), text.substr(1), text.substr(0, text.size() - 1), text + "\n", head + line + line,
+        head + line + later, head + "A" + line.substr(1), head + line.substr(0, 66) + "../signing.key\n",
+        head + line.substr(0, 60), "# khipu-rewrapped/v2" + text.substr(20)}) {
+    INFO(bad);
+    const auto parsed = parse_rewrap_list(bad);
+    CHECK((!parsed.ok() && parsed.error().code == Code::kCorrupt));
+  }
 }
 
 TEST_CASE("keys: what a reader is handed in one piece is sorted by role, and a writer's key is refused") {
@@ -228,11 +320,69 @@ TEST_CASE("keys: shredding names the files of a session and of a person") {
   CHECK(files_of_session(sealer->log(), 1).value() == std::vector<std::string>{"data-0000000001-1.key"});
   CHECK(files_of_session(sealer->log(), 2).error().code == Code::kNotFound);  // the pair's number
   CHECK(files_of_session(sealer->log(), 9).error().code == Code::kNotFound);
-  CHECK(files_of_subject(*roles.wrapped, roles.root, sealer->log(), alice).value() ==
+  CHECK(files_of_subject(*roles.wrapped, roles.root, sealer->log(), alice).value().files ==
         std::vector<std::string>{"data-0000000003-1.key", "subject-0000000002-1.key"});
   CHECK(files_of_subject(*roles.wrapped, roles.root, sealer->log(), {"user", "bob"}).error().code == Code::kNotFound);
   CHECK(session_number("12").value() == 12);
   for (const char* text : {"", "0", "-1", "1x", "4294967296"}) CHECK_FALSE(session_number(text).ok());
+}
+
+TEST_CASE("keys: a person is found beside files of others that were changed, or are gone") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const SubjectName alice{"user", "alice"}, bob{"user", "bob"};
+  const auto sealer = roles.sealer();
+  seal(*sealer, roles.place(), "x", &alice);
+  seal(*sealer, roles.place(), "x", &bob);
+  const KeyLog log = sealer->log();
+  roles.disk.flip_bit("root-keys/subject-0000000003-1.key", 200);
+  const auto found = files_of_subject(*roles.wrapped, roles.root, log, alice);
+  REQUIRE(found.ok());
+  CHECK(found->files == std::vector<std::string>{"data-0000000002-1.key", "subject-0000000001-1.key"});
+  CHECK(found->unreadable == std::vector<std::string>{"subject-0000000003-1.key"});
+  roles.disk.remove("root-keys/subject-0000000003-1.key");
+  CHECK(files_of_subject(*roles.wrapped, roles.root, log, alice).ok());
+  const auto lost = files_of_subject(*roles.wrapped, roles.root, log, bob);
+  CHECK(lost.error().code == Code::kNotFound);
+  CHECK_THAT(lost.error().message, ContainsSubstring("keys/subject-0000000003-1.key"));
+}
+
+TEST_CASE("keys: of a shredded key nothing stays, also not what a re-wrap made and nobody adopted") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  auto sealer = roles.sealer();
+  seal(*sealer, roles.place(), "x");
+  KeyLog log = sealer->log();
+  sealer.reset();
+  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  const auto again = [&] {
+    return rewrap(*roles.wrapped, roles.root, log, load_decrypt_ring(*roles.decrypt).value(),
+                  load_recipients(*roles.writer).value());
+  };
+  codec::Shred shred;
+  shred.files = {"data-0000000001-1.key"};
+  REQUIRE(again().ok());
+  const Buffer left = roles.disk.read("root-keys/data-0000000001-2.key");
+  REQUIRE(log.apply(shred).ok());
+  CHECK(sweep(*roles.wrapped, log).value() == 2);
+  CHECK(roles.wrapped->list().value().empty());
+  roles.disk.put("root-keys/data-0000000001-2.key", left);
+  (void)roles.sealer(log);  // the writer's start
+  CHECK(roles.wrapped->list().value().empty());
+}
+
+TEST_CASE("keys: a file dropped under the last number there is does not stop the writer") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  for (const char* name : {"data-4294967295-1.key", "data-0000000002-1.key", "subject-0000000003-9.key"}) {
+    roles.disk.put(std::string("root-keys/") + name, Buffer{1, 2, 3});
+  }
+  const SubjectName alice{"user", "alice"};
+  const auto sealer = roles.sealer();
+  const Buffer value = seal(*sealer, roles.place(), "x"), person = seal(*sealer, roles.place(), "y", &alice);
+  CHECK(parse_sealed(value)->key_number == 1);
+  CHECK(parse_sealed(person)->key_number == 5);
+  CHECK(open_text(*roles.opener(sealer->log()), roles.place(), person) == "y");
 }
 
 }  // namespace

@@ -118,11 +118,11 @@ TEST_CASE("key log: follows data keys, subjects, re-wraps and shreds") {
   REQUIRE(log.apply(statement(KeyAction::kAddVerifier, "log.example")).ok());
   REQUIRE(log.apply(statement(KeyAction::kDataKey, "data-0000000001-1.key")).ok());
   REQUIRE(log.apply(statement(KeyAction::kSubjectKey, "subject-0000000002-1.key", 2)).ok());
-  CHECK(log.next_number() == 3);
+  CHECK(log.last_number() == 2);
   REQUIRE(log.apply(statement(KeyAction::kRewrap, "data-0000000001-2.key", 1, "data-0000000001-1.key")).ok());
   CHECK(log.file("data-0000000001-1.key")->state == KeyLog::State::kReplaced);
   CHECK(log.current(1)->name.generation == 2);
-  CHECK(log.next_number() == 3);
+  CHECK(log.last_number() == 2);
   REQUIRE(log.apply(shred_of("data-0000000001-2.key")).ok());
   CHECK(log.current(1)->state == KeyLog::State::kShredded);
   CHECK(log.file("data-0000000001-1.key")->state == KeyLog::State::kShredded);  // every generation of it
@@ -152,6 +152,30 @@ TEST_CASE("key log: a statement that contradicts those before it is refused") {
   CHECK(refused(statement(KeyAction::kRewrap, "data-0000000005-2.key", 9, "data-0000000005-1.key")));  // another key
   CHECK(refused(statement(KeyAction::kRetireRecipient, "auditors/1")));
   CHECK_FALSE(log.apply(shred_of("data-0000000006-1.key")).ok());
+}
+
+TEST_CASE("key log: statements taken back leave no trace, and a refused one changes nothing") {
+  KeyLog log;
+  REQUIRE(log.apply(statement(KeyAction::kDataKey, "data-0000000001-1.key")).ok());
+  REQUIRE(log.apply(statement(KeyAction::kAddRecipient, "auditors/1")).ok());
+  KeyLog::Changes changes;
+  codec::Shred half = shred_of("data-0000000001-1.key");
+  half.files.push_back("data-0000000009-1.key");
+  CHECK_FALSE(log.apply(half, &changes).ok());
+  CHECK(log.current(1)->state == KeyLog::State::kCurrent);
+  REQUIRE(log.apply(statement(KeyAction::kRewrap, "data-0000000001-2.key", 1, "data-0000000001-1.key"), &changes).ok());
+  REQUIRE(log.apply(statement(KeyAction::kSubjectKey, "subject-0000000002-1.key"), &changes).ok());
+  REQUIRE(log.apply(statement(KeyAction::kRetireRecipient, "auditors/1"), &changes).ok());
+  REQUIRE(log.apply(statement(KeyAction::kAddRecipient, "auditors/2"), &changes).ok());
+  REQUIRE(log.apply(shred_of("data-0000000001-2.key"), &changes).ok());
+  log.take_back(changes);
+  CHECK(log.files().size() == 1);
+  CHECK(log.current(1)->name.generation == 1);
+  CHECK(log.current(1)->state == KeyLog::State::kCurrent);
+  CHECK(log.current(2) == nullptr);
+  CHECK(log.last_number() == 1);
+  CHECK(log.recipients().size() == 1);
+  CHECK(log.recipients().contains("auditors/1"));
 }
 
 }  // namespace

@@ -294,3 +294,38 @@ TEST_CASE("writer: a closed writer has let go of the root, also while it still s
   REQUIRE_FALSE(late.ok());
   CHECK(late.error().code == Code::kPoisoned);
 }
+
+TEST_CASE("writer: a statement about keys that contradicts those before it is refused, and the log still opens") {
+  Root root;
+  const auto key = [](codec::KeyAction action, const char* name, const char* replaces = "") {
+    codec::KeyStatement statement;
+    statement.action = action;
+    statement.name = name;
+    statement.replaces = replaces;
+    return statement;
+  };
+  codec::Shred shred;
+  shred.scope = "session 1", shred.reference = "r", shred.by = "test";
+  const auto rewrap = key(codec::KeyAction::kRewrap, "data-0000000001-2.key", "data-0000000001-1.key");
+  auto writer = root.open();
+  REQUIRE(writer->append_and_publish(key(codec::KeyAction::kDataKey, "data-0000000001-1.key")).ok());
+  REQUIRE(writer->append_and_publish(rewrap).ok());
+  const uint64_t statements = root.snapshot()->meta().statements().size();
+  const auto refused = [&](const codec::Statement& statement) {
+    const auto done = writer->append_and_publish(statement);
+    return !done.ok() && done.error().code == Code::kConflict;
+  };
+  CHECK(refused(rewrap));  // as made from an older HEAD
+  CHECK(refused(key(codec::KeyAction::kDataKey, "data-0000000001-1.key")));
+  CHECK(refused(key(codec::KeyAction::kRetireRecipient, "auditors/1")));
+  shred.files = {"data-0000000001-2.key", "data-0000000009-1.key"};
+  CHECK(refused(shred));
+  shred.files.pop_back();
+  CHECK(writer->append_and_publish(shred).ok());
+  CHECK(refused(key(codec::KeyAction::kRewrap, "data-0000000001-3.key", "data-0000000001-2.key")));
+  CHECK(writer->append_and_publish(key(codec::KeyAction::kDataKey, "data-0000000002-1.key")).ok());
+  CHECK(root.snapshot()->meta().statements().size() >= statements + 2);
+  REQUIRE(writer->close().ok());
+  writer = root.open();
+  CHECK(writer->submit_and_wait(event("u-1", "alice", "PUT")).ok());
+}
