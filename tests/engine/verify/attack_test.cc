@@ -366,6 +366,31 @@ TEST_CASE("attack: extra files, links, and a table folder that is gone") {
   }
 }
 
+TEST_CASE("attack: an index file that no statement names") {
+  for (const char* name :
+       {"logs/seg-0000000077.idx", "logs/idx-5-9.idx", "logs/idx-0000000064-0000000079.idx",
+        "logs/seg-0000000077.run-0", "logs/seg-7.idx.new", "registry/seg-0000000077.idx", "meta/seg-0000000000.idx"}) {
+    Victim victim;
+    INFO(name);
+    victim.disk().put(std::string("root/") + name, as_bytes("no index"));
+    const verify::Report report = victim.rig.verify();
+    INFO(describe(report));
+    REQUIRE(report.verdict == verify::Verdict::kFail);
+    CHECK(report.first_break->code == "file-unaccounted");
+    CHECK(report.first_break->file == name);
+  }
+}
+
+TEST_CASE("attack: what may be an index built just before a crash is told, and no finding") {
+  Victim victim;
+  victim.disk().put("root/logs/seg-0000000000.run-900", as_bytes("no index"));
+  victim.disk().put("root/logs/seg-0000000001.idx.new", as_bytes("half an ind"));
+  const verify::Report report = victim.rig.verify();
+  INFO(describe(report));
+  CHECK(report.verdict == verify::Verdict::kPass);
+  CHECK(report.counts.contains("file-unaccounted"));
+}
+
 // A second goes by with each look at it.
 class HurriedClock final : public os::Clock {
  public:
