@@ -88,23 +88,21 @@ TEST_CASE("cli: init by relative names refuses keys inside the root and leaves n
 TEST_CASE("cli: nothing is written into a log's directory but by its writer") {
   const Log log;
   for (const std::vector<std::string>& words :
-       std::vector<std::vector<std::string>>{
-    {"init", log.root + "/inside"}, {"init", log.folder / "elsewhere", "--keys", log.root + "/inside"},
-        {"export-tlog", log.root, log.root + "/inside"}, {
-      "keys", "init", log.root, "--out", log.root + "/inside"
-    }}
-}) {
-  const tests::Ran ran = Log::khipu(words);
-  INFO(words.front() << ": " << ran.out << ran.err);
-  CHECK(ran.exit == 3);
-  CHECK_THAT(ran.err, ContainsSubstring("lies inside the log"));
-  CHECK_FALSE(std::filesystem::exists(log.root + "/inside"));
-  CHECK_FALSE(std::filesystem::exists(log.root + ".keys/inside"));
-}
-CHECK(Log::khipu({"verify", log.root}).exit == 0);
-const tests::Ran served = Log::khipu({"serve", log.root, "--json"});
-CHECK(served.exit == 3);
-CHECK_THAT(served.err, ContainsSubstring("without --json"));
+       std::vector<std::vector<std::string>>{{"init", log.root + "/inside"},
+                                             {"init", log.folder / "elsewhere", "--keys", log.root + "/inside"},
+                                             {"export-tlog", log.root, log.root + "/inside"},
+                                             {"keys", "init", log.root, "--out", log.root + "/inside"}}) {
+    const tests::Ran ran = Log::khipu(words);
+    INFO(words.front() << ": " << ran.out << ran.err);
+    CHECK(ran.exit == 3);
+    CHECK_THAT(ran.err, ContainsSubstring("lies inside the log"));
+    CHECK_FALSE(std::filesystem::exists(log.root + "/inside"));
+    CHECK_FALSE(std::filesystem::exists(log.root + ".keys/inside"));
+  }
+  CHECK(Log::khipu({"verify", log.root}).exit == 0);
+  const tests::Ran served = Log::khipu({"serve", log.root, "--json"});
+  CHECK(served.exit == 3);
+  CHECK_THAT(served.err, ContainsSubstring("without --json"));
 }
 
 TEST_CASE("cli: append with and without a writer, seqs go on") {
