@@ -36,7 +36,7 @@ int refuse(const std::string& message) {
   return kUsage;
 }
 
-// A vkey as `khipu init` prints it ("name+hash+key"), or the file that holds the key.
+// A vkey as `khipu init` prints it ("name+hash+key"), or a file that holds one, or the key file.
 Result<crypto::PublicKey> read_key(const std::string& path) {
   if (std::count(path.begin(), path.end(), '+') >= 2) {
     KHIPU_TRY_ASSIGN(const tree::VerifierKey vkey, at("--key", tree::VerifierKey::parse(path)));
@@ -45,6 +45,16 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   KHIPU_TRY_ASSIGN(auto directory, os::open_directory(folder));
+  {
+    KHIPU_TRY_ASSIGN(const auto file, directory->open_file(path.substr(slash + 1), os::Mode::kRead));
+    KHIPU_TRY_ASSIGN(const Buffer bytes, at(path, file->read_all(crypto::kKeyFileSizeBytesMax)));
+    std::string text(as_text(bytes));
+    while (text.ends_with('\n') || text.ends_with('\r') || text.ends_with(' ')) text.pop_back();
+    if (std::count(text.begin(), text.end(), '+') >= 2 && !text.starts_with("khipu-key/")) {
+      KHIPU_TRY_ASSIGN(const tree::VerifierKey vkey, at(path, tree::VerifierKey::parse(text)));
+      return vkey.key;
+    }
+  }
   KHIPU_TRY_ASSIGN(const crypto::Key key,
                    crypto::open_key_file(*directory, path.substr(slash + 1), crypto::KeyKind::kVerifier));
   return crypto::public_key(key);

@@ -34,8 +34,8 @@ class DlqCommand final : public Command {
            "Examples:\n  khipu dlq /srv/audit\n"
            "  khipu dlq /srv/audit --decrypt ./decrypt --raw > lines.jsonl\n"
            "  khipu dlq /srv/audit --key-fd 3 3< <(khipu keys unlock decrypt.locked) --json\n\n"
-           "Exit codes: 0 listed, 1 listed and some lines are damaged or were not opened though a key was given, 3 not "
-           "listed.";
+           "Exit codes: 0 listed, 1 listed and some lines are damaged or were not opened though a key was given, or "
+           "something\nelse lies in ROOT/dlq, 3 not listed.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -60,7 +60,11 @@ class DlqCommand final : public Command {
       KHIPU_TRY_ASSIGN(std::vector<os::Entry> entries, dlq->list());
       std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
       for (const os::Entry& entry : entries) {
-        if (entry.kind != os::EntryKind::kFile || !entry.name.ends_with(".ndjson")) continue;
+        if (entry.name.ends_with(".new")) continue;  // a crash left it of a replacement
+        if (entry.kind != os::EntryKind::kFile || !entry.name.ends_with(".ndjson")) {
+          strangers_.push_back(entry.name);
+          continue;
+        }
         KHIPU_TRY(at("dlq/" + entry.name, file(*dlq, entry.name)));
       }
     }
@@ -74,7 +78,7 @@ class DlqCommand final : public Command {
       report_read(root_, report, output);
     }
     print(output);
-    return damaged_ > 0 || refused_ > 0 ? Exit::kFinding : Exit::kOk;
+    return damaged_ > 0 || refused_ > 0 || !strangers_.empty() ? Exit::kFinding : Exit::kOk;
   }
 
  private:
@@ -156,11 +160,16 @@ class DlqCommand final : public Command {
       list.push_back(std::move(one));
     }
     if (output.json()) {
-      output.document({{"schema", "khipu.dlq/v1"}, {"entries", std::move(list)}, {"damaged_lines", damaged_}});
+      Json document = {{"schema", "khipu.dlq/v1"}, {"entries", std::move(list)}, {"damaged_lines", damaged_}};
+      if (!strangers_.empty()) document["not_read"] = strangers_;
+      output.document(document);
     } else if (!raw_) {
       output.line(std::to_string(entries_.size()) + (entries_.size() == 1 ? " entry" : " entries"));
     }
     if (damaged_ > 0) output.note(std::to_string(damaged_) + " lines of ROOT/dlq are damaged");
+    for (const std::string& name : strangers_) {
+      output.note("dlq/" + printable(name) + ": no file of set-aside records (a link, a pipe, another name): not read");
+    }
     if (refused_ > 0 && raw_) output.note(std::to_string(refused_) + " entries were not opened and are missing here");
     if (raw_ && !opener_ && std::any_of(entries_.begin(), entries_.end(), [](const Shown& s) { return !s.bytes(); })) {
       output.note("some entries are sealed and missing here: --decrypt DIR opens them");
@@ -172,6 +181,7 @@ class DlqCommand final : public Command {
   std::unique_ptr<protect::ParkedOpener> opener_;
   std::vector<Shown> entries_;
   std::set<Hash> seen_;
+  std::vector<std::string> strangers_;
   uint64_t damaged_ = 0, refused_ = 0, opened_ = 0;
 };
 

@@ -1,4 +1,6 @@
 // `khipu export-tlog`: a table's tree as files that any static file server can hand out (c2sp.org/tlog-tiles).
+#include <nlohmann/json.hpp>
+
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/query_access.h"
@@ -122,6 +124,7 @@ class ExportTlogCommand final : public Command {
   }
 
   Result<Exit> run(Output& output) override {
+    KHIPU_TRY(refuse_inside_log(directory_, "the exported tree", root_));
     KHIPU_TRY_ASSIGN(const QueryAccess access, open_query_access(root_, key_));
     KHIPU_TRY_ASSIGN(const auto snapshot, access.store->snapshot());
     TableId table = TableId::kLogs;
@@ -140,7 +143,15 @@ class ExportTlogCommand final : public Command {
     KHIPU_TRY(write_hashes(files, *hashes, size));
     if (entries_) KHIPU_TRY(write_entries(files, *snapshot, table, size));
     KHIPU_TRY(top->replace_file("checkpoint", as_bytes(tree::format_note(head.note)), 0644));
-    output.note(std::to_string(files.written()) + " files written, tree size " + std::to_string(size));
+    if (output.json()) {
+      output.document({{"schema", "khipu.export-tlog/v1"},
+                       {"table", table_},
+                       {"directory", directory_},
+                       {"tree_size", size},
+                       {"files_written", files.written()}});
+    } else {
+      output.note(std::to_string(files.written()) + " files written, tree size " + std::to_string(size));
+    }
     return Exit::kOk;
   }
 

@@ -25,10 +25,6 @@ std::string default_origin(const fs::path& root) {
   return origin.substr(0, 100);
 }
 
-bool inside(const fs::path& inner, const fs::path& outer) {
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
 // The form other tools take: C2SP signed-note verifier keys.
 std::string vkey(const std::string& origin, const crypto::PublicKey& key) {
   Buffer typed = {0x01};
@@ -65,14 +61,19 @@ class InitCommand final : public Command {
     const fs::path root = fs::absolute(root_).lexically_normal();
     const fs::path real_root = fs::weakly_canonical(root.has_filename() ? root : root.parent_path());
     const std::string keys_given = keys_path(real_root.string(), keys_);
-    const fs::path real_keys = fs::weakly_canonical(keys_given);
-    if (inside(real_keys, real_root)) {
+    const fs::path real_keys = fs::weakly_canonical(fs::absolute(keys_given));
+    if (lies_inside(keys_given, real_root.string())) {
       return Error{Code::kInvalid, keys_given + ": the keys must not lie inside the root"};
     }
+    KHIPU_TRY(refuse_inside_log(real_root.parent_path().string(), "a log"));
+    KHIPU_TRY(refuse_inside_log(real_keys.string(), "keys"));
     if (origin_.empty()) origin_ = default_origin(real_root);
 
     if (std::error_code error; !fs::exists(real_root.parent_path(), error)) {
       return Error{Code::kNotFound, real_root.parent_path().string() + ": no such folder: make it first"};
+    }
+    if (std::error_code error; !fs::exists(real_keys.parent_path(), error)) {
+      return Error{Code::kNotFound, real_keys.parent_path().string() + ": no such folder: make it first"};
     }
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> directory, os::create_directory(real_root.string(), 0750));
     KHIPU_TRY(refuse_network_filesystem(real_root.string(), network_));

@@ -6,6 +6,7 @@ namespace khipu::cli {
 
 Result<RolePaths> open_roles(const std::string& writer, const std::string& out) {
   if (out.empty()) return Error{Code::kInvalid, "--out DIR is wanted: where the readers' keys go"};
+  KHIPU_TRY(refuse_inside_log(out, "keys"));
   RolePaths paths;
   KHIPU_TRY_ASSIGN(paths.writer, os::open_directory(writer));
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> parent, os::create_directory(out, 0700));

@@ -6,7 +6,10 @@
 #include "engine/cli/query_access.h"
 #include "engine/cli/root.h"
 #include "engine/query/prove.h"
+#include "engine/segment/format.h"
+#include "engine/snapshot/store.h"
 #include "engine/tree/note.h"
+#include "engine/tree/tree.h"
 
 namespace khipu::cli {
 namespace {
@@ -51,6 +54,26 @@ Result<query::ProofPoint> point_of(const std::string& text) {
   }
   (numbered ? point.checkpoint : point.size) = number;
   return point;
+}
+
+// The first hash file that a table of this size has and that is not there.
+std::optional<std::string> missing_tree_file(snapshot::Store& store) {
+  const auto snapshot = store.snapshot();
+  if (!snapshot.ok()) return std::nullopt;
+  for (const TableId table : kTables) {
+    const auto folder = store.root().open_directory(table_name(table));
+    if (!folder.ok()) continue;
+    const auto tree = (*folder)->open_directory(segment::kTreeName);
+    for (unsigned level = 0; level < tree::kLevelCount; ++level) {
+      if (tree::Builder::complete((*snapshot)->size(table), level) == 0) break;
+      if (tree.ok()) {
+        const auto there = (*tree)->stat(segment::level_name(level));
+        if (!there.ok() || *there) continue;
+      }
+      return std::string(table_name(table)) + "/tree/" + segment::level_name(level);
+    }
+  }
+  return std::nullopt;
 }
 
 class ProveCommand final : public Command {
@@ -98,6 +121,12 @@ class ProveCommand final : public Command {
     if (!document.ok() && document.error().code == Code::kCorrupt) {
       output.note(document.error().message);
       return Exit::kFinding;
+    }
+    if (!document.ok() && document.error().code == Code::kNotFound) {
+      if (const std::optional<std::string> missing = missing_tree_file(*access.store)) {
+        output.note(*missing + ": is not there; without it nothing above it can be proven");
+        return Exit::kFinding;
+      }
     }
     if (!document.ok()) return std::move(document).error();
     const std::string text = proof::format_document(*document);

@@ -87,6 +87,23 @@ bool lies_inside(const std::string& path, const std::string& folder) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
+Result<void> refuse_inside_log(const std::string& path, const std::string& what, const std::string& root) {
+  namespace fs = std::filesystem;
+  const auto refused = [&](const std::string& log) {
+    return Error{Code::kInvalid, path + ": lies inside the log " + log + ", where verify counts everything: " + what +
+                                     " must lie elsewhere"};
+  };
+  if (!root.empty() && lies_inside(path, root)) return refused(root);
+  std::error_code ignored;
+  fs::path folder = fs::weakly_canonical(fs::absolute(path), ignored);
+  for (; folder.has_relative_path(); folder = folder.parent_path()) {
+    const bool log = fs::is_regular_file(folder / "HEAD", ignored) && fs::is_directory(folder / "meta", ignored) &&
+                     fs::is_directory(folder / "logs", ignored);
+    if (log) return refused(folder.string());
+  }
+  return {};
+}
+
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path) {
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(path, error);
@@ -112,6 +129,7 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
 }
 
 Result<void> write_output_file(const std::string& path, std::string_view text) {
+  KHIPU_TRY(refuse_inside_log(path, "what is written"));
   const std::filesystem::path file = std::filesystem::absolute(path);
   KHIPU_TRY_ASSIGN(const auto folder, os::open_directory(file.parent_path().string()));
   return folder->replace_file(file.filename().string(), as_bytes(text), 0600);

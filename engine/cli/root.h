@@ -28,7 +28,11 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
 // The path is the folder or below it, links followed as far as they exist.
 bool lies_inside(const std::string& path, const std::string& folder);
 
-// Whole or not at all, and synced. The file is this user's own.
+// kInvalid when `path` lies inside the log's directory `root`, or inside any log: what nobody signed is a finding
+// there. `what` is for the message: "the keys".
+Result<void> refuse_inside_log(const std::string& path, const std::string& what, const std::string& root = {});
+
+// Whole or not at all, and synced. The file is this user's own. kInvalid inside a log.
 Result<void> write_output_file(const std::string& path, std::string_view text);
 
 // --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier

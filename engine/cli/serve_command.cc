@@ -53,7 +53,8 @@ class ServeCommand final : public Command {
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
   }
 
-  Result<Exit> run(Output&) override {
+  Result<Exit> run(Output& output) override {
+    if (output.json()) return Error{Code::kInvalid, "serve prints no document: without --json"};
     options_.keys = keys_path(options_.root, options_.keys);
     KHIPU_TRY(refuse_network_filesystem(options_.root, network_));
     {

@@ -23,7 +23,7 @@ Result<void> ChunkReader::run(Chunks& to) {
 }
 
 Result<void> ChunkReader::read_all(Chunks& to) {
-  from_ = resume_.at;
+  from_ = input_.compressed() ? 0 : resume_.at;
   chunk_ = std::make_unique<Chunk>();
   KHIPU_TRY_ASSIGN(splitter_, make_splitter(input_, source_));
   for (;;) {
@@ -34,7 +34,7 @@ Result<void> ChunkReader::read_all(Chunks& to) {
       return {};
     }
     if (full() && !hand_on(to, false)) return {};
-    const bool known = input_.compressed() ? skipped_ < resume_.skip_records : item->end <= resume_.at;
+    const bool known = item->end <= resume_.at || skipped_ < resume_.skip_records;
     if (known) {
       ++skipped_;
     } else {

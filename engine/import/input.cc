@@ -24,11 +24,11 @@ struct Input::Inflate {
   Buffer packed = Buffer(kReadSize);
 };
 
-Input::Input(const os::File& file) : file_(file) {}
+Input::Input(const os::File& file, uint64_t end) : file_(file), end_(end) {}
 Input::~Input() = default;
 
-Result<std::unique_ptr<Input>> Input::open(const os::File& file) {
-  std::unique_ptr<Input> input(new Input(file));
+Result<std::unique_ptr<Input>> Input::open(const os::File& file, uint64_t end) {
+  std::unique_ptr<Input> input(new Input(file, end));
   uint8_t magic[2] = {};
   KHIPU_TRY_ASSIGN(const size_t size, file.read_at(0, magic));
   if (size == 2 && magic[0] == 0x1F && magic[1] == 0x8B) {
@@ -39,7 +39,8 @@ Result<std::unique_ptr<Input>> Input::open(const os::File& file) {
 }
 
 Result<size_t> Input::read(std::span<uint8_t> into) {
-  KHIPU_TRY_ASSIGN(const size_t size, file_.read_at(file_offset_, into));
+  KHIPU_TRY_ASSIGN(const size_t size,
+                   file_.read_at(file_offset_, into.first(std::min<uint64_t>(into.size(), end_ - file_offset_))));
   file_offset_ += size;
   return size;
 }

@@ -13,7 +13,8 @@ namespace khipu::import {
 // Owner: one thread. Borrows the file.
 class Input {
  public:
-  static Result<std::unique_ptr<Input>> open(const os::File& file);
+  // Bytes of the file from `end` on are none of it.
+  static Result<std::unique_ptr<Input>> open(const os::File& file, uint64_t end = UINT64_MAX);
   ~Input();
 
   bool compressed() const { return inflate_ != nullptr; }
@@ -32,12 +33,13 @@ class Input {
 
  private:
   struct Inflate;
-  explicit Input(const os::File& file);
+  Input(const os::File& file, uint64_t end);
   Result<size_t> read(std::span<uint8_t> into);
   Result<bool> more_unpacked(std::span<uint8_t> into, size_t& size);
   void hash_consumed();
 
   const os::File& file_;
+  const uint64_t end_;
   uint64_t file_offset_ = 0;
   Buffer buffer_;
   size_t begin_ = 0;

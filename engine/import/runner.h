@@ -65,7 +65,7 @@ struct Report {
   uint64_t skipped = 0;                // records of earlier receipts, not counted as read
   bool nothing_new = false;            // the same bytes were imported before
   std::string earlier;                 // the name they were imported under, when resumed or nothing new
-  uint64_t resumed_at = 0;             // byte (plain input) from which this run read on; 0: from the start
+  uint64_t resumed_at = 0;             // byte of the unpacked input from which this run read on; 0: from the start
   std::optional<TimeUs> first, last;   // occurred_at, of the stored ones
   uint64_t out_of_order = 0;           // earlier than the record before them
   uint64_t duplicate_ids = 0;          // event_id already seen in this input: reported, never removed

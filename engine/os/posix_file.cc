@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/os/access_list.h"
+#include "engine/os/holes.h"
 
 namespace khipu::os {
 namespace {
@@ -74,6 +75,14 @@ class PosixFile final : public File {
     struct stat status {};
     if (::fstat(fd(), &status) != 0) return failed("fstat");
     return static_cast<uint64_t>(status.st_size);
+  }
+
+  Result<uint64_t> data_from(uint64_t offset) const {
+    const off_t found = ::lseek(fd(), static_cast<off_t>(offset), SEEK_DATA);
+    if (found >= 0) return static_cast<uint64_t>(found);
+    if (errno == ENXIO) return size();
+    if (errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS) return offset;
+    return failed("lseek");
   }
 
   Result<FileStatus> status() const override {
@@ -159,6 +168,12 @@ Result<std::optional<std::vector<AccessEntry>>> access_list(const File& file) {
   const auto* posix = dynamic_cast<const PosixFile*>(&file);
   if (posix == nullptr) return std::optional<std::vector<AccessEntry>>();  // a test's disk
   return posix->access_list();
+}
+
+Result<uint64_t> data_from(const File& file, uint64_t offset) {
+  const auto* posix = dynamic_cast<const PosixFile*>(&file);
+  if (posix == nullptr) return offset;
+  return posix->data_from(offset);
 }
 
 std::unique_ptr<File> make_posix_file(Descriptor descriptor, std::string name) {

@@ -75,6 +75,8 @@ void conclude(Run& run) {
   if (!outside) report.not_checked.emplace_back("a state or checkpoint kept outside: none was supplied");
   report.not_checked.emplace_back("external witness cosignatures: none configured");
   report.not_checked.emplace_back("idempotency.log: a cache, rebuilt from the records when it is damaged");
+  report.not_checked.emplace_back(
+      "dlq/: what was set aside; IMPORT statements say how many records were, its files may be mended or removed");
 }
 
 }  // namespace khipu::verify

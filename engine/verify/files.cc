@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/index/format.h"
+#include "engine/index/merged.h"
 #include "engine/os/lock_file.h"
 
 namespace khipu::verify {
@@ -41,18 +43,16 @@ Finding unaccounted(std::string file, std::string detail) {
   return found;
 }
 
-bool all_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+// What an index, a run of one or a merged file is called.
+bool index_name(std::string_view name) {
+  return index::parse_index_name(name) || index::parse_run_name(name) || index::parse_merged_name(name);
 }
 
-// Files that a later version derives from segments: seg-N.idx, idx-A-B.idx, seg-N.run-K.
-bool index_name(std::string_view name) {
-  if (name.ends_with(".new")) name.remove_suffix(4);  // a crash while it was written: it is built again
-  if (name.starts_with("idx-") && name.ends_with(".idx")) return true;
-  if (!name.starts_with("seg-")) return false;
-  if (name.ends_with(".idx")) return all_digits(name.substr(4, name.size() - 8));
-  const size_t run = name.find(".run-");
-  return run != std::string_view::npos && all_digits(name.substr(4, run - 4)) && all_digits(name.substr(run + 5));
+// Segments [0, this) must be there for such a file; a run needs none sealed but those in front of its own.
+uint64_t sealed_for(std::string_view name) {
+  if (const auto number = index::parse_index_name(name)) return number->value + 1;
+  if (const auto run = index::parse_run_name(name)) return run->segment.value;
+  return index::parse_merged_name(name)->last.value + 1;
 }
 
 class Planner {
@@ -80,6 +80,7 @@ class Planner {
     plan_.directory = std::move(directory).value();
     KHIPU_TRY(names());
     KHIPU_TRY_ASSIGN(manifest_, segment::read_manifest(*plan_.directory));
+    plan_.sealed = manifest_.entries.size();
     check_manifest();
     make_jobs();
     plan_.manifest = std::move(manifest_.entries);
@@ -101,12 +102,21 @@ class Planner {
         segments_[number->value] = entry.size;
       } else if (entry.name == segment::kTreeName && entry.kind == os::EntryKind::kDirectory) {
         KHIPU_TRY(tree_names());
+      } else if (entry.kind == os::EntryKind::kFile && index::is_indexed(plan_.id) && index_name(entry.name)) {
+        plan_.index_files.push_back(entry.name);
       } else if (!(entry.kind == os::EntryKind::kFile &&
-                   (entry.name == segment::kManifestName || index_name(entry.name)))) {
+                   (entry.name == segment::kManifestName || unfinished_index(entry.name)))) {
         findings_.add(of_table(unaccounted(path(clean(entry.name)), "nothing of the table accounts for this name")));
       }
     }
     return {};
+  }
+
+  // A crash while it was written: it is built again.
+  bool unfinished_index(std::string_view name) const {
+    if (!index::is_indexed(plan_.id) || !name.ends_with(index::kUnfinishedSuffix)) return false;
+    name.remove_suffix(index::kUnfinishedSuffix.size());
+    return index_name(name);
   }
 
   Result<void> tree_names() {
@@ -278,6 +288,26 @@ Result<HeadState> read_head_state(os::Directory& root, Findings& findings) {
 
 Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings) {
   return at(table_name(id), Planner(root, id, head, findings).run());
+}
+
+void check_index_names(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements,
+                       bool writer_running, Findings& findings) {
+  std::set<std::string_view> named;
+  for (const codec::StatementRecord& statement : statements) {
+    const auto* const index = std::get_if<codec::IndexStatement>(&statement.body);
+    if (index != nullptr && index->table == plan.id) named.insert(index->file);
+  }
+  for (const std::string& name : plan.index_files) {
+    const bool may_be_new = sealed_for(name) <= plan.sealed;
+    if (named.contains(name) || (may_be_new && writer_running)) continue;
+    Finding found = unaccounted(std::string(table_name(plan.id)) + "/" + name,
+                                may_be_new ? "no INDEX statement names this index: built just before a crash, or put "
+                                             "here by somebody; no reader opens it"
+                                           : "no INDEX statement names this index, and its segments are not sealed");
+    found.table = plan.id;
+    found.information = may_be_new;
+    findings.add(std::move(found));
+  }
 }
 
 Result<void> check_root_names(os::Directory& root, Findings& findings) {

@@ -27,10 +27,17 @@ struct TablePlan {
   std::vector<Finding> missing;  // segment files that are not there: whether a RETENTION explains it is seen later
   std::vector<segment::ManifestEntry> manifest;
   uint64_t tree_synced = 0;
-  uint64_t bytes = 0;  // to be read
+  uint64_t bytes = 0;                    // to be read
+  std::vector<std::string> index_files;  // names that an index has, finished ones
+  uint64_t sealed = 0;                   // segments that the manifest held after those were listed
 };
 // Errors: what cannot be read (not: what is wrong).
 Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings);
+
+// Index files that no INDEX statement names. One that may have been built just before a crash, of a sealed segment or a
+// run of the active one, is information; beside a running writer it is not spoken of: its statement may come next.
+void check_index_names(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements,
+                       bool writer_running, Findings& findings);
 
 // A folder beside the tables, and what is in it. A missing one holds nothing.
 struct Folder {

@@ -352,6 +352,7 @@ Result<void> Full::finish_reading() {
       if (since_ != nullptr) scope.anew = since_->tables[index_of(id)].segment;
       const Result<void> indexes = check_indexes(plan_of(id), statements_, scope, run_.findings, run_.control);
       if (!indexes.ok()) run_.unreadable(indexes.error());
+      check_index_names(plan_of(id), statements_, run_.head.writer_running, run_.findings);
     }
     check_published(run_, published_, statements_, *chain_->line(),
                     [&](TableId id, uint64_t size) { return trail(id).root_at(size); });

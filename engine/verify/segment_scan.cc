@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "engine/crypto/hash.h"
+#include "engine/os/holes.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::verify {
@@ -204,8 +205,11 @@ void Scan::commit(uint64_t offset, const codec::Frame& frame, std::vector<Commit
 Result<bool> Scan::fault(const segment::Step& step) {
   if (!job_.sealed && step.offset >= job_.solid_end) {
     KHIPU_TRY(search_tail(step.offset));
+    out_.stopped = context_.control.stopped();
     return false;
   }
+  // Behind the footer and the end that the manifest names nothing can belong to the segment: its size is the finding.
+  if (job_.entry && out_.footer_offset != 0 && step.offset >= job_.entry->file_size) return false;
   // Where its length points first: a record's content may hold the bytes of a whole frame.
   std::array<uint8_t, sizeof(uint32_t)> length{};
   KHIPU_TRY_ASSIGN(const size_t got, file_.read_at(step.offset, length));
@@ -218,7 +222,9 @@ Result<bool> Scan::fault(const segment::Step& step) {
     if (there.kind == segment::Step::Kind::kFrame && known_kind(there.frame.kind)) next = behind;
   }
   if (!next) {
-    KHIPU_TRY_ASSIGN(next, find_frame(file_, step.offset + 1, end_));
+    KHIPU_TRY_ASSIGN(next, find_frame(file_, step.offset + 1, end_, context_.control));
+    out_.stopped = context_.control.stopped();
+    if (out_.stopped) return false;
   }
   const uint64_t resume = next.value_or(end_);
   out_.holes.push_back({entry(), step.offset, resume, step.fault});
@@ -230,7 +236,7 @@ Result<bool> Scan::fault(const segment::Step& step) {
 Result<void> Scan::search_tail(uint64_t from) {
   if (job_.table != TableId::kLogs) return {};
   for (uint64_t offset = from + 1; offset < end_;) {
-    KHIPU_TRY_ASSIGN(const std::optional<uint64_t> next, find_frame(file_, offset, end_));
+    KHIPU_TRY_ASSIGN(const std::optional<uint64_t> next, find_frame(file_, offset, end_, context_.control));
     if (!next) return {};
     segment::Reader reader(file_, *next, end_);
     KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
@@ -308,10 +314,14 @@ Result<Scanned> scan_segment(const SegmentContext& context, const SegmentJob& jo
   return Scan(context, job, file, end).run();
 }
 
-Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, uint64_t end) {
+Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, uint64_t end, Control& control) {
   Buffer block, frame;
   uint64_t candidate_bytes = 0;
   while (from + codec::kFrameHeaderSize < end) {
+    // A frame may begin with zeroes: its header's last byte is the latest that is none.
+    KHIPU_TRY_ASSIGN(const uint64_t data, os::data_from(file, from));
+    if (data > from + codec::kFrameHeaderSize) from = data - codec::kFrameHeaderSize;
+    if (from + codec::kFrameHeaderSize >= end || !control.advance(0)) return std::optional<uint64_t>();
     block.resize(std::min(end - from, kScanBlock + codec::kFrameHeaderSize));
     KHIPU_TRY_ASSIGN(const size_t got, file.read_at(from, block));
     block.resize(got);

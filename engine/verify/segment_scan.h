@@ -47,7 +47,8 @@ struct Scanned {
 
 // Reads frames from the header's end to `end`.
 Result<Scanned> scan_segment(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end);
-// The next place at or behind `from` where a whole frame of a known kind starts, or nullopt.
-Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, uint64_t end);
+// The next place at or behind `from` where a whole frame of a known kind starts, or nullopt: also when the control said
+// to stop. Holes of the file are passed over.
+Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, uint64_t end, Control& control);
 
 }  // namespace khipu::verify

@@ -71,6 +71,40 @@ TEST_CASE("cli: init refuses keys inside the root and a directory that holds som
   REQUIRE_THAT(Log::khipu({"init", log.root}).err, ContainsSubstring("not empty"));
 }
 
+TEST_CASE("cli: init by relative names refuses keys inside the root and leaves nothing behind") {
+  const tests::TempDirectory folder;
+  const auto in_folder = [&](const std::string& words) {
+    return tests::run(
+        {"/bin/sh", "-c", "cd '" + folder.path() + "' && exec '" + tests::program("khipu") + "' " + words});
+  };
+  const tests::Ran inside = in_folder("init e --keys e/k");
+  CHECK(inside.exit == 3);
+  CHECK_THAT(inside.err, ContainsSubstring("must not lie inside the root"));
+  CHECK(in_folder("init e --keys nowhere/k").exit == 3);
+  CHECK_FALSE(std::filesystem::exists(folder / "e"));
+  CHECK(in_folder("init e --keys k").exit == 0);
+}
+
+TEST_CASE("cli: nothing is written into a log's directory but by its writer") {
+  const Log log;
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"init", log.root + "/inside"},
+                                             {"init", log.folder / "elsewhere", "--keys", log.root + "/inside"},
+                                             {"export-tlog", log.root, log.root + "/inside"},
+                                             {"keys", "init", log.root, "--out", log.root + "/inside"}}) {
+    const tests::Ran ran = Log::khipu(words);
+    INFO(words.front() << ": " << ran.out << ran.err);
+    CHECK(ran.exit == 3);
+    CHECK_THAT(ran.err, ContainsSubstring("lies inside the log"));
+    CHECK_FALSE(std::filesystem::exists(log.root + "/inside"));
+    CHECK_FALSE(std::filesystem::exists(log.root + ".keys/inside"));
+  }
+  CHECK(Log::khipu({"verify", log.root}).exit == 0);
+  const tests::Ran served = Log::khipu({"serve", log.root, "--json"});
+  CHECK(served.exit == 3);
+  CHECK_THAT(served.err, ContainsSubstring("without --json"));
+}
+
 TEST_CASE("cli: append with and without a writer, seqs go on") {
   const Log log;
   const tests::Ran alone = Log::khipu({"append", log.root}, kEvent + "\n" + kEvent + "\n");

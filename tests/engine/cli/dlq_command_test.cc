@@ -173,6 +173,25 @@ TEST_CASE("cli: a read with a decrypt key is an access record where a writer run
   CHECK(writer.wait() == 0);
 }
 
+TEST_CASE("cli: dlq says what of its folder it did not read") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n").exit == 1);
+  CHECK(log.khipu({"dlq", log.root}).exit == 0);
+  const std::string file = log.folder / "kept";
+  for (const auto& entry : fs::directory_iterator(log.root + "/dlq")) {
+    fs::rename(entry.path(), file);
+    fs::create_symlink(file, entry.path());
+    break;
+  }
+  const tests::Ran ran = log.khipu({"dlq", log.root});
+  INFO(ran.out << ran.err);
+  CHECK(ran.exit == 1);
+  CHECK_THAT(ran.err, ContainsSubstring("not read"));
+  CHECK(Json::parse(log.khipu({"dlq", log.root, "--json"}).out)["not_read"].size() == 1);
+  const tests::Ran verified = log.khipu({"verify", log.root});
+  CHECK_THAT(verified.out, ContainsSubstring("dlq/"));
+}
+
 TEST_CASE("cli: an import protects a field of a type that init made, until the log has an entity of it") {
   Log log;
   const std::string mapping = log.folder / "mapping.json", lines = log.folder / "lines.jsonl";

@@ -1,6 +1,7 @@
 // The real `khipu export-tlog`, against checkpoints that the test publishes itself with the writer's key: of any size.
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "engine/crypto/key_file.h"
 #include "engine/snapshot/store.h"
@@ -103,6 +104,11 @@ TEST_CASE("cli: export-tlog writes tiles that make the published root, and goes 
   const tests::Ran again = log.run();
   CHECK(again.exit == 0);
   CHECK(again.err.find("0 files written") != std::string::npos);
+  const auto told = nlohmann::json::parse(log.run({"--json"}).out, nullptr, false);
+  REQUIRE(told.is_object());
+  CHECK(told["schema"] == "khipu.export-tlog/v1");
+  CHECK(told["tree_size"] == 300);
+  CHECK(told["files_written"] == 0);
   log.publish(kEvents);
   CHECK(log.run().exit == 0);
   CHECK(log.file("tile/0/002.p/88").size() == 88 * 32);

@@ -78,6 +78,20 @@ TEST_CASE("cli: what prove writes, verify-proof takes, against the newest, a num
   CHECK(checked["checkpoint"]["origin"] == "example.org/proofs/logs");
 }
 
+TEST_CASE("cli: a tree file that is cut or gone is a finding, and no event of that number is not") {
+  const Log own;
+  CHECK(own.prove({"4"}).exit == 0);
+  CHECK(own.prove({"400"}).exit == 3);
+  CHECK(own.prove({"4", "-o", own.root + "/logs/proof.json"}).exit == 3);
+  const std::string file = own.root + "/logs/tree/0";
+  std::filesystem::resize_file(file, 33);
+  CHECK(own.prove({"4"}).exit == 1);
+  std::filesystem::remove(file);
+  const tests::Ran gone = own.prove({"4"});
+  CHECK(gone.exit == 1);
+  CHECK_THAT(gone.err, ContainsSubstring("logs/tree/0"));
+}
+
 TEST_CASE("cli: a proof against a checkpoint that somebody kept, of the log or of its events, and of no other log") {
   const Json document = Json::parse(log().prove({"1", "--at", "5"}).out);
   const auto note_of = [&](const char* proof) {  // from its checkpoint line to the end

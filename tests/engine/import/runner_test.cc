@@ -128,6 +128,40 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("import: a gzip file that gained a member continues where it stopped") {
+  ImportFixture import("jsonl", kMapping);
+  std::string packed = gzip(lines(0, 5));
+  import.run(packed);
+  packed += gzip(lines(5, 12));
+  const Report grown = import.run(packed);
+  CHECK(grown.skipped == 5);
+  CHECK(grown.stored == 7);
+  CHECK(grown.resumed_at == lines(0, 5).size());
+  CHECK(import.run(packed).nothing_new);
+  CHECK(import.run(packed + gzip(lines(12, 14))).stored == 2);
+  check_ids(import, 14);
+  // One that was read while it was written.
+  ImportFixture torn("jsonl", kMapping);
+  const std::string whole = gzip(lines(0, 5000));
+  CHECK(torn.run(whole.substr(0, whole.size() / 2)).stored < 5000);
+  torn.run(whole);
+  check_ids(torn, 5000);
+}
+
+TEST_CASE("import: what was imported plain and is packed now is known by its bytes") {
+  ImportFixture import("jsonl", kMapping);
+  RunOptions options;
+  options.chunk_events = 3;
+  import.run(lines(0, 5), options);
+  options.source = "rotated.gz";
+  const Report packed = import.run(gzip(lines(0, 5)), options);
+  CHECK(packed.nothing_new);
+  CHECK(packed.earlier == "input");
+  CHECK(import.run(gzip(lines(0, 5)) + gzip(lines(5, 9)), options).stored == 4);
+  check_ids(import, 9);
+  CHECK(import.run(gzip(lines(1, 9)), options).stored == 8);  // other bytes in front
+}
+
 TEST_CASE("import: a last line that was torn is parked, and read whole once the file has grown") {
   ImportFixture import("jsonl", kMapping);
   const std::string whole = lines(0, 4);

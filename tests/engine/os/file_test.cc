@@ -1,4 +1,5 @@
 #include "engine/os/file.h"
+#include "engine/os/holes.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,6 +45,20 @@ TEST_CASE("file: what is written at an offset is read back, with zeroes in the g
   check_error(file->read_exactly(5, four), Code::kCorrupt, "offset 5");
   REQUIRE(file->truncate(5).ok());
   CHECK(file->size().value() == 5);
+}
+
+TEST_CASE("file: holes are told from what was written") {
+  const TempDirectory temp;
+  const auto file = opened(temp)->open_file("a", Mode::kCreate).value();
+  constexpr uint64_t kFar = 1 << 24;
+  REQUIRE(file->write_at(kFar, as_bytes("x")).ok());
+  REQUIRE(file->truncate(2 * kFar).ok());
+  const uint64_t data = data_from(*file, 0).value();
+  CHECK(data > 0);
+  CHECK(data <= kFar);
+  CHECK(data_from(*file, kFar).value() == kFar);
+  CHECK(data_from(*file, kFar + (1 << 20)).value() == 2 * kFar);
+  CHECK(data_from(*file, 2 * kFar).value() == 2 * kFar);
 }
 
 TEST_CASE("file: preallocated blocks leave the length honest") {

@@ -1,8 +1,12 @@
 // What somebody with write access to the root but without the signing key can do, one test each: found, with code,
 // table, row and file; and found again after the writer was started on it (no laundering). tests/attacks/README.md.
+#include <atomic>
+
 #include "engine/segment/reader.h"
+#include "engine/verify/segment_scan.h"
 #include "tests/engine/verify/forge.h"
 #include "tests/support/catch.h"
+#include "tests/support/temp_directory.h"
 
 namespace khipu::tests {
 namespace {
@@ -360,6 +364,102 @@ TEST_CASE("attack: extra files, links, and a table folder that is gone") {
     CHECK(report.verdict == verify::Verdict::kFail);
     CHECK(report.counts.contains("table-missing"));
   }
+}
+
+TEST_CASE("attack: an index file that no statement names") {
+  for (const char* name :
+       {"logs/seg-0000000077.idx", "logs/idx-5-9.idx", "logs/idx-0000000064-0000000079.idx",
+        "logs/seg-0000000077.run-0", "logs/seg-7.idx.new", "registry/seg-0000000077.idx", "meta/seg-0000000000.idx"}) {
+    Victim victim;
+    INFO(name);
+    victim.disk().put(std::string("root/") + name, as_bytes("no index"));
+    const verify::Report report = victim.rig.verify();
+    INFO(describe(report));
+    REQUIRE(report.verdict == verify::Verdict::kFail);
+    CHECK(report.first_break->code == "file-unaccounted");
+    CHECK(report.first_break->file == name);
+  }
+}
+
+TEST_CASE("attack: what may be an index built just before a crash is told, and no finding") {
+  Victim victim;
+  victim.disk().put("root/logs/seg-0000000000.run-900", as_bytes("no index"));
+  victim.disk().put("root/logs/seg-0000000001.idx.new", as_bytes("half an ind"));
+  const verify::Report report = victim.rig.verify();
+  INFO(describe(report));
+  CHECK(report.verdict == verify::Verdict::kPass);
+  CHECK(report.counts.contains("file-unaccounted"));
+}
+
+// A second goes by with each look at it.
+class HurriedClock final : public os::Clock {
+ public:
+  TimeUs now() const override { return 0; }
+  int64_t boot_us() const override { return ++looks_ * 1000000; }
+  int64_t looks() const { return looks_; }
+
+ private:
+  mutable std::atomic<int64_t> looks_{0};
+};
+
+// Verifies with a limit in seconds of that clock; how many went by, and what it said.
+std::pair<int64_t, verify::Report> hurried(CrashRig& rig, int64_t seconds) {
+  HurriedClock clock;
+  verify::Options options;
+  options.clock = &clock;
+  options.budget_us = seconds * 1000000;
+  verify::Report report = rig.verify(options);
+  return {clock.looks(), std::move(report)};
+}
+
+void blow_up(FakeDisk& disk, const std::string& path) {
+  disk.edit(path, [](Buffer& bytes) { bytes.resize(bytes.size() + (8 << 20), 0xA5); });
+}
+
+TEST_CASE("attack: a segment blown up holds verify neither beyond its time nor at what cannot be the segment's") {
+  const int64_t plain = hurried(original(), 1000).first;
+  {
+    Victim victim;
+    blow_up(victim.disk(), segment_file(TableId::kLogs, victim.active()));
+    CHECK(victim.rig.verify().verdict == verify::Verdict::kPass);  // a tail that nobody signed
+    const auto [looks, report] = hurried(victim.rig, plain + 4);
+    INFO(plain << " looks, now " << looks << "\n" << describe(report));
+    CHECK(report.verdict == verify::Verdict::kIncomplete);
+  }
+  {
+    Victim victim;
+    blow_up(victim.disk(), segment_file(TableId::kLogs, 1));
+    const auto [looks, report] = hurried(victim.rig, 1000);
+    INFO(plain << " looks, now " << looks << "\n" << describe(report));
+    CHECK(report.verdict == verify::Verdict::kFail);
+    CHECK(report.first_break->code == "manifest-mismatch");
+    CHECK(report.first_break->file == kLogs1);
+    CHECK(looks <= plain + 2);
+  }
+  {
+    Victim victim;  // no footer to end at
+    const auto frames = frames_of(victim.disk(), segment_file(TableId::kLogs, 1));
+    victim.disk().flip_bit(segment_file(TableId::kLogs, 1), frames.back().offset + 20);
+    blow_up(victim.disk(), segment_file(TableId::kLogs, 1));
+    const auto [looks, report] = hurried(victim.rig, plain + 4);
+    INFO(plain << " looks, now " << looks << "\n" << describe(report));
+    CHECK(report.statement.find("Nothing wrong") == std::string::npos);
+    CHECK(looks < plain + 8);
+  }
+}
+
+TEST_CASE("attack: a search for frames passes over a hole of a tebibyte, and finds one that begins in it") {
+  const TempDirectory temp;
+  const auto file = os::open_directory(temp.path()).value()->open_file("a", os::Mode::kCreate).value();
+  Buffer frame;
+  codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kCommit), 7, Buffer(256, 0x61));
+  REQUIRE(frame[0] == 0);
+  const uint64_t behind = uint64_t{1} << 40;
+  REQUIRE(file->write_at(behind, Bytes(frame).subspan(1)).ok());
+  REQUIRE(file->truncate(2 * behind).ok());
+  verify::Control control(os::system_clock(), std::nullopt, nullptr, nullptr);
+  CHECK(verify::find_frame(*file, 5, 2 * behind, control).value() == behind - 1);
+  CHECK(verify::find_frame(*file, behind, 2 * behind, control).value() == std::nullopt);
 }
 
 TEST_CASE("attack: unknown format version and bad magic are told apart, and the files stay as they are (#15)") {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 
 #include "engine/auth/tokens.h"
 #include "engine/os/clock.h"
@@ -240,6 +241,23 @@ TEST_CASE("khipu-mcp: words that do not belong together, or that nobody knows, a
     CHECK(ran.exit == 3);
     CHECK_THAT(ran.err, ContainsSubstring("--help"));
   }
+}
+
+TEST_CASE("khipu-mcp: takes the file that keys export makes as its key") {
+  const Root root;
+  const Ran exported = run({program("khipu"), "keys", "export", root.path(), "--keys", root.folder / "keys"});
+  INFO(exported.err);
+  REQUIRE(exported.exit == 0);
+  const std::string file = root.folder / "audit.vkey";
+  std::ofstream(file) << exported.out;
+  const Ran served = run({program("khipu-mcp"), "--key", file, root.path()});
+  INFO(served.err);
+  CHECK(served.exit == 0);
+  CHECK(run({program("khipu-mcp"), "--key", root.folder / "keys/verifier.pub", root.path()}).exit == 0);
+  std::string slip = exported.out;
+  slip[slip.find('+') + 1] ^= 1;
+  std::ofstream(file) << slip;
+  CHECK(run({program("khipu-mcp"), "--key", file, root.path()}).exit == 3);
 }
 
 TEST_CASE("khipu-mcp: nothing listens beyond loopback as long as nobody can tell who calls") {
