@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/query/time_text.h"
+#include "engine/segment/format.h"
+
 namespace khipu::query {
 namespace {
 
@@ -14,7 +17,7 @@ Answer<void> check_filter(const Filter& filter) {
     return QueryError("UNKNOWN_VALUE", "log", "access", "This is asked of the events alone.");
   }
   if (filter.from && filter.to && *filter.from >= *filter.to) {
-    return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
+    return empty_window(*filter.from, *filter.to);
   }
   return {};
 }
