@@ -53,7 +53,8 @@ bool Pass::take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow
   const auto unreadable = [&](uint64_t rows) {
     damage = true;
     findings_.add({std::string(row.finding.empty() ? "frame-corrupt" : row.finding), TableId::kLogs, row.row, rows,
-                   "logs row " + std::to_string(row.row.value) + ", segment " + std::to_string(segment.number.value)});
+                   "logs row " + std::to_string(row.row.value) + ", " + segment::segment_name(segment.number) +
+                       (row.detail.empty() ? "" : ": ") + std::string(row.detail)});
     return true;
   };
   if (++scanned % kRowsBetweenLooks == 0 && stop_.stop_requested()) {
