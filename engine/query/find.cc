@@ -102,10 +102,8 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   out.server_time = now_();
   out.as_of = query::as_of(*snapshot);
   KHIPU_TRY_ASSIGN(out.coverage, coverage_.coverage(*snapshot, Filter{}, out.as_of.tree_size));
-  KHIPU_TRY(entities_.extend(*snapshot));
-  if (!entities_.findings(out.as_of.registry_size).empty()) {
-    out.notes.push_back({"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
-  }
+  // The scan below meets every version: what else there is to know of entities is asked for a scope alone.
+  if (scope_ != nullptr) KHIPU_TRY(entities_.extend(*snapshot));
 
   // "type:id" of a type we know means ids of that type.
   const size_t colon = request.text.find(':');
@@ -116,9 +114,11 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   Candidates candidates;
   codec::VersionRecord version;
   const auto look = [&](const snapshot::ScannedRow& scanned) {
-    if (scanned.fault != codec::FrameFault::kNone) return true;
+    if (scanned.fault != codec::FrameFault::kNone || !codec::decode_version(scanned.frame.payload, version).ok()) {
+      entities_.tell_damage(scanned);
+      return true;
+    }
     if (scope_ != nullptr && !scope_->shows(scanned.row)) return true;
-    if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
     if (!request.type.empty() && version.type != request.type) return true;
     const uint64_t entity = version.entity.value_or(scanned.row).value;
     int by_id = is_ref && version.type != ref_type ? kNone : how(entities_, "id", version.id, folded_id);
@@ -139,9 +139,14 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     return true;
   };
   KHIPU_TRY(snapshot->scan(TableId::kRegistry, {0}, {out.as_of.registry_size}, snapshot::Order::kAscending, look));
+  Findings findings;
+  for (Finding& finding : entities_.findings(out.as_of.registry_size)) findings.add(std::move(finding));
+  const bool damaged = !findings.empty();
+  if (damaged) {
+    out.notes.push_back({"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
+  }
   if (!request.include_deleted) std::erase_if(candidates, [](const auto& one) { return one.second.deleted; });
 
-  Findings findings;
   Filter all;
   KHIPU_TRY_ASSIGN(const Matcher matcher,
                    Matcher::compile(Filter{}, *snapshot, entities_, out.as_of.registry_size, all, out.notes));
@@ -200,7 +205,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     }
     out.entities.push_back(std::move(seen));
   }
-  out.coverage.complete = out.coverage.complete && !pass.damage && out.unshown == 0;
+  out.coverage.complete = out.coverage.complete && !damaged && !pass.damage && out.unshown == 0;
   out.findings = findings.list();
   out.findings_total = findings.total();
   return out;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/query/filter.h"
+#include "engine/query/finding.h"
 
 namespace khipu::query {
 
@@ -18,15 +19,6 @@ struct AsOf {
   CommitNumber commit;
   TimeUs commit_time = 0;
   bool key_pinned = false;  // its signature was checked with a key the user gave
-};
-
-// Something wrong with the log, met while answering. A part of the answer, not an error.
-struct Finding {
-  std::string code;  // of engine/verify/report.h: "leaf-mismatch", "frame-corrupt", "pin-mismatch", ...
-  TableId table = TableId::kLogs;
-  Row row;
-  uint64_t rows = 1;  // rows that cannot be read, from `row` on
-  std::string where;  // "logs row 17, seg-0000000000.log offset 4096"; no record text
 };
 
 // A fact about the answer worth telling; text is a template of ours but for names quoted in `subject`.
