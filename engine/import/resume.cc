@@ -80,6 +80,9 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   if (candidates.empty() && !gzip) return resume;
   uint64_t grown_from = 0;  // gzip: the file was imported to its end when it had so many bytes
   const uint64_t end = gzip ? resume.size : candidates.rbegin()->first;
+  const auto is_prefix = [&](const codec::Import& import, const Hash& prefix) {
+    return import.prefix_sha256 == (import.keyed ? crypto::keyed_input_hash(key, prefix) : prefix);
+  };
   const auto visit = [&](const codec::Import& import, const Hash& prefix) {
     if (!is_prefix(import, prefix)) return;
     const bool whole = import.to == resume.size;
@@ -104,7 +107,7 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   const codec::Import* plain = nullptr;
   KHIPU_TRY_ASSIGN(const Unpacked all,
                    unpack(input, resume.size, unpacked, [&](const codec::Import& import, const Hash& prefix) {
-                     if (import.prefix_sha256 == prefix && (plain == nullptr || !plain->done || import.to > plain->to))
+                     if (is_prefix(import, prefix) && (plain == nullptr || !plain->done || import.to > plain->to))
                        plain = &import;
                    }));
   if (plain != nullptr && plain->to > resume.at) {

@@ -23,8 +23,9 @@ namespace khipu::os {
 
 enum class LockKind { kShared, kExclusive };
 
-// Read-only pages of a file. For speed, not for trust: what is checked is copied first, verify never maps
-// (a truncated file must be a finding, not a SIGBUS).
+// Read-only pages of a file. For speed, not for trust: what is checked is copied first, verify never maps. A page that
+// the file no longer has (it was cut short) or the disk cannot give reads as zeroes from the first touch on, which no
+// check takes for a record: no access ends the process (mapped_pages.h).
 class Mapping {
  public:
   virtual ~Mapping() = default;

@@ -8,6 +8,7 @@
 
 #include "engine/os/access_list.h"
 #include "engine/os/holes.h"
+#include "engine/os/mapped_pages.h"
 
 namespace khipu::os {
 namespace {
@@ -17,17 +18,21 @@ constexpr size_t kCallSizeBytesMax = size_t{1} << 30;
 
 class PosixMapping final : public Mapping {
  public:
-  PosixMapping(void* address, size_t size) : address_(address), size_(size) {}
+  PosixMapping(void* address, size_t size, GuardedPages* pages) : address_(address), size_(size), pages_(pages) {}
   PosixMapping(const PosixMapping&) = delete;
   PosixMapping& operator=(const PosixMapping&) = delete;
   ~PosixMapping() override {
-    if (size_ > 0) ::munmap(address_, size_);
+    if (size_ == 0) return;
+    unguard_pages(pages_);
+    ::munmap(address_, size_);
   }
   Bytes bytes() const override { return {static_cast<const uint8_t*>(address_), size_}; }
+  bool damaged() const { return size_ > 0 && lost_pages(pages_); }
 
  private:
   void* address_;
   size_t size_;
+  GuardedPages* pages_;  // nullptr: of no bytes
 };
 
 class PosixFile final : public File {
@@ -120,10 +125,15 @@ class PosixFile final : public File {
       return Error{Code::kCorrupt, name_ + ": map: the file has " + std::to_string(actual) + " bytes, " +
                                        std::to_string(size) + " are wanted"};
     }
-    if (size == 0) return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(nullptr, 0));
+    if (size == 0) return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(nullptr, 0, nullptr));
     void* const address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd(), 0);
     if (address == MAP_FAILED) return failed("mmap");
-    return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(address, size));
+    GuardedPages* const pages = guard_pages(address, size);
+    if (pages == nullptr) {
+      ::munmap(address, size);
+      return system_error(name_, "mmap", ENOMEM);
+    }
+    return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(address, size, pages));
   }
 
   Result<bool> try_lock(uint64_t offset, uint64_t size, LockKind kind) override {
@@ -163,6 +173,11 @@ class PosixFile final : public File {
 };
 
 }  // namespace
+
+bool lost_pages(const Mapping& mapping) {
+  const auto* posix = dynamic_cast<const PosixMapping*>(&mapping);  // else of a test's disk
+  return posix != nullptr && posix->damaged();
+}
 
 Result<std::optional<std::vector<AccessEntry>>> access_list(const File& file) {
   const auto* posix = dynamic_cast<const PosixFile*>(&file);

@@ -6,6 +6,7 @@
 #include "engine/query/engine.h"
 #include "engine/query/print.h"
 #include "engine/query/record_reader.h"
+#include "engine/query/time_text.h"
 
 namespace khipu::query {
 namespace {
@@ -69,7 +70,7 @@ Answer<AccessPage> Engine::accesses(const EventRequest& request, const std::func
     return QueryError("CURSOR_MISMATCH", "cursor", "", "This cursor is of the events. Leave it out to start anew.");
   }
   if (filter.from && filter.to && *filter.from >= *filter.to) {
-    return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
+    return empty_window(*filter.from, *filter.to);
   }
   KHIPU_TRY(check_conditions(filter.where));
   if (Answer<void> excluded = check_conditions(filter.where_not); !excluded.ok()) {

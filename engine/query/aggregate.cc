@@ -339,9 +339,8 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
   if (asks(request.group_by, GroupBy::kFlags)) {
     plan.version_labels = label_versions(*snapshot, out.as_of.registry_size, *request.labels);
   }
-  if (asks(request.group_by, GroupBy::kActorType) || asks(request.group_by, GroupBy::kTargetType)) {
-    KHIPU_TRY(entities_.extend(*snapshot));
-  }
+  const bool by_type = asks(request.group_by, GroupBy::kActorType) || asks(request.group_by, GroupBy::kTargetType);
+  if (by_type) KHIPU_TRY(entities_.extend(*snapshot));
   EventPage page;
   KHIPU_TRY_ASSIGN(const Matcher matcher, prepare(*snapshot, filter, out.as_of, page));
   out.applied = std::move(page.applied);
@@ -351,7 +350,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
   out.notes = std::move(page.notes);
 
   Findings findings;
-  report_registry(filter, out.as_of, findings);
+  report_registry(filter, out.as_of, findings, by_type);
   const bool by_index = PostingTally::can(plan);
   Tally tally(std::move(plan), zone, entities_);
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);

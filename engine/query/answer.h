@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/query/finding.h"
 
 namespace khipu::query {
 
@@ -22,6 +23,8 @@ struct QueryError {
   std::string did_you_mean;
   std::string hint;            // a sentence made from our templates only, never from log text
   std::optional<Error> cause;  // set when the engine failed and the question was fine; says which file and why
+  // Damage that may be why: who is not found may stand in a row that cannot be read.
+  std::vector<Finding> findings = {};
 
   QueryError() = default;
   QueryError(std::string code_word, std::string which, std::string_view given, std::string sentence)

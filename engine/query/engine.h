@@ -115,7 +115,7 @@ class Engine {
   // The question, and with a cursor the place in its answer; CURSOR_* when the two do not fit.
   Answer<Question> question_of(const snapshot::Snapshot& snapshot, const EventRequest& request) const;
   // Entities looked up, coverage known: fills these members of the page.
-  void report_registry(const Filter& filter, const AsOf& as_of, Findings& to) const;
+  void report_registry(const Filter& filter, const AsOf& as_of, Findings& to, bool by_type = false) const;
   Answer<Matcher> prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of, EventPage& page);
 
   Result<bool> may_see(const snapshot::Snapshot& snapshot, Row seq) const;

@@ -57,17 +57,9 @@ Result<void> Entities::extend(const snapshot::Snapshot& snapshot) {
   const uint64_t end = snapshot.size(TableId::kRegistry);
   if (end <= size_) return {};
   codec::VersionRecord version;
-  const auto damaged = [&](Row row, uint64_t rows, std::string_view finding) {
-    damaged_.push_back({std::string(finding), TableId::kRegistry, row, rows,
-                        "registry row " + std::to_string(row.value) + ": it cannot be read"});
-  };
   const auto take = [&](const snapshot::ScannedRow& scanned) {
-    if (scanned.fault != codec::FrameFault::kNone) {
-      damaged(scanned.row, scanned.lost, scanned.finding);
-      return true;
-    }
-    if (!codec::decode_version(scanned.frame.payload, version).ok()) {
-      damaged(scanned.row, 1, "frame-corrupt");
+    if (scanned.fault != codec::FrameFault::kNone || !codec::decode_version(scanned.frame.payload, version).ok()) {
+      tell_damage_locked(scanned);
       return true;
     }
     const NameTable::Found name = names_.find_or_add(version.type, version.id);
@@ -190,6 +182,23 @@ std::vector<TypeFacts> Entities::counts(uint64_t size) const {
   return types;
 }
 
+void Entities::tell_damage(const snapshot::ScannedRow& scanned) const {
+  const std::unique_lock lock(mutex_);
+  tell_damage_locked(scanned);
+}
+
+void Entities::tell_damage_locked(const snapshot::ScannedRow& scanned) const {
+  const uint64_t row = scanned.row.value, rows = std::max<uint64_t>(1, scanned.lost);
+  const bool told = std::any_of(damaged_.begin(), damaged_.end(), [&](const Finding& known) {
+    return known.row.value <= row && row + rows <= known.row.value + known.rows;
+  });
+  if (told) return;
+  damaged_.push_back({std::string(scanned.finding.empty() ? "frame-corrupt" : scanned.finding), TableId::kRegistry,
+                      scanned.row, rows,
+                      "registry row " + std::to_string(row) + ": it cannot be read" +
+                          (scanned.detail.empty() ? "" : ": ") + std::string(scanned.detail)});
+}
+
 std::vector<Finding> Entities::findings(uint64_t size) const {
   const std::shared_lock lock(mutex_);
   std::vector<Finding> found;
@@ -202,9 +211,11 @@ std::vector<Finding> Entities::findings(uint64_t size) const {
 Result<void> Entities::each_version(const snapshot::Snapshot& snapshot, uint64_t size, const Visit& visit) const {
   codec::VersionRecord version;
   const auto take = [&](const snapshot::ScannedRow& scanned) {
-    if (scanned.fault != codec::FrameFault::kNone) return true;
+    if (scanned.fault != codec::FrameFault::kNone || !codec::decode_version(scanned.frame.payload, version).ok()) {
+      tell_damage(scanned);
+      return true;
+    }
     if (scope_ != nullptr && !scope_->shows(scanned.row)) return true;
-    if (!codec::decode_version(scanned.frame.payload, version).ok()) return true;
     if (const std::optional<Known> entity = known(version.type, version.id, size)) visit(scanned.row, version, *entity);
     return true;
   };

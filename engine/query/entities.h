@@ -58,7 +58,10 @@ class Entities {
                                   uint64_t size);
   std::string type_of(Row entity) const;               // empty when there is no such entity
   std::vector<TypeFacts> counts(uint64_t size) const;  // by type, in order of appearance
-  std::vector<Finding> findings(uint64_t size) const;  // damaged registry rows below `size`
+  // Registry rows below `size` that somebody could not read, once each: what was met once is told from then on.
+  std::vector<Finding> findings(uint64_t size) const;
+  // A row that cannot be read, or is no version: that it was left out must be told.
+  void tell_damage(const snapshot::ScannedRow& scanned) const;
 
   // The one entity `text` means: "type:id" of a type in the schema, else an id or name, letters exact, else folded.
   // nullopt: nobody. AMBIGUOUS_ENTITY lists refs, UNKNOWN_TYPE when it looks like a ref of a type that is not there.
@@ -85,10 +88,12 @@ class Entities {
     uint64_t versions = 0;
   };
   std::optional<Known> known(std::string_view type, std::string_view id, uint64_t size) const;
-  // Every version below `size` that can be read, ascending, with what is known of its entity; damage is passed over.
+  // Every version below `size` that can be read, ascending, with what is known of its entity; damage is among the
+  // findings from then on.
   using Visit = std::function<void(Row, const codec::VersionRecord&, const Known&)>;
   Result<void> each_version(const snapshot::Snapshot& snapshot, uint64_t size, const Visit& visit) const;
 
+  void tell_damage_locked(const snapshot::ScannedRow& scanned) const;
   // The entry's rows below `size` that may be seen.
   VersionRows visible(const Entry& entry, uint64_t size) const;
 
@@ -105,7 +110,7 @@ class Entities {
   std::map<std::string, Row, std::less<>> looked_up_;  // refs, to their first versions
   NameTable names_;
   std::vector<Entry> entries_;  // by the number of their names, which is by first version
-  std::vector<Finding> damaged_;
+  mutable std::vector<Finding> damaged_;
 };
 
 // Field "name" if it is text, else the first text field; empty when there is none.

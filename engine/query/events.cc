@@ -252,9 +252,17 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
 }
 
 // An entity whose rows cannot be read is not found, and no event is: that must not look like a sound answer.
-void Engine::report_registry(const Filter& filter, const AsOf& as_of, Findings& to) const {
-  if (!Matcher::needs_entities(filter)) return;
-  for (Finding& finding : entities_.findings(as_of.registry_size)) to.add(std::move(finding));
+void Engine::report_registry(const Filter& filter, const AsOf& as_of, Findings& to, bool by_type) const {
+  std::vector<Finding> damage;
+  if (scope_ != nullptr) damage = scope_->findings(as_of.registry_size);  // its events are as if out of scope
+  if (by_type || Matcher::needs_entities(filter)) {
+    for (Finding& finding : entities_.findings(as_of.registry_size)) {
+      const bool told =
+          std::any_of(damage.begin(), damage.end(), [&](const Finding& other) { return other.row == finding.row; });
+      if (!told) damage.push_back(std::move(finding));
+    }
+  }
+  for (Finding& finding : damage) to.add(std::move(finding));
 }
 
 Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of,
@@ -263,13 +271,21 @@ Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter
     const auto names = Matcher::names(filter);
     KHIPU_TRY(names ? entities_.learn(snapshot, *names) : entities_.extend(snapshot));
   }
-  KHIPU_TRY_ASSIGN(Matcher matcher,
-                   Matcher::compile(filter, snapshot, entities_, as_of.registry_size, page.applied, page.notes));
-  if (Matcher::needs_entities(filter) && !entities_.findings(as_of.registry_size).empty()) {
+  Answer<Matcher> matcher =
+      Matcher::compile(filter, snapshot, entities_, as_of.registry_size, page.applied, page.notes);
+  std::vector<Finding> damage;
+  if (Matcher::needs_entities(filter)) damage = entities_.findings(as_of.registry_size);
+  if (!matcher.ok()) {
+    QueryError error = std::move(matcher).error();
+    error.findings = std::move(damage);
+    return error;
+  }
+  if (!damage.empty()) {
     page.notes.push_back(
         {"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
   }
   KHIPU_TRY_ASSIGN(page.coverage, coverage_.coverage(snapshot, filter, as_of.tree_size));
+  page.coverage.complete = page.coverage.complete && damage.empty();
   if (page.coverage.purged_overlap) page.notes.push_back(purged_note(page.coverage));
   return matcher;
 }

@@ -109,11 +109,15 @@ struct Tally {
 
 Answer<Facts> Engine::describe(const std::stop_token& stop) {
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
+  const auto with_registry = [&](Facts told) {  // which may have been found damaged since
+    for (Finding& finding : entities_.findings(told.as_of.registry_size)) told.findings.push_back(std::move(finding));
+    return told;
+  };
   const std::lock_guard lock(facts_->mutex);
   if (facts_->facts && facts_->facts->as_of.commit == snapshot->commit().number) {
     Facts facts = *facts_->facts;
     facts.server_time = now_();
-    return facts;
+    return with_registry(std::move(facts));
   }
   Facts facts;
   facts.server_time = now_();
@@ -141,9 +145,8 @@ Answer<Facts> Engine::describe(const std::stop_token& stop) {
   tally.finish();
   facts.lower_bound = pass.damage;
   facts.findings = findings.list();
-  for (Finding& finding : entities_.findings(facts.as_of.registry_size)) facts.findings.push_back(std::move(finding));
   facts_->facts = std::make_shared<const Facts>(facts);
-  return facts;
+  return with_registry(std::move(facts));
 }
 
 }  // namespace khipu::query

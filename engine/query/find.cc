@@ -113,10 +113,10 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   const std::string folded_id = is_ref ? fold(request.text.substr(colon + 1)) : folded;
   Candidates candidates;
   codec::VersionRecord version;
-  bool damaged = false;
   const auto look = [&](const snapshot::ScannedRow& scanned) {
     if (scanned.fault != codec::FrameFault::kNone || !codec::decode_version(scanned.frame.payload, version).ok()) {
-      return damaged = true;
+      entities_.tell_damage(scanned);
+      return true;
     }
     if (scope_ != nullptr && !scope_->shows(scanned.row)) return true;
     if (!request.type.empty() && version.type != request.type) return true;
@@ -139,12 +139,14 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     return true;
   };
   KHIPU_TRY(snapshot->scan(TableId::kRegistry, {0}, {out.as_of.registry_size}, snapshot::Order::kAscending, look));
+  Findings findings;
+  for (Finding& finding : entities_.findings(out.as_of.registry_size)) findings.add(std::move(finding));
+  const bool damaged = !findings.empty();
   if (damaged) {
     out.notes.push_back({"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
   }
   if (!request.include_deleted) std::erase_if(candidates, [](const auto& one) { return one.second.deleted; });
 
-  Findings findings;
   Filter all;
   KHIPU_TRY_ASSIGN(const Matcher matcher,
                    Matcher::compile(Filter{}, *snapshot, entities_, out.as_of.registry_size, all, out.notes));
@@ -203,7 +205,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     }
     out.entities.push_back(std::move(seen));
   }
-  out.coverage.complete = out.coverage.complete && !pass.damage && out.unshown == 0;
+  out.coverage.complete = out.coverage.complete && !damaged && !pass.damage && out.unshown == 0;
   out.findings = findings.list();
   out.findings_total = findings.total();
   return out;

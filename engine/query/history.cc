@@ -80,11 +80,15 @@ Answer<History> Engine::history(const HistoryRequest& request) {
     }
   }
   const uint64_t size = place.as_of.registry_size;
-  KHIPU_TRY_ASSIGN(const std::optional<ResolvedEntity> entity,
-                   entities_.resolve(*snapshot, size, request.entity, "entity"));
-  if (!entity) {
-    return QueryError("NOT_FOUND", "entity", request.entity, "No entity has this id or name, now or in the past.");
+  Answer<std::optional<ResolvedEntity>> resolved = entities_.resolve(*snapshot, size, request.entity, "entity");
+  if (!resolved.ok() || !*resolved) {
+    QueryError error = !resolved.ok() ? std::move(resolved).error()
+                                      : QueryError("NOT_FOUND", "entity", request.entity,
+                                                   "No entity has this id or name, now or in the past.");
+    error.findings = entities_.findings(size);
+    return error;
   }
+  const std::optional<ResolvedEntity>& entity = *resolved;
   const Hash given = cursors_.digest("khipu-cursor-history", digestible(request, entity->ref));
   if (!request.cursor.empty() && place.given != given) {
     return QueryError("CURSOR_MISMATCH", "cursor", "", "This cursor belongs to another entity or window.");
@@ -181,6 +185,13 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   if (!request.at && !history.versions.empty() && next < history.total) {
     place.next = next;
     history.cursor = cursors_.seal(place);
+  }
+  const std::vector<Finding> met = findings.list();
+  for (Finding& finding : entities_.findings(size)) {  // one of those rows may have been a version of this entity
+    const bool told = std::any_of(met.begin(), met.end(), [&](const Finding& other) {
+      return other.table == TableId::kRegistry && other.row == finding.row;
+    });
+    if (!told) findings.add(std::move(finding));
   }
   history.findings = findings.list();
   return history;

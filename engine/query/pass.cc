@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/query/time_text.h"
+#include "engine/segment/format.h"
+
 namespace khipu::query {
 namespace {
 
@@ -14,7 +17,7 @@ Answer<void> check_filter(const Filter& filter) {
     return QueryError("UNKNOWN_VALUE", "log", "access", "This is asked of the events alone.");
   }
   if (filter.from && filter.to && *filter.from >= *filter.to) {
-    return QueryError("TIME_UNPARSEABLE", "to", "", "The window is empty: `to` must lie behind `from`.");
+    return empty_window(*filter.from, *filter.to);
   }
   return {};
 }
@@ -50,7 +53,8 @@ bool Pass::take(const snapshot::SegmentInfo& segment, const snapshot::ScannedRow
   const auto unreadable = [&](uint64_t rows) {
     damage = true;
     findings_.add({std::string(row.finding.empty() ? "frame-corrupt" : row.finding), TableId::kLogs, row.row, rows,
-                   "logs row " + std::to_string(row.row.value) + ", segment " + std::to_string(segment.number.value)});
+                   "logs row " + std::to_string(row.row.value) + ", " + segment::segment_name(segment.number) +
+                       (row.detail.empty() ? "" : ": ") + std::string(row.detail)});
     return true;
   };
   if (++scanned % kRowsBetweenLooks == 0 && stop_.stop_requested()) {

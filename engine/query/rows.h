@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/query/filter.h"
+#include "engine/query/finding.h"
 
 namespace khipu::query {
 
@@ -19,18 +20,6 @@ struct AsOf {
   TimeUs commit_time = 0;
   bool key_pinned = false;  // its signature was checked with a key the user gave
 };
-
-// Something wrong with the log, met while answering. A part of the answer, not an error.
-struct Finding {
-  std::string code;  // of engine/verify/report.h: "leaf-mismatch", "frame-corrupt", "pin-mismatch", ...
-  TableId table = TableId::kLogs;
-  Row row;
-  uint64_t rows = 1;  // rows that cannot be read, from `row` on
-  std::string where;  // "logs row 17, seg-0000000000.log offset 4096"; no record text
-};
-
-// A value whose key was destroyed on purpose: told like a finding, row by row, and nothing is wrong.
-inline constexpr std::string_view kFieldShredded = "field-shredded";
 
 // A fact about the answer worth telling; text is a template of ours but for names quoted in `subject`.
 struct Note {

@@ -126,10 +126,12 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
   }
   Tally::Plan plan;
   plan.axis = request.filter.axis;
+  bool by_type = false;
   if (request.stratify_by) {
     plan.group_by = {*request.stratify_by};
     plan.columns = {0};
-    if (request.stratify_by->by == GroupBy::kActorType) KHIPU_TRY(entities_.extend(*snapshot));
+    by_type = request.stratify_by->by == GroupBy::kActorType;
+    if (by_type) KHIPU_TRY(entities_.extend(*snapshot));
     if (request.stratify_by->by == GroupBy::kColumn) {
       const codec::ColumnSchema* column = snapshot->schema().column(request.stratify_by->column);
       if (column == nullptr) {
@@ -142,7 +144,7 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
   Tally keys(std::move(plan), zone, entities_);
 
   Findings findings;
-  report_registry(request.filter, out.as_of, findings);
+  report_registry(request.filter, out.as_of, findings, by_type);
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   crypto::Sha256 digest;
   std::map<uint32_t, Drawing> strata;

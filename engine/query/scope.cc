@@ -26,7 +26,12 @@ Result<void> ScopeView::extend(const snapshot::Snapshot& snapshot) {
   if (!scope_.types.empty() && registry_end > registry_size_) {
     codec::VersionRecord version;
     const auto take = [&](const snapshot::ScannedRow& row) {
-      if (row.fault != codec::FrameFault::kNone || !codec::decode_version(row.frame.payload, version).ok()) return true;
+      if (row.fault != codec::FrameFault::kNone || !codec::decode_version(row.frame.payload, version).ok()) {
+        damaged_.push_back({std::string(row.finding.empty() ? "frame-corrupt" : row.finding), TableId::kRegistry,
+                            row.row, std::max<uint64_t>(1, row.lost),
+                            "registry row " + std::to_string(row.row.value) + ": it cannot be read"});
+        return true;
+      }
       if (!version.entity && lists(scope_.types, version.type)) entities_.insert(row.row.value);
       return true;
     };
@@ -71,6 +76,14 @@ bool ScopeView::holds(const codec::EventRecord& event) const {
 bool ScopeView::shows(Row version) const {
   const std::shared_lock lock(mutex_);
   return versions_.contains(version.value);
+}
+
+std::vector<Finding> ScopeView::findings(uint64_t size) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Finding> found;
+  std::copy_if(damaged_.begin(), damaged_.end(), std::back_inserter(found),
+               [&](const Finding& finding) { return finding.row.value < size; });
+  return found;
 }
 
 bool ScopeView::names_type(std::string_view type) const { return scope_.types.empty() || lists(scope_.types, type); }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/codec/record.h"
+#include "engine/query/finding.h"
 #include "engine/snapshot/store.h"
 
 namespace khipu::query {
@@ -34,6 +35,8 @@ class ScopeView {
   Result<void> extend(const snapshot::Snapshot& snapshot);
   bool holds(const codec::EventRecord& event) const;
   bool shows(Row version) const;
+  // Registry rows below `size` that could not be read: what they hold is as if out of scope.
+  std::vector<Finding> findings(uint64_t size) const;
   // A type that a scoped caller hears of at all.
   bool names_type(std::string_view type) const;
 
@@ -45,6 +48,7 @@ class ScopeView {
   std::unordered_set<uint64_t> entities_;  // first versions of entities of the types; when types restrict
   std::unordered_set<uint64_t> versions_;  // pinned by events of the scope
   std::optional<uint32_t> tenant_column_;
+  std::vector<Finding> damaged_;
 };
 
 }  // namespace khipu::query

@@ -1,5 +1,6 @@
 #include "engine/query/time_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -210,6 +211,15 @@ struct Reader {
 
 }  // namespace
 
+QueryError empty_window(TimeUs from, TimeUs to) {
+  QueryError error =
+      unparseable("to", "", "The window is empty: `to` (which does not belong to it) must lie behind `from`.");
+  constexpr TimeUs kDay = 86'400'000'000;
+  error.allowed = {"from " + format_rfc3339(std::min(from, to)),
+                   "to " + format_rfc3339(from == to ? std::min(from, INT64_MAX - kDay) + kDay : from)};
+  return error;
+}
+
 Answer<TimeWindow> resolve_window(std::string_view from, std::string_view to, std::string_view tz, TimeUs now) {
   KHIPU_TRY_ASSIGN(const Zone zone, Zone::find(tz));
   TimeWindow window;
@@ -223,9 +233,8 @@ Answer<TimeWindow> resolve_window(std::string_view from, std::string_view to, st
     window.to = meaning.start;
   }
   if (window.from && window.to && *window.from >= *window.to) {
-    QueryError error = unparseable("to", to.empty() ? from : to,
-                                   "The window is empty: `to` (which does not belong to it) must lie behind `from`.");
-    error.allowed = {"from " + format_rfc3339(*window.from), "to " + format_rfc3339(*window.to)};
+    QueryError error = empty_window(*window.from, *window.to);
+    error.got = std::string((to.empty() ? from : to).substr(0, 64));
     return error;
   }
   return window;

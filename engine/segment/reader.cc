@@ -89,6 +89,9 @@ Result<std::array<std::optional<Head>, 2>> read_head(os::Directory& root) {
   auto file = root.open_file(kHeadName, os::Mode::kRead);
   if (!file.ok()) {
     if (file.error().code == Code::kNotFound) return slots;
+    const auto entry = root.stat(kHeadName);
+    const bool other = entry.ok() && *entry && (*entry)->kind != os::EntryKind::kFile;
+    if (other) return std::move(file).error().at("HEAD must be a regular file, and something else is in its place");
     return std::move(file).error();
   }
   for (size_t i = 0; i < slots.size(); ++i) {

@@ -32,7 +32,7 @@ Result<std::shared_ptr<const index::Reader>> IndexCache::read(const codec::Index
   // Counted through its index, a segment that is gone would never be missed.
   KHIPU_TRY_ASSIGN(os::Directory* const folder, this->folder(statement.table));
   KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment, folder->stat(segment::segment_name(number)));
-  if (!segment) return std::shared_ptr<const index::Reader>();
+  if (!segment || segment->kind != os::EntryKind::kFile) return std::shared_ptr<const index::Reader>();
   KHIPU_TRY_ASSIGN(std::unique_ptr<index::BlockFile> blocks, this->blocks(statement));
   if (!blocks) return std::shared_ptr<const index::Reader>();
   KHIPU_TRY_ASSIGN(std::unique_ptr<index::Reader> reader, index::Reader::open(std::move(blocks)));
@@ -50,7 +50,7 @@ Result<std::shared_ptr<const index::MergedReader>> IndexCache::read(const codec:
   for (uint64_t i = 0; i < name.count(); ++i) {
     KHIPU_TRY_ASSIGN(const std::optional<os::Entry> segment,
                      folder->stat(segment::segment_name(SegmentNumber{name.first.value + i})));
-    if (!segment) return std::shared_ptr<const index::MergedReader>();
+    if (!segment || segment->kind != os::EntryKind::kFile) return std::shared_ptr<const index::MergedReader>();
   }
   KHIPU_TRY_ASSIGN(std::unique_ptr<index::BlockFile> blocks, this->blocks(statement));
   if (!blocks) return std::shared_ptr<const index::MergedReader>();

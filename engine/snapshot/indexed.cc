@@ -113,23 +113,23 @@ Result<void> Snapshot::scan_rows(const SegmentInfo& segment, Row first_row, cons
                                  const index::Column& offsets, Order order, const Visit& visit,
                                  const Sieve* sieve) const {
   const std::string place = std::string("logs/") + segment::segment_name(segment.number);
-  KHIPU_TRY_ASSIGN(const auto view, this->view(TableId::kLogs, segment));
-  if (!view) {  // gone without a RETENTION
+  KHIPU_TRY_ASSIGN(const Held held, this->view(TableId::kLogs, segment));
+  if (!held.view) {  // gone without a RETENTION
     rows.each(false, [&](uint32_t row) {
-      visit({{first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true, 0, "segment-missing"});
+      visit({{first_row.value + row}, codec::FrameFault::kShort, rows.count(), {}, true, 0, held.finding, held.detail});
       return false;
     });
     return {};
   }
-  KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(segment.end_offset)));
-  const Bytes bytes = mapping->bytes().first(segment.end_offset);
+  KHIPU_TRY_ASSIGN(const auto mapping, at(place, held.view->map(segment.end_offset)));
+  const Bytes bytes = mapping->bytes().first(std::min<uint64_t>(segment.end_offset, mapping->bytes().size()));
   std::vector<uint32_t> chosen;
   chosen.reserve(rows.count());
   rows.each(false, [&](uint32_t row) {
     chosen.push_back(row);
     return true;
   });
-  RowScan scan(*this, TableId::kLogs, bytes, order, visit, sieve);
+  RowScan scan(*this, TableId::kLogs, *mapping, bytes, order, visit, sieve);
   (void)scan.run(chosen.size(), [&](size_t i) {
     return RowPlace{{first_row.value + chosen[i]}, static_cast<uint64_t>(offsets[chosen[i]])};
   });

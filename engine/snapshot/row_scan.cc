@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/crypto/hash.h"
+#include "engine/os/mapped_pages.h"
 #include "engine/os/task_threads.h"
 
 namespace khipu::snapshot {
@@ -48,6 +49,7 @@ size_t RowBatch::read(const Snapshot& snapshot, TableId table, Bytes bytes, std:
     if (sizes[i] == 0) {
       row.fault = codec::parse_frame(bytes.subspan(std::min<uint64_t>(offset, bytes.size()))).fault;
       if (row.fault == codec::FrameFault::kNone) row.fault = codec::FrameFault::kShort;  // it was changed just now
+      if (offset >= bytes.size()) row.finding = "segment-truncated";
     } else {
       std::copy_n(bytes.data() + offset, sizes[i], into);
       const codec::ParsedFrame parsed = codec::parse_frame(Bytes(into, sizes[i]));
@@ -97,6 +99,16 @@ RowScan::Range RowScan::next(Range left, size_t most, const PlaceAt& at) const {
   return {left.from, to};
 }
 
+// A row of a page that is no longer there is damaged for that.
+bool RowScan::tell(const ScannedRow& row) const {
+  if (row.fault == codec::FrameFault::kNone || row.finding != "frame-corrupt" || !os::lost_pages(mapping_)) {
+    return visit_(row);
+  }
+  ScannedRow lost = row;
+  lost.finding = "segment-truncated";
+  return visit_(lost);
+}
+
 bool RowScan::visit_all(std::span<const RowPlace> places, RowBatch& batch) {
   if (descending_ && places.size() > 1) {
     // A batch may take fewer than it is given, so the last of them are looked for from the front.
@@ -109,7 +121,7 @@ bool RowScan::visit_all(std::span<const RowPlace> places, RowBatch& batch) {
     for (size_t part = parts.size(); part-- > 0;) {
       if (parts.size() > 1) (void)batch.read(snapshot_, table_, bytes_, parts[part]);
       for (size_t i = batch.rows().size(); i-- > 0;) {
-        if (!visit_(batch.rows()[i])) return false;
+        if (!tell(batch.rows()[i])) return false;
       }
     }
     return true;
@@ -117,7 +129,7 @@ bool RowScan::visit_all(std::span<const RowPlace> places, RowBatch& batch) {
   while (!places.empty()) {
     places = places.subspan(batch.read(snapshot_, table_, bytes_, places));
     for (const ScannedRow& row : batch.rows()) {
-      if (!visit_(row)) return false;
+      if (!tell(row)) return false;
     }
   }
   return true;

@@ -35,10 +35,12 @@ class RowBatch {
 // One scan over places of a segment. Owner: one thread; with a sieve others help it inside run().
 class RowScan {
  public:
-  RowScan(const Snapshot& snapshot, TableId table, Bytes bytes, Order order, const Snapshot::Visit& visit,
-          const Sieve* sieve)
+  // `bytes` are of `mapping`.
+  RowScan(const Snapshot& snapshot, TableId table, const os::Mapping& mapping, Bytes bytes, Order order,
+          const Snapshot::Visit& visit, const Sieve* sieve)
       : snapshot_(snapshot),
         table_(table),
+        mapping_(mapping),
         bytes_(bytes),
         descending_(order == Order::kDescending),
         visit_(visit),
@@ -55,12 +57,14 @@ class RowScan {
   struct Crew;
   // The part of [from, to) at the end where the scan is, within one tile and of at most `most` rows.
   Range next(Range left, size_t most, const PlaceAt& at) const;
+  bool tell(const ScannedRow& row) const;
   bool visit_all(std::span<const RowPlace> places, RowBatch& batch);
   bool run_sieved(size_t count, const PlaceAt& at, unsigned threads);
   std::vector<RowPlace> sift(Range range, const PlaceAt& at, RowBatch& batch) const;
 
   const Snapshot& snapshot_;
   const TableId table_;
+  const os::Mapping& mapping_;
   const Bytes bytes_;
   const bool descending_;
   const Snapshot::Visit& visit_;

@@ -1,9 +1,10 @@
 #include "engine/snapshot/segment_cache.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "engine/codec/frame.h"
 #include "engine/codec/record.h"
+#include "engine/os/mapped_pages.h"
 #include "engine/segment/format.h"
 
 namespace khipu::snapshot {
@@ -14,12 +15,8 @@ Result<std::shared_ptr<os::Mapping>> SegmentView::map(uint64_t end) {
 }
 
 Result<std::shared_ptr<os::Mapping>> SegmentView::map_locked(uint64_t end) {
-  if (mapping_ && mapping_->bytes().size() >= end) return mapping_;
+  if (mapping_ && mapping_->bytes().size() >= end && !os::lost_pages(*mapping_)) return mapping_;
   KHIPU_TRY_ASSIGN(const uint64_t size, file_->size());
-  if (size < end) {
-    return Error{Code::kCorrupt,
-                 fmt::format("the file has {} bytes, fewer than the {} a signed commit covers", size, end)};
-  }
   KHIPU_TRY_ASSIGN(std::unique_ptr<os::Mapping> mapping, file_->map(size));
   mapping_ = std::move(mapping);
   return mapping_;
@@ -36,6 +33,7 @@ Result<std::shared_ptr<const Places>> SegmentView::places(uint64_t from, uint64_
   const bool goes_on = places_ && places_->first <= from;
   if (goes_on && places_->end() >= rows) return std::shared_ptr<const Places>(places_);
   KHIPU_TRY_ASSIGN(const std::shared_ptr<os::Mapping> mapping, map_locked(end));
+  end = std::min<uint64_t>(end, mapping->bytes().size());
   const Bytes bytes = mapping->bytes().first(end);
   // A reader may hold the old ones: they are copied on growth of an active segment, which happens once a snapshot.
   auto grown = goes_on ? std::make_shared<Places>(*places_) : std::make_shared<Places>();

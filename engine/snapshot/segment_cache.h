@@ -35,7 +35,7 @@ class SegmentView {
  public:
   explicit SegmentView(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
 
-  // Pages that hold at least bytes [0, end). kCorrupt when the file is shorter than that.
+  // Pages that hold at least bytes [0, end), fewer where the file is shorter: what is behind them is lost.
   Result<std::shared_ptr<os::Mapping>> map(uint64_t end);
   // Where rows [from, rows) of the segment stand, all below `end`. Fewer when a frame's length makes no sense: the rows
   // behind it cannot be found. Walks lengths only, once, from the place of some row not behind `from` that `start`

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/os/mapped_pages.h"
 #include "engine/segment/level_files.h"
 #include "engine/snapshot/row_scan.h"
 #include "engine/snapshot/segment_cache.h"
@@ -13,12 +14,20 @@ namespace khipu::snapshot {
 
 using LevelSource = tree::SourceOf<segment::LevelFiles>;
 
+// Empty, or what is wrong with the file: not all that a commit covers is there.
+static std::string cut_short(const std::string& place, const os::Mapping& mapping, uint64_t end) {
+  if (os::lost_pages(mapping)) return place + ": pages of it could not be read: it was cut short, or the disk failed";
+  if (mapping.bytes().size() >= end) return {};
+  return fmt::format("{} has {} bytes, fewer than the {} a signed commit covers", place, mapping.bytes().size(), end);
+}
+
 Result<void> Snapshot::each_statement(const VisitStatement& visit) const {
   tree::Builder tree;
   Result<void> outcome;
   KHIPU_TRY(scan(TableId::kMeta, {0}, {size(TableId::kMeta)}, Order::kAscending, [&](const ScannedRow& row) {
     if (row.fault != codec::FrameFault::kNone) {
-      outcome = Error{Code::kCorrupt, fmt::format("meta row {}: {}", row.row.value, codec::describe(row.fault))};
+      outcome = Error{Code::kCorrupt, fmt::format("meta row {}: {}", row.row.value,
+                                                  row.detail.empty() ? codec::describe(row.fault) : row.detail)};
       return false;
     }
     const Result<codec::StatementRecord> statement = codec::decode_statement(row.frame.payload);
@@ -35,14 +44,22 @@ Result<void> Snapshot::each_statement(const VisitStatement& visit) const {
   return {};
 }
 
-Result<std::shared_ptr<SegmentView>> Snapshot::view(TableId table, const SegmentInfo& segment) const {
+Result<Snapshot::Held> Snapshot::view(TableId table, const SegmentInfo& segment) const {
   Result<std::shared_ptr<SegmentView>> opened = store_->cache_->open(table, segment.number);
-  if (opened.ok() || opened.error().code != Code::kNotFound) return opened;
+  if (opened.ok()) return Held{*std::move(opened), {}, {}};
+  const std::string name = fmt::format("{}/{}", table_name(table), segment::segment_name(segment.number));
+  if (opened.error().code != Code::kNotFound) {
+    KHIPU_TRY_ASSIGN(const auto folder, store_->root_->open_directory(table_name(table)));
+    KHIPU_TRY_ASSIGN(const auto entry, folder->stat(segment::segment_name(segment.number)));
+    if (entry && entry->kind == os::EntryKind::kFile) return std::move(opened).error().at(name);
+    return Held{nullptr, "segment-missing", name + " is not a regular file"};
+  }
   // Only logs/ and access/ are ever purged; meta/ may be asked for while the newest snapshot is being made.
-  if (table != TableId::kLogs && table != TableId::kAccess) return std::shared_ptr<SegmentView>();
+  const Held missing{nullptr, "segment-missing", name + " is missing"};
+  if (table != TableId::kLogs && table != TableId::kAccess) return missing;
   KHIPU_TRY_ASSIGN(const std::shared_ptr<const Snapshot> newest, store_->snapshot());
   if (const Purge* purge = newest->meta_->purge_of(table, segment.first_row)) return purged_error(*purge);
-  return std::shared_ptr<SegmentView>();
+  return missing;
 }
 
 // Of rows from `from` on, counted from the segment's first. Where the last run in front of them ends an index knows;
@@ -88,22 +105,30 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
     const std::string place = fmt::format("{}/{}", table_name(table), segment::segment_name(info.number));
     const uint64_t begin = std::max(from.value, info.first_row.value) - info.first_row.value;
     const uint64_t end = std::min(to.value, info.first_row.value + info.rows) - info.first_row.value;
-    KHIPU_TRY_ASSIGN(const auto view, this->view(table, info));
-    if (!view) {
+    KHIPU_TRY_ASSIGN(const Held held, this->view(table, info));
+    if (!held.view) {
       const Row missing{info.first_row.value + begin};
-      if (!visit({missing, codec::FrameFault::kShort, end - begin, {}, true, 0, "segment-missing"})) return {};
+      if (!visit({missing, codec::FrameFault::kShort, end - begin, {}, true, 0, held.finding, held.detail})) return {};
       continue;
     }
-    KHIPU_TRY_ASSIGN(const auto mapping, at(place, view->map(info.end_offset)));
-    KHIPU_TRY_ASSIGN(const auto offsets, at(place, places(table, info, *view, begin)));
-    const Bytes bytes = mapping->bytes().first(info.end_offset);
+    KHIPU_TRY_ASSIGN(const auto mapping, at(place, held.view->map(info.end_offset)));
+    KHIPU_TRY_ASSIGN(const auto offsets, at(place, places(table, info, *held.view, begin)));
+    const Bytes bytes = mapping->bytes().first(std::min<uint64_t>(info.end_offset, mapping->bytes().size()));
+    const std::string detail = cut_short(place, *mapping, info.end_offset);
     const uint64_t found = std::min<uint64_t>(end, offsets->end());
     const auto lost = [&] {  // rows behind a frame whose length makes no sense
       if (found >= end) return true;
       const uint64_t at_row = std::max(found, begin);
-      return visit({{info.first_row.value + at_row}, codec::FrameFault::kLength, end - at_row, {}, false});
+      return visit({{info.first_row.value + at_row},
+                    codec::FrameFault::kLength,
+                    end - at_row,
+                    {},
+                    false,
+                    0,
+                    detail.empty() ? "frame-corrupt" : "segment-truncated",
+                    detail});
     };
-    RowScan rows(*this, table, bytes, order, visit, sieve);
+    RowScan rows(*this, table, *mapping, bytes, order, visit, sieve);
     const auto read = [&] {
       return found <= begin || rows.run(found - begin, [&](size_t i) {
         return RowPlace{{info.first_row.value + begin + i}, (*offsets)[begin + i]};

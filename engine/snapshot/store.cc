@@ -144,7 +144,8 @@ Result<void> Snapshot::load_meta(std::shared_ptr<const MetaState> known) {
     KHIPU_TRY(scan(TableId::kMeta, {next->rows()}, {rows}, Order::kAscending, [&](const ScannedRow& row) {
       outcome = row.fault == codec::FrameFault::kNone
                     ? next->append(row.frame)
-                    : corrupt(fmt::format("row {}: {}", row.row.value, codec::describe(row.fault)));
+                    : corrupt(fmt::format("row {}: {}", row.row.value,
+                                          row.detail.empty() ? codec::describe(row.fault) : row.detail));
       return outcome.ok();
     }));
     KHIPU_TRY(std::move(outcome));
@@ -200,10 +201,12 @@ static Result<std::optional<Buffer>> payload_at(const SegmentView& view, uint64_
   std::optional<Buffer> none;
   if (offset > end || end - offset < codec::kFrameHeaderSize) return none;
   std::array<uint8_t, codec::kFrameHeaderSize> header;
-  KHIPU_TRY(view.file().read_exactly(offset, header));
+  KHIPU_TRY_ASSIGN(const size_t got, view.file().read_at(offset, header));
+  if (got < header.size()) return none;  // the file was cut short
   const uint64_t length = load_le<uint32_t>(header.data());
   Buffer bytes(std::min<uint64_t>(codec::kFrameHeaderSize + length, end - offset));
-  KHIPU_TRY(view.file().read_exactly(offset, bytes));
+  KHIPU_TRY_ASSIGN(const size_t whole, view.file().read_at(offset, bytes));
+  if (whole < bytes.size()) return none;
   const codec::ParsedFrame parsed = codec::parse_frame(bytes);
   if (parsed.fault != codec::FrameFault::kNone) return none;
   const Result<codec::FrameFacts> facts = codec::frame_facts(parsed.frame.payload);
@@ -291,11 +294,13 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
   const std::string segment =
       fmt::format("{} row {}, {}", table_name(table), row.value, segment::segment_name(info->number));
   checked.where = segment;
-  KHIPU_TRY_ASSIGN(const auto view, this->view(table, *info));
-  if (!view) {
-    checked.finding = "segment-missing";
+  KHIPU_TRY_ASSIGN(const Held held, this->view(table, *info));
+  if (!held.view) {
+    checked.finding = held.finding;
+    checked.where += ": " + held.detail;
     return checked;
   }
+  const std::shared_ptr<SegmentView>& view = held.view;
   const auto check_at = [&](uint64_t offset) -> Result<void> {
     checked.where = fmt::format("{} offset {}", segment, offset);
     checked.finding = "frame-corrupt";
@@ -316,13 +321,17 @@ Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {
     if (offset.ok()) KHIPU_TRY(check_at(*offset));
     if (checked.intact) return checked;
   }
-  const auto offsets = places(table, *info, *view, index);
-  if (!offsets.ok() || index >= offsets.value()->end()) {
-    checked.where = segment;
-    checked.finding = offsets.ok() ? "frame-corrupt" : "segment-truncated";
-    return checked;
-  }
-  KHIPU_TRY(check_at((*offsets.value())[index]));
+  auto offsets = places(table, *info, *view, index);
+  if (!offsets.ok()) return std::move(offsets).error().at(segment);
+  const bool found = index < offsets.value()->end();
+  if (found) KHIPU_TRY(check_at((*offsets.value())[index]));
+  if (checked.intact) return checked;
+  KHIPU_TRY_ASSIGN(const uint64_t size, at(segment, view->file().size()));
+  const bool cut = size < info->end_offset && checked.finding != "leaf-mismatch";
+  if (!found || cut) checked.where = segment;
+  if (!found || cut) checked.finding = cut ? "segment-truncated" : "frame-corrupt";
+  if (cut)
+    checked.where += fmt::format(" has {} bytes, fewer than the {} a signed commit covers", size, info->end_offset);
   return checked;
 }
 

@@ -103,7 +103,8 @@ struct ScannedRow {
   codec::Frame frame;                          // valid during the callback
   bool segment_missing = false;                // the fault is that the file is gone, and no RETENTION says so
   uint64_t offset = 0;                         // of the frame in its segment, when it is sound
-  std::string_view finding = "frame-corrupt";  // code of the fault: or leaf-mismatch, tile-mismatch, segment-missing
+  std::string_view finding = "frame-corrupt";  // code of the fault: leaf-, tile-mismatch, segment-missing, -truncated
+  std::string_view detail = {};  // which file and what is wrong with it, when it is the segment as a whole
 };
 // Some rows of a segment of logs/ or registry/ and their index; nullptr: there is none to use, and they are scanned.
 struct Part {
@@ -204,7 +205,13 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<void> check_commit();
   // nullptr: the file is gone and no RETENTION says so. kPurged with the RETENTION that does, of this snapshot or of
   // the newest.
-  Result<std::shared_ptr<SegmentView>> view(TableId table, const SegmentInfo& segment) const;
+  // The segment's file. Without a view: `finding` says why in all its rows' place, unless retention took it (kPurged).
+  struct Held {
+    std::shared_ptr<SegmentView> view;
+    std::string_view finding = "segment-missing";
+    std::string detail;
+  };
+  Result<Held> view(TableId table, const SegmentInfo& segment) const;
   // The index that knows where a row stands, its own segment's or its run's; nullptr: none does.
   Result<std::shared_ptr<const index::Reader>> index_of_row(TableId table, const SegmentInfo& segment, Row row) const;
   Result<std::shared_ptr<const Places>> places(TableId table, const SegmentInfo& segment, SegmentView& view,

@@ -1,4 +1,5 @@
 // Damage met while answering is a finding of the answer, never data and never silence.
+#include "tests/engine/query/real_log.h"
 #include "tests/engine/query/test_log.h"
 
 using namespace khipu;
@@ -256,4 +257,101 @@ TEST_CASE("damage: a writer that builds an index again does not sign for records
   CHECK(page.total == 59);
   CHECK(page.total_is_lower_bound);
   CHECK(page.findings.at(0).code == "leaf-mismatch");
+}
+
+TEST_CASE("damage: a version rewritten under a reader that knew its entity is a finding of every answer after it") {
+  TestLog log;
+  log.add({.actor = {"user", "u-7", {{"name", "genuine"}}, false}, .targets = {doc("d")}});
+  RealLog real(log);  // a map of the fake disk is a copy, which no rewriting reaches
+  Engine& engine = real.engine();
+  EventRequest request;
+  request.filter = Filter{};
+  request.filter->where.actors = {"genuine"};
+  REQUIRE(good(engine.events(request)).total == 1);
+  FindRequest names;
+  names.text = "genuine";
+  REQUIRE(good(engine.find(names)).total == 1);
+  REQUIRE(good(engine.describe()).findings.empty());
+  const Buffer before = log.disk().read(kRegistry);
+  Buffer changed = before;
+  const uint64_t offset = find(log, kRegistry, "genuine");
+  changed[offset] = 'G';
+  reseal(changed, offset);
+  const auto write = [&](const Buffer& content) {
+    std::fstream file(real / "registry/seg-0000000000.log", std::ios::in | std::ios::out | std::ios::binary);
+    file.write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
+    REQUIRE(file.flush().good());
+  };
+  write(changed);
+  const auto told = [](const std::vector<Finding>& findings) {
+    return std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
+      return finding.code == "leaf-mismatch" && finding.table == TableId::kRegistry;
+    });
+  };
+  const auto ask_all = [&] {
+    const EventPage page = good(engine.events(request));
+    CHECK(told(page.findings) > 0);
+    CHECK_FALSE(page.coverage.complete);
+    EventRequest matching;
+    matching.filter = Filter{};
+    matching.filter->where.actor_match = EntityMatcher{"user", "name", "genuine", Match::kExact, false};
+    CHECK(told(good(engine.events(matching)).findings) > 0);
+    AggregateRequest groups;
+    groups.group_by = {{GroupBy::kActor, {}}};
+    groups.filter.where.actors = {"genuine"};
+    CHECK(told(good(engine.aggregate(groups)).findings) > 0);
+    const FoundEntities found = good(engine.find(names));
+    CHECK(told(found.findings) > 0);
+    CHECK_FALSE(found.coverage.complete);
+    CHECK(told(good(engine.describe()).findings) > 0);
+    HistoryRequest history;
+    history.entity = "genuine";
+    const auto of = engine.history(history);
+    CHECK(told(of.ok() ? of->findings : of.error().findings) > 0);
+  };
+  ask_all();
+  ask_all();
+  write(before);
+  CHECK(told(good(engine.events(request)).findings) > 0);  // what was met once is told by this reader from then on
+  CHECK(good(engine.events(request)).total == 1);
+}
+
+TEST_CASE("damage: who is not found because a version was rewritten is NOT_FOUND with that finding") {
+  TestLog log;
+  log.add({.actor = {"user", "u-7", {{"name", "genuine"}}, false}});
+  const uint64_t offset = find(log, kRegistry, "genuine");
+  log.disk().edit(kRegistry, [&](Buffer& file) {
+    file[offset] = 'G';
+    reseal(file, offset);
+  });
+  HistoryRequest request;
+  request.entity = "genuine";
+  const auto history = log.engine().history(request);
+  REQUIRE_FALSE(history.ok());
+  CHECK(history.error().code == "NOT_FOUND");
+  REQUIRE(history.error().findings.size() == 1);
+  CHECK(history.error().findings[0].code == "leaf-mismatch");
+  CHECK(history.error().findings[0].table == TableId::kRegistry);
+  FindRequest find_request;
+  find_request.text = "genuine";
+  const FoundEntities found = good(log.engine().find(find_request));
+  CHECK(found.total == 0);
+  CHECK(found.findings.at(0).code == "leaf-mismatch");
+  CHECK(found.findings_total == 1);
+}
+
+TEST_CASE("damage: an event that a scope cannot be told of for a rewritten version is a finding of the scoped answer") {
+  TestLog log;
+  log.add({.actor = user("u-genuine")});
+  const uint64_t offset = find(log, kRegistry, "u-genuine");
+  log.disk().edit(kRegistry, [&](Buffer& file) {
+    file[offset] = 'v';
+    reseal(file, offset);
+  });
+  const auto scoped = log.engine().scoped(Scope{{"user"}, {}, {}});
+  EventRequest request;
+  request.filter = Filter{};
+  const EventPage page = good(scoped->events(request));
+  CHECK(page.total == 0);
+  CHECK(page.findings.at(0).table == TableId::kRegistry);
 }

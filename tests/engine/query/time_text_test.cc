@@ -89,6 +89,14 @@ TEST_CASE("time text: what could mean two things or nothing is refused with its 
   }
   CHECK(window("2026-06-15", "2026-06-15") == "TIME_UNPARSEABLE to");
   CHECK(window("2026-06-16", "2026-06-15") == "TIME_UNPARSEABLE to");
+  // What would be right is a window that holds time.
+  const auto right = [](std::string_view from, std::string_view to) {
+    return resolve_window(from, to, "", kNow).error().allowed;
+  };
+  CHECK(right("2026-06-16", "2026-06-15") ==
+        std::vector<std::string>{"from 2026-06-15T00:00:00.000000Z", "to 2026-06-16T00:00:00.000000Z"});
+  CHECK(right("2026-06-15", "2026-06-15") ==
+        std::vector<std::string>{"from 2026-06-15T00:00:00.000000Z", "to 2026-06-16T00:00:00.000000Z"});
   CHECK(window("2026-06-16", "bad") == "TIME_UNPARSEABLE to");
   CHECK(window("bad", "") == "TIME_UNPARSEABLE from");
   CHECK_THAT(resolve_instant("1781500027", "", kNow, "at").error().hint, ContainsSubstring("seconds"));
