@@ -76,7 +76,7 @@ class AggregateCommand final : public Command {
     request.by_peak = rank_by_ == "max_bucket";
     request.previous = compare_ == "previous";
     const auto answer = access.engine->aggregate(request);
-    if (!answer.ok()) return to_error(answer.error());
+    if (!answer.ok()) return refuse(output, answer.error());
     if (output.json()) {
       print_json(output, *answer, request);
     } else {

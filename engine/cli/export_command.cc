@@ -67,7 +67,7 @@ class ExportCommand final : public Command {
       return written.ok();
     };
     const auto done = access.engine->each_event(*filter, filter_.order(false), write, {}, opens);
-    if (!done.ok()) return to_error(done.error());
+    if (!done.ok()) return refuse(output, done.error());
     KHIPU_TRY(std::move(written));
     (void)tell(output, done->findings, done->notes);
     output.note(std::to_string(count) + " events, from a log of " + std::to_string(done->as_of.tree_size) + ", root " +

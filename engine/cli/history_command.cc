@@ -65,7 +65,7 @@ class HistoryCommand final : public Command {
       request.at = *at;
     }
     const auto history = access.engine->history(request);
-    if (!history.ok()) return to_error(history.error());
+    if (!history.ok()) return refuse(output, history.error());
     if (access.engine->can_open()) {
       report_read(root_, {"khipu history", names(), history->versions.size(), state_of(history->as_of)}, output);
     }

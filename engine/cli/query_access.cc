@@ -12,6 +12,7 @@
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
 #include "engine/protect/reader_keys.h"
+#include "engine/query/print.h"
 #include "engine/query/time_text.h"
 
 namespace khipu::cli {
@@ -128,6 +129,23 @@ Error to_error(const query::QueryError& error) {
           : error.code == "PURGED"  ? Code::kPurged
                                     : Code::kInvalid,
           std::move(message)};
+}
+
+Result<Exit> refuse(Output& output, const query::QueryError& error) {
+  const Error told = to_error(error);
+  if (error.findings.empty()) return told;
+  if (output.json()) {
+    std::string text = "{\"schema\":\"khipu.error/v1\",\"error\":{\"code\":";
+    query::append_json_string(text, code_name(told.code));
+    text += ",\"message\":";
+    query::append_json_string(text, told.message);
+    text += "},\"findings\":";
+    query::append_findings(text, error.findings);
+    output.line(text + "}");
+  }
+  output.note(printable(told.message));
+  (void)tell(output, error.findings, {});
+  return Exit::kFinding;
 }
 
 void FilterArguments::declare(Arguments& arguments, bool rows) {

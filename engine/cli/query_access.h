@@ -29,6 +29,8 @@ inline constexpr const char* kRoleKeysHelp =
 
 // "actor: AMBIGUOUS_ENTITY: ... (got 'alice'; one of: user:u-1, user:u-2; did you mean ...)"
 Error to_error(const query::QueryError& error);
+// The same for what the engine answers: damage that may be why is told with it, and is the exit code.
+Result<Exit> refuse(Output& output, const query::QueryError& error);
 
 // The filter flags, as members for Arguments to fill.
 class FilterArguments {

@@ -58,7 +58,7 @@ class QueryCommand final : public Command {
     }
     if (log_ == "access") return run_access(*access.engine, request, output);
     const auto page = access.engine->events(request);
-    if (!page.ok()) return to_error(page.error());
+    if (!page.ok()) return refuse(output, page.error());
     if (access.engine->can_open()) {
       report_read(root_, {"khipu query", names(), page->rows.size(), state_of(page->as_of)}, output);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,8 +42,13 @@ class Handler {
   virtual ~Handler() = default;
   // Returns soon: the next line waits for this thread.
   virtual void receive(std::string_view line, Outbox& outbox) = 0;
-  // The thread may be kept for as long as the line takes: should that be long, another one brings the next.
-  virtual void receive_at_leisure(std::string_view line, Outbox& outbox) { receive(line, outbox); }
+  // Is asked when a request is about to be run, known by then to what comes after it. True: the thread may be kept for
+  // as long as that takes, for another one brings the next lines should it be long.
+  using Leave = std::function<bool()>;
+  virtual void receive_at_leisure(std::string_view line, Outbox& outbox, const Leave& leave) {
+    static_cast<void>(leave);
+    receive(line, outbox);
+  }
   // Waits for the calls in flight; true if none is left.
   virtual bool drain(std::chrono::milliseconds wait_max) = 0;
   // Stops the calls in flight: they answer nothing from here on.

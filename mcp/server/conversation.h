@@ -19,8 +19,8 @@ class Conversation final : public jsonrpc::Handler {
   Conversation(Server& server, Caller caller);
 
   void receive(std::string_view line, jsonrpc::Outbox& outbox) override { receive(line, outbox, Stay::kNo); }
-  void receive_at_leisure(std::string_view line, jsonrpc::Outbox& outbox) override {
-    receive(line, outbox, Stay::kYes);
+  void receive_at_leisure(std::string_view line, jsonrpc::Outbox& outbox, const Leave& leave) override {
+    receive(line, outbox, Stay(Stay::kByLeave, &leave));
   }
   bool drain(std::chrono::milliseconds wait_max) override;
   void cancel_all() override;

@@ -218,7 +218,7 @@ bool is_quick(std::string_view method) {
 }
 
 bool may_stay(const Server& server, Stay stay, std::string_view method, const Json& params) {
-  if (stay != Stay::kBriefly) return stay == Stay::kYes;
+  if (stay.kind != Stay::kBriefly) return stay.kind == Stay::kByLeave;
   if (method != "tools/call") return false;
   const auto name = params.find("name");
   const RegisteredTool* tool =

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "mcp/jsonrpc/channel.h"
 #include "mcp/server/server.h"
 
 namespace khipu::mcp::server {
@@ -29,11 +30,17 @@ Reply failed(jsonrpc::ErrorCode code, std::string message);
 bool is_served(const Server& server, std::string_view method, protocol::Revision revision);
 // Answered from memory: not worth a worker.
 bool is_quick(std::string_view method);
-// How long a request may keep the thread that brought it.
-enum class Stay {
-  kNo,       // other requests wait for that thread
-  kBriefly,  // its own connection waits for it: for what is known to be brief
-  kYes,      // another thread takes over what that one did before
+// Whether a request may be run by the thread that brought it.
+struct Stay {
+  enum Kind {
+    kNo,       // other requests wait for that thread
+    kBriefly,  // its own connection waits for it: for what is known to be brief
+    kByLeave,  // if it is given leave: another thread then does what that one did
+  };
+  Stay(Kind kind_, const jsonrpc::Handler::Leave* leave_ = nullptr) : kind(kind_), leave(leave_) {}
+  bool granted() const { return leave == nullptr || (*leave)(); }
+  Kind kind;
+  const jsonrpc::Handler::Leave* leave;  // of kByLeave; borrowed for the call
 };
 // Whether a request that is no quick one may be performed on the thread that brought it.
 bool may_stay(const Server& server, Stay stay, std::string_view method, const Json& params);

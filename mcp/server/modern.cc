@@ -129,7 +129,7 @@ void Modern::receive(const Caller& caller, jsonrpc::Request request, const jsonr
     server_.options().log("dropped a request: its id is in flight");
     return outbox.done();
   }
-  if (CallTask task(*this, scope, *begun); stays && server_.workers().try_run_here(task)) return;
+  if (CallTask task(*this, scope, *begun); stays && stay.granted() && server_.workers().try_run_here(task)) return;
   server_.workers().submit(std::make_unique<CallTask>(*this, scope, *begun));
 }
 

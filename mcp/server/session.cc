@@ -177,7 +177,7 @@ void Session::receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox,
   const bool stays = may_stay(server_, stay, request.method, request.params);
   Call* call = begin_call(std::move(request), outbox);
   if (call == nullptr) return outbox.done();
-  if (CallTask task(*this, *call); stays && server_.workers().try_run_here(task)) return;
+  if (CallTask task(*this, *call); stays && stay.granted() && server_.workers().try_run_here(task)) return;
   server_.workers().submit(std::make_unique<CallTask>(*this, *call));
 }
 

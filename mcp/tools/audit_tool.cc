@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/crypto/wipe_freed.h"
+#include "mcp/tools/result_builder.h"
 #include "mcp/tools/schemas.h"
 #include "mcp/tools/secrets.h"
 
@@ -85,7 +86,17 @@ ToolResult error_result(const query::QueryError& error, Renderer& renderer) {
   out.did_you_mean = error.did_you_mean.empty() ? "" : renderer.token(error.did_you_mean).text;
   out.hint = error.hint;
   if (error.code == "BUSY") out.retry_after_s = 1;
-  return server::error_result(out);
+  ToolResult result = server::error_result(out);
+  if (error.findings.empty()) return result;
+  OrderedJson findings = OrderedJson::array();
+  for (const query::Finding& finding : error.findings) {
+    if (findings.size() == kFindingsMax) break;
+    findings.push_back(finding_json(finding));
+    result.text += "\nfinding: " + finding.code + " at " + finding.where + ": this may be why; run audit_verify";
+  }
+  (*result.structured)["findings"] = std::move(findings);
+  (*result.structured)["findings_total"] = error.findings.size();
+  return result;
 }
 
 ToolResult error_result(const Error& error) {

@@ -7,8 +7,6 @@
 
 namespace khipu::mcp::tools {
 
-constexpr size_t kFindingsMax = 5;  // the first ones; findings_total says how many there are
-
 std::string time_text(TimeUs time) { return format_rfc3339(time); }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
@@ -122,16 +120,20 @@ void ResultBuilder::notes(const std::vector<query::Note>& notes, const std::vect
   if (!out.empty()) put("notes", std::move(out));
 }
 
+OrderedJson finding_json(const query::Finding& finding) {
+  return {{"code", finding.code},
+          {"table", table_name(finding.table)},
+          {"row", finding.row.value},
+          {"rows", finding.rows},
+          {"where", finding.where}};
+}
+
 void ResultBuilder::findings(const std::vector<query::Finding>& findings, uint64_t total) {
   if (findings.empty()) return;
   OrderedJson out = OrderedJson::array();
   for (const query::Finding& finding : findings) {
     if (out.size() == kFindingsMax) break;
-    out.push_back({{"code", finding.code},
-                   {"table", table_name(finding.table)},
-                   {"row", finding.row.value},
-                   {"rows", finding.rows},
-                   {"where", finding.where}});
+    out.push_back(finding_json(finding));
     line("finding", finding.code + " at " + finding.where + ": this record is not shown; run audit_verify");
   }
   put("findings", std::move(out));

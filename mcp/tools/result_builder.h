@@ -13,6 +13,9 @@
 
 namespace khipu::mcp::tools {
 
+inline constexpr size_t kFindingsMax = 5;  // of one result, the first ones; findings_total says how many there are
+OrderedJson finding_json(const query::Finding& finding);
+
 class ResultBuilder {
  public:
   // A fact of the envelope; `line` is its header line's name, empty for none.

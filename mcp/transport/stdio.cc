@@ -103,13 +103,13 @@ void Stdio::serve(jsonrpc::Handler& handler) {
         return;
       }
       // What is there already does not wait for this line: it goes to other threads, and the last one stays with us.
-      const uint64_t offer = unread_.find('\n') == std::string_view::npos ? baton_.offer() : 0;
-      if (offer == 0) {
+      if (unread_.find('\n') != std::string_view::npos) {
         handler.receive(line, *writer_);
-      } else {
-        handler.receive_at_leisure(line, *writer_);
-        is_holder = baton_.reclaim(offer);
+        continue;
       }
+      uint64_t offer = 0;
+      handler.receive_at_leisure(line, *writer_, [&] { return (offer = baton_.offer()) != 0; });
+      is_holder = offer == 0 || baton_.reclaim(offer);
     }
   }
 }
