@@ -16,6 +16,7 @@ class Findings {
   void add(Finding finding);
   const std::vector<Finding>& list() const { return list_; }
   uint64_t total() const { return total_; }
+  bool empty() const { return total_ == 0; }
   uint64_t shredded() const { return shredded_; }  // of them: kFieldShredded, which is no damage
 
  private:

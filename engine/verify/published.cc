@@ -71,10 +71,15 @@ Result<LogExtent> each_note(os::Directory& root, const std::function<void(uint64
   return extent;
 }
 
-// nullopt with a finding: not a note of this log.
-std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_t offset, std::string_view file) {
+// nullopt with a finding: not a note of this log. `unsynced`: behind the publication that `checkpoint` holds, where a
+// power loss leaves anything; whether too many publications are without notes is asked apart (without_notes).
+std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_t offset, std::string_view file,
+                                      bool unsynced = false) {
   const auto wrong = [&](std::string_view code, std::string detail, const Place& where = KHIPU_HERE) {
-    run.findings.add(of_log(code, offset, std::move(detail), file), where);
+    Finding found = of_log(unsynced ? code::kUnacknowledgedTail : code, offset, std::move(detail), file);
+    if (unsynced) found.detail += ": it was being published when the writer ended";
+    found.information = unsynced;
+    run.findings.add(std::move(found), where);
     return std::optional<PublishedNote>();
   };
   const Result<tree::Note> note = tree::parse_note(text);
@@ -121,12 +126,14 @@ Result<Published> read_published(Run& run) {
   Published out;
   // This one first: what it holds stands in the log before it is written.
   KHIPU_TRY_ASSIGN(out.newest, read_newest(run.root));
+  bool unsynced = false;
   const auto take = [&](uint64_t offset, const std::string& text) {
-    if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName)) {
+    if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName, unsynced)) {
       out.notes.push_back(std::move(*note));
     } else {
       ++out.refused;
     }
+    unsynced = unsynced || (out.newest && text == *out.newest);
   };
   KHIPU_TRY_ASSIGN(const LogExtent extent, each_note(run.root, take));
   out.size = extent.size;

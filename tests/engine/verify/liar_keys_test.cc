@@ -59,7 +59,9 @@ TEST_CASE("liar: files in keys/ that nobody accounts for") {
 TEST_CASE("liar: a shredded key file that is still there is said to be, and gone is right") {
   Keyed log;
   codec::Shred shred;
-  shred.scope = "session";
+  shred.scope = "session 1";
+  shred.reference = "request 7";
+  shred.by = "test";
   shred.files = {kName};
   sign_statements(log.rig, {shred});
   log.noted("shredded, and still there");
