@@ -1,4 +1,5 @@
 // The audit tools over a log on a real disk whose files are damaged under them.
+#include <algorithm>
 #include <filesystem>
 
 #include "tests/engine/query/real_log.h"
@@ -35,7 +36,10 @@ TEST_CASE("broken files: tools go on after a segment was cut short under them, a
     const OrderedJson page = ask("audit_query", text);
     CHECK(page.at("total").contains("at_least"));
     CHECK(page.at("findings").at(0).at("code") == "segment-truncated");
-    CHECK(ask("audit_sample", {{"n", 100}, {"seed", "s"}}).at("findings").at(0).at("code") == "segment-truncated");
+    // In the order of the draw: the row that was cut in the middle may be the first of them.
+    const OrderedJson drawn = ask("audit_sample", {{"n", 100}, {"seed", "s"}}).at("findings");
+    CHECK(std::any_of(drawn.begin(), drawn.end(),
+                      [](const auto& finding) { return finding.at("code") == "segment-truncated"; }));
     CHECK(ask("audit_aggregate", {{"group_by", {"action"}}, {"text", "leases"}}).contains("findings"));
     (void)ask("audit_coverage", Json::object());
   }
