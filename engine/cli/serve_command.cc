@@ -1,5 +1,6 @@
 // `khipu serve`: the writer as a long-running process. The work is engine/daemon's.
 #include "engine/cli/commands.h"
+#include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/daemon/config.h"
 #include "engine/daemon/serve.h"

@@ -88,6 +88,42 @@ def check_includes(source, build):
                 yield f"{name}:{number}: {room} does not list {room_of(target)} in its USES"
 
 
+def check_reached(source, build):
+    """A source file reaches the definition of every type it names, in its own namespace or as room::Type, by its own
+    includes: compiled together with others (KHIPU_UNITY) it would live on theirs, and fail alone."""
+    defined = re.compile(r"\b(?:class|struct|enum|enum class|union)\s+(?:\w+::)*([A-Z]\w*)(?=[^;{}()]*\{)"
+                         r"|\b(?:using\s+|typename\s+)([A-Z]\w*)")
+    code = {str(name): text for name, text in files(source, {".cc", ".h"}, ["engine", "mcp", "tests"])}
+    includes = {name: set(re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.M)) & set(code) for name, text in code.items()}
+    code = {name: without_comments(text) for name, text in code.items()}
+    defines = {name: {a or b for a, b in defined.findall(text)} for name, text in code.items()}
+
+    def namespace(name):  # engine/cli/x.h and tests/engine/cli/x.cc are both of khipu::cli
+        parts = [part for part in pathlib.PurePath(name).parts[:-1] if part != "tests"]
+        return parts[1] if len(parts) > 1 else ""
+
+    headers = {}
+    for name in code:
+        if name.endswith(".h") and not name.startswith("tests/"):
+            for one in defines[name]:
+                headers.setdefault((namespace(name), one), set()).add(name)
+    for name in [name for name in code if name.endswith(".cc")]:
+        reached, todo = set(), [name]
+        while todo:
+            one = todo.pop()
+            if one not in reached:
+                reached.add(one)
+                todo += includes[one]
+        told = set()
+        for number, match in lines_matching(code[name], r"(?<![\w.>:])(?:(\w+)::)?([A-Z]\w*)\b(?!::)"):
+            qualifier, one = match.groups()
+            where = headers.get((qualifier or namespace(name), one), set())
+            own = not qualifier and any(one in defines[file] for file in reached)
+            if where and not where & reached and not own and one not in told:
+                told.add(one)
+                yield f"{name}:{number}: names {one} and does not reach {sorted(where)[0]}"
+
+
 def check_symbols(source, build):
     by_folder = {entry["folder"]: entry for entry in rooms(build)}
     reached, todo = set(), list(by_folder.get("mcp", {"uses": []})["uses"])

@@ -11,6 +11,8 @@ CLEAN = {
     "tests/a.py": '@case("c: in Python")\n',
     "tests/CMakeLists.txt": "foreach(x IN ITEMS one two)\n  add_test(NAME b.${x} COMMAND y)\nendforeach()\n",
     "engine/base/a.h": "// A clean header.\n#pragma once\n",
+    "engine/base/b.h": "// Defines.\n#pragma once\nclass Thing final {};\n",
+    "engine/base/c.cc": '#include "engine/base/b.h"\nstruct Own {\n  Own own(Thing);\n};\n',
     "engine/codec/b.cc": '#include "engine/base/a.h"\n// a comment may name ::open( and fsync(\nint f() { return 1; }\n',
     "mcp/jsonrpc/c.h": "// Uses base.\n#pragma once\n#include \"engine/base/a.h\"\n#include <nlohmann/json.hpp>\n",
 }
@@ -22,6 +24,8 @@ BAD = [
     ("includes", "engine/codec/x.cc", '#include "file.h"\n', "from the repository's root"),
     ("includes", "mcp/jsonrpc/x.cc", '#include "engine/writer/writer.h"\n', "does not list engine/writer"),
     ("includes", "engine/lost/x.cc", "", "is in no room"),
+    ("reached", "engine/base/x.cc", '#include "engine/base/a.h"\nvoid f(Thing& thing);\n', "x.cc:2: names Thing and does not reach engine/base/b.h"),
+    ("reached", "tests/engine/codec/x.cc", "auto f = base::Thing();\n", "names Thing"),
     ("length", "engine/codec/x.cc", "int a;\n" * 501, "501 lines"),
     ("machine", "engine/codec/x.cc", 'auto p = "/' + 'root/log";\n', "path of one machine"),
     ("machine", "examples/x.sh", "curl https://py" + "pi.org/x\n", "names the host"),

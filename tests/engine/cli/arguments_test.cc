@@ -1,6 +1,7 @@
 #include "engine/cli/arguments.h"
 
 #include "engine/cli/commands.h"
+#include "engine/cli/output.h"
 #include "tests/support/catch.h"
 
 using namespace khipu;
