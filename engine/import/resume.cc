@@ -13,26 +13,49 @@ constexpr size_t kReadSize = 1 << 20;
 
 using ByEnd = std::multimap<uint64_t, const codec::Import*>;
 
-// Hashes the input up to `end`, telling `visit` the hash of every prefix whose size is a key of `stops`.
+// Hashes bytes as they come and tells `visit` the hash of every prefix whose size is a key of `stops`.
+template <typename Visit>
+class PrefixHasher {
+ public:
+  PrefixHasher(const ByEnd& stops, Visit visit) : stop_(stops.begin()), end_(stops.end()), visit_(visit) { tell(); }
+
+  void add(Bytes bytes) {
+    while (!bytes.empty()) {
+      const uint64_t left = stop_ == end_ ? bytes.size() : stop_->first - size_;
+      const Bytes piece = bytes.first(static_cast<size_t>(std::min<uint64_t>(left, bytes.size())));
+      hash_.update(piece);
+      size_ += piece.size();
+      bytes = bytes.subspan(piece.size());
+      tell();
+    }
+  }
+
+  uint64_t size() const { return size_; }
+  Hash finish() { return hash_.finish(); }
+
+ private:
+  void tell() {
+    for (; stop_ != end_ && stop_->first == size_; ++stop_) visit_(*stop_->second, hash_.so_far());
+  }
+
+  crypto::Sha256 hash_;
+  uint64_t size_ = 0;
+  ByEnd::const_iterator stop_, end_;
+  Visit visit_;
+};
+
+// The hash of bytes [0, end) of the input, and `visit` told of the prefixes within.
 template <typename Visit>
 Result<Hash> hash_prefixes(const os::File& input, uint64_t end, const ByEnd& stops, Visit visit) {
-  crypto::Sha256 hash;
+  PrefixHasher hasher(stops, visit);
   Buffer buffer(kReadSize);
-  auto stop = stops.begin();
-  for (uint64_t at = 0;;) {
-    while (stop != stops.end() && stop->first == at) {
-      visit(*stop->second, hash.so_far());
-      ++stop;
-    }
-    if (at >= end) break;
-    const uint64_t next = stop == stops.end() ? end : std::min(end, stop->first);
-    const auto want = static_cast<size_t>(std::min<uint64_t>(next - at, buffer.size()));
-    KHIPU_TRY_ASSIGN(const size_t got, input.read_at(at, std::span<uint8_t>(buffer).first(want)));
+  while (hasher.size() < end) {
+    const auto want = static_cast<size_t>(std::min<uint64_t>(end - hasher.size(), buffer.size()));
+    KHIPU_TRY_ASSIGN(const size_t got, input.read_at(hasher.size(), std::span<uint8_t>(buffer).first(want)));
     if (got == 0) return Error{Code::kIo, "the input became shorter while it was read"};
-    hash.update(Bytes(buffer).first(got));
-    at += got;
+    hasher.add(Bytes(buffer).first(got));
   }
-  return hash.finish();
+  return hasher.finish();
 }
 
 struct Unpacked {
@@ -40,24 +63,18 @@ struct Unpacked {
   bool whole = false;  // the stream is not damaged and does not end early
 };
 
-// What bytes [0, end) of a file hold unpacked, telling `visit` the hash of every prefix whose size is a key of `stops`.
+// What bytes [0, end) of a file hold unpacked, and `visit` told of the prefixes of that.
 template <typename Visit>
 Result<Unpacked> unpack(const os::File& file, uint64_t end, const ByEnd& stops, Visit visit) {
   KHIPU_TRY_ASSIGN(const std::unique_ptr<Input> input, Input::open(file, end));
-  crypto::Sha256 hash;
-  auto stop = stops.begin();
-  for (;;) {
+  PrefixHasher hasher(stops, visit);
+  for (bool more = true; more;) {
     const Bytes window = input->window();
-    const uint64_t left = stop == stops.end() ? window.size() : stop->first - input->offset();
-    const size_t size = std::min<uint64_t>(left, window.size());
-    hash.update(window.first(size));
-    input->consume(size);
-    for (; stop != stops.end() && stop->first == input->offset(); ++stop) visit(*stop->second, hash.so_far());
-    if (size < window.size()) continue;
-    KHIPU_TRY_ASSIGN(const bool more, input->more());
-    if (!more) break;
+    hasher.add(window);
+    input->consume(window.size());
+    KHIPU_TRY_ASSIGN(more, input->more());
   }
-  return Unpacked{input->offset(), input->damage().empty()};
+  return Unpacked{hasher.size(), input->damage().empty()};
 }
 
 }  // namespace
