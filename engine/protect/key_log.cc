@@ -97,27 +97,18 @@ Result<void> KeyLog::apply(const codec::Shred& statement, Changes* changes) {
 }
 
 void KeyLog::take_back(const Changes& changes) {
-  for (auto change = changes.files.rbegin(); change != changes.files.rend(); ++change) {
-    if (change->second) {
-      files_.insert_or_assign(change->first, *change->second);
-    } else {
-      files_.erase(change->first);
+  const auto restore = [](auto& map, const auto& before) {
+    for (auto change = before.rbegin(); change != before.rend(); ++change) {
+      if (change->second) {
+        map.insert_or_assign(change->first, *change->second);
+      } else {
+        map.erase(change->first);
+      }
     }
-  }
-  for (auto change = changes.newest.rbegin(); change != changes.newest.rend(); ++change) {
-    if (change->second) {
-      newest_[change->first] = *change->second;
-    } else {
-      newest_.erase(change->first);
-    }
-  }
-  for (auto change = changes.recipients.rbegin(); change != changes.recipients.rend(); ++change) {
-    if (change->second) {
-      recipients_.insert_or_assign(change->first, *change->second);
-    } else {
-      recipients_.erase(change->first);
-    }
-  }
+  };
+  restore(files_, changes.files);
+  restore(newest_, changes.newest);
+  restore(recipients_, changes.recipients);
   if (!changes.last_numbers.empty()) last_number_ = changes.last_numbers.front();
   if (!changes.token_days.empty()) token_day_ = changes.token_days.front();
 }
