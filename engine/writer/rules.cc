@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/protect/wrapped_key.h"
-
 namespace khipu::writer {
 
 bool Rules::concern(const codec::Statement& statement) {
@@ -51,10 +49,6 @@ void Rules::apply(const codec::Statement& statement) {
     hold->set ? void(holds.insert(hold->name)) : void(holds.erase(hold->name));
   } else if (const auto* clock = std::get_if<codec::Clock>(&statement)) {
     clock_stepped = clock->event == codec::ClockEvent::kStepped;
-  } else if (const auto* shred = std::get_if<codec::Shred>(&statement)) {
-    for (const std::string& file : shred->files) {
-      if (const auto name = protect::WrappedName::parse(file)) shredded.insert(name->number);
-    }
   }
 }
 

@@ -17,7 +17,6 @@ struct Rules {
   std::array<SegmentNumber, kTableCount> retained_segment{};  // and segments below it
   std::set<std::string> holds;                                // names of those that are set
   bool clock_stepped = false;
-  std::set<uint32_t> shredded;  // numbers of data keys that were destroyed: what is sealed under them cannot be read
 
   // kConflict: a RETENTION or a SHRED while a hold is set, one that does not go on where the last one ended (overlap),
   // a hold that is set already, a clock cleared that has not stepped. kNotFound: lifting one that is not set.

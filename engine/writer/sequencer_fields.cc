@@ -13,13 +13,15 @@ namespace {
 
 // A field whose plaintext nobody here can read: the fingerprints tell. A value whose key was destroyed nobody can read
 // at all: the same again is a change.
-bool unchanged(const codec::Value& was, const codec::Value& is, const Rules& rules) {
+bool unchanged(const codec::Value& was, const codec::Value& is, const protect::KeyLog& keys) {
   if (!was.is_protected() || !is.is_protected()) return false;
   const auto before = codec::decode_protected(as_bytes(was.text)), now = codec::decode_protected(as_bytes(is.text));
   if (!before.ok() || !now.ok() || before->kind != now->kind || before->fingerprint != now->fingerprint) return false;
-  if (rules.shredded.empty() || before->kind != codec::Protection::kSealed) return true;
+  if (before->kind != codec::Protection::kSealed) return true;
   const auto sealed = protect::parse_sealed(before->value);
-  return sealed.ok() && !rules.shredded.contains(sealed->key_number);
+  if (!sealed.ok()) return false;
+  const protect::KeyLog::File* const key = keys.current(sealed->key_number);
+  return key == nullptr || key->state != protect::KeyLog::State::kShredded;
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ Result<void> Sequencer::merge_fields(const ingest::EntityInput& input, const reg
       if (!given.remove) fields_.push_back({given.name, given.value});
     } else if (given.remove) {
       fields_.erase(same);
-    } else if (!unchanged(same->value, given.value, *rules_)) {
+    } else if (!unchanged(same->value, given.value, key_log_)) {
       same->value = given.value;
     }
   }
