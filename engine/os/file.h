@@ -30,6 +30,8 @@ class Mapping {
  public:
   virtual ~Mapping() = default;
   virtual Bytes bytes() const = 0;
+  // Zeroes stand in the place of some page for as long as this mapping lives: a new one shows the file as it is.
+  virtual bool lost_pages() const { return false; }
 };
 
 // Who may touch an open file: what a key file is judged by.
@@ -57,6 +59,9 @@ class File {
   virtual Result<void> sync() = 0;                   // fsync
   virtual Result<void> truncate(uint64_t size) = 0;  // ftruncate
   virtual Result<uint64_t> size() const = 0;
+  // The first byte at or behind `offset` that is not in a hole of a sparse file (SEEK_DATA); the size when only a hole
+  // follows. `offset` itself where the file system does not tell.
+  virtual Result<uint64_t> data_from(uint64_t offset) const { return offset; }
   virtual Result<FileStatus> status() const = 0;  // fstat
   // fallocate(FALLOC_FL_KEEP_SIZE): blocks without length. A file system that cannot is not an Error; a full one is.
   virtual Result<void> preallocate(uint64_t offset, uint64_t size) = 0;

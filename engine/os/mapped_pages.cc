@@ -129,6 +129,6 @@ void unguard_pages(GuardedPages* pages) {
   pages->taken.store(false);
 }
 
-bool lost_pages(const GuardedPages* pages) { return pages->lost.load(); }
+bool pages_lost(const GuardedPages* pages) { return pages->lost.load(); }
 
 }  // namespace khipu::os

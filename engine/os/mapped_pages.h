@@ -9,11 +9,6 @@
 
 namespace khipu::os {
 
-class Mapping;
-// Zeroes stand in the place of some page for as long as this mapping lives: a new one shows the file as it is.
-bool lost_pages(const Mapping& mapping);
-
-// What follows is for this room alone.
 struct GuardedPages;  // one place in the table the handler looks at
 
 // From here on faults within [address, address + size), which are whole pages of a file, are met as said above. Any
@@ -22,6 +17,6 @@ GuardedPages* guard_pages(void* address, size_t size);
 // Before they are unmapped.
 void unguard_pages(GuardedPages* pages);
 // Zeroes stand in some of them.
-bool lost_pages(const GuardedPages* pages);
+bool pages_lost(const GuardedPages* pages);
 
 }  // namespace khipu::os

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "engine/os/access_list.h"
-#include "engine/os/holes.h"
 #include "engine/os/mapped_pages.h"
 
 namespace khipu::os {
@@ -27,7 +26,7 @@ class PosixMapping final : public Mapping {
     ::munmap(address_, size_);
   }
   Bytes bytes() const override { return {static_cast<const uint8_t*>(address_), size_}; }
-  bool damaged() const { return size_ > 0 && lost_pages(pages_); }
+  bool lost_pages() const override { return size_ > 0 && pages_lost(pages_); }
 
  private:
   void* address_;
@@ -82,7 +81,7 @@ class PosixFile final : public File {
     return static_cast<uint64_t>(status.st_size);
   }
 
-  Result<uint64_t> data_from(uint64_t offset) const {
+  Result<uint64_t> data_from(uint64_t offset) const override {
     const off_t found = ::lseek(fd(), static_cast<off_t>(offset), SEEK_DATA);
     if (found >= 0) return static_cast<uint64_t>(found);
     if (errno == ENXIO) return size();
@@ -174,21 +173,10 @@ class PosixFile final : public File {
 
 }  // namespace
 
-bool lost_pages(const Mapping& mapping) {
-  const auto* posix = dynamic_cast<const PosixMapping*>(&mapping);  // else of a test's disk
-  return posix != nullptr && posix->damaged();
-}
-
 Result<std::optional<std::vector<AccessEntry>>> access_list(const File& file) {
   const auto* posix = dynamic_cast<const PosixFile*>(&file);
   if (posix == nullptr) return std::optional<std::vector<AccessEntry>>();  // a test's disk
   return posix->access_list();
-}
-
-Result<uint64_t> data_from(const File& file, uint64_t offset) {
-  const auto* posix = dynamic_cast<const PosixFile*>(&file);
-  if (posix == nullptr) return offset;
-  return posix->data_from(offset);
 }
 
 std::unique_ptr<File> make_posix_file(Descriptor descriptor, std::string name) {

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "engine/crypto/hash.h"
-#include "engine/os/mapped_pages.h"
 #include "engine/os/task_threads.h"
 
 namespace khipu::snapshot {
@@ -101,7 +100,7 @@ RowScan::Range RowScan::next(Range left, size_t most, const PlaceAt& at) const {
 
 // A row of a page that is no longer there is damaged for that.
 bool RowScan::tell(const ScannedRow& row) const {
-  if (row.fault == codec::FrameFault::kNone || row.finding != "frame-corrupt" || !os::lost_pages(mapping_)) {
+  if (row.fault == codec::FrameFault::kNone || row.finding != "frame-corrupt" || !mapping_.lost_pages()) {
     return visit_(row);
   }
   ScannedRow lost = row;

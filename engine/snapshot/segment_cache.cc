@@ -4,7 +4,6 @@
 
 #include "engine/codec/frame.h"
 #include "engine/codec/record.h"
-#include "engine/os/mapped_pages.h"
 #include "engine/segment/format.h"
 
 namespace khipu::snapshot {
@@ -15,7 +14,7 @@ Result<std::shared_ptr<os::Mapping>> SegmentView::map(uint64_t end) {
 }
 
 Result<std::shared_ptr<os::Mapping>> SegmentView::map_locked(uint64_t end) {
-  if (mapping_ && mapping_->bytes().size() >= end && !os::lost_pages(*mapping_)) return mapping_;
+  if (mapping_ && mapping_->bytes().size() >= end && !mapping_->lost_pages()) return mapping_;
   KHIPU_TRY_ASSIGN(const uint64_t size, file_->size());
   KHIPU_TRY_ASSIGN(std::unique_ptr<os::Mapping> mapping, file_->map(size));
   mapping_ = std::move(mapping);

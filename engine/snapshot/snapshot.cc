@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/os/mapped_pages.h"
 #include "engine/segment/level_files.h"
 #include "engine/snapshot/row_scan.h"
 #include "engine/snapshot/segment_cache.h"
@@ -16,7 +15,7 @@ using LevelSource = tree::SourceOf<segment::LevelFiles>;
 
 // Empty, or what is wrong with the file: not all that a commit covers is there.
 static std::string cut_short(const std::string& place, const os::Mapping& mapping, uint64_t end) {
-  if (os::lost_pages(mapping)) return place + ": pages of it could not be read: it was cut short, or the disk failed";
+  if (mapping.lost_pages()) return place + ": pages of it could not be read: it was cut short, or the disk failed";
   if (mapping.bytes().size() >= end) return {};
   return fmt::format("{} has {} bytes, fewer than the {} a signed commit covers", place, mapping.bytes().size(), end);
 }

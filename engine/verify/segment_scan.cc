@@ -6,7 +6,6 @@
 #include <unordered_set>
 
 #include "engine/crypto/hash.h"
-#include "engine/os/holes.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::verify {
@@ -319,7 +318,7 @@ Result<std::optional<uint64_t>> find_frame(const os::File& file, uint64_t from, 
   uint64_t candidate_bytes = 0;
   while (from + codec::kFrameHeaderSize < end) {
     // A frame may begin with zeroes: its header's last byte is the latest that is none.
-    KHIPU_TRY_ASSIGN(const uint64_t data, os::data_from(file, from));
+    KHIPU_TRY_ASSIGN(const uint64_t data, file.data_from(from));
     if (data > from + codec::kFrameHeaderSize) from = data - codec::kFrameHeaderSize;
     if (from + codec::kFrameHeaderSize >= end || !control.advance(0)) return std::optional<uint64_t>();
     block.resize(std::min(end - from, kScanBlock + codec::kFrameHeaderSize));

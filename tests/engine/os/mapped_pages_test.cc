@@ -41,11 +41,11 @@ struct Mapped {
 TEST_CASE("mapping: pages of a file that was cut short read as zeroes, and the mapping says so") {
   const Mapped mapped(4);
   CHECK(mapped.all(3, 'x'));
-  CHECK_FALSE(lost_pages(*mapped.mapping));
+  CHECK_FALSE(mapped.mapping->lost_pages());
   REQUIRE(mapped.file->truncate(kPage).ok());
-  CHECK_FALSE(lost_pages(*mapped.mapping));
+  CHECK_FALSE(mapped.mapping->lost_pages());
   CHECK(mapped.all(2, 0));
-  CHECK(lost_pages(*mapped.mapping));
+  CHECK(mapped.mapping->lost_pages());
   CHECK(mapped.all(0, 'x'));
   REQUIRE(mapped.file->write_at(0, Buffer(4 * kPage, 'y')).ok());
   CHECK(mapped.all(0, 'y'));
@@ -53,7 +53,7 @@ TEST_CASE("mapping: pages of a file that was cut short read as zeroes, and the m
   CHECK(mapped.all(3, 'y'));  // it was not touched
   const auto again = mapped.file->map(4 * kPage).value();
   CHECK(again->bytes()[2 * kPage] == 'y');
-  CHECK_FALSE(lost_pages(*again));
+  CHECK_FALSE(again->lost_pages());
 }
 
 TEST_CASE("mapping: many at once, more than one block of the table, each lose their own pages only") {
@@ -64,11 +64,11 @@ TEST_CASE("mapping: many at once, more than one block of the table, each lose th
   const auto late = cut.file->map(2 * kPage).value();
   REQUIRE(cut.file->truncate(0).ok());
   CHECK(late->bytes()[kPage] == 0);
-  CHECK(lost_pages(*late));
-  CHECK_FALSE(lost_pages(*cut.mapping));
+  CHECK(late->lost_pages());
+  CHECK_FALSE(cut.mapping->lost_pages());
   for (const auto& one : sound) {
     CHECK(one->bytes()[0] == 'x');
-    CHECK_FALSE(lost_pages(*one));
+    CHECK_FALSE(one->lost_pages());
   }
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("mapping: threads that read while the file is cut short, and others ma
   ended = true;
   for (std::thread& one : others) one.join();
   CHECK(zeroes == 3 * 64);
-  CHECK(lost_pages(*mapped.mapping));
+  CHECK(mapped.mapping->lost_pages());
 }
 
 TEST_CASE("mapping: a bus error in memory that is no Mapping still ends the process") {
