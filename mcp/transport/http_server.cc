@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "engine/os/task_threads.h"
+#include "mcp/transport/read_ahead.h"
 
 namespace khipu::mcp::transport {
 namespace {
@@ -124,20 +125,21 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
   std::string address;
   int port = 0;
   httplib::detail::get_remote_ip_and_port(socket, address, port);
-  const bool done = httplib::detail::process_server_socket_core(
-      svr_sock_, socket, keep_alive_max_count_, keep_alive_timeout_sec_,
-      [&](bool close_connection, bool& connection_closed) {
-        // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
-        const auto stream = make_stream();
-        current_status = 0;
-        count_request(1);
-        const bool served = process_request(*stream, address, port, {}, 0, close_connection || stopping_,
-                                            connection_closed, frame_body);
-        count_request(-1);
-        if (current_status >= 400 || stopping_) connection_closed = true;
-        return served;
-      });
-  return done;
+  ReadAhead ahead;
+  bool served = false;
+  for (size_t left = keep_alive_max_count_; left > 0; --left) {
+    if (ahead.empty() && !httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) break;
+    // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
+    const auto source = make_stream();
+    AheadStream stream(*source, ahead);
+    bool connection_closed = false;
+    current_status = 0;
+    count_request(1);
+    served = process_request(stream, address, port, {}, 0, left == 1 || stopping_, connection_closed, frame_body);
+    count_request(-1);
+    if (!served || connection_closed || current_status >= 400 || stopping_) break;
+  }
+  return served;
 }
 
 bool HttpServer::serve(socket_t socket) {

@@ -271,6 +271,31 @@ TEST_CASE("http: over TLS, and with another certificate after a reload") {
   CHECK_FALSE(site.http->reload_certificate().ok());
 }
 
+TEST_CASE("http: requests that come in one TLS record are answered one after the other") {
+  const TempDirectory folder;
+  const auto run = [](const std::string& command) { return std::system((command + " 2>/dev/null").c_str()) == 0; };
+  const std::string files = " -keyout '" + (folder / "key.pem") + "' -out '" + (folder / "cert.pem") + "'";
+  if (!run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=one" + files)) {
+    SKIP("there is no openssl command");
+  }
+  transport::HttpOptions options;
+  options.tls_certificate_path = folder / "cert.pem";
+  options.tls_key_path = folder / "key.pem";
+  options.routes.push_back({"/one", [](const transport::RequestHead&) {
+                              return transport::GetRoute::Answer{200, "text/plain", "answered", "no-store"};
+                            }});
+  Site site(std::move(options));
+  const std::string get = "GET /one HTTP/1.1\r\nHost: localhost\r\n";
+  std::ofstream(folder / "requests") << get << "\r\n" << get << "\r\n" << get << "Connection: close\r\n\r\n";
+  run("(cat '" + (folder / "requests") + "'; sleep 1) | openssl s_client -quiet -connect 127.0.0.1:" +
+      std::to_string(site.http->port()) + " >'" + (folder / "answers") + "'");
+  std::ifstream answers(folder / "answers");
+  const std::string text((std::istreambuf_iterator<char>(answers)), {});
+  size_t count = 0;
+  for (size_t at = text.find("answered"); at != std::string::npos; at = text.find("answered", at + 1)) ++count;
+  CHECK(count == 3);
+}
+
 TEST_CASE("http: beyond loopback plain HTTP is refused even with an authenticator, unless it is meant") {
   Echo handler;
   TokenAuthenticator authenticator;

@@ -1,0 +1,70 @@
+// What a connection sent behind the request that was read (RFC 9112, section 9.3.2, pipelining): kept for the next
+// one. The library's own stream lives as long as one request and forgets what it read too much.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "mcp/transport/httplib.h"
+
+namespace khipu::mcp::transport {
+
+// Of one connection; one thread.
+class ReadAhead {
+ public:
+  // At least a TLS record: whoever reads so much at a time leaves nothing decrypted inside the library, which no
+  // poll() of the socket would tell of.
+  static constexpr size_t kSizeMax = 16 * 1024;
+
+  bool empty() const { return from_ == to_; }
+
+  // As httplib::Stream::read(), from here or else from `source`.
+  ssize_t read(httplib::Stream& source, char* into, size_t size) {
+    if (empty()) {
+      if (size >= kSizeMax) return source.read(into, size);
+      if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kSizeMax);
+      const ssize_t count = source.read(bytes_.get(), kSizeMax);
+      if (count <= 0) return count;
+      from_ = 0;
+      to_ = static_cast<size_t>(count);
+    }
+    const size_t count = std::min(size, to_ - from_);
+    std::memcpy(into, bytes_.get() + from_, count);
+    from_ += count;
+    return static_cast<ssize_t>(count);
+  }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t from_ = 0, to_ = 0;
+};
+
+// A request's stream on such a connection. Owns neither.
+class AheadStream final : public httplib::Stream {
+ public:
+  AheadStream(httplib::Stream& source, ReadAhead& ahead) : source_(source), ahead_(ahead) {}
+
+  bool is_readable() const override { return !ahead_.empty() || source_.is_readable(); }
+  bool wait_readable() const override { return !ahead_.empty() || source_.wait_readable(); }
+  bool wait_writable() const override { return source_.wait_writable(); }
+  bool is_peer_alive() const override { return source_.is_peer_alive(); }
+  ssize_t read(char* into, size_t size) override {
+    const ssize_t count = ahead_.read(source_, into, size);
+    if (count <= 0) error_ = source_.get_error();
+    return count;
+  }
+  ssize_t write(const char* bytes, size_t size) override { return source_.write(bytes, size); }
+  void get_remote_ip_and_port(std::string& ip, int& port) const override { source_.get_remote_ip_and_port(ip, port); }
+  void get_local_ip_and_port(std::string& ip, int& port) const override { source_.get_local_ip_and_port(ip, port); }
+  socket_t socket() const override { return source_.socket(); }
+  time_t duration() const override { return source_.duration(); }
+  void set_read_timeout(time_t sec, time_t usec) override { source_.set_read_timeout(sec, usec); }
+
+ private:
+  httplib::Stream& source_;
+  ReadAhead& ahead_;
+};
+
+}  // namespace khipu::mcp::transport
