@@ -44,18 +44,18 @@ Result<std::optional<codec::Genesis>> read_genesis(os::Directory& root, Findings
     findings.add(std::move(found), where);
     return std::optional<codec::Genesis>();
   };
-  auto meta = root.open_directory(table_name(TableId::kMeta));
-  if (!meta.ok()) {
-    if (meta.error().code != Code::kNotFound) return std::move(meta).error();
+  KHIPU_TRY_ASSIGN(const auto folder, root.stat(table_name(TableId::kMeta)));
+  if (!folder || folder->kind != os::EntryKind::kDirectory) {
     return missing("meta/ is not there, so nothing says whose log this is");
   }
-  auto file = meta.value()->open_file(segment::segment_name(SegmentNumber{0}), os::Mode::kRead);
-  if (!file.ok()) {
-    if (file.error().code != Code::kNotFound) return std::move(file).error();
-    return missing("the first segment of meta/ is not there");
-  }
-  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
-  segment::Reader reader(**file, segment::kHeaderSize, size);
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> meta, root.open_directory(table_name(TableId::kMeta)));
+  const std::string name = segment::segment_name(SegmentNumber{0});
+  KHIPU_TRY_ASSIGN(const auto entry, meta->stat(name));
+  if (!entry) return missing("the first segment of meta/ is not there");
+  if (entry->kind != os::EntryKind::kFile) return missing("the first segment of meta/ is not a regular file");
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, meta->open_file(name, os::Mode::kRead));
+  KHIPU_TRY_ASSIGN(const uint64_t size, file->size());
+  segment::Reader reader(*file, segment::kHeaderSize, size);
   KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
   if (step.kind != segment::Step::Kind::kFrame) return missing("the first record of meta/ is damaged");
   const Result<codec::StatementRecord> record = codec::decode_statement(step.frame.payload);

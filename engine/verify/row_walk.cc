@@ -80,7 +80,8 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
       continue;
     }
     auto file = plan.directory->open_file(segment::segment_name(job.number), os::Mode::kRead);
-    if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
+    // What has the name and is no regular file is not the segment.
+    if (!file.ok() && file.error().code != Code::kNotFound && job.file_size) return std::move(file).error();
     if (file.ok()) {
       Hopper hopper(**file, job.entry ? job.entry->footer_offset : job.solid_end);
       uint64_t told = 0;

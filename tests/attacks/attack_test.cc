@@ -1,5 +1,7 @@
 // Attacks on records, segments, tables and tree files, on roots of the real programs.
 // README.md is the table of all.
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "engine/codec/frame.h"
@@ -280,6 +282,21 @@ TEST_CASE("real attack: a table's folder dropped") {
   }
   Victim victim;
   fs::remove_all(victim.file("meta"));
+  victim.found({"genesis-mismatch", "meta", "meta/seg-0000000000.log", 0, "meta"});
+}
+
+TEST_CASE("real attack: a table's first segment, or meta itself, is something that is no file") {
+  for (const std::string table : {"meta", "logs"}) {
+    Victim victim;
+    const std::string segment = table + "/seg-0000000000.log";
+    fs::remove(victim.file(segment));
+    REQUIRE(::mkfifo(victim.file(segment).c_str(), 0600) == 0);
+    const bool meta = table == "meta";
+    victim.found({meta ? "genesis-mismatch" : "deletion-unexplained", table, segment, 0, meta ? "regular file" : ""});
+  }
+  Victim victim;
+  fs::remove_all(victim.file("meta"));
+  write_bytes(victim.file("meta"), as_bytes("x"));
   victim.found({"genesis-mismatch", "meta", "meta/seg-0000000000.log", 0, "meta"});
 }
 
