@@ -9,6 +9,7 @@
 #include "engine/crypto/wipe_freed.h"
 #include "engine/daemon/http.h"
 #include "engine/daemon/httplib.h"
+#include "engine/os/read_ahead.h"
 #include "engine/os/task_threads.h"
 
 namespace khipu::daemon {
@@ -230,23 +231,25 @@ class PeerServer final : public httplib::Server {
     const int port = 0;
     Serving serving(*this, socket);
     current_peer = &peer;
-    const bool done = httplib::detail::process_server_socket_core(
-        svr_sock_, socket, keep_alive_max_count_, keep_alive_timeout_sec_,
-        [&](bool close_connection, bool& connection_closed) {
-          // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
-          httplib::detail::SocketStream stream(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
-                                               write_timeout_usec_, limits_.request_time_ms,
-                                               std::chrono::steady_clock::now());
-          current_status = 0;
-          const bool served = process_request(stream, peer.address, port, {}, 0, close_connection || stopping_,
-                                              connection_closed, nullptr);
-          serving.end_answer();
-          // A producer that never pauses would otherwise be served for as long as it goes on.
-          if (current_status >= 400 || stopping_) connection_closed = true;
-          return served;
-        });
+    os::ReadAhead ahead;
+    bool served = false;
+    for (size_t left = keep_alive_max_count_; left > 0; --left) {
+      ahead.settle();
+      if (ahead.empty() && !httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) break;
+      // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
+      httplib::detail::SocketStream source(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
+                                           write_timeout_usec_, limits_.request_time_ms,
+                                           std::chrono::steady_clock::now());
+      os::AheadStream<httplib::Stream> stream(source, ahead);
+      bool connection_closed = false;
+      current_status = 0;
+      served = process_request(stream, peer.address, port, {}, 0, left == 1 || stopping_, connection_closed, nullptr);
+      serving.end_answer();
+      // A producer that never pauses would otherwise be served for as long as it goes on.
+      if (!served || connection_closed || current_status >= 400 || stopping_) break;
+    }
     current_peer = nullptr;
-    return done;
+    return served;
   }
 
   const bool local_;
@@ -300,6 +303,16 @@ class Listener final : public HttpListener {
       }
       if (request.has_header("Content-Encoding")) {
         write(plain_error(415, "unsupported", "compressed bodies are not taken: send them as they are"), response);
+        return Server::HandlerResponse::Handled;
+      }
+      // What has no length ends where the connection ends, and half of it would be taken for the whole.
+      const bool coded = request.has_header("Transfer-Encoding");
+      if (coded && !httplib::detail::is_chunked_transfer_encoding(request.headers)) {
+        write(plain_error(501, "unsupported", "Transfer-Encoding: only chunked is taken"), response);
+        return Server::HandlerResponse::Handled;
+      }
+      if (request.method == "POST" && !coded && !request.has_header("Content-Length")) {
+        write(plain_error(411, "invalid", "a body wants Content-Length, or Transfer-Encoding: chunked"), response);
         return Server::HandlerResponse::Handled;
       }
       if (request.method == "POST" && one_segment_below_v1(request.path)) return Server::HandlerResponse::Unhandled;

@@ -1,15 +1,16 @@
 // What a connection sent behind the request that was read (RFC 9112, section 9.3.2, pipelining): kept for the next
-// one. The library's own stream lives as long as one request and forgets what it read too much.
+// one. cpp-httplib's own stream lives as long as one request and forgets what it read too much, so that the body of a
+// request whose head it forgot would be taken for a request. Templates over its Stream: each program includes the
+// library with settings of its own. Not here: sockets.
 #pragma once
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <string>
 
-#include "mcp/transport/httplib.h"
-
-namespace khipu::mcp::transport {
+namespace khipu::os {
 
 // Of one connection; one thread.
 class ReadAhead {
@@ -20,12 +21,13 @@ class ReadAhead {
 
   bool empty() const { return from_ == to_; }
 
-  // As httplib::Stream::read(), from here or else from `source`.
-  ssize_t read(httplib::Stream& source, char* into, size_t size) {
+  // As Stream::read(), from here or else from `source`.
+  template <typename Stream>
+  auto read(Stream& source, char* into, size_t size) -> decltype(source.read(into, size)) {
     if (empty()) {
       if (size >= kSizeMax) return source.read(into, size);
       if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kSizeMax);
-      const ssize_t count = source.read(bytes_.get(), kSizeMax);
+      const auto count = source.read(bytes_.get(), kSizeMax);
       if (count <= 0) return count;
       from_ = 0;
       to_ = static_cast<size_t>(count);
@@ -33,7 +35,12 @@ class ReadAhead {
     const size_t count = std::min(size, to_ - from_);
     std::memcpy(into, bytes_.get() + from_, count);
     from_ += count;
-    return static_cast<ssize_t>(count);
+    return static_cast<decltype(source.read(into, size))>(count);
+  }
+
+  // Between two requests: what was read and used up stays in no memory while the connection is idle.
+  void settle() {
+    if (empty()) bytes_.reset();
   }
 
  private:
@@ -42,9 +49,10 @@ class ReadAhead {
 };
 
 // A request's stream on such a connection. Owns neither.
-class AheadStream final : public httplib::Stream {
+template <typename Stream>
+class AheadStream final : public Stream {
  public:
-  AheadStream(httplib::Stream& source, ReadAhead& ahead) : source_(source), ahead_(ahead) {}
+  AheadStream(Stream& source, ReadAhead& ahead) : source_(source), ahead_(ahead) {}
 
   bool is_readable() const override { return !ahead_.empty() || source_.is_readable(); }
   bool wait_readable() const override { return !ahead_.empty() || source_.wait_readable(); }
@@ -52,19 +60,19 @@ class AheadStream final : public httplib::Stream {
   bool is_peer_alive() const override { return source_.is_peer_alive(); }
   ssize_t read(char* into, size_t size) override {
     const ssize_t count = ahead_.read(source_, into, size);
-    if (count <= 0) error_ = source_.get_error();
+    if (count <= 0) this->error_ = source_.get_error();
     return count;
   }
   ssize_t write(const char* bytes, size_t size) override { return source_.write(bytes, size); }
   void get_remote_ip_and_port(std::string& ip, int& port) const override { source_.get_remote_ip_and_port(ip, port); }
   void get_local_ip_and_port(std::string& ip, int& port) const override { source_.get_local_ip_and_port(ip, port); }
-  socket_t socket() const override { return source_.socket(); }
+  int socket() const override { return source_.socket(); }
   time_t duration() const override { return source_.duration(); }
   void set_read_timeout(time_t sec, time_t usec) override { source_.set_read_timeout(sec, usec); }
 
  private:
-  httplib::Stream& source_;
+  Stream& source_;
   ReadAhead& ahead_;
 };
 
-}  // namespace khipu::mcp::transport
+}  // namespace khipu::os

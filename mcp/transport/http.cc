@@ -203,6 +203,10 @@ class Listener final : public Http {
   void post(const Request& request, Response& response, const httplib::ContentReader& reader) {
     const std::optional<jsonrpc::Caller> caller = authenticate(request, response);
     if (!caller) return;
+    // Any other ends where the connection ends, and half of a body would be taken for the whole.
+    if (request.has_header("Transfer-Encoding") && !httplib::detail::is_chunked_transfer_encoding(request.headers)) {
+      return answer(response, 501, "Transfer-Encoding: only chunked is taken\n");
+    }
     if (request.has_header("Content-Encoding")) return answer(response, 415, "bodies are taken as they are\n");
     if (!is_json_type(request.get_header_value("Content-Type"))) {
       return answer(response, 415, "Content-Type must be application/json\n");

@@ -3,8 +3,8 @@
 #include <array>
 #include <functional>
 
+#include "engine/os/read_ahead.h"
 #include "engine/os/task_threads.h"
-#include "mcp/transport/read_ahead.h"
 
 namespace khipu::mcp::transport {
 namespace {
@@ -125,13 +125,14 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
   std::string address;
   int port = 0;
   httplib::detail::get_remote_ip_and_port(socket, address, port);
-  ReadAhead ahead;
+  os::ReadAhead ahead;
   bool served = false;
   for (size_t left = keep_alive_max_count_; left > 0; --left) {
+    ahead.settle();
     if (ahead.empty() && !httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) break;
     // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
     const auto source = make_stream();
-    AheadStream stream(*source, ahead);
+    os::AheadStream<httplib::Stream> stream(*source, ahead);
     bool connection_closed = false;
     current_status = 0;
     count_request(1);

@@ -139,6 +139,33 @@ TEST_CASE("http: two lengths, length with chunks, encoded line breaks and compre
   REQUIRE(server.requests == 0);
 }
 
+TEST_CASE("http: a body without a length, or in an encoding that is not chunked alone, is refused") {
+  Server server;
+  REQUIRE_THAT(server.ask(kPost + "\r\nhello"), ContainsSubstring("HTTP/1.1 411"));
+  REQUIRE_THAT(server.ask(kPost + "Transfer-Encoding: xchunked\r\n\r\nhello"), ContainsSubstring("HTTP/1.1 501"));
+  REQUIRE_THAT(server.ask(kPost + "Transfer-Encoding: gzip, chunked\r\n\r\nhello"), ContainsSubstring("HTTP/1.1 501"));
+  REQUIRE(server.requests == 0);
+}
+
+TEST_CASE("http: requests in one packet are answered in their order, and a body is never taken for a request") {
+  Server server;
+  const std::string one = kPost + "Content-Length: 5\r\n\r\nfirst", last = "Connection: close\r\nContent-Length: ";
+  const std::string both = server.ask(one + kPost + last + "6\r\n\r\nsecond");
+  REQUIRE_THAT(both, ContainsSubstring("size 5"));
+  REQUIRE_THAT(both, ContainsSubstring("size 6"));
+  REQUIRE(both.find("size 5") < both.find("size 6"));
+  REQUIRE(server.requests == 2);
+  // The head of a second request comes with the first; its body, later, looks like a third.
+  const std::string body = one;
+  RawClient client(server.listener->port());
+  REQUIRE(client.send(one + kPost + last + std::to_string(body.size()) + "\r\n\r\n"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  REQUIRE(client.send(body));
+  client.end_sending();
+  REQUIRE_THAT(client.receive(), ContainsSubstring("size " + std::to_string(body.size())));
+  REQUIRE(server.requests == 4);
+}
+
 TEST_CASE("http: no Host and a forged REMOTE_ADDR change nothing") {
   Server server;
   std::string seen;
