@@ -9,8 +9,11 @@
 #include "engine/os/process.h"
 
 namespace khipu::daemon {
+namespace {
 
 using Json = nlohmann::ordered_json;
+
+}  // namespace
 
 struct Api::Route {
   std::string_view method, path;
