@@ -1,4 +1,5 @@
 // `khipu append`: canonical events from standard input, one JSON object a line.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/cli/append_reader.h"
@@ -72,7 +73,7 @@ class AppendCommand final : public Command {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> input, os::StandardInput::open());
     AppendReader reader(LineInput([&](std::span<uint8_t> into) { return input->read(into); },
                                   writer->limits().event_size_bytes_max + (1U << 20)),
-                        batch_lines_, [&] { input->stop(); });
+                        std::min<uint64_t>(batch_lines_, writer->limits().batch_events_max), [&] { input->stop(); });
     for (;;) {
       KHIPU_TRY_ASSIGN(const std::unique_ptr<AppendLines> lines, reader.next());
       if (lines == nullptr) break;

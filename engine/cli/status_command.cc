@@ -153,13 +153,10 @@ class StatusCommand final : public Command {
     json["disk_bytes"] = folder_facts(root_).bytes;
     json["writer"] = {{"holds_lock", holder.held}, {"lock", holder.diagnostics}, {"live", Json()}};
     if (holder.held) {
-      const Result<std::unique_ptr<daemon::HttpClient>> client = running_writer(root_);
-      if (client.ok()) {
-        const Result<daemon::HttpAnswer> answer = (*client)->get("/v1/status");
-        if (answer.ok()) {
-          Json live = Json::parse(answer->body, nullptr, false);
-          if (live.is_object()) json["writer"]["live"] = std::move(live);
-        }
+      const Result<RunningWriter> running = running_writer(root_);
+      if (running.ok()) {
+        Json live = Json::parse(running->status, nullptr, false);
+        if (live.is_object()) json["writer"]["live"] = std::move(live);
       }
     }
     if (output.json()) {

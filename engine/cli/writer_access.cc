@@ -4,6 +4,7 @@
 
 #include "engine/cli/root.h"
 #include "engine/daemon/answer.h"
+#include "engine/daemon/limits_json.h"
 #include "engine/ingest/wire.h"
 #include "engine/os/clock.h"
 #include "engine/os/lock_file.h"
@@ -11,12 +12,12 @@
 
 namespace khipu::cli {
 
-Result<std::unique_ptr<daemon::HttpClient>> running_writer(const std::string& root) {
+Result<RunningWriter> running_writer(const std::string& root) {
   KHIPU_TRY_ASSIGN(os::SocketPath path, os::SocketPath::make(root, "ingest.sock"));
   std::unique_ptr<daemon::HttpClient> client = daemon::HttpClient::open_local(std::move(path));
-  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, client->get("/v1/status"));
+  KHIPU_TRY_ASSIGN(daemon::HttpAnswer answer, client->get("/v1/status"));
   if (answer.status != 200) return daemon::parse_error(answer);
-  return client;
+  return RunningWriter{std::move(client), std::move(answer.body)};
 }
 
 std::string WriterAccess::scope() { return "uid:" + std::to_string(os::effective_user_id()); }
@@ -30,13 +31,14 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
   KHIPU_TRY(need_log(*access->root_, root));
   KHIPU_TRY_ASSIGN(const os::LockHolder holder, os::lock_holder(*access->root_));
   if (holder.held) {
-    Result<std::unique_ptr<daemon::HttpClient>> client = running_writer(root);
-    if (client.ok()) {
-      access->client_ = std::move(*client);
+    Result<RunningWriter> running = running_writer(root);
+    if (running.ok()) {
+      KHIPU_TRY_ASSIGN(access->limits_, daemon::parse_limits(running->status));
+      access->client_ = std::move(running->client);
       return access;
     }
     // A writer that refuses us says why; without a socket the lock below names who holds it.
-    if (client.error().code != Code::kNotFound) return std::move(client).error();
+    if (running.error().code != Code::kNotFound) return std::move(running).error();
   }
   KHIPU_TRY(refuse_network_filesystem(root, network_filesystem));
   KHIPU_TRY_ASSIGN(access->keys_, os::open_directory(keys));

@@ -42,12 +42,16 @@ class WriterAccess final : public import::Sink {
  private:
   WriterAccess() = default;
   std::unique_ptr<os::Directory> root_, keys_;
-  ingest::Limits limits_;
+  ingest::Limits limits_;  // of the running writer, or the defaults
   std::unique_ptr<daemon::HttpClient> client_;
   std::unique_ptr<writer::Writer> writer_;
 };
 
+struct RunningWriter {
+  std::unique_ptr<daemon::HttpClient> client;
+  std::string status;  // what it answered to GET /v1/status
+};
 // A client of the socket in the root, when a writer answers there.
-Result<std::unique_ptr<daemon::HttpClient>> running_writer(const std::string& root);
+Result<RunningWriter> running_writer(const std::string& root);
 
 }  // namespace khipu::cli

@@ -5,6 +5,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/time.h"
 #include "engine/daemon/keeper.h"
+#include "engine/daemon/limits_json.h"
 #include "engine/daemon/schema_json.h"
 #include "engine/os/process.h"
 
@@ -165,6 +166,7 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
                      {"tables", std::move(tables)},
                      {"checkpoint", status.checkpoint},
                      {"queued_events", status.queued_events},
+                     {"limits", limits_json(locked(limits_))},
                      {"since_start", {{"commits", status.commits}, {"events", status.events}}},
                      {"retention", retention_facts()},
                      {"poisoned", status.poisoned.empty() ? Json() : Json(status.poisoned)},

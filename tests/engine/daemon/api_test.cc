@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "engine/daemon/limits_json.h"
 #include "engine/daemon/schema_json.h"
 #include "engine/ingest/wire.h"
 #include "engine/os/process.h"
@@ -292,6 +293,27 @@ TEST_CASE("api: health says poisoned and low disk") {
   REQUIRE(f.api.handle(request).status == 503);
   FakeRequest status("GET", "/v1/status");
   REQUIRE_THAT(f.api.handle(status).body, ContainsSubstring("\"poisoned\":\"fdatasync"));
+}
+
+TEST_CASE("api: status tells the limits, and what it tells is read back") {
+  Fixture f;
+  ingest::Limits limits;
+  limits.event_size_bytes_max = 2048;
+  limits.targets_max = 3;
+  limits.batch_events_max = 100;
+  limits.future_us_max = 7000000;
+  f.api.set_limits(limits);
+  FakeRequest status("GET", "/v1/status");
+  const ingest::Limits told = daemon::parse_limits(f.api.handle(status).body).value();
+  REQUIRE(told.event_size_bytes_max == 2048);
+  REQUIRE(told.targets_max == 3);
+  REQUIRE(told.batch_events_max == 100);
+  REQUIRE(told.future_us_max == 7000000);
+  REQUIRE(told.id_size_bytes_max == ingest::Limits().id_size_bytes_max);
+  REQUIRE(daemon::parse_limits("{}").value().targets_max == ingest::Limits().targets_max);
+  REQUIRE_FALSE(daemon::parse_limits("[]").ok());
+  REQUIRE_FALSE(daemon::parse_limits(R"({"limits":{"targets_max":-1}})").ok());
+  REQUIRE_FALSE(daemon::parse_limits(R"({"limits":{"targets_max":4294967296}})").ok());
 }
 
 TEST_CASE("api: retention and holds are for the writer's own user and root, and for nobody while there is no keeper") {
