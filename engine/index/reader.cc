@@ -65,6 +65,19 @@ Result<ColumnGroup> Reader::group_head(Section section, uint32_t group) const {
   return ColumnGroup::parse(head, group, header_.rows, section_size(section) - heads);
 }
 
+Result<Bytes> Reader::group_bits(Section section, const ColumnGroup& group) const {
+  const uint64_t data = header_.sections[section] + column_groups(header_.rows) * kGroupHeadSize;
+  return file_->at(data + group.offset, group.size);
+}
+
+Result<int64_t> Reader::value_of(Section section, uint32_t row) const {
+  if (row >= header_.rows) return corrupt("a row outside the index");
+  if (const std::optional<Column> column = known(section)) return (*column)[row];
+  KHIPU_TRY_ASSIGN(const ColumnGroup group, group_head(section, row / kGroupRows));
+  KHIPU_TRY_ASSIGN(const Bytes bits, group_bits(section, group));
+  return group.value(bits, row % kGroupRows);
+}
+
 // The last group that begins below the value has the row, or the next one's first row is it.
 Result<uint32_t> Reader::lower_bound(Section section, int64_t value) const {
   if (const std::optional<Column> column = known(section)) return column->lower_bound(value);
@@ -81,8 +94,7 @@ Result<uint32_t> Reader::lower_bound(Section section, int64_t value) const {
   }
   if (from == 0) return 0U;
   KHIPU_TRY_ASSIGN(const ColumnGroup group, group_head(section, from - 1));
-  const uint64_t data = header_.sections[section] + uint64_t{groups} * kGroupHeadSize;
-  KHIPU_TRY_ASSIGN(const Bytes bits, file_->at(data + group.offset, group.size));
+  KHIPU_TRY_ASSIGN(const Bytes bits, group_bits(section, group));
   uint32_t row = 0, end = group.rows;
   while (row < end) {
     const uint32_t middle = row + (end - row) / 2;

@@ -95,6 +95,9 @@ class Reader {
   // the blocks that say it are touched.
   Result<uint32_t> first_time(TimeUs value) const { return lower_bound(kTimes, value); }
   Result<uint32_t> first_recorded(TimeUs value) const { return lower_bound(kRecorded, value); }
+  // times() and recorded() of one row, from the blocks that say it alone. kCorrupt: there is no such row.
+  Result<TimeUs> time_of(uint32_t row) const { return value_of(kTimes, row); }
+  Result<TimeUs> recorded_of(uint32_t row) const { return value_of(kRecorded, row); }
   // Where a row stands, from a block that nobody may have checked: peek.h says for whom that is.
   Result<uint64_t> peek_offset(uint32_t row) const;
 
@@ -102,7 +105,9 @@ class Reader {
 
  private:
   Result<ColumnGroup> group_head(Section section, uint32_t group) const;
+  Result<Bytes> group_bits(Section section, const ColumnGroup& group) const;
   Result<uint32_t> lower_bound(Section section, int64_t value) const;
+  Result<int64_t> value_of(Section section, uint32_t row) const;
   std::optional<Column> known(Section section) const;
   explicit Reader(std::unique_ptr<BlockFile> file) : file_(std::move(file)) {}
   Result<Column> parse(Section section) const;

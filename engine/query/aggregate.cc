@@ -364,7 +364,12 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
           return fits ? std::optional(std::move(by_record)) : std::nullopt;
         },
         add));
-    KHIPU_TRY(postings.finish());
+    KHIPU_TRY_ASSIGN(const std::vector<PostingTally::Failed> failed, postings.finish());
+    const auto end_at = [&](Row row, const codec::EventRecord& event) {
+      postings.end_at(row, event);
+      return true;
+    };
+    for (const PostingTally::Failed& one : failed) KHIPU_TRY(pass.run_records(one.part, one.error, end_at));
   } else {
     KHIPU_TRY(pass.run(add));
   }

@@ -9,6 +9,7 @@ namespace khipu::query {
 namespace {
 
 constexpr size_t kContextSizeMax = 1024;
+constexpr size_t kRowsExpected = 32;  // of a page, which may be cut before its end
 
 // A row's place in the order asked for.
 struct Place {
@@ -218,7 +219,14 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   RecordReader reader(*snapshot, place.as_of.registry_size, findings, request.opens ? fields_.get() : nullptr);
   const std::vector<Place> places = first.take();
   size_t done = 0;
+  std::vector<Row> next;
   for (; done < places.size() && done < request.limit; ++done) {
+    if (done % kRowsExpected == 0) {
+      next.clear();
+      for (size_t i = done; i < std::min({done + kRowsExpected, places.size(), size_t{request.limit}}); ++i)
+        next.push_back(places[i].seq);
+      reader.expect(next);
+    }
     KHIPU_TRY_ASSIGN(std::optional<EventRow> row, reader.event(places[done].seq));
     if (!row) {
       ++page.unshown;

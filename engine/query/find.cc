@@ -24,17 +24,28 @@ int how(const Entities& entities, std::string_view field, std::string_view value
   return kNone;
 }
 
+// Events of a candidate in a part behind all that were counted before, in order: where they begin is known, and of
+// several such parts the newest decides where they end. So a list is only counted until then.
+struct Later {
+  snapshot::Part part;  // without index: none
+  index::List list;
+};
+
 struct Candidate {
   int match = kNone, on = kNone;
   Row newest;  // version row
   bool deleted = false;
   uint64_t events = 0;
   TimeUs first = INT64_MAX, last = INT64_MIN;
+  Later later;
 
+  void meet_times(TimeUs from, TimeUs to) {
+    first = std::min(first, from);
+    last = std::max(last, to);
+  }
   void meet(TimeUs time) {
     ++events;
-    first = std::min(first, time);
-    last = std::max(last, time);
+    meet_times(time, time);
   }
 };
 using Candidates = std::unordered_map<uint64_t, Candidate>;  // by entity
@@ -42,16 +53,40 @@ using Candidates = std::unordered_map<uint64_t, Candidate>;  // by entity
 // From here on it costs less to walk over all of a field's terms than to look each one up.
 constexpr size_t kLookUpsMax = 256;
 
-// Adds to the candidates what an index knows of their events. kCorrupt: nothing was added.
-Result<void> count_part(const index::Reader& index, Role role, Candidates& candidates) {
-  std::unordered_map<uint64_t, std::vector<index::List>> lists;
+// Adds what indexes know of the candidates' events. Owner: one thread, for one answer.
+class EventCounter {
+ public:
+  EventCounter(Role role, Candidates& candidates) : role_(role), candidates_(candidates) {}
+  // All of a part's rows. kCorrupt: nothing was added.
+  Result<void> add(const snapshot::Part& part);
+  // What was put off, when all was added. Of parts whose index fails only then the records are to be met, by
+  // meet_times() of whom they are about.
+  struct Failed {
+    snapshot::Part part;
+    Error error;
+  };
+  std::vector<Failed> finish();
+
+ private:
+  using Lists = std::unordered_map<uint64_t, std::vector<index::List>>;  // by entity
+  Result<Lists> lists_of(const index::Reader& index) const;
+  Result<Candidate> met(const snapshot::Part& part, const std::vector<index::List>& lists, bool behind,
+                        const Candidate& known) const;
+
+  Role role_;
+  Candidates& candidates_;
+  std::optional<TimeUs> latest_;  // of the parts added so far
+};
+
+Result<EventCounter::Lists> EventCounter::lists_of(const index::Reader& index) const {
+  Lists lists;
   for (const index::Field field : {index::Field::kActor, index::Field::kTarget}) {
-    if ((field == index::Field::kActor && role == Role::kTarget) ||
-        (field == index::Field::kTarget && role == Role::kActor)) {
+    if ((field == index::Field::kActor && role_ == Role::kTarget) ||
+        (field == index::Field::kTarget && role_ == Role::kActor)) {
       continue;
     }
-    if (candidates.size() <= kLookUpsMax) {
-      for (const auto& [entity, candidate] : candidates) {
+    if (candidates_.size() <= kLookUpsMax) {
+      for (const auto& [entity, candidate] : candidates_) {
         KHIPU_TRY_ASSIGN(const auto list, index.find(index::entity_term(field, Row{entity})));
         if (list) lists[entity].push_back(*list);
       }
@@ -61,32 +96,84 @@ Result<void> count_part(const index::Reader& index, Role role, Candidates& candi
     KHIPU_TRY(index.each(prefix, [&](Bytes term, const index::List& list) {
       uint64_t entity = 0;
       for (const uint8_t byte : term.subspan(1)) entity = entity << 8 | byte;
-      if (candidates.contains(entity)) lists[entity].push_back(list);
+      if (candidates_.contains(entity)) lists[entity].push_back(list);
       return true;
     }));
   }
-  KHIPU_TRY_ASSIGN(const index::Column times, index.times());
-  std::vector<std::pair<uint64_t, Candidate>> more;
-  for (const auto& [entity, of] : lists) {
-    Candidate& found = more.emplace_back(entity, Candidate{}).second;
-    if (of.size() == 1) {
-      KHIPU_TRY(index.each_row(of[0], [&](uint32_t row) { found.meet(times[row]); }));
-      continue;
-    }
-    index::RowSet rows(index.rows());  // actor and target of one event: it counts once
-    for (const index::List& list : of) KHIPU_TRY(index.add(list, rows));
+  return lists;
+}
+
+// What one candidate has more.
+Result<Candidate> EventCounter::met(const snapshot::Part& part, const std::vector<index::List>& lists, bool behind,
+                                    const Candidate& known) const {
+  const index::Reader& index = *part.index;
+  Candidate found;
+  if (lists.size() == 1 && behind && known.first <= index.header().time_min) {
+    found.events = lists[0].count;
+    found.later = {part, lists[0]};
+    return found;
+  }
+  index::RowSet rows(index.rows());  // actor and target of one event: it counts once
+  for (const index::List& list : lists) KHIPU_TRY(index.add(list, rows));
+  found.events = rows.count();
+  if (!index.header().in_order) {
+    KHIPU_TRY_ASSIGN(const index::Column times, index.times());
     rows.each(false, [&](uint32_t row) {
-      found.meet(times[row]);
+      found.meet_times(times[row], times[row]);
       return true;
     });
+    return found;
   }
-  for (const auto& [entity, found] : more) {
-    Candidate& candidate = candidates.at(entity);
+  for (const bool descending : {false, true}) {
+    uint32_t edge = 0;
+    rows.each(descending, [&](uint32_t row) {
+      edge = row;
+      return false;
+    });
+    KHIPU_TRY_ASSIGN(const TimeUs time, index.time_of(edge));
+    found.meet_times(time, time);
+  }
+  return found;
+}
+
+Result<void> EventCounter::add(const snapshot::Part& part) {
+  const index::Header& header = part.index->header();
+  if (header.rows == 0) return {};
+  const bool behind = header.in_order && (!latest_ || header.time_min >= *latest_);
+  KHIPU_TRY_ASSIGN(const Lists lists, lists_of(*part.index));
+  std::vector<std::pair<uint64_t, Candidate>> more;
+  for (const auto& [entity, of] : lists) {
+    KHIPU_TRY_ASSIGN(Candidate found, met(part, of, behind, candidates_.at(entity)));
+    more.emplace_back(entity, std::move(found));
+  }
+  for (auto& [entity, found] : more) {
+    Candidate& candidate = candidates_.at(entity);
     candidate.events += found.events;
-    candidate.first = std::min(candidate.first, found.first);
-    candidate.last = std::max(candidate.last, found.last);
+    candidate.meet_times(found.first, found.last);
+    if (found.later.part.index) candidate.later = std::move(found.later);
   }
+  latest_ = std::max(latest_.value_or(INT64_MIN), header.time_max);
   return {};
+}
+
+std::vector<EventCounter::Failed> EventCounter::finish() {
+  std::vector<Failed> failed;
+  for (auto& [entity, candidate] : candidates_) {
+    const snapshot::Part& part = candidate.later.part;
+    if (!part.index) continue;
+    const auto is_this = [&](const Failed& one) { return one.part.first_row == part.first_row; };
+    if (std::any_of(failed.begin(), failed.end(), is_this)) continue;
+    const Result<TimeUs> last = [&]() -> Result<TimeUs> {
+      KHIPU_TRY_ASSIGN(const uint32_t row, part.index->last(candidate.later.list));
+      return part.index->time_of(row);
+    }();
+    if (last.ok()) {
+      candidate.meet_times(*last, *last);
+    } else {
+      failed.push_back({part, last.error()});
+    }
+  }
+  return failed;
 }
 
 }  // namespace
@@ -153,7 +240,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   if (!candidates.empty()) {
     std::vector<uint64_t> met;
-    const auto count_record = [&](Row, const codec::EventRecord& event) {
+    const auto each_met = [&](const codec::EventRecord& event, const auto& meet) {
       met.clear();
       if (request.role != Role::kTarget) met.push_back(event.actor.entity.value);
       if (request.role != Role::kActor) {
@@ -163,17 +250,25 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
       }
       for (const uint64_t entity : met) {
         const auto found = candidates.find(entity);
-        if (found != candidates.end()) found->second.meet(event.occurred_at);
+        if (found != candidates.end()) meet(found->second, event.occurred_at);
       }
       return true;
     };
+    const auto count_record = [&](Row, const codec::EventRecord& event) {
+      return each_met(event, [](Candidate& candidate, TimeUs time) { candidate.meet(time); });
+    };
+    EventCounter counter(request.role, candidates);
     const auto count = [&](const snapshot::Part& part,
                            const index::RowSet* rows) -> Result<std::optional<index::RowSet>> {
       if (rows != nullptr) return std::optional(*rows);
-      KHIPU_TRY(count_part(*part.index, request.role, candidates));  // all of its rows match
+      KHIPU_TRY(counter.add(part));  // all of its rows match
       return std::optional(index::RowSet(part.index->rows()));
     };
     KHIPU_TRY(pass.run_parts(count, count_record));
+    const auto end_at = [&](Row, const codec::EventRecord& event) {
+      return each_met(event, [](Candidate& candidate, TimeUs time) { candidate.meet_times(time, time); });
+    };
+    for (const EventCounter::Failed& one : counter.finish()) KHIPU_TRY(pass.run_records(one.part, one.error, end_at));
   }
   out.events_are_lower_bound = pass.damage;
   if (request.role != Role::kAny) std::erase_if(candidates, [](const auto& one) { return one.second.events == 0; });

@@ -1,7 +1,9 @@
 #include "engine/query/pass.h"
 
 #include <algorithm>
+#include <atomic>
 
+#include "engine/base/assert.h"
 #include "engine/query/time_text.h"
 #include "engine/segment/format.h"
 
@@ -174,9 +176,25 @@ Result<bool> Pass::run_part(const snapshot::SegmentInfo& segment, const snapshot
 Result<void> Pass::ask_merged(const snapshot::Snapshot::MergedRange& range, const Matcher::Needs& needs) {
   const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
   const uint64_t count = range.index->name().count();
-  std::vector<uint64_t> rows;          // that have the only list
-  std::vector<bool> may(count, true);  // hold a row that has all
+  std::vector<uint64_t> rows;                // that have the only list
+  std::vector<bool> may(count), all(count);  // hold a row that matches; all of theirs do that have the only list
+  for (size_t i = 0; i < count; ++i) {
+    const snapshot::SegmentInfo& segment = segments[range.first + i];
+    may[i] = from.value < segment.first_row.value + segment.rows && segment.first_row < to;
+    all[i] = needs.alone && from <= segment.first_row && segment.first_row.value + segment.rows <= to.value;
+    if (!may[i] || !matcher_.has_window()) continue;
+    KHIPU_TRY_ASSIGN(const index::MergedPart part, range.index->part(static_cast<uint32_t>(i)));
+    if (part.first_row != segment.first_row || part.rows != segment.rows) {
+      return Error{Code::kCorrupt, "a merged index of other segments"};
+    }
+    const TimeUs first = matcher_.on_occurred() ? part.time_min : part.recorded_first;
+    const TimeUs last = matcher_.on_occurred() ? part.time_max : part.recorded_last;
+    may[i] = matcher_.overlaps(first, last);
+    all[i] = all[i] && matcher_.covers(first, last);
+  }
+  const bool none = std::find(may.begin(), may.end(), true) == may.end();  // then no term need be looked for
   for (const std::vector<index::Term>& list : needs.lists) {
+    if (none) break;
     rows.assign(count, 0);
     for (const index::Term& term : list) {
       KHIPU_TRY_ASSIGN(const std::vector<index::Held> held, range.index->find(term));
@@ -186,22 +204,10 @@ Result<void> Pass::ask_merged(const snapshot::Snapshot::MergedRange& range, cons
   }
   std::vector<std::optional<uint64_t>> known(count);
   for (size_t i = 0; i < count; ++i) {
-    const snapshot::SegmentInfo& segment = segments[range.first + i];
-    bool all = needs.alone && from <= segment.first_row && segment.first_row.value + segment.rows <= to.value;
-    if (may[i] && matcher_.has_window()) {
-      KHIPU_TRY_ASSIGN(const index::MergedPart part, range.index->part(static_cast<uint32_t>(i)));
-      if (part.first_row != segment.first_row || part.rows != segment.rows) {
-        return Error{Code::kCorrupt, "a merged index of other segments"};
-      }
-      const TimeUs first = matcher_.on_occurred() ? part.time_min : part.recorded_first;
-      const TimeUs last = matcher_.on_occurred() ? part.time_max : part.recorded_last;
-      may[i] = matcher_.overlaps(first, last);
-      all = all && matcher_.covers(first, last);
-    }
     if (!may[i]) {
       known[i] = 0;
-    } else if (all) {
-      known[i] = needs.lists.empty() ? segment.rows : rows[i];
+    } else if (all[i]) {
+      known[i] = needs.lists.empty() ? segments[range.first + i].rows : rows[i];
     }
   }
   std::copy(known.begin(), known.end(), known_.begin() + static_cast<ptrdiff_t>(range.first));
@@ -248,6 +254,30 @@ Result<bool> Pass::run_segment(size_t place, Sink& sink) {
   return true;
 }
 
+// Counted again when the pass comes to them, from blocks that are there by then.
+void Pass::look_ahead() const {
+  constexpr size_t kSegmentsMax = 8;
+  const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
+  std::vector<const snapshot::SegmentInfo*> cut;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const snapshot::SegmentInfo& segment = segments[i];
+    if (known_[i] || !segment.sealed || from.value >= segment.first_row.value + segment.rows) continue;
+    if (segment.first_row >= to || !matcher_.may_hold(snapshot_, segment) || (wanted && !wanted(segment))) continue;
+    if (cut.size() == kSegmentsMax) return;
+    cut.push_back(&segment);
+  }
+  if (cut.size() < 2) return;
+  std::atomic<size_t> next{0};
+  snapshot_.share([&] {
+    for (size_t i = next++; i < cut.size(); i = next++) {
+      const auto index = snapshot_.segment_index(TableId::kLogs, *cut[i]);
+      if (!index.ok() || !*index) continue;
+      Plan plan(**index, 0, (*index)->rows());
+      if (matcher_.narrow(plan).ok()) (void)plan.count();  // what fails is told when the pass comes to it
+    }
+  });
+}
+
 bool Pass::ends_before(const snapshot::SegmentInfo& segment) {
   if (scanned < scanned_max) return false;
   const Row edge =
@@ -274,6 +304,7 @@ Result<void> Pass::run_all(Sink& sink) {
                              }};
   }
   ask_merged();
+  if (sink.places != nullptr && matcher_.has_window()) look_ahead();
   const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
   for (size_t i = 0; i < segments.size(); ++i) {
     const size_t place = descending_ ? segments.size() - 1 - i : i;
@@ -297,6 +328,18 @@ Result<void> Pass::run_parts(const VisitPart& part, const Visit& visit) {
   sink.records = &visit;
   sink.parts = &part;
   return run_all(sink);
+}
+
+Result<void> Pass::run_records(const snapshot::Part& part, const Error& failed, const Visit& visit) {
+  const snapshot::SegmentInfo* const segment = snapshot_.segment_of(TableId::kLogs, part.first_row);
+  KHIPU_ASSERT(segment != nullptr);
+  distrust_index(*segment, failed);
+  Sink sink;
+  sink.records = &visit;
+  KHIPU_TRY(run_part(*segment, {part.first_row, part.rows, nullptr}, part.first_row,
+                     Row{part.first_row.value + part.rows}, sink));
+  if (stopped_) return Error{Code::kCancelled, "query"};
+  return {};
 }
 
 Result<uint64_t> Pass::places(const VisitPlace& visit, bool count_rest) {

@@ -51,6 +51,8 @@ class Pass {
   using VisitPart =
       std::function<Result<std::optional<index::RowSet>>(const snapshot::Part&, const index::RowSet* rows)>;
   Result<void> run_parts(const VisitPart& part, const Visit& visit);
+  // As run(), over the part's records alone: its index failed, and findings say so.
+  Result<void> run_records(const snapshot::Part& part, const Error& failed, const Visit& visit);
   // For places(): whether the times that are told matter. An index then reads a column for them; else they may be 0.
   bool tells_times = true;
   // For places(): segments whose rows need not be told, only counted; absent: none.
@@ -62,6 +64,8 @@ class Pass {
   Result<void> run_all(Sink& sink);
   Result<bool> run_segment(size_t place, Sink& sink);
   bool ends_before(const snapshot::SegmentInfo& segment);
+  // Of a window that cuts a few segments: their index blocks are read and checked on two threads.
+  void look_ahead() const;
   // Fills known_ from merged files.
   void ask_merged();
   Result<void> ask_merged(const snapshot::Snapshot::MergedRange& range, const Matcher::Needs& needs);

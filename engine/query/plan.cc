@@ -191,6 +191,11 @@ Result<uint32_t> Plan::count() {
   if (none_ || from_ >= to_) return 0U;
   if (!rows_ && !only_) return to_ - from_;
   if (only_ && from_ == 0 && to_ == index_.rows()) return only_->count;
+  if (only_ && only_->kind == index::List::Kind::kDeltas) {
+    uint32_t count = 0;
+    KHIPU_TRY(index_.each_row(*only_, [&](uint32_t row) { count += row >= from_ && row < to_; }));
+    return count;
+  }
   KHIPU_TRY_ASSIGN(const index::RowSet left, rows());
   return left.count();
 }

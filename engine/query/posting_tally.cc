@@ -24,10 +24,36 @@ bool PostingTally::can(const Tally::Plan& plan) {
          !plan.from;
 }
 
+// A part's times on the axis asked for: a row's from the blocks that say it, or all at once.
+class PostingTally::Times {
+ public:
+  Times(const index::Reader& index, Axis axis) : index_(index), recorded_(axis == Axis::kRecorded) {}
+  bool ordered() const { return recorded_ || index_.header().in_order; }
+  Result<void> read_all() {
+    KHIPU_TRY_ASSIGN(all_, recorded_ ? index_.recorded() : index_.times());
+    return {};
+  }
+  Result<TimeUs> of(uint32_t row) const {
+    if (all_) return (*all_)[row];
+    return recorded_ ? index_.recorded_of(row) : index_.time_of(row);
+  }
+  // Once all were read.
+  TimeUs operator[](uint32_t row) const { return (*all_)[row]; }
+  // Of a part with rows.
+  Result<TimeUs> least() const { return recorded_ ? of(0) : Result<TimeUs>(index_.header().time_min); }
+  Result<TimeUs> most() const { return recorded_ ? of(index_.rows() - 1) : Result<TimeUs>(index_.header().time_max); }
+
+ private:
+  const index::Reader& index_;
+  const bool recorded_;
+  std::optional<index::Column> all_;
+};
+
+// Those of a part that is not ordered were all read.
 Result<PostingTally::Found> PostingTally::met(const index::Reader& index, const index::List& list,
-                                              const index::RowSet* rows, const index::Column& times) const {
+                                              const index::RowSet* rows, const Times& times) const {
   Found found;
-  const bool ordered = axis_ == Axis::kRecorded || index.header().in_order;
+  const bool ordered = times.ordered();
   KHIPU_TRY(index.each_row(list, [&](uint32_t row) {
     if (rows != nullptr && !rows->has(row)) return;
     if (found.count++ == 0) found.first = row;
@@ -38,8 +64,8 @@ Result<PostingTally::Found> PostingTally::met(const index::Reader& index, const 
     found.most = std::max(found.most, time);
   }));
   if (found.count > 0 && ordered) {
-    found.least = times[found.first];
-    found.most = times[found.last];
+    KHIPU_TRY_ASSIGN(found.least, times.of(found.first));
+    KHIPU_TRY_ASSIGN(found.most, times.of(found.last));
   }
   return found;
 }
@@ -52,36 +78,68 @@ uint32_t PostingTally::id_of(Bytes value) {
   return tally_.id_of(0, static_cast<int64_t>(number));
 }
 
-Result<void> PostingTally::finish() {
+Result<std::vector<PostingTally::Failed>> PostingTally::finish() {
+  std::vector<Failed> failed;
   for (uint32_t id = 0; id < pending_.size(); ++id) {
-    const Pending& pending = pending_[id];
-    if (!pending.index) continue;
-    KHIPU_TRY_ASSIGN(const index::Column times,
-                     axis_ == Axis::kOccurred ? pending.index->times() : pending.index->recorded());
-    KHIPU_TRY_ASSIGN(const Found found, met(*pending.index, pending.list, nullptr, times));
+    if (pending_[id].part == SIZE_MAX) continue;
+    PendingPart& from = parts_[pending_[id].part];
+    if (!from.part.index) continue;  // it failed
+    const Result<Found> found = met(*from.part.index, pending_[id].list, nullptr, Times(*from.part.index, axis_));
+    if (!found.ok()) {
+      if (found.error().code != Code::kCorrupt) return found.error();
+      failed.push_back({from.part, found.error()});
+      from.part.index.reset();
+      continue;
+    }
     Counted end;
-    end.first_seq = Row{pending.first_row.value + found.first};
-    end.last_seq = Row{pending.first_row.value + found.last};
-    end.first = found.least;
-    end.last = found.most;
+    end.first_seq = Row{from.part.first_row.value + found->first};
+    end.last_seq = Row{from.part.first_row.value + found->last};
+    end.first = found->least;
+    end.last = found->most;
     Tuple key{};
     key[0] = id;
     tally_.add(key, end);
   }
-  return {};
+  return failed;
+}
+
+void PostingTally::end_at(Row row, const codec::EventRecord& event) {
+  Counted end;
+  end.first_seq = end.last_seq = row;
+  end.first = end.last = tally_.time_of(event);
+  tally_.read(event, keys_);
+  for (const Tuple& key : keys_) tally_.add(key, end);
+}
+
+// later_, counted.
+void PostingTally::put_off(const snapshot::Part& part) {
+  if (later_.empty()) return;
+  const size_t number = parts_.size();
+  parts_.push_back({part, later_.size()});
+  for (const Later& later : later_) {
+    if (later.id >= pending_.size()) pending_.resize(std::max<size_t>(2 * pending_.size(), later.id + 1));
+    Pending& pending = pending_[later.id];
+    if (pending.part != SIZE_MAX && --parts_[pending.part].groups == 0) parts_[pending.part].part.index.reset();
+    pending = {number, later.list};
+    Counted counted;
+    counted.count = later.list.count;
+    Tuple key{};
+    key[0] = later.id;
+    tally_.add(key, counted);
+  }
 }
 
 Result<index::RowSet> PostingTally::add(const snapshot::Part& part, const index::RowSet* rows) {
   const index::Reader& index = *part.index;
   index::RowSet by_record(index.rows());
-  KHIPU_TRY_ASSIGN(const index::Column times, axis_ == Axis::kOccurred ? index.times() : index.recorded());
+  if (index.rows() == 0) return by_record;
   found_.clear();
-  values_.clear();
-  const index::Header& header = index.header();
-  const bool recorded = axis_ == Axis::kRecorded;
-  const TimeUs begins = header.rows == 0 ? 0 : recorded ? times[0] : header.time_min;
-  const TimeUs ends = header.rows == 0 ? 0 : recorded ? times[header.rows - 1] : header.time_max;
-  const bool behind = rows == nullptr && (recorded || header.in_order) && (!latest_ || begins >= *latest_);
+  later_.clear();
+  Times times(index, axis_);
+  KHIPU_TRY_ASSIGN(const TimeUs begins, times.least());
+  KHIPU_TRY_ASSIGN(const TimeUs ends, times.most());
+  const bool behind = rows == nullptr && times.ordered() && (!latest_ || begins >= *latest_);
+  if (!behind || !latest_) KHIPU_TRY(times.read_all());
   const bool multiple = by_ == GroupBy::kTarget;
   index::RowSet with(multiple ? index.rows() : 0);  // rows that have a value: of targets there may be none
   Result<void> sound;
@@ -89,19 +147,14 @@ Result<index::RowSet> PostingTally::add(const snapshot::Part& part, const index:
   const auto take = [&](Bytes term, const index::List& list) -> Result<void> {
     if (is_word(by_) && term.size() > index::kTextKeySizeMax) return index.add(list, by_record);
     if (multiple) KHIPU_TRY(index.add(list, with));
-    Found found;
     const uint32_t id = id_of(term.subspan(1));
     if (behind && id < met_.size() && met_[id]) {
-      found.count = list.count;
-      found.later = list;
-    } else {
-      KHIPU_TRY_ASSIGN(found, met(index, list, rows, times));
+      later_.push_back({id, list});
+      return {};
     }
-    if (found.count == 0) return {};
-    found.value_from = values_.size();
-    found.value_size = term.size() - 1;
-    append(values_, term.subspan(1));
-    found_.push_back(found);
+    KHIPU_TRY_ASSIGN(Found found, met(index, list, rows, times));
+    found.id = id;
+    if (found.count > 0) found_.push_back(found);
     return {};
   };
   KHIPU_TRY(index.each(prefix, [&](Bytes term, const index::List& list) {
@@ -116,32 +169,32 @@ Result<index::RowSet> PostingTally::add(const snapshot::Part& part, const index:
     if (rows != nullptr) without &= *rows;
     Found none;
     without.each(false, [&](uint32_t row) {
+      const Result<TimeUs> time = times.of(row);
+      if (!time.ok()) sound = time.error();
+      if (!time.ok()) return false;
       if (none.count++ == 0) none.first = row;
       none.last = row;
-      none.least = std::min(none.least, times[row]);
-      none.most = std::max(none.most, times[row]);
+      none.least = std::min(none.least, *time);
+      none.most = std::max(none.most, *time);
       return true;
     });
+    KHIPU_TRY(std::move(sound));
     if (none.count > 0) found_.push_back(none);
   }
   if (rows != nullptr) by_record &= *rows;
 
+  put_off(part);
   for (const Found& found : found_) {
     Tuple key{};
-    key[0] = id_of(Bytes(values_).subspan(found.value_from, found.value_size));
+    key[0] = found.id;
+    if (found.id >= met_.size()) met_.resize(std::max<size_t>(2 * met_.size(), found.id + 1));
+    met_[found.id] = true;
     Counted counted;
     counted.count = found.count;
-    if (key[0] >= met_.size()) met_.resize(std::max<size_t>(2 * met_.size(), key[0] + 1));
-    met_[key[0]] = true;
-    if (found.later) {
-      if (key[0] >= pending_.size()) pending_.resize(std::max<size_t>(2 * pending_.size(), key[0] + 1));
-      pending_[key[0]] = {part.index, part.first_row, *found.later};
-    } else {
-      counted.first_seq = Row{part.first_row.value + found.first};
-      counted.last_seq = Row{part.first_row.value + found.last};
-      counted.first = found.least;
-      counted.last = found.most;
-    }
+    counted.first_seq = Row{part.first_row.value + found.first};
+    counted.last_seq = Row{part.first_row.value + found.last};
+    counted.first = found.least;
+    counted.last = found.most;
     tally_.add(key, counted);
   }
   latest_ = latest_ ? std::max(*latest_, ends) : ends;

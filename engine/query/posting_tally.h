@@ -18,26 +18,39 @@ class PostingTally {
   // Adds the part's rows that are in `rows`, or all of them (nullptr). What it gives back must be counted by records:
   // an index does not say their values whole. kCorrupt: nothing was added.
   Result<index::RowSet> add(const snapshot::Part& part, const index::RowSet* rows);
-  // What was put off, when all was added.
-  Result<void> finish();
+  // What was put off, when all was added. Parts whose index fails only then, with the reason: what they hold is
+  // counted, but where its groups end is for their records to say, each of which is to be given to end_at().
+  struct Failed {
+    snapshot::Part part;
+    Error error;
+  };
+  Result<std::vector<Failed>> finish();
+  void end_at(Row row, const codec::EventRecord& event);
 
  private:
   struct Found {
-    size_t value_from = 0, value_size = 0;  // in values_
-    uint32_t count = 0, first = 0, last = 0;
+    uint32_t id = 0, count = 0, first = 0, last = 0;
     TimeUs least = INT64_MAX, most = INT64_MIN;
-    std::optional<index::List> later;  // of a group that is known: only the count is, the rest is put off
   };
   // Rows of a group in a part behind all that were added before, in order and time: of several the newest decides where
   // the group ends, and where it begins is known. So a list is only counted until then.
-  struct Pending {
-    std::shared_ptr<const index::Reader> index;
-    Row first_row;
+  struct Later {
+    uint32_t id = 0;
     index::List list;
   };
+  struct Pending {
+    size_t part = SIZE_MAX;  // in parts_; SIZE_MAX: none
+    index::List list;
+  };
+  struct PendingPart {
+    snapshot::Part part;  // its index as long as a group waits for it
+    size_t groups = 0;
+  };
+  class Times;
   uint32_t id_of(Bytes value);
   Result<Found> met(const index::Reader& index, const index::List& list, const index::RowSet* rows,
-                    const index::Column& times) const;
+                    const Times& times) const;
+  void put_off(const snapshot::Part& part);
 
   Tally& tally_;
   GroupBy by_;
@@ -46,8 +59,10 @@ class PostingTally {
   std::optional<TimeUs> latest_;  // of the parts added so far
   std::vector<Pending> pending_;  // by the number of the value, as is the next one
   std::vector<bool> met_;         // in a part added so far: not by a record, which may be of any time
-  std::vector<Found> found_;
-  Buffer values_;
+  std::vector<PendingPart> parts_;
+  std::vector<Found> found_;  // of one part, as are the next ones
+  std::vector<Later> later_;
+  std::vector<Tuple> keys_;
 };
 
 }  // namespace khipu::query

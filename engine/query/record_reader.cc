@@ -1,5 +1,8 @@
 #include "engine/query/record_reader.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include "engine/codec/cbor.h"
 #include "engine/protect/value.h"
 #include "engine/query/entities.h"
@@ -9,6 +12,9 @@ namespace {
 
 constexpr size_t kFindingsMax = 100;
 constexpr size_t kVersionsMax = 65536;  // then the cache starts anew
+constexpr size_t kFetchedMin = 4;       // fewer are read as they are asked for
+constexpr size_t kFetchedSizeMax = 16 << 10;
+constexpr size_t kFetchedMax = 1024;  // versions, together no more memory than a few large records
 
 std::string row_text(TableId table, Row row) {
   return std::string(table_name(table)) + " row " + std::to_string(row.value);
@@ -23,12 +29,61 @@ void Findings::add(Finding finding) {
   if (list_.size() < (shredded ? kFindingsMax / 2 : kFindingsMax)) list_.push_back(std::move(finding));
 }
 
+RecordReader::Records RecordReader::fetch(TableId table, std::span<const Row> rows) const {
+  Records records;
+  if (rows.size() < kFetchedMin) return records;
+  snapshot_.expect(table, rows);
+  std::vector<std::optional<snapshot::CheckedRecord>> read(rows.size());
+  std::atomic<size_t> next{0};
+  snapshot_.share([&] {
+    for (size_t i = next++; i < rows.size(); i = next++) {
+      Result<snapshot::CheckedRecord> record = snapshot_.record(table, rows[i]);
+      if (record.ok() && record->intact && record->payload.size() <= kFetchedSizeMax) {
+        read[i] = std::move(record).value();
+      }
+    }
+  });
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (read[i]) records.emplace(rows[i].value, *std::move(read[i]));
+  }
+  return records;
+}
+
+void RecordReader::expect(std::span<const Row> seqs) {
+  fetched_versions_.clear();
+  fetched_events_ = fetch(TableId::kLogs, seqs);
+  std::vector<Row> pins;
+  codec::EventRecord event;
+  const auto pin = [&](const codec::Pin& one) {
+    if (one.version.value < registry_size_ && !versions_.contains(one.version.value)) pins.push_back(one.version);
+  };
+  for (const auto& [seq, record] : fetched_events_) {
+    if (!codec::decode_event(record.payload, event).ok()) continue;
+    pin(event.actor);
+    for (const codec::Pin& target : event.targets) pin(target);
+    if (event.on_behalf_of) pin(*event.on_behalf_of);
+  }
+  std::sort(pins.begin(), pins.end());
+  pins.erase(std::unique(pins.begin(), pins.end()), pins.end());
+  if (pins.size() > kFetchedMax) pins.resize(kFetchedMax);
+  fetched_versions_ = fetch(TableId::kRegistry, pins);
+}
+
+Result<snapshot::CheckedRecord> RecordReader::record(TableId table, Row row) {
+  Records& fetched = table == TableId::kLogs ? fetched_events_ : fetched_versions_;
+  const auto found = fetched.find(row.value);
+  if (found == fetched.end()) return snapshot_.record(table, row);
+  snapshot::CheckedRecord record = std::move(found->second);
+  fetched.erase(found);
+  return record;
+}
+
 std::optional<CheckedVersion> RecordReader::version(Row row) {
   const auto fail = [&](std::string code, std::string where) {
     findings_.add({std::move(code), TableId::kRegistry, row, 1, std::move(where)});
     return std::optional<CheckedVersion>();
   };
-  auto record = snapshot_.record(TableId::kRegistry, row);
+  auto record = this->record(TableId::kRegistry, row);
   if (!record.ok()) return fail("reference-missing", row_text(TableId::kRegistry, row) + ": " + record.error().message);
   if (!record->intact) return fail(record->finding, record->where);
   codec::VersionRecord decoded;
@@ -154,7 +209,7 @@ EntityView RecordReader::pinned(const codec::Pin& pin) {
 }
 
 Result<std::optional<EventRow>> RecordReader::event(Row seq) {
-  KHIPU_TRY_ASSIGN(const snapshot::CheckedRecord record, snapshot_.record(TableId::kLogs, seq));
+  KHIPU_TRY_ASSIGN(const snapshot::CheckedRecord record, this->record(TableId::kLogs, seq));
   if (!record.intact) {
     findings_.add({record.finding, TableId::kLogs, seq, 1, record.where});
     return std::optional<EventRow>();

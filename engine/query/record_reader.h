@@ -2,6 +2,7 @@
 // an export checks each pinned version once. Not here: which rows are wanted (matcher.h, events.cc).
 #pragma once
 
+#include <span>
 #include <unordered_map>
 
 #include "engine/query/fields.h"
@@ -40,6 +41,9 @@ class RecordReader {
                const FieldReader* opens = nullptr, Opens parts = Opens::all())
       : snapshot_(snapshot), registry_size_(registry_size), findings_(findings), opens_(opens), parts_(parts) {}
 
+  // Says which events event() is about to be asked for: they, and the versions they pin, are read and checked together,
+  // on two threads. It tells nothing: what is not sound is read again when it is asked for.
+  void expect(std::span<const Row> seqs);
   // nullopt: the record failed its check, and a finding was added.
   Result<std::optional<EventRow>> event(Row seq);
   std::optional<CheckedVersion> version(Row row);
@@ -47,6 +51,10 @@ class RecordReader {
   EntityView pinned(const codec::Pin& pin);
 
  private:
+  using Records = std::unordered_map<uint64_t, snapshot::CheckedRecord>;  // by row
+  Records fetch(TableId table, std::span<const Row> rows) const;
+  // From what was fetched, once, or read and checked.
+  Result<snapshot::CheckedRecord> record(TableId table, Row row);
   const CheckedVersion* cached(Row row);
   OwnedValue shown(const codec::Value& value, const protect::FieldPlace& place, TableId table, Row row);
   void show_content(const codec::EventRecord& event, EventRow& row);
@@ -58,6 +66,7 @@ class RecordReader {
   const FieldReader* opens_;
   Opens parts_;
   std::unordered_map<uint64_t, std::optional<CheckedVersion>> versions_;  // nullopt: reported already
+  Records fetched_events_, fetched_versions_;                             // intact ones
 };
 
 }  // namespace khipu::query

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/signature.h"
 #include "engine/index/peek.h"
 #include "engine/segment/reader.h"
+#include "engine/snapshot/helper.h"
 #include "engine/snapshot/index_cache.h"
 #include "engine/snapshot/segment_cache.h"
 #include "engine/snapshot/tail_index.h"
@@ -40,6 +42,7 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<os::Directory> root, 
   store->indexes_ =
       std::make_unique<IndexCache>(*store->root_, store->options_.index_bytes_max, store->options_.index_files_max);
   store->tail_ = std::make_unique<TailIndex>(store->options_.tail_piece_rows, store->options_.tail_run_rows);
+  store->helper_ = std::make_unique<Helper>(store->options_.scan_threads_max);
   return store;
 }
 
@@ -200,14 +203,21 @@ Result<void> Snapshot::check_commit() {
 static Result<std::optional<Buffer>> payload_at(const SegmentView& view, uint64_t offset, uint64_t end) {
   std::optional<Buffer> none;
   if (offset > end || end - offset < codec::kFrameHeaderSize) return none;
-  std::array<uint8_t, codec::kFrameHeaderSize> header;
-  KHIPU_TRY_ASSIGN(const size_t got, view.file().read_at(offset, header));
-  if (got < header.size()) return none;  // the file was cut short
-  const uint64_t length = load_le<uint32_t>(header.data());
-  Buffer bytes(std::min<uint64_t>(codec::kFrameHeaderSize + length, end - offset));
-  KHIPU_TRY_ASSIGN(const size_t whole, view.file().read_at(offset, bytes));
-  if (whole < bytes.size()) return none;
-  const codec::ParsedFrame parsed = codec::parse_frame(bytes);
+  std::array<uint8_t, 1024> front;  // most frames whole, read at once
+  KHIPU_TRY_ASSIGN(const size_t got,
+                   view.file().read_at(offset, std::span(front).first(std::min<uint64_t>(front.size(), end - offset))));
+  if (got < codec::kFrameHeaderSize) return none;  // the file was cut short
+  const uint64_t size =
+      std::min<uint64_t>(uint64_t{codec::kFrameHeaderSize} + load_le<uint32_t>(front.data()), end - offset);
+  Buffer longer;
+  if (size > front.size()) {
+    longer.resize(size);
+    KHIPU_TRY_ASSIGN(const size_t whole, view.file().read_at(offset, longer));
+    if (whole < size) return none;
+  } else if (got < size) {
+    return none;
+  }
+  const codec::ParsedFrame parsed = codec::parse_frame(size > front.size() ? Bytes(longer) : Bytes(front).first(size));
   if (parsed.fault != codec::FrameFault::kNone) return none;
   const Result<codec::FrameFacts> facts = codec::frame_facts(parsed.frame.payload);
   if (!facts.ok() || facts->kind != parsed.frame.kind || facts->time_us != parsed.frame.time_us) return none;
@@ -238,31 +248,82 @@ static Result<uint64_t> place_in_index(os::Directory& root, IndexCache& indexes,
   return index::peek_offset(*file, place);
 }
 
+Result<bool> Snapshot::open_checker(TableId table, SharedChecker& shared) const {
+  if (!shared.source) {
+    KHIPU_TRY_ASSIGN(auto source, hashes(table));
+    KHIPU_TRY_ASSIGN(shared.checker, tree::Checker::open(size(table), root(table), *source));
+    if (shared.checker) shared.source = std::move(source);
+  }
+  return shared.checker.has_value();
+}
+
 Result<std::string_view> Snapshot::judge(TableId table, Row row, const Hash& leaf) const {
   const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
-  SharedChecker& one = *shared;
-  const std::lock_guard hold(one.mutex);
-  if (!one.source) {
-    KHIPU_TRY_ASSIGN(auto source, hashes(table));
-    KHIPU_TRY_ASSIGN(one.checker, tree::Checker::open(size(table), root(table), *source));
-    if (one.checker) one.source = std::move(source);
-  }
-  if (!one.checker) return std::string_view("tile-mismatch");
-  KHIPU_TRY_ASSIGN(const bool intact, one.checker->check(row.value, leaf, *one.source));
+  const std::lock_guard hold(shared->mutex);
+  KHIPU_TRY_ASSIGN(const bool opened, open_checker(table, *shared));
+  if (!opened) return std::string_view("tile-mismatch");
+  KHIPU_TRY_ASSIGN(const bool intact, shared->checker->check(row.value, leaf, *shared->source));
   return std::string_view(intact ? "" : "leaf-mismatch");
 }
+
+void Snapshot::expect(TableId table, std::span<const Row> rows) const {
+  constexpr size_t kTilesMax = 128;  // a part of those a checker remembers
+  constexpr size_t kTilesAtOnce = 4;
+  const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
+  std::vector<uint64_t> tiles;
+  {
+    const std::lock_guard hold(shared->mutex);
+    const Result<bool> opened = open_checker(table, *shared);
+    if (!opened.ok() || !*opened) return;
+    for (const Row row : rows) {
+      const uint64_t tile = row.value / tree::kTileWidth;
+      if (shared->checker->wants_tile(tile)) tiles.push_back(tile);
+    }
+  }
+  std::sort(tiles.begin(), tiles.end());
+  tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
+  if (tiles.size() > kTilesMax) tiles.resize(kTilesMax);
+  std::atomic<size_t> next{0};
+  const auto take_some = [&](std::span<const uint64_t> some) -> Result<void> {
+    std::vector<Hash> hashes(some.size() * tree::kTileWidth);
+    std::array<Hash, kTilesAtOnce> roots;
+    const auto tile = [&](size_t i) {
+      return std::span(hashes).subspan(i * tree::kTileWidth).first<tree::kTileWidth>();
+    };
+    {
+      const std::lock_guard hold(shared->mutex);
+      for (size_t i = 0; i < some.size(); ++i) {
+        KHIPU_TRY(shared->source->read(0, some[i] * tree::kTileWidth, tile(i)));
+      }
+    }
+    tree::roots_of_tiles(hashes, std::span(roots).first(some.size()));
+    const std::lock_guard hold(shared->mutex);
+    for (size_t i = 0; i < some.size(); ++i) {
+      KHIPU_TRY(shared->checker->take_tile(some[i], roots[i], tile(i), *shared->source));
+    }
+    return {};
+  };
+  const auto work = [&] {
+    for (;;) {
+      const size_t from = next.fetch_add(kTilesAtOnce);
+      if (from >= tiles.size()) return;
+      const auto some = std::span(tiles).subspan(from, std::min(kTilesAtOnce, tiles.size() - from));
+      if (!take_some(some).ok()) return;  // record() meets it again, and tells
+    }
+  };
+  if (tiles.size() > kTilesAtOnce) return share(work);
+  if (tiles.size() > 1) work();
+}
+
+void Snapshot::share(const std::function<void()>& work) const { store_->helper_->share(work); }
 
 void Snapshot::judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
                           std::span<std::string_view> findings) const {
   const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
   const auto with = [&](const auto& ask) -> Result<bool> {
     const std::lock_guard hold(shared->mutex);
-    if (!shared->source) {
-      KHIPU_TRY_ASSIGN(auto source, hashes(table));
-      KHIPU_TRY_ASSIGN(shared->checker, tree::Checker::open(size(table), root(table), *source));
-      if (shared->checker) shared->source = std::move(source);
-    }
-    if (!shared->checker) return Error{Code::kCorrupt, "the stored hashes do not make the root"};
+    KHIPU_TRY_ASSIGN(const bool opened, open_checker(table, *shared));
+    if (!opened) return Error{Code::kCorrupt, "the stored hashes do not make the root"};
     return ask(*shared->checker, *shared->source);
   };
   for (size_t i = 0, end = 0; i < rows.size(); i = end) {

@@ -30,7 +30,9 @@ namespace khipu::snapshot {
 class Snapshot;
 class SegmentCache;  // open files, maps and row offsets of segments, shared by the snapshots of a Store
 class SegmentView;
-struct Places;     // where rows stand in a segment
+struct Places;  // where rows stand in a segment
+struct SharedChecker;
+class Helper;
 class IndexCache;  // open indexes of sealed segments
 class TailIndex;   // indexes in memory of the newest rows
 
@@ -66,6 +68,7 @@ class Store {
   std::unique_ptr<SegmentCache> cache_;
   std::unique_ptr<IndexCache> indexes_;
   std::unique_ptr<TailIndex> tail_;
+  std::unique_ptr<Helper> helper_;
   std::mutex mutex_;  // guards the members below
   struct Known {
     std::optional<std::pair<TimeUs, TimeUs>> occurred, recorded;
@@ -193,6 +196,11 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
 
   // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;
+  // Says which rows record() is about to be asked for: the tiles they are in are hashed together, on two threads. It
+  // decides nothing: record() checks each row all the same.
+  void expect(TableId table, std::span<const Row> rows) const;
+  // Runs `work` here and, when one is free, on another thread too, each taking what is left to do (helper.h).
+  void share(const std::function<void()>& work) const;
 
  private:
   friend class Store;
@@ -218,6 +226,8 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
                                                uint64_t from) const;
   Result<std::shared_ptr<const index::MergedReader>> merged_of(size_t first, uint64_t count) const;
   std::optional<index::MergedPart> merged_part(const SegmentInfo& segment) const;
+  // Opened, with its mutex held by the caller. False: the stored hashes do not make the root.
+  Result<bool> open_checker(TableId table, SharedChecker& shared) const;
   // "" when that is the row's leaf under the signed root, else the code of the finding.
   Result<std::string_view> judge(TableId table, Row row, const Hash& leaf) const;
   // The same for rows in ascending order, a tile's worth at once where they are whole tiles.

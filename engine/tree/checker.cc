@@ -1,6 +1,7 @@
 // A complete tile is right when its root is the hash that the next level holds for it; that hash is in a tile which is
 // right for the same reason, up to the incomplete tile at the end of some level; and those were compared with the
 // signed root, together, when the Checker was opened.
+#include <algorithm>
 #include <bit>
 
 #include "engine/tree/tree.h"
@@ -38,6 +39,21 @@ Result<bool> Checker::check(uint64_t index, const Hash& leaf, HashSource& source
 Result<bool> Checker::check_tile(uint64_t number, const Hash& root, HashSource& source) {
   if (number >= Builder::complete(size_, 1)) return false;
   return authentic(1, number, root, source);
+}
+
+bool Checker::wants_tile(uint64_t number) const {
+  return number < Builder::complete(size_, 1) && !slot_of_.contains(number);
+}
+
+Result<bool> Checker::take_tile(uint64_t number, const Hash& root, std::span<const Hash, kTileWidth> tile,
+                                HashSource& source) {
+  if (!wants_tile(number)) return false;
+  KHIPU_TRY_ASSIGN(const bool right, authentic(1, number, root, source));
+  if (!right) return false;
+  auto taken = std::make_unique<Tile>();
+  std::copy(tile.begin(), tile.end(), taken->begin());
+  remember(number, std::move(taken));
+  return true;
 }
 
 Result<bool> Checker::authentic(size_t level, uint64_t index, const Hash& hash, HashSource& source) {

@@ -77,6 +77,19 @@ uint64_t Builder::complete(uint64_t size, size_t level) {
   return size >> (kTileHeight * level);
 }
 
+void roots_of_tiles(std::span<const Hash> hashes, std::span<Hash> roots) {
+  KHIPU_ASSERT(hashes.size() == roots.size() * kTileWidth);
+  std::vector<Hash> here(hashes.size() / 2), above;
+  std::span<const Hash> children = hashes;
+  for (size_t count = hashes.size() / 2; count > roots.size(); count /= 2) {
+    here.resize(count);
+    node_hashes(children, here);
+    above.swap(here);
+    children = above;
+  }
+  node_hashes(children, roots);
+}
+
 void Builder::append(std::span<const Hash> leaves, std::array<std::vector<Hash>, kLevelCount>& levels) {
   levels[0].insert(levels[0].end(), leaves.begin(), leaves.end());
   peaks_.append_run(leaves, [&](unsigned height, std::span<const Hash> hashes) {

@@ -49,6 +49,9 @@ class LeafHasher {
 // last one of which may be an incomplete right edge).
 Hash root_of(std::span<const Hash> hashes);
 
+// Roots of complete tiles, whose hashes lie one tile behind another, made together: as root_of() of each.
+void roots_of_tiles(std::span<const Hash> hashes, std::span<Hash> roots);
+
 // Where stored hashes come from. Asked only for hashes that exist (complete subtrees within the tree's size).
 class HashSource {
  public:
@@ -147,6 +150,11 @@ class Checker {
   // The same for leaves [256 number, 256 (number + 1)) at once, all of which the tree has: `root` is that of their
   // subtree. It reads no leaf.
   Result<bool> check_tile(uint64_t number, const Hash& root, HashSource& source);
+  // For who is about to check leaves in many tiles, and hashes these together: whether check() of a leaf there would
+  // have to read and hash tile `number` of the leaves; and the tile as it was read, to be remembered if `root`, which
+  // roots_of_tiles() made of it, is right. What is not right is left to check(), which finds it.
+  bool wants_tile(uint64_t number) const;
+  Result<bool> take_tile(uint64_t number, const Hash& root, std::span<const Hash, kTileWidth> tile, HashSource& source);
   uint64_t size() const { return size_; }
 
  private:

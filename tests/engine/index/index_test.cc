@@ -252,7 +252,12 @@ TEST_CASE("index: times, places and the order by time are those of the events") 
       if (in_order) CHECK(untouched->first_time(occurred_at).value() == times.lower_bound(occurred_at));
     }
     CHECK(untouched->peek_offset(static_cast<uint32_t>(i)).value() == from[i].offset);
+    CHECK(untouched->time_of(static_cast<uint32_t>(i)).value() == from[i].event.occurred_at);
+    CHECK(untouched->recorded_of(static_cast<uint32_t>(i)).value() == from[i].event.recorded_at);
+    CHECK(reader->time_of(static_cast<uint32_t>(i)).value() == from[i].event.occurred_at);
   }
+  CHECK(untouched->time_of(1000).error().code == Code::kCorrupt);
+  CHECK(untouched->recorded_of(UINT32_MAX).error().code == Code::kCorrupt);
   CHECK(untouched->first_recorded(INT64_MIN).value() == 0);
   CHECK(untouched->first_recorded(INT64_MAX).value() == from.size());
   if (in_order) return;
@@ -385,6 +390,9 @@ TEST_CASE("index: equal rows make equal bytes, and the file is checked block by 
   {
     auto reader = Reader::open(BlockFile::open(write(file.bytes), file.bytes.size(), file.root).value()).value();
     CHECK(reader->loaded_bytes() <= 2 * kBlockSize);  // opening reads the header and the page index
+    const uint64_t opened = reader->loaded_bytes();
+    CHECK(reader->recorded_of(29999).value() == from[29999].event.recorded_at);
+    CHECK(reader->loaded_bytes() <= opened + 3 * kBlockSize);  // where its group is told, and its bits
     CHECK(rows_of(*reader, entity_term(Field::kActor, {7})) ==
           expected(from, [&](const Sample& s) { return s.event.actor.entity == Row{7}; }));
   }

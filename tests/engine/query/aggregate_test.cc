@@ -4,6 +4,8 @@
 #include <set>
 
 #include "engine/base/time.h"
+#include "engine/index/columns.h"
+#include "engine/index/format.h"
 #include "engine/query/buckets.h"
 #include "tests/engine/query/test_log.h"
 #include "tests/support/thorough.h"
@@ -186,6 +188,107 @@ TEST_CASE("aggregate: random groups over a random log are what counting by hand 
     if (round % 2 == 1) log.restart();
     for (int question = 0; question < 40; ++question) check_random(log, events, random);
   }
+}
+
+TEST_CASE(
+    "aggregate: groups and entities of a log in order end with their newest event, also where an index fails at the "
+    "last") {
+  constexpr TimeUs kStep = TimeUs{1} << 38;  // so wide that the times of a segment take more than one block
+  TestLog log(1 << 20);
+  std::vector<Spec> events;
+  const auto sealed = [&] { return log.store().snapshot().value()->segments(TableId::kLogs).size() - 1; };
+  uint64_t leaves_at = UINT64_MAX;  // from there on u-gone is seen no more
+  while (sealed() < 2) {
+    std::vector<Spec> specs;
+    for (int i = 0; i < 200; ++i) {
+      const uint64_t seq = events.size();
+      Spec spec;
+      spec.time = kStart - 60000 * kStep + static_cast<TimeUs>(seq) * kStep;
+      spec.actor = user(seq % 5 == 0 && seq < leaves_at ? "u-gone" : seq % 2 == 0 ? "u-a" : "u-b");
+      if (seq % 3 != 0) spec.targets.push_back(doc(seq % 7 == 0 ? "d-1" : "d-2"));
+      specs.push_back(spec);
+      events.push_back(spec);
+    }
+    log.add(specs);
+    const auto snapshot = log.store().snapshot().value();
+    const auto& segments = snapshot->segments(TableId::kLogs);
+    if (segments[0].sealed) leaves_at = segments[0].rows + segments[0].rows * 9 / 10;
+  }
+  log.wait_until_indexed();
+  const auto second = log.store().snapshot().value()->segments(TableId::kLogs)[1];
+  uint64_t last_seen = 0;
+  for (uint64_t seq = 0; seq < events.size(); ++seq) {
+    if (events[seq].actor.id == "u-gone") last_seen = seq;
+  }
+  REQUIRE(last_seen > second.first_row.value);
+  REQUIRE(last_seen < second.first_row.value + second.rows);
+  const auto check = [&](Engine& engine, const std::string& word, Axis axis) {
+    AggregateRequest request = by({word});
+    request.filter.axis = axis;
+    const Aggregate answer = good(engine.aggregate(request));
+    CHECK(answer.total == events.size());
+    CHECK(answer.groups.size() == 3);
+    for (const Group& group : answer.groups) {
+      uint64_t count = 0, first = UINT64_MAX, last = 0;
+      for (uint64_t seq = 0; seq < events.size(); ++seq) {
+        const Spec& spec = events[seq];
+        const std::string value = word == "actor"        ? "user:" + spec.actor.id
+                                  : spec.targets.empty() ? "(none)"
+                                                         : "doc:" + spec.targets[0].id;
+        if (value != words(group)[0]) continue;
+        ++count;
+        first = std::min(first, seq);
+        last = seq;
+      }
+      INFO(words(group)[0]);
+      CHECK(group.count == count);
+      CHECK(group.first_seq.value == first);
+      CHECK(group.last_seq.value == last);
+      if (axis == Axis::kOccurred) CHECK(group.first == *events[first].time);
+      if (axis == Axis::kOccurred) CHECK(group.last == *events[last].time);
+    }
+    return answer.findings_total;
+  };
+  const auto look = [&](Engine& engine) {
+    uint64_t findings = 0;
+    for (const std::string id : {"u-gone", "u-a"}) {
+      FindRequest request;
+      request.text = "user:" + id;
+      const FoundEntities found = good(engine.find(request));
+      REQUIRE(found.entities.size() == 1);
+      uint64_t count = 0;
+      std::optional<TimeUs> first, last;
+      for (const Spec& spec : events) {
+        if (spec.actor.id != id) continue;
+        ++count;
+        if (!first) first = spec.time;
+        last = spec.time;
+      }
+      CHECK(found.entities[0].events == count);
+      CHECK(found.entities[0].first_seen == first);
+      CHECK(found.entities[0].last_seen == last);
+      findings += found.findings_total;
+    }
+    return findings;
+  };
+  CHECK(look(log.engine()) == 0);
+  for (const Axis axis : {Axis::kOccurred, Axis::kRecorded}) {
+    CHECK(check(log.engine(), "actor", axis) == 0);
+    CHECK(check(log.engine(), "target", axis) == 0);
+  }
+  // Where the second index tells the time of a row near its end: in another block than the groups' counts.
+  const std::string path = "root/logs/" + index::index_name(second.number);
+  Buffer bytes = log.disk().read(path);
+  const uint64_t body = index::body_size(bytes.size()).value();
+  const auto header = index::parse_header(Bytes(bytes).first(index::kHeaderSize), body).value();
+  const uint64_t place = header.sections[index::kTimes + 1] - index::kColumnSlack - 1;
+  REQUIRE(place / index::kBlockSize > header.sections[index::kPages + 1] / index::kBlockSize);
+  bytes[place] ^= 1;
+  log.disk().put(path, bytes);
+  const auto store = snapshot::Store::open(log.disk().directory("root")).value();
+  Engine engine(*store, [&] { return log.clock().now(); }, {});
+  CHECK(check(engine, "actor", Axis::kOccurred) == 1);
+  CHECK(look(engine) == 1);
 }
 
 TEST_CASE("buckets: a day has 23 or 25 hours where the clock is changed, and every instant is in one bucket") {

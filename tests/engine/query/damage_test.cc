@@ -80,6 +80,53 @@ TEST_CASE("damage: a record rewritten with its checksum is neither counted nor s
   CHECK(detail.findings.at(0).code == "leaf-mismatch");
 }
 
+TEST_CASE("damage: of a page over many tiles the rows of one that was changed are findings, the others are shown") {
+  TestLog log;
+  constexpr uint64_t kRows = 256 * 12 + 100, kChanged = 5;
+  for (uint64_t seq = 0; seq < kRows;) {
+    std::vector<Spec> specs;
+    for (int i = 0; i < 128 && seq < kRows; ++i, ++seq)
+      specs.push_back({.actor = user(seq % 100 == 3 ? "u-a" : "u-b")});
+    log.add(specs);
+  }
+  log.restart();  // tree files are written
+  EventRequest request;
+  request.filter = Filter{};
+  request.filter->where.actors = {"user:u-a"};
+  request.limit = 100;
+  for (const unsigned threads : {1U, 4U}) {
+    for (const bool changed : {false, true}) {
+      Buffer tree = log.disk().read("root/logs/tree/0");
+      const Buffer sound = tree;
+      if (changed) tree[32 * (256 * kChanged + 200)] ^= 1;  // no leaf of a row that is shown
+      log.disk().put("root/logs/tree/0", tree);
+      snapshot::StoreOptions options;
+      options.scan_threads_max = threads;
+      const auto store = snapshot::Store::open(log.disk().directory("root"), options).value();
+      Engine engine(*store, [&] { return log.clock().now(); }, {});
+      for (int again = 0; again < 2; ++again) {
+        const EventPage page = good(engine.events(request));
+        std::vector<uint64_t> expected;
+        uint64_t total = 0, hidden = 0;
+        for (uint64_t seq = kRows; seq-- > 0;) {
+          if (seq % 100 != 3) continue;
+          ++total;
+          if (changed && seq / 256 == kChanged) {
+            ++hidden;
+          } else {
+            expected.push_back(seq);
+          }
+        }
+        CHECK(seqs(page) == expected);
+        CHECK(page.unshown == hidden);
+        CHECK(page.findings_total == hidden);
+        CHECK(page.total == total);
+      }
+      log.disk().put("root/logs/tree/0", sound);
+    }
+  }
+}
+
 TEST_CASE("damage: an entity version that was rewritten is shown as missing, the event stays") {
   TestLog log;
   log.add({.actor = user("u-1"), .targets = {doc("d", "genuine")}});
@@ -94,6 +141,36 @@ TEST_CASE("damage: an entity version that was rewritten is shown as missing, the
   CHECK(page.rows[0].targets[0].name.empty());
   CHECK(page.rows[0].actor.id == "u-1");
   CHECK(page.findings.at(0).table == TableId::kRegistry);
+}
+
+TEST_CASE(
+    "damage: of a page's many versions the one that was rewritten is missing, and the record that was is left out") {
+  TestLog log;
+  for (int i = 100; i < 140; ++i) {
+    log.add({.actor = user("u-h" + std::to_string(i)),
+             .targets = {doc("d-" + std::to_string(i))},
+             .url = "/p" + std::to_string(i)});
+  }
+  log.disk().flip_bit(kRegistry, find(log, kRegistry, "u-h117"));
+  log.disk().flip_bit(kLogs, find(log, kLogs, "/p122"));
+  EventRequest request;
+  request.filter = Filter{};
+  request.limit = 100;
+  const auto store = snapshot::Store::open(log.disk().directory("root")).value();
+  Engine engine(*store, [&] { return log.clock().now(); }, {});
+  for (int again = 0; again < 2; ++again) {
+    const EventPage page = good(engine.events(request));
+    REQUIRE(page.rows.size() == 39);
+    for (const EventRow& row : page.rows) {
+      const uint64_t number = 100 + row.seq.value;
+      CHECK(number != 122);
+      CHECK(row.url == "/p" + std::to_string(number));
+      CHECK(row.actor.missing == (number == 117));
+      CHECK(row.targets.at(0).id == "d-" + std::to_string(number));
+      if (!row.actor.missing) CHECK(row.actor.id == "u-h" + std::to_string(number));
+    }
+    CHECK(page.findings_total == 2);
+  }
 }
 
 TEST_CASE("damage: a group whose record was rewritten is left out, and the answer says so") {

@@ -134,6 +134,50 @@ TEST_CASE("checker: remembers tiles, no more than it may, and reads again what i
   CHECK(check(checker, 8, leaves[8], memory));
 }
 
+TEST_CASE("checker: tiles that were hashed together are taken if they are right, and are as those it reads itself") {
+  const std::vector<Hash> leaves = reference_leaves(70000);  // levels 0 and 1 have complete tiles
+  MemoryLevels memory = MemoryLevels::of(leaves);
+  const Hash root = reference_root(leaves);
+  const std::vector<uint64_t> numbers = {0, 3, 17, 255, 256, 272};
+  std::vector<Hash> hashes;
+  for (const uint64_t number : numbers) {
+    const auto tile = Leaves(leaves).subspan(number * 256, 256);
+    hashes.insert(hashes.end(), tile.begin(), tile.end());
+  }
+  for (const size_t count : {size_t{1}, size_t{2}, numbers.size()}) {
+    std::vector<Hash> made(count);
+    tree::roots_of_tiles(std::span(hashes).first(256 * count), made);
+    for (size_t i = 0; i < count; ++i) CHECK(made[i] == tree::root_of(Leaves(leaves).subspan(numbers[i] * 256, 256)));
+  }
+  std::vector<Hash> roots(numbers.size());
+  tree::roots_of_tiles(hashes, roots);
+  const auto take = [&](tree::Checker& checker, size_t i, const Hash& made, std::span<const Hash> tile) {
+    return checker.take_tile(numbers[i], made, tile.first<256>(), memory).value();
+  };
+  tree::Checker checker = open(memory, leaves.size(), root);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const auto tile = std::span<const Hash>(hashes).subspan(256 * i, 256);
+    CHECK(checker.wants_tile(numbers[i]));
+    // Of a tile that was changed, the root it has.
+    std::vector<Hash> changed(tile.begin(), tile.end());
+    changed[7][0] ^= 1;
+    CHECK_FALSE(take(checker, i, tree::root_of(changed), changed));
+    CHECK(checker.wants_tile(numbers[i]));
+    CHECK_FALSE(check(checker, numbers[i] * 256 + 7, changed[7], memory));
+    CHECK(take(checker, i, roots[i], tile));
+    CHECK_FALSE(checker.wants_tile(numbers[i]));
+  }
+  memory.reads = 0;
+  for (const uint64_t number : numbers) {
+    CHECK(check(checker, number * 256 + 9, leaves[number * 256 + 9], memory));
+    CHECK_FALSE(check(checker, number * 256 + 9, leaves[0], memory));
+  }
+  CHECK(memory.reads == 0);
+  CHECK_FALSE(checker.wants_tile(273));  // the edge, which open() has checked
+  CHECK_FALSE(checker.wants_tile(UINT64_MAX));
+  CHECK_FALSE(checker.take_tile(273, roots[0], std::span<const Hash>(hashes).first<256>(), memory).value());
+}
+
 TEST_CASE("checker: a whole tile's root is the one in the tree, and no other is, and what has no whole tile has none") {
   const std::vector<Hash> leaves = reference_leaves(3 * 256 + 100);
   MemoryLevels memory = MemoryLevels::of(leaves);
