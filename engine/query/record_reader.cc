@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
+#include <unordered_set>
 
 #include "engine/codec/cbor.h"
 #include "engine/protect/value.h"
@@ -12,7 +14,7 @@ namespace {
 
 constexpr size_t kFindingsMax = 100;
 constexpr size_t kVersionsMax = 65536;  // then the cache starts anew
-constexpr size_t kFetchedMin = 4;       // fewer are read as they are asked for
+constexpr size_t kFetchedAtOnce = 4;    // whose tiles are hashed together
 constexpr size_t kFetchedSizeMax = 16 << 10;
 constexpr size_t kFetchedMax = 1024;  // versions, together no more memory than a few large records
 
@@ -29,44 +31,62 @@ void Findings::add(Finding finding) {
   if (list_.size() < (shredded ? kFindingsMax / 2 : kFindingsMax)) list_.push_back(std::move(finding));
 }
 
-RecordReader::Records RecordReader::fetch(TableId table, std::span<const Row> rows) const {
-  Records records;
-  if (rows.size() < kFetchedMin) return records;
-  snapshot_.expect(table, rows);
-  std::vector<std::optional<snapshot::CheckedRecord>> read(rows.size());
-  std::atomic<size_t> next{0};
-  snapshot_.share([&] {
-    for (size_t i = next++; i < rows.size(); i = next++) {
-      Result<snapshot::CheckedRecord> record = snapshot_.record(table, rows[i]);
-      if (record.ok() && record->intact && record->payload.size() <= kFetchedSizeMax) {
-        read[i] = std::move(record).value();
-      }
+// What several threads fetch together.
+struct RecordReader::Fetching {
+  std::mutex mutex;  // guards the members below
+  Records events, versions;
+  std::unordered_set<uint64_t> pinned;  // versions that somebody fetches
+};
+
+std::optional<snapshot::CheckedRecord> RecordReader::fetch(TableId table, Row row) const {
+  Result<snapshot::CheckedRecord> record = snapshot_.record(table, row);
+  if (!record.ok() || !record->intact || record->payload.size() > kFetchedSizeMax) return std::nullopt;
+  return std::move(record).value();
+}
+
+void RecordReader::fetch(std::span<const Row> seqs, Fetching& into) const {
+  snapshot_.expect(TableId::kLogs, seqs);
+  std::vector<Row> pins;
+  codec::EventRecord event;
+  for (const Row seq : seqs) {
+    std::optional<snapshot::CheckedRecord> record = fetch(TableId::kLogs, seq);
+    if (!record) continue;
+    const bool sound = codec::decode_event(record->payload, event).ok();
+    const std::lock_guard hold(into.mutex);
+    const auto pin = [&](const codec::Pin& one) {
+      const uint64_t row = one.version.value;
+      if (row >= registry_size_ || versions_.contains(row) || into.pinned.size() == kFetchedMax) return;
+      if (into.pinned.insert(row).second) pins.push_back(one.version);
+    };
+    if (sound) {
+      pin(event.actor);
+      for (const codec::Pin& target : event.targets) pin(target);
+      if (event.on_behalf_of) pin(*event.on_behalf_of);
     }
-  });
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (read[i]) records.emplace(rows[i].value, *std::move(read[i]));
+    into.events.emplace(seq.value, *std::move(record));
   }
-  return records;
+  snapshot_.expect(TableId::kRegistry, pins);
+  for (const Row row : pins) {
+    std::optional<snapshot::CheckedRecord> record = fetch(TableId::kRegistry, row);
+    if (!record) continue;
+    const std::lock_guard hold(into.mutex);
+    into.versions.emplace(row.value, *std::move(record));
+  }
 }
 
 void RecordReader::expect(std::span<const Row> seqs) {
+  fetched_events_.clear();
   fetched_versions_.clear();
-  fetched_events_ = fetch(TableId::kLogs, seqs);
-  std::vector<Row> pins;
-  codec::EventRecord event;
-  const auto pin = [&](const codec::Pin& one) {
-    if (one.version.value < registry_size_ && !versions_.contains(one.version.value)) pins.push_back(one.version);
-  };
-  for (const auto& [seq, record] : fetched_events_) {
-    if (!codec::decode_event(record.payload, event).ok()) continue;
-    pin(event.actor);
-    for (const codec::Pin& target : event.targets) pin(target);
-    if (event.on_behalf_of) pin(*event.on_behalf_of);
-  }
-  std::sort(pins.begin(), pins.end());
-  pins.erase(std::unique(pins.begin(), pins.end()), pins.end());
-  if (pins.size() > kFetchedMax) pins.resize(kFetchedMax);
-  fetched_versions_ = fetch(TableId::kRegistry, pins);
+  if (seqs.size() <= kFetchedAtOnce) return;  // read as they are asked for
+  Fetching fetching;
+  std::atomic<size_t> next{0};
+  snapshot_.share([&] {
+    for (size_t from = next.fetch_add(kFetchedAtOnce); from < seqs.size(); from = next.fetch_add(kFetchedAtOnce)) {
+      fetch(seqs.subspan(from, std::min(kFetchedAtOnce, seqs.size() - from)), fetching);
+    }
+  });
+  fetched_events_ = std::move(fetching.events);
+  fetched_versions_ = std::move(fetching.versions);
 }
 
 Result<snapshot::CheckedRecord> RecordReader::record(TableId table, Row row) {

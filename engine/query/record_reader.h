@@ -52,7 +52,10 @@ class RecordReader {
 
  private:
   using Records = std::unordered_map<uint64_t, snapshot::CheckedRecord>;  // by row
-  Records fetch(TableId table, std::span<const Row> rows) const;
+  struct Fetching;
+  void fetch(std::span<const Row> seqs, Fetching& into) const;
+  // Nothing unless it is intact, and of a usual size.
+  std::optional<snapshot::CheckedRecord> fetch(TableId table, Row row) const;
   // From what was fetched, once, or read and checked.
   Result<snapshot::CheckedRecord> record(TableId table, Row row);
   const CheckedVersion* cached(Row row);

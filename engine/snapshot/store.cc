@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/signature.h"
@@ -267,52 +266,32 @@ Result<std::string_view> Snapshot::judge(TableId table, Row row, const Hash& lea
 }
 
 void Snapshot::expect(TableId table, std::span<const Row> rows) const {
-  constexpr size_t kTilesMax = 128;  // a part of those a checker remembers
-  constexpr size_t kTilesAtOnce = 4;
+  constexpr size_t kTilesMax = 16;  // 128 KiB
   const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
   std::vector<uint64_t> tiles;
+  std::vector<Hash> hashes;
+  const auto tile = [&](size_t i) { return std::span(hashes).subspan(i * tree::kTileWidth).first<tree::kTileWidth>(); };
   {
     const std::lock_guard hold(shared->mutex);
     const Result<bool> opened = open_checker(table, *shared);
     if (!opened.ok() || !*opened) return;
     for (const Row row : rows) {
-      const uint64_t tile = row.value / tree::kTileWidth;
-      if (shared->checker->wants_tile(tile)) tiles.push_back(tile);
+      const uint64_t number = row.value / tree::kTileWidth;
+      if (!shared->checker->wants_tile(number) || tiles.size() == kTilesMax) continue;
+      if (std::find(tiles.begin(), tiles.end(), number) == tiles.end()) tiles.push_back(number);
+    }
+    if (tiles.size() < 2) return;
+    hashes.resize(tiles.size() * tree::kTileWidth);
+    for (size_t i = 0; i < tiles.size(); ++i) {  // what cannot be read is met again by record(), which tells
+      if (!shared->source->read(0, tiles[i] * tree::kTileWidth, tile(i)).ok()) return;
     }
   }
-  std::sort(tiles.begin(), tiles.end());
-  tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
-  if (tiles.size() > kTilesMax) tiles.resize(kTilesMax);
-  std::atomic<size_t> next{0};
-  const auto take_some = [&](std::span<const uint64_t> some) -> Result<void> {
-    std::vector<Hash> hashes(some.size() * tree::kTileWidth);
-    std::array<Hash, kTilesAtOnce> roots;
-    const auto tile = [&](size_t i) {
-      return std::span(hashes).subspan(i * tree::kTileWidth).first<tree::kTileWidth>();
-    };
-    {
-      const std::lock_guard hold(shared->mutex);
-      for (size_t i = 0; i < some.size(); ++i) {
-        KHIPU_TRY(shared->source->read(0, some[i] * tree::kTileWidth, tile(i)));
-      }
-    }
-    tree::roots_of_tiles(hashes, std::span(roots).first(some.size()));
-    const std::lock_guard hold(shared->mutex);
-    for (size_t i = 0; i < some.size(); ++i) {
-      KHIPU_TRY(shared->checker->take_tile(some[i], roots[i], tile(i), *shared->source));
-    }
-    return {};
-  };
-  const auto work = [&] {
-    for (;;) {
-      const size_t from = next.fetch_add(kTilesAtOnce);
-      if (from >= tiles.size()) return;
-      const auto some = std::span(tiles).subspan(from, std::min(kTilesAtOnce, tiles.size() - from));
-      if (!take_some(some).ok()) return;  // record() meets it again, and tells
-    }
-  };
-  if (tiles.size() > kTilesAtOnce) return share(work);
-  if (tiles.size() > 1) work();
+  std::vector<Hash> roots(tiles.size());
+  tree::roots_of_tiles(hashes, roots);
+  const std::lock_guard hold(shared->mutex);
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    if (!shared->checker->take_tile(tiles[i], roots[i], tile(i), *shared->source).ok()) return;
+  }
 }
 
 void Snapshot::share(const std::function<void()>& work) const { store_->helper_->share(work); }

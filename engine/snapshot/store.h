@@ -196,8 +196,8 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
 
   // One row, checked. kNotFound beyond the size, kPurged when it is not retained.
   Result<CheckedRecord> record(TableId table, Row row) const;
-  // Says which rows record() is about to be asked for: the tiles they are in are hashed together, on two threads. It
-  // decides nothing: record() checks each row all the same.
+  // Says which rows record() is about to be asked for: the tiles they are in, as far as nobody has checked them, are
+  // hashed together. It decides nothing: record() checks each row all the same.
   void expect(TableId table, std::span<const Row> rows) const;
   // Runs `work` here and, when one is free, on another thread too, each taking what is left to do (helper.h).
   void share(const std::function<void()>& work) const;
