@@ -194,6 +194,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   const Before before{order};
   const Place last{place.last_time, place.last_seq};
   pass.tells_times = order.by == OrderBy::kTime;
+  if (order.by == OrderBy::kSeq && request.limit > 0) pass.places_wanted = uint64_t{request.limit} + 1;
   pass.only_count = [&](const snapshot::SegmentInfo& segment) {
     if (request.limit == 0) return true;
     if (order.by == OrderBy::kSeq || segment.rows == 0) return false;

@@ -254,26 +254,41 @@ Result<bool> Pass::run_segment(size_t place, Sink& sink) {
   return true;
 }
 
-// Counted again when the pass comes to them, from blocks that are there by then.
+// Asked again when the pass comes to them, from blocks that are there by then.
 void Pass::look_ahead() const {
   constexpr size_t kSegmentsMax = 8;
   const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
-  std::vector<const snapshot::SegmentInfo*> cut;
+  struct Ahead {
+    const snapshot::SegmentInfo* segment;
+    bool told;
+  };
+  std::vector<Ahead> ahead;
+  uint64_t places = 0;  // that the segments so far are known to have
   for (size_t i = 0; i < segments.size(); ++i) {
-    const snapshot::SegmentInfo& segment = segments[i];
-    if (known_[i] || !segment.sealed || from.value >= segment.first_row.value + segment.rows) continue;
-    if (segment.first_row >= to || !matcher_.may_hold(snapshot_, segment) || (wanted && !wanted(segment))) continue;
-    if (cut.size() == kSegmentsMax) return;
-    cut.push_back(&segment);
+    const size_t place = descending_ ? segments.size() - 1 - i : i;
+    const snapshot::SegmentInfo& segment = segments[place];
+    const std::optional<uint64_t>& known = known_[place];
+    const bool told = places < places_wanted;
+    if ((known && (*known == 0 || !told)) || !segment.sealed) continue;
+    if (segment.first_row >= to || from.value >= segment.first_row.value + segment.rows) continue;
+    if (!matcher_.may_hold(snapshot_, segment) || (wanted && !wanted(segment))) continue;
+    if (ahead.size() == kSegmentsMax) return;  // it would take too much that may not be needed
+    ahead.push_back({&segment, told});
+    places += known.value_or(0);
   }
-  if (cut.size() < 2) return;
+  if (ahead.size() < 2) return;
   std::atomic<size_t> next{0};
   snapshot_.share([&] {
-    for (size_t i = next++; i < cut.size(); i = next++) {
-      const auto index = snapshot_.segment_index(TableId::kLogs, *cut[i]);
+    for (size_t i = next++; i < ahead.size(); i = next++) {
+      const auto index = snapshot_.segment_index(TableId::kLogs, *ahead[i].segment);
       if (!index.ok() || !*index) continue;
       Plan plan(**index, 0, (*index)->rows());
-      if (matcher_.narrow(plan).ok()) (void)plan.count();  // what fails is told when the pass comes to it
+      if (!matcher_.narrow(plan).ok()) continue;  // which is told when the pass comes to it
+      if (ahead[i].told) {
+        (void)plan.rows();
+      } else {
+        (void)plan.count();
+      }
     }
   });
 }

@@ -55,6 +55,8 @@ class Pass {
   Result<void> run_records(const snapshot::Part& part, const Error& failed, const Visit& visit);
   // For places(): whether the times that are told matter. An index then reads a column for them; else they may be 0.
   bool tells_times = true;
+  // For places(): how many are told before `visit` returns false, as far as it is known; for look_ahead().
+  uint64_t places_wanted = 0;
   // For places(): segments whose rows need not be told, only counted; absent: none.
   std::function<bool(const snapshot::SegmentInfo&)> only_count;
 
@@ -64,7 +66,8 @@ class Pass {
   Result<void> run_all(Sink& sink);
   Result<bool> run_segment(size_t place, Sink& sink);
   bool ends_before(const snapshot::SegmentInfo& segment);
-  // Of a window that cuts a few segments: their index blocks are read and checked on two threads.
+  // Of the segments that a window cuts, and those whose places are wanted first, index blocks are read and checked on
+  // two threads.
   void look_ahead() const;
   // Fills known_ from merged files.
   void ask_merged();
