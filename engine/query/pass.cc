@@ -319,7 +319,7 @@ Result<void> Pass::run_all(Sink& sink) {
                              }};
   }
   ask_merged();
-  if (sink.places != nullptr && matcher_.has_window()) look_ahead();
+  if (places_wanted > 0 && matcher_.has_window()) look_ahead();
   const std::vector<snapshot::SegmentInfo>& segments = snapshot_.segments(TableId::kLogs);
   for (size_t i = 0; i < segments.size(); ++i) {
     const size_t place = descending_ ? segments.size() - 1 - i : i;
