@@ -6,7 +6,20 @@
 using namespace khipu;
 using namespace khipu::mcp;
 
+namespace {
+
+// What is taken as a value is that value to the library too, and what is none to the library is not taken.
+void compare_with_library(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return;  // the end of the input, to the library
+  const std::optional<Json> value = jsonrpc::parse_value(text);
+  const Json theirs = Json::parse(text, nullptr, false);
+  KHIPU_ASSERT(!value || (!theirs.is_discarded() && value->dump() == theirs.dump()));
+}
+
+}  // namespace
+
 KHIPU_FUZZ(input) {
+  compare_with_library(as_text(input));
   const jsonrpc::Incoming incoming = jsonrpc::parse(as_text(input));
   const auto* message = std::get_if<jsonrpc::Message>(&incoming);
   if (message == nullptr) return;

@@ -152,6 +152,66 @@ TEST_CASE("jsonrpc: an array is a batch of messages, each judged for itself") {
   CHECK_THAT(invalid("[1,2]", limits).message, ContainsSubstring("at most 1"));
 }
 
+// The grammar is our own for speed: it may differ from the library in nothing but what parse.h says.
+TEST_CASE("jsonrpc: what is a JSON value, and which, is what the library says of every small change of a text") {
+  const auto check = [](const std::string& text) {
+    Json value = Json::parse(text, nullptr, false);
+    const std::optional<Json> ours = parse_value(text);
+    const bool is_equal = value.is_discarded() ? !ours
+                                               : ours && ours->dump() == value.dump() &&
+                                                     std::string(ours->type_name()) == value.type_name();
+    INFO(text);
+    CHECK(is_equal);
+    if (value.is_discarded() || value.is_structured()) return;
+    CHECK(ours->is_number_integer() == value.is_number_integer());
+    CHECK(ours->is_number_unsigned() == value.is_number_unsigned());
+  };
+  const std::vector<std::string> texts = {
+      R"({"a":[1,-20,3.25e+2,true,false,null,{}],"bcd" : {"c":"d\"\\\/\b\f\n\r\t"}} )",
+      R"(["\u00e9\ud83d\ude00\u0000\uD800\uDC00","\ud83d","\ude00","\uDBFF\uE000"])",
+      R"("\ud83d\ude00\u12AbF")",
+      "[\"\xC3\xA9\xE2\x9F\xA6\xF0\x9F\x98\x80\xED\x9F\xBF\xEE\x80\x80\x7F\"]",
+      "\xEF\xBB\xBF [ ]",
+      "-0",
+      "0.0",
+      "-0.5E-3",
+      "18446744073709551615",
+      "18446744073709551616",
+      "-9223372036854775808",
+      "-9223372036854775809",
+      "1e308",
+      "1e309",
+      "-1e309",
+      "4.9e-324",
+      "1e-400",
+      "100000000000000000000000000000000000000e-400",
+      "[[],[[{}]],\t{\"\":{}}\r\n]",
+  };
+  const std::string others = "\"\\/{}[],:-+.019eEtfnu aA \t\n\x01\x1F\x7F\x80\xBF\xC0\xC2\xE0\xED\xEF\xF0\xF4\xF5\xFF";
+  for (const std::string& text : texts) {
+    check(text);
+    for (size_t at = 0; at <= text.size(); ++at) {
+      check(text.substr(0, at));
+      if (at < text.size()) check(text.substr(0, at) + text.substr(at + 1));
+      for (const char other : others) {
+        check(text.substr(0, at) + other + text.substr(at));
+        if (at < text.size()) check(text.substr(0, at) + other + text.substr(at + 1));
+      }
+    }
+  }
+}
+
+TEST_CASE("jsonrpc: of a member that means nothing only its name is kept, and a repeated one is seen among many") {
+  std::string members;
+  for (int i = 0; i < 1000; ++i) members += R"("x)" + std::to_string(i) + R"(":{"method":"no","id":[9]},)";
+  const std::string end = R"("params":{"a":1},"method":"m","id":7,"jsonrpc":"2.0"})";
+  CHECK(request("{" + members + end).method == "m");
+  CHECK(request("{" + members + end).params == Json({{"a", 1}}));
+  const Invalid refused = invalid("{" + members + R"("x500":1,)" + end);
+  CHECK(refused.id == Id(int64_t{7}));
+  CHECK_THAT(refused.message, ContainsSubstring("twice"));
+}
+
 TEST_CASE("jsonrpc: a byte order mark is skipped") { CHECK(request("\xEF\xBB\xBF" + with_id("1")).method == "ping"); }
 
 TEST_CASE("jsonrpc: a single value keeps to the same limits") {
