@@ -1,16 +1,39 @@
 #include "mcp/jsonrpc/print.h"
 
-#include <algorithm>
+#include <array>
 #include <charconv>
+
+#include "engine/base/utf8.h"
 
 namespace khipu::mcp::jsonrpc {
 namespace {
 
+constexpr size_t kSmallAnswerSizeBytes = 512;
+
 // `replace`: dump() throws on invalid UTF-8 otherwise. Without an indent it never writes a raw line end.
 std::string dump(const OrderedJson& json) { return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
 
-bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+// What ends a run of bytes that stand for themselves within a string.
+constexpr std::array<bool, 256> kIsEscaped = [] {
+  std::array<bool, 256> is_escaped{};
+  for (size_t byte = 0; byte < ' '; ++byte) is_escaped[byte] = true;
+  is_escaped['"'] = is_escaped['\\'] = true;
+  return is_escaped;
+}();
+
+void append_escape(std::string& out, char c) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto letter = [&](char name) { out += {'\\', name}; };
+  switch (c) {
+    case '"':
+    case '\\': return letter(c);
+    case '\b': return letter('b');
+    case '\f': return letter('f');
+    case '\n': return letter('n');
+    case '\r': return letter('r');
+    case '\t': return letter('t');
+    default: out += {'\\', 'u', '0', '0', kDigits[static_cast<size_t>(c >> 4)], kDigits[static_cast<size_t>(c & 0xF)]};
+  }
 }
 
 template <typename Number>
@@ -20,17 +43,27 @@ void append_number(std::string& out, Number number) {
   out.append(digits, end);
 }
 
-// The bytes of dump(), which decodes every string byte by byte; most are plain.
-void append(std::string& out, const OrderedJson& json) {
-  const auto append_text = [&](const std::string& text, const OrderedJson* value) {
-    if (!is_plain(text)) {
-      out += dump(value != nullptr ? *value : OrderedJson(text));
-      return;
-    }
-    out += '"';
-    out += text;
-    out += '"';
-  };
+}  // namespace
+
+// These two: the bytes of dump(), which decodes every string byte by byte.
+void append_text(std::string& out, std::string_view text) {
+  if (!valid_utf8(as_bytes(text))) {
+    out += dump(OrderedJson(text));
+    return;
+  }
+  out += '"';
+  size_t run = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!kIsEscaped[static_cast<unsigned char>(text[at])]) continue;
+    out += text.substr(run, at - run);
+    append_escape(out, text[at]);
+    run = at + 1;
+  }
+  out += text.substr(run);
+  out += '"';
+}
+
+void append_json(std::string& out, const OrderedJson& json) {
   char separator = 0;
   const auto separate = [&] {
     if (separator != 0) out += separator;
@@ -41,9 +74,9 @@ void append(std::string& out, const OrderedJson& json) {
       out += '{';
       for (const auto& [key, value] : json.get_ref<const OrderedJson::object_t&>()) {
         separate();
-        append_text(key, nullptr);
+        append_text(out, key);
         out += ':';
-        append(out, value);
+        append_json(out, value);
       }
       out += '}';
       break;
@@ -51,11 +84,11 @@ void append(std::string& out, const OrderedJson& json) {
       out += '[';
       for (const OrderedJson& value : json) {
         separate();
-        append(out, value);
+        append_json(out, value);
       }
       out += ']';
       break;
-    case OrderedJson::value_t::string: append_text(json.get_ref<const std::string&>(), &json); break;
+    case OrderedJson::value_t::string: append_text(out, json.get_ref<const std::string&>()); break;
     case OrderedJson::value_t::boolean: out += json.get<bool>() ? "true" : "false"; break;
     case OrderedJson::value_t::number_integer: append_number(out, json.get<int64_t>()); break;
     case OrderedJson::value_t::number_unsigned: append_number(out, json.get<uint64_t>()); break;
@@ -63,20 +96,25 @@ void append(std::string& out, const OrderedJson& json) {
   }
 }
 
-}  // namespace
-
 std::string print(const OrderedJson& json) {
   std::string text;
-  append(text, json);
+  append_json(text, json);
   return text;
 }
 
-std::string print_result(const Id& id, const OrderedJson& result) {
+std::string open_result(const Id& id) {
   // Put together as text: a message as a value costs a small answer more than all else that is printed.
-  std::string line = R"({"jsonrpc":"2.0","id":)";
-  append(line, id.to_json());
+  std::string line;
+  line.reserve(kSmallAnswerSizeBytes);
+  line += R"({"jsonrpc":"2.0","id":)";
+  append_json(line, id.to_json());
   line += R"(,"result":)";
-  append(line, result);
+  return line;
+}
+
+std::string print_result(const Id& id, const OrderedJson& result) {
+  std::string line = open_result(id);
+  append_json(line, result);
   line += '}';
   return line;
 }

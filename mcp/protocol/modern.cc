@@ -45,8 +45,13 @@ Result<Envelope> parse_envelope(const Json& params) {
 
 OrderedJson modern_result(OrderedJson result, const Implementation& server) {
   if (!result.contains("resultType")) result["resultType"] = "complete";
-  result["_meta"][kServerInfoKey] = implementation_json(server, kModern);
+  result["_meta"] = modern_meta(std::move(result["_meta"]), server);
   return result;
+}
+
+OrderedJson modern_meta(OrderedJson meta, const Implementation& server) {
+  meta[kServerInfoKey] = implementation_json(server, kModern);
+  return meta;
 }
 
 void add_cache_hints(OrderedJson& result, const CacheHints& cache) {

@@ -27,6 +27,7 @@ Result<Envelope> parse_envelope(const Json& params);
 
 // resultType and the server's name, which every modern result has. resultType stays if it is there.
 OrderedJson modern_result(OrderedJson result, const Implementation& server);
+OrderedJson modern_meta(OrderedJson meta, const Implementation& server);  // the _meta of such a result
 void add_cache_hints(OrderedJson& result, const CacheHints& cache);
 
 OrderedJson discover_result(const Offer& offer, const std::string& instructions);

@@ -2,6 +2,9 @@
 
 #include <cmath>
 
+#include "mcp/jsonrpc/print.h"
+#include "mcp/protocol/modern.h"
+
 namespace khipu::mcp::protocol {
 
 OrderedJson tool_definition_json(const ToolDefinition& tool, Revision revision) {
@@ -28,31 +31,40 @@ Result<CallRequest> parse_call(const Json& params) {
   if (name == params.end() || !name->is_string()) {
     return Error{Code::kInvalid, "tools/call needs params.name, the name of a tool"};
   }
-  CallRequest call;
-  call.name = name->get<std::string>();
-  call.arguments = Json::object();
-  if (const auto arguments = params.find("arguments"); arguments != params.end() && !arguments->is_null()) {
-    if (!arguments->is_object()) return Error{Code::kInvalid, "params.arguments must be an object"};
-    call.arguments = *arguments;
-  }
-  return call;
+  static const Json kNone = Json::object();
+  const auto given = params.find("arguments");
+  const Json& arguments = given == params.end() || given->is_null() ? kNone : *given;
+  if (!arguments.is_object()) return Error{Code::kInvalid, "params.arguments must be an object"};
+  return CallRequest{name->get_ref<const std::string&>(), arguments};
 }
 
-OrderedJson call_result_json(CallResult result, Revision revision) {
-  OrderedJson json;
-  json["content"] = OrderedJson::array();
+void append_call_result(std::string& out, const CallResult& result, Revision revision, const Implementation& server) {
+  out += R"({"content":[)";
   if (!result.text.empty() || result.content.empty()) {
-    OrderedJson block;
-    block["type"] = "text";
-    block["text"] = std::move(result.text);
-    json["content"].push_back(std::move(block));
+    out += R"({"type":"text","text":)";
+    jsonrpc::append_text(out, result.text);
+    out += '}';
   }
-  for (const Content& content : result.content) json["content"].push_back(content_json(content, revision));
-  for (const ResourceLink& link : result.links) json["content"].push_back(content_json(link, revision));
-  if (has_structured_output(revision) && result.structured) json["structuredContent"] = *std::move(result.structured);
-  if (result.is_error) json["isError"] = true;
-  if (!result.meta.empty()) json["_meta"] = std::move(result.meta);
-  return json;
+  const auto append_block = [&](const Content& content) {
+    if (out.back() != '[') out += ',';
+    jsonrpc::append_json(out, content_json(content, revision));
+  };
+  for (const Content& content : result.content) append_block(content);
+  for (const ResourceLink& link : result.links) append_block(link);
+  out += ']';
+  if (has_structured_output(revision) && result.structured) {
+    out += R"(,"structuredContent":)";
+    jsonrpc::append_json(out, *result.structured);
+  }
+  if (result.is_error) out += R"(,"isError":true)";
+  if (is_modern(revision)) {
+    out += R"(,"resultType":"complete","_meta":)";
+    jsonrpc::append_json(out, modern_meta(result.meta, server));
+  } else if (!result.meta.empty()) {
+    out += R"(,"_meta":)";
+    jsonrpc::append_json(out, result.meta);
+  }
+  out += '}';
 }
 
 std::optional<jsonrpc::Id> parse_progress_token(const Json& params) {

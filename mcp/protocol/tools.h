@@ -10,6 +10,7 @@
 #include "mcp/jsonrpc/message.h"
 #include "mcp/protocol/content.h"
 #include "mcp/protocol/input.h"
+#include "mcp/protocol/lifecycle.h"
 #include "mcp/protocol/revision.h"
 
 namespace khipu::mcp::protocol {
@@ -34,9 +35,10 @@ struct ToolDefinition {
 
 OrderedJson tool_definition_json(const ToolDefinition& tool, Revision revision);
 
+// Borrowed from the params.
 struct CallRequest {
-  std::string name;
-  Json arguments;  // always an object: absent and null count as {}
+  const std::string& name;
+  const Json& arguments;  // always an object: absent and null count as {}
 };
 
 Result<CallRequest> parse_call(const Json& params);
@@ -45,13 +47,14 @@ struct CallResult {
   std::string text;                       // the first content block: the same facts as `structured`
   std::optional<OrderedJson> structured;  // an object
   std::vector<ResourceLink> links;
-  OrderedJson meta = OrderedJson::object();
+  OrderedJson meta = nullptr;  // null: none
   bool is_error = false;
   std::vector<Content> content = {};                 // blocks after the text; with an empty text the only ones
   std::optional<InputRequired> input_required = {};  // instead of all that
 };
 
-OrderedJson call_result_json(CallResult result, Revision revision);
+// As text: a value made of it costs a small result more than the call. `server` is named in modern ones.
+void append_call_result(std::string& out, const CallResult& result, Revision revision, const Implementation& server);
 
 // params._meta.progressToken of any request; nullopt if it wants no progress.
 std::optional<jsonrpc::Id> parse_progress_token(const Json& params);

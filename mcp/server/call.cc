@@ -47,16 +47,20 @@ int64_t Call::remaining_ms() const {
 }
 
 void Call::run(const std::function<void()>& before_answer) {
-  std::optional<Reply> answer;
-  if (!stop_.stop_requested()) answer = reply();
-  before_answer();
-  if (answer) send(*std::move(answer));
+  if (stop_.stop_requested()) {
+    before_answer();
+  } else {
+    Reply answer = reply();
+    before_answer();
+    send(answer);
+  }
   outbox_.done();
 }
 
 void Call::refuse_busy(const std::function<void()>& before_answer) {
   before_answer();
-  send(refusal(request_.method, "BUSY", "Too many calls are waiting for this server.", 1, peer_.revision));
+  Reply busy = refusal(request_.method, "BUSY", "Too many calls are waiting for this server.", 1);
+  send(busy);
   outbox_.done();
 }
 
@@ -76,7 +80,7 @@ Reply Call::reply() {
     if (protocol::is_modern(peer_.revision)) return require_input(*reply.input_required);
     for (int round = 0; reply.input_required; ++round) {
       if (round == kLegacyRoundsMax) {
-        return refusal(request_.method, "INPUT_REFUSED", "Asked too often.", 0, peer_.revision);
+        return refusal(request_.method, "INPUT_REFUSED", "Asked too often.", 0);
       }
       if (auto refused = ask_legacy(*reply.input_required)) return *std::move(refused);
       reply = perform(server_, request_.method, request_.params, *this);
@@ -99,7 +103,7 @@ std::optional<Reply> Call::take_answers() {
   if (state == request_.params.end()) return std::nullopt;
   if (!state->is_string()) return failed(ErrorCode::kInvalidParams, "params.requestState must be a string");
   Result<std::string> opened =
-      open_state(server_.options().state_key, state_binding(peer_.caller.id, request_.method, request_.params),
+      open_state(server_.options().state_key, state_binding(peer_.caller->id, request_.method, request_.params),
                  state->get_ref<const std::string&>(), now());
   if (!opened.ok()) return failed(ErrorCode::kInvalidParams, opened.error().message);
   state_ = std::move(opened).value();
@@ -120,7 +124,7 @@ Reply Call::require_input(const protocol::InputRequired& required) {
   }
   std::string state;
   if (!required.state.empty()) {
-    state = seal_state(server_.options().state_key, state_binding(peer_.caller.id, request_.method, request_.params),
+    state = seal_state(server_.options().state_key, state_binding(peer_.caller->id, request_.method, request_.params),
                        required.state, now() + server_.options().state_ttl_ms * 1000);
   }
   return {protocol::input_required_json(required, state), {}, {}, {}};
@@ -130,8 +134,7 @@ std::optional<Reply> Call::ask_legacy(const protocol::InputRequired& required) {
   for (const auto& [key, request] : required.requests) {
     if (asker_ != nullptr && outbox_.takes_stream() && protocol::can_ask(peer_.client, request)) continue;
     return refusal(request_.method, "CLIENT_CAPABILITY_MISSING",
-                   "This needs a client that answers " + std::string(protocol::input_method(request.kind)) + ".", 0,
-                   peer_.revision);
+                   "This needs a client that answers " + std::string(protocol::input_method(request.kind)) + ".", 0);
   }
   const auto send = [this](std::string line) {
     const std::lock_guard lock(mutex_);
@@ -139,20 +142,20 @@ std::optional<Reply> Call::ask_legacy(const protocol::InputRequired& required) {
   };
   Result<protocol::InputResponses> answers = protocol::InputResponses{};
   if (!required.requests.empty()) answers = asker_->ask(required.requests, send, stop(), remaining_ms());
-  if (!answers.ok()) return refusal(request_.method, "INPUT_REFUSED", answers.error().message, 0, peer_.revision);
+  if (!answers.ok()) return refusal(request_.method, "INPUT_REFUSED", answers.error().message, 0);
   input_ = std::move(answers).value();
   state_ = required.state;
   return std::nullopt;
 }
 
-void Call::send(Reply reply) {
+void Call::send(Reply& reply) {
   std::string line = print(reply);
   if (line.size() > server_.options().result_size_bytes_max) {
     server_.options().log(request_.method + ": a result of " + std::to_string(line.size()) + " bytes was refused");
     reply = refusal(
         request_.method, "RESULT_TOO_LARGE",
         "The answer has " + std::to_string(line.size()) + " bytes. Ask for fewer rows or fields, or a shorter window.",
-        0, peer_.revision);
+        0);
     line = print(reply);
   }
   const std::lock_guard lock(mutex_);
@@ -167,6 +170,12 @@ void Call::send(Reply reply) {
 std::string Call::print(Reply& reply) const {
   if (reply.failure) {
     return jsonrpc::print_error(request_.id, reply.failure->code, reply.failure->message, reply.failure->data);
+  }
+  if (reply.call_result) {
+    std::string line = jsonrpc::open_result(request_.id);
+    protocol::append_call_result(line, *reply.call_result, peer_.revision, server_.options().info);
+    line += '}';
+    return line;
   }
   if (protocol::is_modern(peer_.revision)) {
     reply.result = protocol::modern_result(std::move(reply.result), server_.options().info);

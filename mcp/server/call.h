@@ -41,7 +41,7 @@ class Call final : public CallContext {
   void cancel();
   const jsonrpc::Id& id() const { return request_.id; }
 
-  const Caller& caller() const override { return peer_.caller; }
+  const Caller& caller() const override { return *peer_.caller; }
   protocol::Revision revision() const override { return peer_.revision; }
   std::stop_token stop() const override { return stop_.get_token(); }
   TimeUs now() const override { return server_.options().now(); }
@@ -58,7 +58,7 @@ class Call final : public CallContext {
   std::optional<Reply> take_answers();
   Reply require_input(const protocol::InputRequired& required);
   std::optional<Reply> ask_legacy(const protocol::InputRequired& required);
-  void send(Reply reply);
+  void send(Reply& reply);
   std::string print(Reply& reply) const;
 
   const Server& server_;

@@ -74,8 +74,7 @@ void Conversation::receive_request(jsonrpc::Request request, jsonrpc::Outbox& ou
     refuse(outbox, request.id, failure);
     return outbox.done();
   }
-  if (request.method == "initialize" && !is_modern)
-    return session_.receive(jsonrpc::Message(std::move(request)), outbox);
+  if (request.method == "initialize" && !is_modern) return session_.receive_request(std::move(request), outbox);
   // A stray modern request within a legacy session is served as what it is, and changes nothing.
   if (claims) return modern_.receive(caller_, std::move(request), nullptr, outbox, stay);
   if (is_modern || is_modern_only(request.method)) {
@@ -84,7 +83,7 @@ void Conversation::receive_request(jsonrpc::Request request, jsonrpc::Outbox& ou
     refuse(outbox, request.id, {ErrorCode::kInvalidParams, envelope.error().message});
     return outbox.done();
   }
-  session_.receive(jsonrpc::Message(std::move(request)), outbox, stay);
+  session_.receive_request(std::move(request), outbox, stay);
 }
 
 }  // namespace khipu::mcp::server

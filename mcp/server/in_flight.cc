@@ -22,13 +22,13 @@ Call* InFlight::begin(const void* scope, std::unique_ptr<Call> call) {
 void InFlight::release(const void* scope, const Call& call) {
   const std::lock_guard lock(mutex_);
   const auto found = calls_.find({scope, call.id()});
-  leaving_[&call] = {scope, std::move(found->second)};
+  leaving_.push_back({scope, std::move(found->second)});
   calls_.erase(found);
 }
 
 void InFlight::finish(const Call& call) {
   const std::lock_guard lock(mutex_);
-  leaving_.erase(&call);
+  std::erase_if(leaving_, [&](const Leaving& leaving) { return leaving.call.get() == &call; });
   idle_.notify_all();
 }
 
@@ -42,7 +42,7 @@ void InFlight::cancel_scope(const void* scope) {
   for (const auto& [key, call] : calls_) {
     if (key.first == scope) call->cancel();
   }
-  for (const auto& [address, leaving] : leaving_) {
+  for (const Leaving& leaving : leaving_) {
     if (leaving.scope == scope) leaving.call->cancel();
   }
 }
@@ -50,7 +50,7 @@ void InFlight::cancel_scope(const void* scope) {
 void InFlight::cancel_all() {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, call] : calls_) call->cancel();
-  for (const auto& [address, leaving] : leaving_) leaving.call->cancel();
+  for (const Leaving& leaving : leaving_) leaving.call->cancel();
 }
 
 bool InFlight::drain(std::chrono::milliseconds wait_max) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "mcp/server/call.h"
 
@@ -37,7 +38,7 @@ class InFlight {
     std::unique_ptr<Call> call;
   };
   std::map<Key, std::unique_ptr<Call>> calls_;  // guarded by mutex_, as is the next
-  std::map<const Call*, Leaving> leaving_;
+  std::vector<Leaving> leaving_;
 };
 
 }  // namespace khipu::mcp::server

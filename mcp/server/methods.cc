@@ -54,7 +54,7 @@ Reply call_tool(const Server& server, const Json& params, CallContext& context) 
   if (result.is_error && result.structured && schema && find_violation(*schema, *result.structured)) {
     result.structured.reset();
   }
-  return {protocol::call_result_json(std::move(result), context.revision()), {}, {}, {}};
+  return {nullptr, {}, {}, {}, std::move(result)};
 }
 
 Reply list_prompts(const Server& server, const Json& params, const CallContext& context) {
@@ -237,14 +237,13 @@ Reply perform(const Server& server, const std::string& method, const Json& param
   return found->perform(server, params, context);
 }
 
-Reply refusal(const std::string& method, const std::string& code, const std::string& hint, int64_t retry_after_s,
-              protocol::Revision revision) {
+Reply refusal(const std::string& method, const std::string& code, const std::string& hint, int64_t retry_after_s) {
   if (method != "tools/call") return failed(ErrorCode::kInternalError, code + ": " + hint);
   ToolError error;
   error.code = code;
   error.hint = hint;
   error.retry_after_s = retry_after_s;
-  return {protocol::call_result_json(error_result(error), revision), {}, {}, {}};
+  return {nullptr, {}, {}, {}, error_result(error)};
 }
 
 std::string plain_name(std::string_view text) {

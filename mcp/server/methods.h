@@ -17,12 +17,13 @@ struct Failure {
   int http_status = 0;         // 0: 200, in-band
 };
 
-// One of the three; a result of a list or a read has cache hints.
+// One of the four; a result of a list or a read has cache hints.
 struct Reply {
   OrderedJson result = OrderedJson::object();
   std::optional<protocol::InputRequired> input_required = {};
   std::optional<Failure> failure = {};
   std::optional<CacheHints> cache = {};
+  std::optional<protocol::CallResult> call_result = {};
 };
 Reply failed(jsonrpc::ErrorCode code, std::string message);
 
@@ -51,8 +52,7 @@ bool may_ask(std::string_view method);
 Reply perform(const Server& server, const std::string& method, const Json& params, CallContext& context);
 
 // What could not be done, as the method says it: a result with isError for a tool, an error for everything else.
-Reply refusal(const std::string& method, const std::string& code, const std::string& hint, int64_t retry_after_s,
-              protocol::Revision revision);
+Reply refusal(const std::string& method, const std::string& code, const std::string& hint, int64_t retry_after_s);
 
 // A client's word inside one of our sentences, after a blank: only if it is a plain name, as its other bytes could be
 // anything. Else "".

@@ -18,9 +18,9 @@ bool can_listen(const protocol::Offer& offer) {
 }
 
 Peer peer_of(const Caller& caller, const protocol::Envelope& envelope) {
-  Peer peer{caller, protocol::kModern, envelope.client, envelope.log_level};
-  peer.caller.client = (envelope.client_info.name + " " + envelope.client_info.version).substr(0, kClientSizeMax);
-  return peer;
+  auto named = std::make_shared<Caller>(caller);
+  named->client = (envelope.client_info.name + " " + envelope.client_info.version).substr(0, kClientSizeMax);
+  return {std::move(named), protocol::kModern, envelope.client, envelope.log_level};
 }
 
 std::string_view change_method(Change::Kind kind) {

@@ -103,18 +103,13 @@ struct Session::Question {
 };
 
 Session::Session(Server& server, Caller caller) : server_(server) {
-  peer_.caller = std::move(caller);
+  peer_.caller = std::make_shared<const Caller>(std::move(caller));
   if (server_.options().changes != nullptr) server_.options().changes->listen(*this);
 }
 
 Session::~Session() {
   if (server_.options().changes != nullptr) server_.options().changes->leave(*this);
   in_flight_.cancel_all();
-}
-
-std::optional<protocol::Revision> Session::revision() const {
-  const std::lock_guard lock(mutex_);
-  return is_initialized_ ? std::optional(peer_.revision) : std::nullopt;
 }
 
 Peer Session::peer() const {
@@ -135,7 +130,7 @@ void Session::detach(jsonrpc::Outbox& outbox) {
 
 void Session::changed(const Change& change) {
   const std::lock_guard lock(mutex_);
-  if (!is_initialized_ || streams_.empty()) return;
+  if (!revision() || streams_.empty()) return;
   OrderedJson params = OrderedJson::object();
   if (change.kind == Change::Kind::kResource) {
     if (!subscribed_.contains(change.uri)) return;
@@ -228,7 +223,7 @@ void Session::receive_response(const jsonrpc::Response& response) {
 }
 
 std::optional<std::string> Session::answer(const jsonrpc::Request& request) {
-  const std::string& method = request.method;
+  const std::string_view method = request.method;
   if (method == "ping") return print_result(request.id, OrderedJson::object());
   if (method == "initialize") return answer_initialize(request);
   const protocol::Offer offer = server_.offer();
@@ -248,13 +243,15 @@ std::string Session::answer_initialize(const jsonrpc::Request& request) {
   const Result<protocol::InitializeRequest> parsed = protocol::parse_initialize(request.params);
   if (!parsed.ok()) return print_error(request.id, ErrorCode::kInvalidParams, parsed.error().message);
   const std::lock_guard lock(mutex_);
-  if (is_initialized_) return print_error(request.id, ErrorCode::kInvalidRequest, "initialize was answered before");
+  if (revision()) return print_error(request.id, ErrorCode::kInvalidRequest, "initialize was answered before");
   const Options& options = server_.options();
-  is_initialized_ = true;
   peer_.revision = parsed->revision;
   peer_.client = parsed->capabilities;
-  peer_.caller.client = (parsed->client.name + " " + parsed->client.version).substr(0, kClientSizeMax);
+  Caller caller = *peer_.caller;
+  caller.client = (parsed->client.name + " " + parsed->client.version).substr(0, kClientSizeMax);
+  peer_.caller = std::make_shared<const Caller>(std::move(caller));
   peer_.log_level = protocol::LogLevel::kInfo;  // until the client sets another
+  revision_ = peer_.revision;
   return print_result(request.id,
                       protocol::initialize_result(peer_.revision, options.info, server_.offer(), options.instructions));
 }
@@ -277,7 +274,7 @@ std::string Session::answer_subscribe(const jsonrpc::Request& request) {
   const Result<std::string> uri = protocol::parse_uri(request.params);
   if (!uri.ok()) return print_error(request.id, ErrorCode::kInvalidParams, uri.error().message);
   const bool wants = request.method == "resources/subscribe";
-  if (wants && !server_.resources()->may_subscribe(*uri, peer().caller)) {
+  if (wants && !server_.resources()->may_subscribe(*uri, *peer().caller)) {
     return print_error(request.id, ErrorCode::kResourceNotFound, "there is no such resource to follow",
                        {{"uri", *uri}});
   }

@@ -3,6 +3,7 @@
 // Mcp-Session-Id.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -27,6 +28,7 @@ class Session final : public ChangeListener, private Asker {
   Session& operator=(const Session&) = delete;
 
   void receive(jsonrpc::Incoming incoming, jsonrpc::Outbox& outbox, Stay stay = Stay::kNo);
+  void receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay = Stay::kNo);
 
   // Where what belongs to no request goes: the newest that is attached. Detach before the outbox is gone.
   void attach(jsonrpc::Outbox& outbox);
@@ -36,7 +38,7 @@ class Session final : public ChangeListener, private Asker {
   void cancel_all() { in_flight_.cancel_all(); }
 
   // The negotiated revision; nullopt before `initialize`.
-  std::optional<protocol::Revision> revision() const;
+  std::optional<protocol::Revision> revision() const { return revision_; }
   // Whether it waits for the answer to a request of ours with this id.
   bool awaits(const jsonrpc::Response& response) const;
 
@@ -49,7 +51,6 @@ class Session final : public ChangeListener, private Asker {
   struct Question;
 
   void receive_message(jsonrpc::Message message, jsonrpc::Outbox& outbox, Stay stay);
-  void receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay);
   void receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox);
   void receive_notification(const jsonrpc::Notification& notification);
   void receive_response(const jsonrpc::Response& response);
@@ -67,9 +68,9 @@ class Session final : public ChangeListener, private Asker {
   void log(std::string_view text) const { server_.options().log(text); }
 
   Server& server_;
-  mutable std::mutex mutex_;  // guards everything below but in_flight_
+  std::atomic<std::optional<protocol::Revision>> revision_{};  // written once, with mutex_ held
+  mutable std::mutex mutex_;                                   // guards everything below but in_flight_
   Peer peer_;
-  bool is_initialized_ = false;
   std::set<std::string> subscribed_;
   std::vector<jsonrpc::Outbox*> streams_;  // in the order they were attached
   std::map<jsonrpc::Id, Question*> questions_;

@@ -21,6 +21,15 @@ ToolDefinition definition() {
   return tool;
 }
 
+std::string text_of(const CallResult& result, Revision revision) {
+  std::string text;
+  append_call_result(text, result, revision, {"s", "1", "", "", ""});
+  return text;
+}
+OrderedJson json_of(const CallResult& result, Revision revision) {
+  return OrderedJson::parse(text_of(result, revision));
+}
+
 }  // namespace
 
 TEST_CASE("protocol: a tool's schema keeps the order of its properties") {
@@ -71,18 +80,45 @@ TEST_CASE("protocol: a result is text, and the structured form where the revisio
   CallResult result;
   result.text = "x";
   result.structured = OrderedJson{{"a", 1}};
-  CHECK(call_result_json(result, Revision::k2025_06_18).dump() ==
+  CHECK(text_of(result, Revision::k2025_06_18) ==
         R"({"content":[{"type":"text","text":"x"}],"structuredContent":{"a":1}})");
-  CHECK(call_result_json(result, Revision::k2025_03_26).dump() == R"({"content":[{"type":"text","text":"x"}]})");
+  CHECK(text_of(result, Revision::k2025_03_26) == R"({"content":[{"type":"text","text":"x"}]})");
   result.is_error = true;
-  CHECK(call_result_json(result, Revision::k2025_06_18)["isError"] == true);
+  CHECK(json_of(result, Revision::k2025_06_18)["isError"] == true);
+}
+
+TEST_CASE("protocol: a modern result says that it is complete, and whose it is") {
+  CallResult result;
+  result.text = "x\n\"";
+  result.is_error = true;
+  result.meta = {{"a", 1}};
+  CHECK(text_of(result, kModern) ==
+        R"({"content":[{"type":"text","text":"x\n\""}],"isError":true,"resultType":"complete",)"
+        R"("_meta":{"a":1,"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}})");
+  CHECK(text_of(result, Revision::k2024_11_05) ==
+        R"({"content":[{"type":"text","text":"x\n\""}],"isError":true,"_meta":{"a":1}})");
+}
+
+TEST_CASE("protocol: the blocks of a result follow its text, which is there when nothing else is") {
+  CallResult result;
+  CHECK(text_of(result, kModern).starts_with(R"({"content":[{"type":"text","text":""}],)"));
+  result.content = {TextContent{"a"}, ImageContent{{1, 2, 3}, "image/png"}};
+  result.links.push_back({"u:", "n", "m/m"});
+  const OrderedJson blocks = json_of(result, Revision::k2025_06_18)["content"];
+  REQUIRE(blocks.size() == 3);
+  CHECK(blocks[0].dump() == R"({"type":"text","text":"a"})");
+  CHECK(blocks[1]["type"] == "image");
+  CHECK(blocks[2]["type"] == "resource_link");
+  result.text = "t";
+  CHECK(json_of(result, Revision::k2025_06_18)["content"][0].dump() == R"({"type":"text","text":"t"})");
+  CHECK(json_of(result, Revision::k2025_06_18)["content"].size() == 4);
 }
 
 TEST_CASE("protocol: a resource link is a line of text where the revision has no such block") {
   CallResult result;
   result.links.push_back({"audit://proof/7", "proof of 7", "application/json"});
-  CHECK(call_result_json(result, Revision::k2025_06_18)["content"][1]["type"] == "resource_link");
-  CHECK(call_result_json(result, Revision::k2024_11_05)["content"][1].dump() ==
+  CHECK(json_of(result, Revision::k2025_06_18)["content"][1]["type"] == "resource_link");
+  CHECK(json_of(result, Revision::k2024_11_05)["content"][1].dump() ==
         R"({"type":"text","text":"proof of 7: audit://proof/7"})");
 }
 
