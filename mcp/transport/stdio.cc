@@ -16,6 +16,10 @@ namespace khipu::mcp::transport {
 namespace {
 
 constexpr int kReaders = 2;
+// Ends a read() that waits. The other way, poll() on the input and the wake-up before each read(), costs every message
+// a system call. By default it is ignored, and nobody else's timers and children send it.
+constexpr int kNudge = SIGURG;
+constexpr std::chrono::milliseconds kNudgePause{1};
 constexpr int kParentCheckMs = 2000;
 
 Error system_error(const char* what) { return Error{Code::kIo, std::string(what) + ": " + std::strerror(errno)}; }
@@ -39,6 +43,9 @@ Result<std::unique_ptr<Stdio>> Stdio::take_standard_streams(StdioOptions options
 Result<std::unique_ptr<Stdio>> Stdio::create(int input, int output, StdioOptions options) {
   // A client that has gone is an error of write(), not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  struct sigaction nudge {};
+  nudge.sa_handler = [](int) {};  // without SA_RESTART: read() returns
+  if (::sigaction(kNudge, &nudge, nullptr) != 0) return system_error("sigaction");
   const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   const int writer_wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake < 0 || writer_wake < 0) return system_error("eventfd");
@@ -65,12 +72,7 @@ void Stdio::stop() { ::eventfd_write(wake_, 1); }
 
 bool Stdio::run(jsonrpc::Handler& handler) {
   for (int count = 0; count < kReaders; ++count) threads_.emplace_back([this, &handler] { serve(handler); });
-  Event event = Event::kInput;
-  {
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return event_ != Event::kInput; });
-    event = event_;
-  }
+  const Event event = wait_until_ended();
   bool is_idle = event == Event::kEnd && handler.drain(options_.drain_max);
   if (!is_idle) {
     handler.cancel_all();
@@ -81,18 +83,41 @@ bool Stdio::run(jsonrpc::Handler& handler) {
   return is_idle;
 }
 
+// Until the input has ended, or stop() was called and whoever reads has left.
+Stdio::Event Stdio::wait_until_ended() {
+  for (bool is_over = false; !is_over;) {
+    pollfd descriptor{wake_, POLLIN, 0};
+    const int ready = ::poll(&descriptor, 1, options_.exit_when_orphaned ? kParentCheckMs : -1);
+    is_over = ready > 0 || (ready < 0 && errno != EINTR) || (options_.exit_when_orphaned && ::getppid() != parent_);
+  }
+  is_stopping_ = true;
+  std::unique_lock lock(mutex_);
+  // Again and again: a nudge between the look at is_stopping_ and read() is lost.
+  while (!ended_.wait_for(lock, kNudgePause, [this] { return event_ != Event::kInput; })) {
+    if (is_reading_) ::pthread_kill(reader_, kNudge);
+  }
+  return event_;
+}
+
 void Stdio::join() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
 void Stdio::serve(jsonrpc::Handler& handler) {
+  sigset_t nudge;
+  sigemptyset(&nudge);
+  sigaddset(&nudge, kNudge);
+  ::pthread_sigmask(SIG_UNBLOCK, &nudge, nullptr);  // a mask is inherited from whoever started us
   std::string line;
   while (baton_.take()) {
+    {
+      const std::lock_guard lock(mutex_);
+      reader_ = ::pthread_self();
+    }
     for (bool is_holder = true; is_holder;) {
       if (!take_line(line)) {
-        Event event = wait_for_input();
-        if (event == Event::kInput) event = read_more();
+        const Event event = read_more();
         if (event == Event::kInput) continue;
         // A last line without its end counts.
         if (event == Event::kEnd && !is_dropping_ && !is_blank(partial_)) handler.receive(partial_, *writer_);
@@ -100,6 +125,7 @@ void Stdio::serve(jsonrpc::Handler& handler) {
         const std::lock_guard lock(mutex_);
         event_ = event;
         ended_.notify_all();
+        ::eventfd_write(wake_, 1);
         return;
       }
       // What is there already does not wait for this line: it goes to other threads, and the last one stays with us.
@@ -114,23 +140,23 @@ void Stdio::serve(jsonrpc::Handler& handler) {
   }
 }
 
-Stdio::Event Stdio::wait_for_input() const {
-  while (true) {
-    pollfd descriptors[2] = {{input_, POLLIN, 0}, {wake_, POLLIN, 0}};
-    const int ready = ::poll(descriptors, 2, options_.exit_when_orphaned ? kParentCheckMs : -1);
-    if (ready < 0 && errno != EINTR) return Event::kStop;
-    if (ready > 0 && descriptors[1].revents != 0) return Event::kStop;
-    if (ready > 0) return Event::kInput;
-    if (options_.exit_when_orphaned && ::getppid() != parent_) return Event::kStop;
-  }
-}
-
 Stdio::Event Stdio::read_more() {
+  if (is_stopping_) return Event::kStop;
+  is_reading_.store(true, std::memory_order_relaxed);
   const ssize_t count = ::read(input_, buffer_.data(), buffer_.size());
-  if (count < 0) return errno == EINTR || errno == EAGAIN ? Event::kInput : Event::kEnd;
+  const int error = errno;
+  is_reading_.store(false, std::memory_order_relaxed);
+  if (count < 0 && error == EAGAIN) wait_for_input();
+  if (count < 0) return error == EINTR || error == EAGAIN ? Event::kInput : Event::kEnd;
   if (count == 0) return Event::kEnd;
   unread_ = std::string_view(buffer_.data(), static_cast<size_t>(count));
   return Event::kInput;
+}
+
+// Whoever started us may have handed us a descriptor that does not wait.
+void Stdio::wait_for_input() const {
+  pollfd descriptors[2] = {{input_, POLLIN, 0}, {wake_, POLLIN, 0}};
+  ::poll(descriptors, 2, -1);
 }
 
 // The next line that is whole and not blank; false: more has to be read.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -14,6 +15,8 @@
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include <pthread.h>
 
 #include "engine/base/result.h"
 #include "mcp/jsonrpc/channel.h"
@@ -57,7 +60,8 @@ class Stdio {
   Stdio(int input, int output, int wake, int writer_wake, StdioOptions options);
   enum class Event { kInput, kEnd, kStop };
   void serve(jsonrpc::Handler& handler);
-  Event wait_for_input() const;
+  Event wait_until_ended();
+  void wait_for_input() const;
   Event read_more();
   bool take_line(std::string& line);
   void join();
@@ -74,9 +78,12 @@ class Stdio {
   std::string partial_;       // a line whose end has not come yet
   bool is_dropping_ = false;  // within a line that is too long
 
+  std::atomic<bool> is_stopping_ = false;
+  std::atomic<bool> is_reading_ = false;  // whoever holds the baton may be waiting within read()
   std::mutex mutex_;
   std::condition_variable ended_;
-  Event event_ = Event::kInput;  // guarded by mutex_; another one is the last
+  Event event_ = Event::kInput;  // guarded by mutex_, as is the next; another one is the last
+  pthread_t reader_ = 0;         // who took the baton last
   std::vector<std::thread> threads_;
 };
 

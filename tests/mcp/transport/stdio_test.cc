@@ -1,6 +1,7 @@
 // A server behind real pipes: framing, order, a client that does not read, and every way a session ends.
 #include "mcp/transport/stdio.h"
 
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -22,10 +23,11 @@ namespace {
 // The client's ends of the two pipes, and the server's loop in a thread.
 class Client {
  public:
-  explicit Client(Harness& harness, StdioOptions options = {}) {
+  explicit Client(Harness& harness, StdioOptions options = {}, int input_flags = 0) {
     int to_server[2], to_client[2];
     REQUIRE(::pipe2(to_server, O_CLOEXEC) == 0);
     REQUIRE(::pipe2(to_client, O_CLOEXEC) == 0);
+    REQUIRE(::fcntl(to_server[0], F_SETFL, input_flags) == 0);
     write_end_ = to_server[1];
     read_end_ = ::fdopen(to_client[0], "r");
     auto created = Stdio::create(to_server[0], to_client[1], std::move(options));
@@ -189,6 +191,36 @@ TEST_CASE("stdio: stop() ends the loop while the client keeps its pipes open") {
   client.stdio->stop();
   client.join();
   CHECK(client.was_idle);
+}
+
+TEST_CASE("stdio: an input that does not wait is served, and stop() ends the loop") {
+  Harness harness;
+  harness.start();
+  Client client(harness, {}, O_NONBLOCK);
+  client.handshake();
+  client.send(request(1, "ping"));
+  CHECK(client.read()["id"] == 1);
+  client.stdio->stop();
+  client.join();
+  CHECK(client.was_idle);
+}
+
+TEST_CASE("stdio: stop() ends the loop also where whoever started us blocked every signal") {
+  constexpr int kRounds = 30;  // in some of them the reader waits already
+  sigset_t all, before;
+  sigfillset(&all);
+  Harness harness;
+  harness.start();
+  for (int round = 0; round < kRounds; ++round) {
+    REQUIRE(::pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    Client client(harness);
+    REQUIRE(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
+    client.send(request(round, "ping"));
+    CHECK(client.read()["id"] == round);
+    client.stdio->stop();
+    client.join();
+    CHECK(client.was_idle);
+  }
 }
 
 TEST_CASE("stdio: a client that closes its end ends the loop, not the process") {
