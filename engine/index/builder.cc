@@ -84,21 +84,13 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::VersionRecord& ver
 Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
   KHIPU_ASSERT(header_.table == TableId::kLogs);
   KHIPU_TRY_ASSIGN(const uint32_t row, add_row(frame_offset, event.occurred_at, event.recorded_at));
-  const bool has_url = !event.url.empty();
-  Term url;
-  uint64_t looked = 0;
-  if (has_url) {  // nearly always another one, whose place in memory is far away: looked for first, added last
-    url = word_term(Field::kUrl, event.url);
-    looked = terms_.look(url.view());
-  }
+  if (!event.url.empty()) terms_.add_later(word_term(Field::kUrl, event.url), row);  // nearly always another one
   terms_.add_number(Field::kActor, event.actor.entity.value, row);
   for (const codec::Pin& target : event.targets) terms_.add_number(Field::kTarget, target.entity.value, row);
-  if (has_url) terms_.fetch(looked);
   terms_.add(word_term(Field::kAction, event.action).view(), row);
   terms_.add_number(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
   terms_.add_number(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
   terms_.add(word_term(Field::kSource, event.source).view(), row);
-  if (has_url) terms_.add(url.view(), looked, row);
   for (const codec::ColumnValue& value : event.custom) {
     if (!std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) continue;
     if (value.value.is_protected()) {

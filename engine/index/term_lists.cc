@@ -66,6 +66,7 @@ TermLists::TermLists() : seed_(random_seed()), table_(kTableMin) {}
 void TermLists::clear() {
   std::fill(table_.begin(), table_.end(), Place{});
   arena_.clear();
+  waiting_from_ = waiting_to_ = 0;
   full_ = false;
   words_.clear();
   entries_.clear();
@@ -76,6 +77,26 @@ uint64_t TermLists::look(Bytes term) const {
   const uint64_t hash = XXH3_64bits_withSeed(term.data(), term.size(), seed_);
   __builtin_prefetch(&table_[hash & (table_.size() - 1)]);
   return hash;
+}
+
+void TermLists::add_later(const Term& term, uint32_t row) {
+  if (waiting_to_ - waiting_from_ == kWaiting) {
+    const Waiting& first = waiting_[waiting_from_++ % kWaiting];
+    add(first.term.view(), first.looked, first.row);
+  }
+  Waiting& last = waiting_[waiting_to_++ % kWaiting];
+  last.looked = look(term.view());
+  last.row = row;
+  std::memcpy(last.term.bytes.data(), term.bytes.data(), term.size);
+  last.term.size = term.size;
+  if (waiting_to_ - waiting_from_ > kWaiting / 2) fetch(waiting_[(waiting_to_ - kWaiting / 2) % kWaiting].looked);
+}
+
+void TermLists::add_waiting() {
+  while (waiting_from_ != waiting_to_) {
+    const Waiting& first = waiting_[waiting_from_++ % kWaiting];
+    add(first.term.view(), first.looked, first.row);
+  }
 }
 
 void TermLists::add(Bytes term, uint64_t looked, uint32_t row) {

@@ -23,14 +23,9 @@ class TermLists {
 
   // Rows come ascending. The same term of a row again changes nothing.
   void add(Bytes term, uint32_t row) { add(term, look(term), row); }
-  // The same in three steps, for who has something to do while memory is fetched, of which there are two pieces one
-  // behind the other. fetch() is inlined whatever happens: a call that only fetches ahead is left out by the compiler.
-  uint64_t look(Bytes term) const;
-  [[gnu::always_inline]] void fetch(uint64_t looked) const {
-    const uint32_t at = table_[looked & (table_.size() - 1)].at;
-    if (at != 0) __builtin_prefetch(arena_.data() + (at - 1));
-  }
-  void add(Bytes term, uint64_t looked, uint32_t row);
+  // The same a few calls later, for terms whose place in memory is nearly always far away: by then it has been fetched.
+  // Whatever is added this way is never added the other way.
+  void add_later(const Term& term, uint32_t row);
   // entity_term(field, {key}) or code_term(field, key), and nothing else that has these fields.
   void add_number(Field field, uint64_t key, uint32_t row);
 
@@ -38,6 +33,7 @@ class TermLists {
   // until the next. kLimit beyond what the numbers below can count. Only clear() may follow.
   template <typename Visit>
   Result<void> each(const Visit& visit) {
+    add_waiting();
     KHIPU_TRY(check_bounds());
     sort_words();
     size_t word = 0, from = 0;
@@ -89,6 +85,23 @@ class TermLists {
     std::vector<uint64_t> entries;  // key << kRowBits | row
   };
 
+  // A term whose table_ entry is on its way, and from the middle of its wait on the record that this one names.
+  struct Waiting {
+    uint64_t looked = 0;
+    uint32_t row = 0;
+    Term term;
+  };
+  static constexpr size_t kWaiting = 16;
+  static_assert((kWaiting & (kWaiting - 1)) == 0);
+
+  uint64_t look(Bytes term) const;
+  // Inlined whatever happens: a call that only fetches ahead is left out by the compiler.
+  [[gnu::always_inline]] void fetch(uint64_t looked) const {
+    const uint32_t at = table_[looked & (table_.size() - 1)].at;
+    if (at != 0) __builtin_prefetch(arena_.data() + (at - 1));
+  }
+  void add(Bytes term, uint64_t looked, uint32_t row);
+  void add_waiting();
   static std::string_view term_of(const uint8_t* record) {
     return as_text({record + kRecordHead, load_le<uint32_t>(record + kRecordSize)});
   }
@@ -104,6 +117,8 @@ class TermLists {
   const uint64_t seed_;
   std::vector<Place> table_;  // never more than half full
   Out arena_;
+  std::array<Waiting, kWaiting> waiting_;
+  size_t waiting_from_ = 0, waiting_to_ = 0;  // counted on and on: a place is their remainder
   bool full_ = false;              // no more words can be counted
   std::vector<Word> words_;        // in the order they came, then in theirs
   std::vector<uint64_t> entries_;  // of words: number << kRowBits | row
