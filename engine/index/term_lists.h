@@ -119,9 +119,9 @@ class TermLists {
   Out arena_;
   std::array<Waiting, kWaiting> waiting_;
   size_t waiting_from_ = 0, waiting_to_ = 0;  // counted on and on: a place is their remainder
-  bool full_ = false;              // no more words can be counted
-  std::vector<Word> words_;        // in the order they came, then in theirs
-  std::vector<uint64_t> entries_;  // of words: number << kRowBits | row
+  bool full_ = false;                         // no more words can be counted
+  std::vector<Word> words_;                   // in the order they came, then in theirs
+  std::vector<uint64_t> entries_;             // of words: number << kRowBits | row
   std::array<Numbers, 4> numbers_{Numbers{Field::kActor, true, {}}, Numbers{Field::kTarget, true, {}},
                                   Numbers{Field::kActionClass, false, {}}, Numbers{Field::kOutcome, false, {}}};
   std::vector<uint32_t> rows_, next_, number_rows_;  // scratch of each()

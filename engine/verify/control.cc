@@ -12,4 +12,13 @@ bool Control::advance(uint64_t bytes) {
   return !stopped();
 }
 
+void Leftovers::leave(std::function<void()> part) {
+  if (at_once_) return part();
+  {
+    const std::lock_guard lock(mutex_);
+    parts_.push_back(std::move(part));
+  }
+  changed_.notify_all();
+}
+
 }  // namespace khipu::verify

@@ -40,35 +40,75 @@ class Control {
   std::mutex mutex_;  // one progress call at a time
 };
 
+class Leftovers;
 // work(0) .. work(count-1) on `threads` threads, results consumed on the calling thread in order. At most
-// threads + 2 results wait. consume() returning false ends it early.
+// threads + 2 results wait, and about as many leftovers. consume() returning false ends it early. work(i) may wait for
+// what consume() does about a job in front of it.
 template <typename T>
 void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work,
-              const std::function<bool(size_t, T)>& consume) {
+              const std::function<bool(size_t, T)>& consume, Leftovers* leftovers = nullptr);
+
+// Parts of in_order()'s jobs whose results nobody waits for in order: a job leaves one and ends, and a thread that has
+// nothing better to do takes it up. Of one in_order(), and not before it. Any thread.
+class Leftovers {
+ public:
+  // Done at once where there is one thread. Those that in_order() was ended before are dropped.
+  void leave(std::function<void()> part);
+
+ private:
+  template <typename T>
+  friend void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work,
+                       const std::function<bool(size_t, T)>& consume, Leftovers* leftovers);
+  bool at_once_ = true;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> parts_;
+};
+
+template <typename T>
+void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work,
+              const std::function<bool(size_t, T)>& consume, Leftovers* leftovers) {
   if (threads <= 1 || count <= 1) {
     for (size_t i = 0; i < count; ++i) {
       if (!consume(i, work(i))) return;
     }
     return;
   }
-  std::mutex mutex;
-  std::condition_variable changed;
+  Leftovers none;
+  Leftovers& left = leftovers != nullptr ? *leftovers : none;
+  std::mutex& mutex = left.mutex_;
+  std::condition_variable& changed = left.changed_;
+  std::deque<std::function<void()>>& parts = left.parts_;
+  left.at_once_ = false;
   std::vector<std::optional<T>> done(count);
-  size_t next = 0, consumed = 0;
+  size_t next = 0, consumed = 0, working = 0;
   bool ended = false;
   const size_t window = threads + 2;
   const auto run = [&] {
+    const auto has_job = [&] { return next < count && next < consumed + window; };
+    std::unique_lock lock(mutex);
     for (;;) {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return ended || next >= count || next < consumed + window; });
-      if (ended || next >= count) return;
-      const size_t i = next++;
-      lock.unlock();
-      T result = work(i);
-      lock.lock();
-      done[i] = std::move(result);
-      lock.unlock();
-      changed.notify_all();
+      changed.wait(lock, [&] { return ended || has_job() || !parts.empty() || (next >= count && working == 0); });
+      if (ended) return;
+      // Jobs come first: without their results the calling thread has nothing to do. Short parts fill up the end.
+      if (!parts.empty() && (parts.size() >= threads || !has_job())) {
+        const std::function<void()> part = std::move(parts.front());
+        parts.pop_front();
+        lock.unlock();
+        part();
+        lock.lock();
+      } else if (has_job()) {
+        const size_t i = next++;
+        ++working;
+        lock.unlock();
+        T result = work(i);
+        lock.lock();
+        done[i] = std::move(result);
+        --working;
+        changed.notify_all();
+      } else {
+        return;
+      }
     }
   };
   std::vector<std::jthread> pool;

@@ -83,6 +83,28 @@ const char* Entities::carry(const VersionFacts& facts, uint64_t row) {
   return wrong;
 }
 
+// False: a first version in front of it has that name.
+bool Entities::add_name(uint64_t index) {
+  const auto place_of = [&](uint64_t one) {
+    const std::array<uint8_t, 16>& name = rows_[one].name;
+    size_t place = load_le<size_t>(name.data()) & (names_.size() - 1);
+    while (names_[place] != 0 && rows_[names_[place] - 1].name != name) place = (place + 1) & (names_.size() - 1);
+    return place;
+  };
+  if (2 * (names_count_ + 1) > names_.size()) {
+    const std::vector<uint64_t> before =
+        std::exchange(names_, std::vector<uint64_t>(std::max<size_t>(1024, 2 * names_.size())));
+    for (const uint64_t known : before) {
+      if (known != 0) names_[place_of(known - 1)] = known;
+    }
+  }
+  uint64_t& here = names_[place_of(index)];
+  if (here != 0) return false;
+  here = index + 1;
+  ++names_count_;
+  return true;
+}
+
 const char* Entities::append_chain(const VersionFacts& facts) {
   const uint64_t row = rows();
   Entry entry;
@@ -100,7 +122,7 @@ const char* Entities::append_chain(const VersionFacts& facts) {
   rows_.push_back(entry);
   if (amiss(!facts.type_defined)) return "a version of a type that no TYPE statement defines";
   if (!facts.entity) {
-    const bool fresh = by_name_.emplace(facts.name, row).second;
+    const bool fresh = add_name(rows_.size() - 1);
     return amiss(!fresh) ? "a second first version of the same entity" : nullptr;
   }
   if (*facts.entity >= Row{row} || *facts.previous >= Row{row}) {
@@ -149,6 +171,27 @@ std::optional<Row> Entities::seq(Row row) const {
   if (row.value < first_row_ || row.value >= rows()) return std::nullopt;
   const uint64_t seq = rows_[row.value - first_row_].seq;
   return seq == kUnknown ? std::nullopt : std::optional(Row{seq});
+}
+
+void ReadEntities::tell(const Entities* all) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (told_) return;
+    told_ = true;
+    all_ = all;
+  }
+  changed_.notify_all();
+}
+
+bool ReadEntities::told() const {
+  const std::lock_guard lock(mutex_);
+  return told_;
+}
+
+const Entities* ReadEntities::wait() const {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return told_; });
+  return all_;
 }
 
 }  // namespace khipu::verify

@@ -3,6 +3,8 @@
 // one that a version repeats is the one that the version before it had, for it was sealed for an older row. No I/O.
 #pragma once
 
+#include <condition_variable>
+#include <mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -82,18 +84,36 @@ class Entities {
     std::array<uint8_t, 16> name{};
   };
   static constexpr uint64_t kUnknown = UINT64_MAX;
-  struct NameHash {
-    size_t operator()(const std::array<uint8_t, 16>& name) const { return load_le<size_t>(name.data()); }
-  };
+  bool add_name(uint64_t index);
   // Row by row: the entity, kUnknown where it could not be read. On its own, as every pin of every event asks for it.
   std::vector<uint64_t> entity_;
   std::vector<Entry> rows_;
-  std::unordered_map<std::array<uint8_t, 16>, uint64_t, NameHash> by_name_;
+  // First versions by name: places in rows_ plus one, 0 where there is none, never more than half full. A name is a
+  // hash.
+  std::vector<uint64_t> names_;
+  uint64_t names_count_ = 0;
   uint64_t first_row_ = 0;
   std::unordered_map<uint64_t, uint64_t> old_latest_;  // entities of old rows: their newest row here
   // Entities with protected fields: the values of their newest version here, origins resolved.
   std::unordered_map<uint64_t, std::vector<VersionFacts::Value>> values_;
   std::vector<Need> needs_;
+};
+
+// The entities once all of registry/ is in them: logs/ is read beside it. Any thread.
+class ReadEntities {
+ public:
+  ReadEntities() = default;
+  explicit ReadEntities(const Entities& all) : told_(true), all_(&all) {}
+  // Once. nullptr: registry/ could not be read, and pins are checked against nothing.
+  void tell(const Entities* all);
+  bool told() const;
+  const Entities* wait() const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool told_ = false;
+  const Entities* all_ = nullptr;
 };
 
 }  // namespace khipu::verify

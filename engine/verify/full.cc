@@ -1,10 +1,11 @@
-// The full mode: meta/, registry/, access/, then logs/ with the commit chain through everything.
+// Everything, or what is new since a state: meta/, then registry/, access/ and logs/ with the commit chain through all.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
+#include <variant>
 
 #include "engine/index/format.h"
+#include "engine/verify/builders.h"
 #include "engine/verify/index_check.h"
 #include "engine/verify/key_files.h"
 #include "engine/verify/published.h"
@@ -12,7 +13,7 @@
 #include "engine/verify/run.h"
 #include "engine/verify/since.h"
 #include "engine/verify/spine.h"
-#include "engine/verify/spot.h"
+#include "engine/verify/trusted_places.h"
 
 namespace khipu::verify {
 namespace {
@@ -29,16 +30,16 @@ class Full {
   Result<void> finish_reading();
   Result<void> hold_against_heads();
   void take_line();
-  Result<void> read_table(TableId id);
+  SegmentContext context_of(TableId id);
+  Result<void> read_rows();
   Result<bool> take(TableId id, const SegmentJob& job, Result<SegmentFacts> facts);
+  bool go_on(Result<bool> taken);
   Result<void> take_logs(SegmentFacts facts);
   void take_versions(const SegmentFacts& facts);
   void note_tails();
   void settle_pending();
 
-  size_t threads() const {
-    return run_.options.threads != 0 ? run_.options.threads : std::max(1U, std::thread::hardware_concurrency());
-  }
+  size_t threads() const { return threads_of(run_.options); }
   TablePlan& plan_of(TableId id) { return plans_[index_of(id)]; }
   TableTrail& trail(TableId id) { return *trails_[index_of(id)]; }
 
@@ -50,6 +51,7 @@ class Full {
   Trails trails_;
   std::optional<Chain> chain_;
   Entities entities_;
+  ReadEntities entities_read_;
   std::vector<std::pair<uint64_t, const char*>> version_faults_;
   std::vector<codec::StatementRecord> statements_;
   Row meta_gap_{UINT64_MAX};  // from here on statements_ does not go by row: this one of meta/ has none
@@ -57,8 +59,10 @@ class Full {
   Published published_;
   std::vector<std::string> types_;
   IndexPlan index_plan_;
-  Builders builders_;
-  BuiltIndexes indexes_;
+  Result<void> failed_;  // where in_order() ended
+  Leftovers leftovers_;
+  Builders builders_{leftovers_};
+  std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs_;  // checked beside the reading
   std::vector<Finding> pending_;
   struct Active {
     SegmentNumber number;
@@ -184,7 +188,6 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   }
   run_.report.checked.references += facts.references;
   positions_.see(id, facts, job);
-  if (facts.index) indexes_[{id, facts.number}] = *std::move(facts.index);
   for (const OldPin& old : facts.old_pins) {
     const uint64_t seq = facts.first_row.value + old.row, first = entities_.first_row();
     const auto need = [&](Row row) {
@@ -198,7 +201,10 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
     active_[index_of(id)] = Active{facts.number, facts.first_row.value, facts.leaves.size(), facts.file_size,
                                    job.end_max,  facts.offsets,         facts.end_offset};
   }
-  if (id == TableId::kRegistry) take_versions(facts);
+  if (id == TableId::kRegistry) {
+    take_versions(facts);
+    facts.versions = {};  // freed while other threads work
+  }
   if (id == TableId::kMeta) {
     if (facts.statements_end.value < facts.first_row.value + facts.leaves.size()) {
       meta_gap_ = std::min(meta_gap_, facts.statements_end);
@@ -214,27 +220,75 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   return true;
 }
 
-Result<void> Full::read_table(TableId id) {
-  TablePlan& plan = plan_of(id);
-  const std::vector<SegmentJob>& jobs = jobs_[index_of(id)];
-  if (!plan.directory || run_.control.stopped()) return {};
-  const SegmentContext context{
-      *plan.directory,
-      run_.key,
-      id == TableId::kLogs && !unreadable_[index_of(TableId::kRegistry)] ? &entities_ : nullptr,
-      id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr,
-      index::is_indexed(id) ? &index_plan_ : nullptr,
-      &builders_,
-      run_.control};
-  Result<void> failed;
-  in_order<Result<SegmentFacts>>(
-      threads(), jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
-      [&](size_t i, Result<SegmentFacts> facts) {
-        Result<bool> taken = take(id, jobs[i], std::move(facts));
-        if (!taken.ok()) failed = std::move(taken).error();
-        return failed.ok() && *taken;
-      });
-  return failed;
+bool Full::go_on(Result<bool> taken) {
+  if (taken.ok()) return *taken;
+  failed_ = std::move(taken).error();
+  return false;
+}
+
+SegmentContext Full::context_of(TableId id) {
+  return {*plan_of(id).directory,
+          run_.key,
+          id == TableId::kLogs ? &entities_read_ : nullptr,
+          id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr,
+          index::is_indexed(id) ? &index_plan_ : nullptr,
+          &builders_,
+          run_.control};
+}
+
+// Segments of three tables and runs of indexes as one row of jobs: no thread stands idle where one table ends and the
+// next begins, and short jobs come last. What is read of logs/ meanwhile waits for registry/ where it needs it.
+Result<void> Full::read_rows() {
+  if (run_.control.stopped()) return {};
+  using Outcome = std::variant<Result<SegmentFacts>, Result<Findings>>;
+  struct Part {
+    TableId id;
+    const SegmentJob* job = nullptr;
+    RunsTask runs;  // without it
+  };
+  std::vector<Part> parts;
+  std::vector<SegmentContext> contexts;
+  std::array<size_t, kTableCount> context{};
+  size_t registry_end = 0;
+  for (const TableId id : {TableId::kRegistry, TableId::kAccess, TableId::kLogs}) {
+    if (plan_of(id).directory) {
+      context[index_of(id)] = contexts.size();
+      contexts.push_back(context_of(id));
+      for (const SegmentJob& job : jobs_[index_of(id)]) parts.push_back({id, &job, {}});
+    }
+    if (id == TableId::kRegistry) registry_end = parts.size();
+  }
+  std::array<StatedIndexes, kTableCount> stated;
+  for (const TableId id : index::kIndexedTables) {
+    stated[index_of(id)] = stated_indexes(id, statements_);
+    for (const RunsTask& runs : runs_to_check(plan_of(id), stated[index_of(id)])) parts.push_back({id, nullptr, runs});
+  }
+  const uint64_t stated_from = since_ == nullptr ? 0 : since_->tables[index_of(TableId::kMeta)].size;
+  const auto registry_read = [&] {
+    entities_read_.tell(unreadable_[index_of(TableId::kRegistry)] ? nullptr : &entities_);
+  };
+  if (registry_end == 0) registry_read();
+  in_order<Outcome>(
+      threads(), parts.size(),
+      [&](size_t i) -> Outcome {
+        const Part& part = parts[i];
+        if (part.job != nullptr) return check_segment(contexts[context[index_of(part.id)]], *part.job);
+        return check_runs(plan_of(part.id), stated[index_of(part.id)], part.runs, stated_from,
+                          stated_from == 0 ? PlaceOf() : trusted_places(plan_of(part.id), statements_, stated_from));
+      },
+      [&](size_t i, Outcome outcome) {
+        const Part& part = parts[i];
+        if (part.job == nullptr) {
+          runs_.emplace(std::pair(part.id, part.runs.number), std::move(std::get<Result<Findings>>(outcome)));
+          return true;
+        }
+        const bool more = go_on(take(part.id, *part.job, std::move(std::get<Result<SegmentFacts>>(outcome))));
+        if (more && i + 1 == registry_end) registry_read();
+        if (!more) entities_read_.tell(nullptr);  // whoever waits has nothing to wait for
+        return more;
+      },
+      &leftovers_);
+  return std::move(failed_);
 }
 
 // Findings about rows of the active segments count only if those rows were committed.
@@ -289,7 +343,14 @@ void Full::note_tails() {
 
 // In full also by an incremental run: what it held then must be what the state says.
 Result<bool> Full::read_meta() {
-  KHIPU_TRY(read_table(TableId::kMeta));
+  if (plan_of(TableId::kMeta).directory && !run_.control.stopped()) {
+    const SegmentContext context = context_of(TableId::kMeta);
+    const std::vector<SegmentJob>& jobs = jobs_[index_of(TableId::kMeta)];
+    in_order<Result<SegmentFacts>>(
+        threads(), jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
+        [&](size_t i, Result<SegmentFacts> facts) { return go_on(take(TableId::kMeta, jobs[i], std::move(facts))); });
+    KHIPU_TRY(std::move(failed_));
+  }
   if (since_ != nullptr && !run_.control.stopped()) {
     const TablePosition& at = since_->tables[index_of(TableId::kMeta)];
     TableTrail::Attempt attempt = trail(TableId::kMeta).attempt({at.size, at.root});
@@ -312,9 +373,7 @@ Result<bool> Full::go() {
   if (!planned) return false;
   KHIPU_TRY_ASSIGN(const bool goes_on, read_meta());
   if (!goes_on) return false;
-  KHIPU_TRY(read_table(TableId::kRegistry));
-  KHIPU_TRY(read_table(TableId::kAccess));
-  KHIPU_TRY(read_table(TableId::kLogs));
+  KHIPU_TRY(read_rows());
   if (run_.control.stopped()) {
     run_.incomplete = true;
     for (const TableId id : kTables) retained_->judge_missing(plan_of(id), statements_.size(), run_.findings);
@@ -341,12 +400,16 @@ Result<void> Full::finish_reading() {
   if (const Result<void> hashes = retained_->check_hashes(plans_, committed, run_.findings); !hashes.ok()) {
     run_.unreadable(hashes.error());
   }
-  statements_.resize(std::min<uint64_t>(statements_.size(), committed));
+  if (statements_.size() > committed) {
+    statements_.resize(committed);
+    runs_.clear();  // of statements that do not count
+  }
   if (chain_->line() && !trail(TableId::kMeta).broken() && meta_gap_.value >= committed) {
     check_spine(statements_, plans_, trails_, since_, run_.findings);
     IndexScope scope;
     scope.threads = threads();
-    scope.built = std::move(indexes_);
+    scope.built = builders_.take_built();
+    scope.runs = std::move(runs_);
     if (since_ != nullptr) scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
     for (const TableId id : index::kIndexedTables) {
       if (since_ != nullptr) scope.anew = since_->tables[index_of(id)].segment;
@@ -386,8 +449,9 @@ Result<void> Full::hold_against_heads() {
                           [&](uint64_t size) { return trail(id).root_at(size); }));
   }
   if (since_ != nullptr) {
-    KHIPU_TRY(look_up(run_, plan_of(TableId::kRegistry), std::move(entities_.needs())));
-    KHIPU_TRY(reread(run_, *since_, plans_, line));
+    const bool by_row = meta_gap_.value >= since_->tables[index_of(TableId::kMeta)].size;
+    const Again again{std::move(entities_.needs()), by_row ? &statements_ : nullptr};
+    KHIPU_TRY(look_again(run_, *since_, plans_, line, again));
     run_.report.not_checked.emplace_back(
         "records read by an earlier run, but for those read again; whether new versions of entities registered before "
         "that follow the newest one; of the indexes of their segments more than their size");
@@ -424,57 +488,8 @@ void Full::take_line() {
   report.checked.signatures = chain_->signatures();
 }
 
-// The last words of a run that was incremental, or would have been.
-void note_full_read(Run& run, const State* since) {
-  Report& report = run.report;
-  if (since != nullptr) {
-    report.since_commit = since->commit;
-    report.full_commit = since->full_commit;
-    report.full_time = since->full_time;
-  }
-  if (!report.state) return;
-  os::Clock& clock = run.options.clock != nullptr ? *run.options.clock : os::system_clock();
-  report.state->written = clock.now();
-  report.state->full_commit = since != nullptr ? since->full_commit : report.commit;
-  report.state->full_time = since != nullptr ? since->full_time : report.state->written;
-}
-
 }  // namespace
 
-Result<void> run_full(Run& run) {
-  const std::optional<State>& since = run.options.since;
-  if (since && same_log(run, *since)) {
-    const Findings before = run.findings;
-    const Report report = run.report;
-    KHIPU_TRY_ASSIGN(const bool done, Full(run, &*since).go());
-    if (done) {
-      note_full_read(run, &*since);
-      return {};
-    }
-    run.findings = before;
-    run.report = report;
-    run.report.scope = "full";
-    for (const TableId id : kTables) {
-      const TablePosition& at = since->tables[index_of(id)];
-      run.heads.push_back({"the state you keep", id, at.size, at.root, {}});
-    }
-    run.report.not_checked.emplace_back(
-        "only what is new: the log does not go on from the state you keep, so all was read");
-  }
-  KHIPU_TRY(Full(run, nullptr).go());
-  if (since && run.report.commit < since->commit && run.report.root_id == since->root_id) {
-    Finding found;
-    found.code = code::kRollback;
-    found.rank = Rank::kAnchor;
-    found.commit = run.report.commit;
-    found.expected = fmt::format("commit {} {}", since->commit.value, short_hash(since->commit_hash));
-    found.actual = fmt::format("commit {} {}", run.report.commit.value, short_hash(run.report.commit_hash));
-    found.detail =
-        "the log ends before the commit of the state you keep: an older copy was put back, or its end was cut off";
-    run.findings.add(std::move(found));
-  }
-  note_full_read(run, nullptr);
-  return {};
-}
+Result<bool> read_all(Run& run, const State* since) { return Full(run, since).go(); }
 
 }  // namespace khipu::verify

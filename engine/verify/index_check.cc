@@ -15,12 +15,6 @@ namespace {
 constexpr uint64_t kCompareSize = 256 << 10;
 using Subject = IndexSubject;
 
-// An INDEX statement and its row of meta/.
-struct Stated {
-  uint64_t row = 0;
-  const codec::IndexStatement* statement = nullptr;
-};
-
 Finding about(std::string_view code, const Subject& subject, const codec::IndexStatement& statement) {
   Finding found;
   found.code = code;
@@ -98,10 +92,16 @@ class Rows {
     }
     return true;
   }
-  // The same for rows that nobody wants: an earlier run of verify read them, and their lengths lead behind them.
-  Result<bool> pass_over(Row to) {
-    Buffer bytes(kCompareSize);
+  // The same for rows that nobody wants: an earlier run of verify read them, and their lengths lead behind them, or
+  // that of the last of them where its place is known.
+  Result<bool> pass_over(SegmentNumber segment, Row to, const PlaceOf& place_of) {
+    if (next_ == to) return true;
     uint64_t from = 0, have = 0, offset = reader_.offset();
+    if (const auto last = place_of ? place_of(segment, to.value - 1) : std::nullopt) {
+      offset = *last;
+      next_ = Row{to.value - 1};
+    }
+    Buffer bytes(kCompareSize);
     while (next_ < to) {
       if (offset < from || offset + codec::kFrameHeaderSize > from + have) {
         from = offset;
@@ -147,41 +147,6 @@ Result<Findings> check(os::Directory& folder, TableId table, const segment::Mani
   if (!read) return findings;
   KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
   judge_index(subject, statement, built, findings);
-  return findings;
-}
-
-// Runs of one segment that has no index of its own: one goes on where the one before it ends.
-Result<Findings> check_runs(os::Directory& folder, TableId table, SegmentNumber number, Row first_row,
-                            std::optional<uint64_t> end, const std::map<uint64_t, Stated>& runs,
-                            const std::vector<uint32_t>& columns, uint64_t stated_from) {
-  Findings findings;
-  KHIPU_TRY_ASSIGN(const auto rows, Rows::open(folder, number, first_row, end));
-  if (!rows) return findings;
-  uint64_t run = 0;
-  for (const auto& [k, stated] : runs) {
-    const codec::IndexStatement& statement = *stated.statement;
-    const Subject subject{table, number, rows->next(), statement.rows};
-    if (k != run++ || statement.first_row != rows->next() || statement.rows == 0) {
-      Finding found = about(code::kIndexMismatch, {table, number, statement.first_row, statement.rows}, statement);
-      found.detail = "its INDEX statement does not go on where the run before it ends";
-      found.likely = "rewriting";
-      findings.add(std::move(found));
-      break;
-    }
-    KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
-    if (stated.row < stated_from) {  // built and compared by an earlier run of verify
-      if (std::optional<Finding> wrong = check_index_file(subject, statement, there.size))
-        findings.add(*std::move(wrong));
-      KHIPU_TRY_ASSIGN(const bool passed, rows->pass_over({subject.first_row.value + subject.rows}));
-      if (!passed) break;
-      continue;
-    }
-    index::Builder builder = builder_of(subject, columns);
-    KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
-    if (!read) break;
-    KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
-    judge_index(subject, statement, built, findings);
-  }
   return findings;
 }
 
@@ -268,6 +233,75 @@ IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements) {
   return plan;
 }
 
+StatedIndexes stated_indexes(TableId table, const std::vector<codec::StatementRecord>& statements, uint64_t stated_to) {
+  StatedIndexes stated;
+  stated.columns = indexed_columns(statements);
+  for (uint64_t row = 0; row < std::min<uint64_t>(statements.size(), stated_to); ++row) {
+    const auto* const index = std::get_if<codec::IndexStatement>(&statements[row].body);
+    if (index == nullptr || index->table != table) continue;
+    if (const auto number = index::parse_index_name(index->file)) stated.whole[number->value] = {row, index};
+    if (const auto run = index::parse_run_name(index->file)) stated.runs[run->segment.value][run->run] = {row, index};
+  }
+  return stated;
+}
+
+std::vector<RunsTask> runs_to_check(const TablePlan& table, const StatedIndexes& stated) {
+  std::vector<RunsTask> tasks;
+  if (!table.directory) return tasks;
+  const auto has_only_runs = [&](uint64_t number) {
+    return stated.runs.contains(number) && !stated.whole.contains(number);
+  };
+  Row next;
+  for (const segment::ManifestEntry& entry : table.manifest) {
+    next = Row{entry.footer.first_row.value + entry.footer.rows};
+    if (has_only_runs(entry.number.value)) {
+      tasks.push_back({entry.number, entry.footer.first_row, entry.footer_offset});
+    }
+  }
+  const SegmentNumber active{table.manifest.size()};
+  if (stated.runs.contains(active.value)) tasks.push_back({active, next, std::nullopt});
+  return tasks;
+}
+
+// One run goes on where the one before it ends.
+Result<Findings> check_runs(const TablePlan& plan, const StatedIndexes& all, const RunsTask& task, uint64_t stated_from,
+                            const PlaceOf& place_of) {
+  Findings findings;
+  os::Directory& folder = *plan.directory;
+  const TableId table = plan.id;
+  const SegmentNumber number = task.number;
+  KHIPU_TRY_ASSIGN(const auto rows, Rows::open(folder, number, task.first_row, task.end));
+  if (!rows) return findings;
+  uint64_t run = 0;
+  Row next = task.first_row;
+  for (const auto& [k, stated] : all.runs.at(number.value)) {
+    const codec::IndexStatement& statement = *stated.statement;
+    const Subject subject{table, number, next, statement.rows};
+    if (k != run++ || statement.first_row != next || statement.rows == 0) {
+      Finding found = about(code::kIndexMismatch, {table, number, statement.first_row, statement.rows}, statement);
+      found.detail = "its INDEX statement does not go on where the run before it ends";
+      found.likely = "rewriting";
+      findings.add(std::move(found));
+      break;
+    }
+    next = Row{next.value + statement.rows};
+    KHIPU_TRY_ASSIGN(const InPlace there, open_index(folder, statement));
+    if (stated.row < stated_from) {  // built and compared by an earlier run of verify
+      if (std::optional<Finding> wrong = check_index_file(subject, statement, there.size))
+        findings.add(*std::move(wrong));
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(const bool passed, rows->pass_over(number, subject.first_row, place_of));
+    if (!passed) break;
+    index::Builder builder = builder_of(subject, all.columns);
+    KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
+    if (!read) break;
+    KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
+    judge_index(subject, statement, built, findings);
+  }
+  return findings;
+}
+
 Result<std::optional<uint64_t>> first_difference(const os::File& file, Bytes bytes) {
   KHIPU_TRY_ASSIGN(const uint64_t size, file.size());
   Buffer block(std::min<uint64_t>(bytes.size(), kCompareSize));
@@ -283,52 +317,34 @@ Result<std::optional<uint64_t>> first_difference(const os::File& file, Bytes byt
 }
 
 Result<void> check_indexes(const TablePlan& table, const std::vector<codec::StatementRecord>& statements,
-                           const IndexScope& scope, Findings& findings, const Control& control) {
-  std::map<uint64_t, Stated> whole;
-  std::map<uint64_t, std::map<uint64_t, Stated>> runs;
-  const std::vector<uint32_t> columns = indexed_columns(statements);
-  for (uint64_t row = 0; row < statements.size(); ++row) {
-    const auto* const index = std::get_if<codec::IndexStatement>(&statements[row].body);
-    if (index == nullptr || index->table != table.id) continue;
-    if (const auto number = index::parse_index_name(index->file)) whole[number->value] = {row, index};
-    if (const auto run = index::parse_run_name(index->file)) runs[run->segment.value][run->run] = {row, index};
-  }
+                           IndexScope& scope, Findings& findings, const Control& control) {
   if (!table.directory) return {};
+  const StatedIndexes stated = stated_indexes(table.id, statements);
   struct Task {
-    SegmentNumber number;
-    Row first_row;
-    const segment::ManifestEntry* entry = nullptr;  // nullptr: the active one
-    bool whole = false;
+    const segment::ManifestEntry* whole = nullptr;
+    RunsTask runs;  // without it
   };
   std::vector<Task> tasks;
-  Row next;
   for (const segment::ManifestEntry& entry : table.manifest) {
-    const bool indexed = whole.contains(entry.number.value);
-    next = Row{entry.footer.first_row.value + entry.footer.rows};
-    if (indexed || runs.contains(entry.number.value)) {
-      tasks.push_back({entry.number, entry.footer.first_row, &entry, indexed});
-    }
+    if (stated.whole.contains(entry.number.value)) tasks.push_back({&entry, {}});
   }
-  const SegmentNumber active{table.manifest.size()};
-  if (runs.contains(active.value)) tasks.push_back({active, next, nullptr, false});
+  for (const RunsTask& runs : runs_to_check(table, stated)) tasks.push_back({nullptr, runs});
   Result<void> failed;
   in_order<Result<Findings>>(
       scope.threads, tasks.size(),
       [&](size_t i) -> Result<Findings> {
         if (control.stopped()) return Findings();
-        const Task& task = tasks[i];
-        const auto stated_anew = [&](const Stated& stated) { return stated.row >= scope.stated_from; };
-        if (task.whole) {
-          const Stated& stated = whole.at(task.number.value);
-          const auto built = scope.built.find({table.id, task.number});
+        if (const segment::ManifestEntry* const entry = tasks[i].whole; entry != nullptr) {
+          const StatedIndex& one = stated.whole.at(entry->number.value);
+          const auto built = scope.built.find({table.id, entry->number});
           const bool usable =
-              built != scope.built.end() && (table.id == TableId::kRegistry || built->second.columns == columns);
-          return check(*table.directory, table.id, *task.entry, *stated.statement, columns,
-                       task.number >= scope.anew || stated_anew(stated), usable ? &built->second : nullptr);
+              built != scope.built.end() && (table.id == TableId::kRegistry || built->second.columns == stated.columns);
+          return check(*table.directory, table.id, *entry, *one.statement, stated.columns,
+                       entry->number >= scope.anew || one.row >= scope.stated_from, usable ? &built->second : nullptr);
         }
-        const std::optional<uint64_t> end = task.entry ? std::optional(task.entry->footer_offset) : std::nullopt;
-        return check_runs(*table.directory, table.id, task.number, task.first_row, end, runs.at(task.number.value),
-                          columns, scope.stated_from);
+        const auto known = scope.runs.find({table.id, tasks[i].runs.number});
+        if (known != scope.runs.end()) return std::move(known->second);
+        return check_runs(table, stated, tasks[i].runs, scope.stated_from);
       },
       [&](size_t, Result<Findings> one) {
         if (!one.ok()) {

@@ -11,9 +11,35 @@
 #include "engine/verify/control.h"
 #include "engine/verify/files.h"
 #include "engine/verify/report.h"
+#include "engine/verify/row_walk.h"
 #include "engine/verify/segment_check.h"
 
 namespace khipu::verify {
+
+// INDEX statements of one table by the segment they are about, each with its row of meta/, of those in front of row
+// `stated_to`. Borrows the statements.
+struct StatedIndex {
+  uint64_t row = 0;
+  const codec::IndexStatement* statement = nullptr;
+};
+struct StatedIndexes {
+  std::vector<uint32_t> columns;                             // indexed
+  std::map<uint64_t, StatedIndex> whole;                     // by segment
+  std::map<uint64_t, std::map<uint64_t, StatedIndex>> runs;  // by segment and number
+};
+StatedIndexes stated_indexes(TableId table, const std::vector<codec::StatementRecord>& statements,
+                             uint64_t stated_to = UINT64_MAX);
+
+// Runs of one segment that has no index of its own. It can be done beside anything else; `stated_from` as below, and
+// `place_of` old rows, which lie in front of those read here.
+struct RunsTask {
+  SegmentNumber number;
+  Row first_row;
+  std::optional<uint64_t> end;  // nullopt: of the active one, its file's
+};
+std::vector<RunsTask> runs_to_check(const TablePlan& table, const StatedIndexes& stated);
+Result<Findings> check_runs(const TablePlan& table, const StatedIndexes& stated, const RunsTask& task,
+                            uint64_t stated_from, const PlaceOf& place_of = {});
 
 // Of one table: segments whose rows are retained; `statements` are those below the line. `anew`: segments from this one
 // on, and those that statements from row `stated_from` on are about; of the others, read by an earlier run, the files'
@@ -23,9 +49,11 @@ struct IndexScope {
   uint64_t stated_from = 0;
   size_t threads = 1;
   BuiltIndexes built;  // by the scan that read the rows anyway; others are built from their segments
+  // What check_runs() said, of these very statements; others are checked here.
+  std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs;
 };
 Result<void> check_indexes(const TablePlan& table, const std::vector<codec::StatementRecord>& statements,
-                           const IndexScope& scope, Findings& findings, const Control& control);
+                           IndexScope& scope, Findings& findings, const Control& control);
 
 // Rows that an index is about; what is wrong with its file before anybody knows what it ought to be; what the
 // comparison says of statement and file.

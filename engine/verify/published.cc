@@ -73,13 +73,13 @@ Result<LogExtent> each_note(os::Directory& root, const std::function<void(uint64
 
 // nullopt with a finding: not a note of this log. `unsynced`: behind the publication that `checkpoint` holds, where a
 // power loss leaves anything; whether too many publications are without notes is asked apart (without_notes).
-std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_t offset, std::string_view file,
-                                      bool unsynced = false) {
+std::optional<PublishedNote> read_one(const Run& run, const std::string& text, uint64_t offset, std::string_view file,
+                                      Findings& findings, uint64_t& signatures, bool unsynced = false) {
   const auto wrong = [&](std::string_view code, std::string detail, const Place& where = KHIPU_HERE) {
     Finding found = of_log(unsynced ? code::kUnacknowledgedTail : code, offset, std::move(detail), file);
     if (unsynced) found.detail += ": it was being published when the writer ended";
     found.information = unsynced;
-    run.findings.add(std::move(found), where);
+    findings.add(std::move(found), where);
     return std::optional<PublishedNote>();
   };
   const Result<tree::Note> note = tree::parse_note(text);
@@ -96,7 +96,7 @@ std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_
   out.checkpoint = *checkpoint;
   out.text = text;
   out.offset = offset;
-  ++run.report.checked.signatures;
+  ++signatures;
   const tree::VerifiedNote verified =
       tree::verify_note(*note, {tree::VerifierKey{checkpoint->origin, tree::KeyType::kEd25519, run.key.key}});
   if (verified.accepted()) return out;
@@ -104,6 +104,62 @@ std::optional<PublishedNote> read_one(Run& run, const std::string& text, uint64_
                verified.forged ? "the checkpoint's signature does not verify"
                                : "a checkpoint signed by a key that no statement names");
 }
+
+// Notes of checkpoints.log, a few hundred at a time: their signatures are most of the work, and are checked on all
+// threads. Owner: one thread.
+class NoteReader {
+ public:
+  NoteReader(Run& run, Published& out) : run_(run), out_(out) {}
+  void take(uint64_t offset, std::string text) {
+    const bool newest = out_.newest && text == *out_.newest;
+    waiting_.push_back({offset, std::move(text), unsynced_});
+    unsynced_ = unsynced_ || newest;
+    if (waiting_.size() == kAtOnce) finish();
+  }
+  void finish() {
+    struct Read {
+      Findings findings;
+      uint64_t signatures = 0;
+      std::vector<std::optional<PublishedNote>> notes;
+    };
+    in_order<Read>(
+        threads_of(run_.options), (waiting_.size() + kAPart - 1) / kAPart,
+        [&](size_t part) {
+          Read read;
+          for (size_t i = part * kAPart; i < std::min(waiting_.size(), (part + 1) * kAPart); ++i) {
+            const Waiting& one = waiting_[i];
+            read.notes.push_back(
+                read_one(run_, one.text, one.offset, kLogName, read.findings, read.signatures, one.unsynced));
+          }
+          return read;
+        },
+        [&](size_t, Read read) {
+          run_.findings.merge(std::move(read.findings));
+          run_.report.checked.signatures += read.signatures;
+          for (std::optional<PublishedNote>& note : read.notes) {
+            if (note) {
+              out_.notes.push_back(std::move(*note));
+            } else {
+              ++out_.refused;
+            }
+          }
+          return true;
+        });
+    waiting_.clear();
+  }
+
+ private:
+  static constexpr size_t kAtOnce = 512, kAPart = 8;
+  struct Waiting {
+    uint64_t offset = 0;
+    std::string text;
+    bool unsynced = false;
+  };
+  Run& run_;
+  Published& out_;
+  std::vector<Waiting> waiting_;
+  bool unsynced_ = false;
+};
 
 }  // namespace
 
@@ -126,16 +182,11 @@ Result<Published> read_published(Run& run) {
   Published out;
   // This one first: what it holds stands in the log before it is written.
   KHIPU_TRY_ASSIGN(out.newest, read_newest(run.root));
-  bool unsynced = false;
-  const auto take = [&](uint64_t offset, const std::string& text) {
-    if (std::optional<PublishedNote> note = read_one(run, text, offset, kLogName, unsynced)) {
-      out.notes.push_back(std::move(*note));
-    } else {
-      ++out.refused;
-    }
-    unsynced = unsynced || (out.newest && text == *out.newest);
-  };
-  KHIPU_TRY_ASSIGN(const LogExtent extent, each_note(run.root, take));
+  NoteReader reader(run, out);
+  KHIPU_TRY_ASSIGN(const LogExtent extent, each_note(run.root, [&](uint64_t offset, std::string text) {
+                     reader.take(offset, std::move(text));
+                   }));
+  reader.finish();
   out.size = extent.size;
   out.tail = extent.size - extent.end;
   return out;
@@ -206,7 +257,8 @@ class Check {
       if (newest_ != nullptr) report(code::kHeadMissing, "checkpoint is not there", !many);
       return;
     }
-    const std::optional<PublishedNote> note = read_one(run_, *published_.newest, 0, kNewestName);
+    const std::optional<PublishedNote> note =
+        read_one(run_, *published_.newest, 0, kNewestName, run_.findings, run_.report.checked.signatures);
     if (!note || (newest_ != nullptr && newest_->text == note->text)) return;
     const bool older = std::any_of(published_.notes.begin(), published_.notes.end(),
                                    [&](const PublishedNote& other) { return other.text == note->text; });

@@ -6,6 +6,7 @@ namespace khipu::verify {
 namespace {
 
 constexpr uint64_t kHopSize = 256 << 10;
+constexpr uint64_t kRowsHopped = 4096;  // are passed over before it is asked where a row stands
 
 // Frame headers of one segment, front to back.
 class Hopper {
@@ -40,6 +41,7 @@ class Hopper {
     }
   }
   uint64_t at() const { return at_; }
+  void go_to(uint64_t offset) { at_ = offset; }
 
  private:
   Result<Bytes> bytes(uint64_t want) {
@@ -63,7 +65,7 @@ uint64_t rows_of(const SegmentJob& job) { return job.entry ? job.entry->footer.r
 }  // namespace
 
 Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows, Control& control,
-                       const std::function<void(const WalkedRow&)>& visit) {
+                       const PlaceOf& place_of, const std::function<void(const WalkedRow&)>& visit) {
   auto row = rows.begin();
   const auto skip = [&](uint64_t end, const SegmentJob* job) {
     for (; row != rows.end() && *row < end; ++row) {
@@ -84,13 +86,20 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
     if (!file.ok() && file.error().code != Code::kNotFound && job.file_size) return std::move(file).error();
     if (file.ok()) {
       Hopper hopper(**file, job.entry ? job.entry->footer_offset : job.solid_end);
-      uint64_t told = 0;
+      uint64_t told = 0, asked = UINT64_MAX;
       for (uint64_t at = first; at < end && row != rows.end() && *row < end; ++at) {
+        if (place_of && *row - at > kRowsHopped && asked != *row) {
+          asked = *row;
+          if (const std::optional<uint64_t> place = place_of(job.number, *row)) {
+            hopper.go_to(*place);
+            at = *row;
+          }
+        }
         const bool wanted = *row == at;
         KHIPU_TRY_ASSIGN(const auto found, hopper.next_row(plan.id, wanted));
         if (!found) break;
         if (wanted) visit({Row{at}, job.number, found->first, found->second}), ++row;
-        if (hopper.at() - told < kHopSize) continue;
+        if (hopper.at() < told + kHopSize) continue;
         if (!control.advance(0)) return {};
         told = hopper.at();
       }

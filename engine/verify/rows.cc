@@ -80,7 +80,8 @@ class Range {
     }
     Entities none;  // of whose rows none is known: each pin is told once a segment
     none.start_at(Row{UINT64_MAX});
-    const SegmentContext context{*plan_.directory, run_.key, &none, nullptr, nullptr, nullptr, run_.control};
+    const ReadEntities entities(none);
+    const SegmentContext context{*plan_.directory, run_.key, &entities, nullptr, nullptr, nullptr, run_.control};
     for (const SegmentJob& job : plan_.jobs) {
       const uint64_t first = job.first_row.value_or(Row{}).value;
       const uint64_t rows = job.sealed ? (job.entry ? job.entry->footer.rows : UINT64_MAX - first) : UINT64_MAX - first;
@@ -191,7 +192,7 @@ Result<void> check_sample(Run& run, const TablePlan& plan, const codec::CommitRe
     for (const codec::Pin& target : event.targets) pins.emplace_back(target, at.row.value);
     if (event.on_behalf_of) pins.emplace_back(*event.on_behalf_of, at.row.value);
   };
-  KHIPU_TRY_ASSIGN(run.report.checked.records, check_rows(run, plan, state, rows, take));
+  KHIPU_TRY_ASSIGN(run.report.checked.records, check_rows(run, plan, state, rows, run.findings, {}, take));
   KHIPU_TRY(check_pinned(run, commit.tables[index_of(TableId::kRegistry)], pins));
   if (!run.control.stopped()) return {};
   run.incomplete = true;

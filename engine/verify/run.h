@@ -26,7 +26,10 @@ struct Run {
   }
 };
 
+size_t threads_of(const Options& options);
 Result<void> run_full(Run& run);
+// What it does, in full or `since` a state. False: the log does not go on from the state; nothing was read.
+Result<bool> read_all(Run& run, const State* since);
 // Some rows of logs/ against the newest commit: options.from_row and to_row, or options.sample.
 Result<void> run_rows(Run& run);
 // Holds a table of the newest commit against the heads kept outside; `root_at` where the walk knows it.

@@ -6,7 +6,7 @@
 
 #include "engine/segment/level_files.h"
 #include "engine/tree/tree.h"
-#include "engine/verify/index_check.h"
+#include "engine/verify/builders.h"
 #include "engine/verify/segment_align.h"
 #include "engine/verify/segment_scan.h"
 
@@ -26,9 +26,8 @@ class Check {
   void assemble(Scanned scanned, std::vector<Hash> stored);
   void assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const Alignment& where);
   void report_lost(const Scanned& scanned, const Alignment::Lost& lost, const Alignment& where);
-  void report_faults(const Scanned& scanned, const Alignment* where);
+  void report_faults(const Scanned& scanned, const std::vector<uint64_t>& offsets, const Alignment* where);
   void hash_tiles();
-  void compare_index(index::Builder& builder);
   uint64_t rows_expected(const Scanned* scanned) const;
   Finding finding(std::string_view code, std::string detail) const {
     Finding found;
@@ -242,13 +241,13 @@ void Check::report_lost(const Scanned& scanned, const Alignment::Lost& lost, con
   out_.findings.add(std::move(found));
 }
 
-void Check::report_faults(const Scanned& scanned, const Alignment* where) {
+void Check::report_faults(const Scanned& scanned, const std::vector<uint64_t>& offsets, const Alignment* where) {
   for (const RecordFault& fault : scanned.faults) {
     const uint64_t index = where == nullptr ? fault.entry : where->row_of_entry[fault.entry];
     if (index == kNoOffset) continue;
     Finding found = finding(fault.code, fault.detail);
     found.row = row(index);
-    found.offset = scanned.offsets[fault.entry];
+    found.offset = offsets[fault.entry];
     found.expected = fault.expected;
     found.actual = fault.actual;
     found.likely = fault.likely;
@@ -316,7 +315,7 @@ void Check::assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const A
     good_neighbours(found, before, before);
     out_.findings.add(std::move(found));
   }
-  report_faults(scanned, &where);
+  report_faults(scanned, scanned.offsets, &where);
 }
 
 void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
@@ -333,8 +332,7 @@ void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
     out_.leaves = std::move(scanned.leaves);
     out_.offsets = std::move(scanned.offsets);
     out_.versions = std::move(scanned.versions);
-    scanned.offsets = out_.offsets;
-    report_faults(scanned, nullptr);
+    report_faults(scanned, out_.offsets, nullptr);
   } else {
     assemble_damaged(scanned, std::move(stored), align(scanned, stored, expected, job_.sealed));
   }
@@ -376,28 +374,6 @@ void Check::hash_tiles() {
   }
 }
 
-// What cannot be built or read here is built again when its statement is looked at, which then says why.
-void Check::compare_index(index::Builder& builder) {
-  const Result<index::Builder::File> built = builder.finish();
-  if (!built.ok()) return;
-  BuiltIndex index;
-  index.root = built->root;
-  index.size = built->bytes.size();
-  index.columns = context_.indexes->columns;
-  const auto file = context_.table.open_file(index::index_name(job_.number), os::Mode::kRead);
-  if (file.ok()) {
-    const Result<uint64_t> size = file.value()->size();
-    if (!size.ok()) return;
-    index.there = *size;
-    const auto difference = first_difference(**file, built->bytes);
-    if (!difference.ok()) return;
-    index.difference = *difference;
-  } else if (file.error().code != Code::kNotFound) {
-    return;
-  }
-  out_.index = std::move(index);
-}
-
 Result<SegmentFacts> Check::run() {
   out_.number = job_.number;
   out_.sealed = job_.sealed;
@@ -430,38 +406,14 @@ Result<SegmentFacts> Check::run() {
                             : std::max<uint64_t>(expected, scanned.leaves.size()) + 64;
   KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(want));
   if (scanned.index) {
-    compare_index(*scanned.index);
-    context_.builders->give_back(std::move(scanned.index));
+    context_.builders->finish(context_.table, job_.table, job_.number, context_.indexes->columns,
+                              std::move(scanned.index));
   }
   assemble(std::move(scanned), std::move(stored));
   return std::move(out_);
 }
 
 }  // namespace
-
-std::unique_ptr<index::Builder> Builders::take(TableId table, SegmentNumber number, Row first_row,
-                                               const std::vector<uint32_t>& columns) {
-  std::unique_ptr<index::Builder> builder;
-  {
-    const std::scoped_lock hold(mutex_);
-    if (!idle_.empty()) {
-      builder = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (builder == nullptr) builder = std::make_unique<index::Builder>(number, first_row, columns);
-  if (table == TableId::kRegistry) {
-    builder->begin_registry(number, first_row);
-  } else {
-    builder->begin(number, first_row, columns);
-  }
-  return builder;
-}
-
-void Builders::give_back(std::unique_ptr<index::Builder> builder) {
-  const std::scoped_lock hold(mutex_);
-  idle_.push_back(std::move(builder));
-}
 
 Result<SegmentFacts> check_segment(const SegmentContext& context, const SegmentJob& job) {
   return at(segment_path(job.table, job.number), Check(context, job).run());

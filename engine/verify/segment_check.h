@@ -5,7 +5,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <vector>
@@ -108,8 +107,7 @@ struct SegmentFacts {
   std::vector<CommitAt> tail_commits;  // signed commits found behind a torn place of the tail
   std::optional<TimeUs> recorded_first, recorded_last;
   TimeUs time_min = 0, time_max = 0;
-  std::optional<BuiltIndex> index;  // when it was asked for and every row could be read
-  std::vector<OldPin> old_pins;     // logs/, incremental: pins of registry rows that were read earlier
+  std::vector<OldPin> old_pins;  // logs/, incremental: pins of registry rows that were read earlier
   uint64_t references = 0;
   Findings findings;
   std::vector<Finding> pending;  // active segment: findings that count if their row is below the line
@@ -124,26 +122,15 @@ struct IndexPlan {
 };
 using BuiltIndexes = std::map<std::pair<TableId, SegmentNumber>, BuiltIndex>;
 
-// Builders that go from segment to segment with what memory they have: fresh pages for each cost as much as a third of
-// building. Any thread.
-class Builders {
- public:
-  std::unique_ptr<index::Builder> take(TableId table, SegmentNumber number, Row first_row,
-                                       const std::vector<uint32_t>& columns);
-  void give_back(std::unique_ptr<index::Builder> builder);
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<index::Builder>> idle_;
-};
+class Builders;
 
 struct SegmentContext {
   os::Directory& table;
   const CommitKey& key;
-  const Entities* entities = nullptr;               // logs/: what pins are checked against
+  const ReadEntities* entities = nullptr;           // logs/: what pins are checked against
   const std::vector<std::string>* types = nullptr;  // registry/: sorted names of the types that TYPE statements define
   const IndexPlan* indexes = nullptr;               // which segments' indexes are built,
-  Builders* builders = nullptr;                     // and by whom
+  Builders* builders = nullptr;                     // and by whom (builders.h)
   Control& control;
 };
 // An Error: the file cannot be read, and says nothing about it.

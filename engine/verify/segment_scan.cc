@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <iterator>
 
 #include "engine/crypto/hash.h"
 #include "engine/tree/tree.h"
+#include "engine/verify/builders.h"
 
 namespace khipu::verify {
 namespace {
@@ -15,11 +16,46 @@ constexpr uint64_t kScanBlock = 1 << 20;
 // A file made to look like frames at every byte must not cost its square: after this many bytes of candidates the
 // search ends and the rest of the segment counts as unreadable.
 constexpr uint64_t kCandidateBytesMax = 1ULL << 30;
+constexpr size_t kPinsAtOnce = 1024;  // checked behind one another, each fetched ahead
+constexpr size_t kPinsAhead = 8;
+constexpr size_t kPinsWaiting = 1 << 20;  // while registry/ is read: then the scan waits, too
 
 bool known_kind(uint8_t kind) {
   return codec::is_row(kind) || kind == static_cast<uint8_t>(codec::RecordKind::kCommit) ||
          kind == static_cast<uint8_t>(codec::RecordKind::kFooter);
 }
+
+// Numbers, each once.
+class Seen {
+ public:
+  // False: it was there.
+  bool insert(uint64_t number) {
+    if (2 * (count_ + 1) > table_.size()) {
+      const std::vector<uint64_t> before =
+          std::exchange(table_, std::vector<uint64_t>(std::max<size_t>(1024, 2 * table_.size()), kNone));
+      for (const uint64_t known : before) {
+        if (known != kNone) table_[place_of(known)] = known;
+      }
+    }
+    if (number == kNone) return !std::exchange(none_, true);
+    uint64_t& here = table_[place_of(number)];
+    if (here == number) return false;
+    here = number;
+    ++count_;
+    return true;
+  }
+
+ private:
+  static constexpr uint64_t kNone = UINT64_MAX;
+  size_t place_of(uint64_t number) const {
+    size_t place = (number * 0x9e3779b97f4a7c15 >> 20) & (table_.size() - 1);
+    while (table_[place] != number && table_[place] != kNone) place = (place + 1) & (table_.size() - 1);
+    return place;
+  }
+  std::vector<uint64_t> table_;  // never more than half full
+  size_t count_ = 0;
+  bool none_ = false;
+};
 
 class Scan {
  public:
@@ -44,6 +80,8 @@ class Scan {
   bool version(uint64_t offset, Bytes payload);
   void statement(Bytes payload);
   void pin(const codec::Pin& pin);
+  void check_pins(const Entities* entities);
+  void finish_pins();
   void commit(uint64_t offset, const codec::Frame& frame, std::vector<CommitAt>& to);
   Result<bool> fault(const segment::Step& step);
   Result<void> search_tail(uint64_t from);
@@ -53,6 +91,11 @@ class Scan {
     if (switched_off(where, code)) return;
     if (out_.faults.size() >= kRecordFaultsMax) return;
     out_.faults.push_back({entry(), code, std::move(detail), std::move(expected), std::move(actual), "rewriting"});
+  }
+  void add_pin_fault(uint64_t entry, std::string detail, const Place& where = KHIPU_HERE) {
+    if (switched_off(where, code::kReferenceMissing)) return;
+    if (pin_faults_.size() >= kRecordFaultsMax) return;
+    pin_faults_.push_back({entry, code::kReferenceMissing, std::move(detail), {}, {}, "rewriting"});
   }
 
   const SegmentContext& context_;
@@ -68,7 +111,9 @@ class Scan {
   std::vector<size_t> named_;  // in out_.versions, whose names these are
   tree::LeafHasher names_hasher_{names_};
   Buffer name_;
-  std::unordered_set<uint64_t> seen_;
+  std::vector<OldPin> pins_;  // not checked yet
+  std::vector<RecordFault> pin_faults_;
+  Seen seen_;
   uint64_t pins_end_ = 0, pins_end_entry_ = 0;
 };
 
@@ -80,15 +125,39 @@ void Scan::pin(const codec::Pin& pin) {
     pins_end_entry_ = entry();
   }
   if (context_.entities == nullptr) return;
-  const uint64_t first = context_.entities->first_row();
-  if ((pin.entity.value < first || pin.version.value < first) &&
-      seen_.insert(pin.entity.value * 0x9e3779b97f4a7c15 ^ pin.version.value).second) {
-    out_.old_pins.push_back({pin, entry()});
+  pins_.push_back({pin, entry()});
+  if (pins_.size() % kPinsAtOnce != 0) return;
+  if (pins_.size() >= kPinsWaiting || context_.entities->told()) check_pins(context_.entities->wait());
+}
+
+// Nothing here depends on when it is called.
+void Scan::check_pins(const Entities* entities) {
+  const uint64_t first = entities == nullptr ? 0 : entities->first_row();
+  for (size_t i = 0; entities != nullptr && i < pins_.size(); ++i) {
+    if (i + kPinsAhead < pins_.size()) entities->prefetch(pins_[i + kPinsAhead].pin);
+    const auto& [pin, entry] = pins_[i];
+    if ((pin.entity.value < first || pin.version.value < first) &&
+        seen_.insert(pin.entity.value * 0x9e3779b97f4a7c15 ^ pin.version.value)) {
+      out_.old_pins.push_back({pin, entry});
+    }
+    if (const char* wrong = entities->check(pin)) {
+      add_pin_fault(entry, fmt::format("the event {} (entity row {}, version row {})", wrong, pin.entity.value,
+                                       pin.version.value));
+    }
   }
-  if (const char* wrong = context_.entities->check(pin)) {
-    add_fault(code::kReferenceMissing,
-              fmt::format("the event {} (entity row {}, version row {})", wrong, pin.entity.value, pin.version.value));
-  }
+  pins_.clear();
+}
+
+// Faults go by record, and of one record those of its pins first.
+void Scan::finish_pins() {
+  if (!pins_.empty()) check_pins(context_.entities->wait());
+  if (pin_faults_.empty()) return;
+  std::vector<RecordFault> all;
+  std::merge(std::make_move_iterator(pin_faults_.begin()), std::make_move_iterator(pin_faults_.end()),
+             std::make_move_iterator(out_.faults.begin()), std::make_move_iterator(out_.faults.end()),
+             std::back_inserter(all), [](const RecordFault& a, const RecordFault& b) { return a.entry < b.entry; });
+  all.resize(std::min(all.size(), kRecordFaultsMax));
+  out_.faults = std::move(all);
 }
 
 bool Scan::event(uint64_t offset, Bytes payload) {
@@ -96,10 +165,6 @@ bool Scan::event(uint64_t offset, Bytes payload) {
     add_fault(code::kFrameCorrupt, "the record does not decode: " + decoded.error().message);
     out_.index.reset();
     return false;
-  }
-  if (context_.entities != nullptr) {  // asked for below, by when they are near
-    context_.entities->prefetch(event_.actor);
-    for (const codec::Pin& target : event_.targets) context_.entities->prefetch(target);
   }
   if (out_.index && !out_.index->add(offset, event_).ok()) out_.index.reset();
   pin(event_.actor);
@@ -297,6 +362,7 @@ Result<Scanned> Scan::run() {
     told = reader_.offset();
   }
   if (!out_.stopped && reader_.offset() > told) context_.control.advance(reader_.offset() - told);
+  if (!out_.stopped) finish_pins();
   leaves_.finish();
   names_hasher_.finish();
   for (size_t i = 0; i < named_.size(); ++i) {

@@ -15,8 +15,14 @@ bool same_log(Run& run, const State& state);
 // Leaves out of the plan what the state covers, after a look at manifests and file sizes; trails begin behind it.
 // False: the log does not go on from the state, so all of it must be read to say why. meta/ is always read in full.
 Result<bool> resume(Run& run, const State& state, Plans& plans, Trails& trails);
-// `Options::reread_blocks` blocks of 256 rows, drawn from all that the state covers, against the roots of the line.
-Result<void> reread(Run& run, const State& state, const Plans& plans, const codec::CommitRecord& line);
+// Looks at old rows: those that new ones refer to, and `Options::reread_blocks` blocks of 256 rows drawn from all that
+// the state covers, these against the roots of the line.
+struct Again {
+  std::vector<Entities::Need> needs;
+  const std::vector<codec::StatementRecord>* statements;  // by row, at least those the state covers; may be null
+};
+Result<void> look_again(Run& run, const State& state, const Plans& plans, const codec::CommitRecord& line,
+                        const Again& again);
 
 // Follows a run, to know where it ended. Owner: one thread.
 class Positions {

@@ -26,19 +26,19 @@ Finding row_finding(std::string_view code, TableId table, const WalkedRow& at, s
 
 class Spot {
  public:
-  Spot(Run& run, TableId table, tree::Checker& checker, tree::HashSource& source)
-      : run_(run), table_(table), checker_(checker), source_(source) {}
+  Spot(CommitNumber commit, TableId table, tree::Checker& checker, tree::HashSource& source, Findings& findings)
+      : commit_(commit), table_(table), checker_(checker), source_(source), findings_(findings) {}
 
   void visit(const WalkedRow& at) {
     if (failed_) return;
     if (!at.frame) {
-      run_.findings.add(row_finding(code::kFrameCorrupt, table_, at, "no whole frame of this row can be found"));
+      findings_.add(row_finding(code::kFrameCorrupt, table_, at, "no whole frame of this row can be found"));
       return;
     }
     ++seen_;
     const Result<codec::FrameFacts> facts = codec::frame_facts(at.frame->payload);
     if (amiss(!facts.ok() || facts->kind != at.frame->kind || facts->time_us != at.frame->time_us)) {
-      run_.findings.add(
+      findings_.add(
           row_finding(code::kFrameCorrupt, table_, at, "kind or time in the frame header is not the payload's"));
     }
     const Result<bool> good = checker_.check(at.row.value, tree::leaf_hash(at.frame->payload), source_);
@@ -47,18 +47,19 @@ class Spot {
     } else if (!*good) {
       Finding found = row_finding(code::kLeafMismatch, table_, at,
                                   "the record, or a tree file above it, is not what the signed root stands for");
-      found.commit = run_.report.commit;
-      run_.findings.add(std::move(found));
+      found.commit = commit_;
+      findings_.add(std::move(found));
     }
   }
   uint64_t seen() const { return seen_; }
   const std::optional<Error>& failed() const { return failed_; }
 
  private:
-  Run& run_;
+  CommitNumber commit_;
   TableId table_;
   tree::Checker& checker_;
   tree::HashSource& source_;
+  Findings& findings_;
   uint64_t seen_ = 0;
   std::optional<Error> failed_;
 };
@@ -66,7 +67,8 @@ class Spot {
 }  // namespace
 
 Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableState& state,
-                            const std::vector<uint64_t>& rows, const std::function<void(const WalkedRow&)>& visit) {
+                            const std::vector<uint64_t>& rows, Findings& findings, const PlaceOf& place_of,
+                            const std::function<void(const WalkedRow&)>& visit) {
   if (rows.empty() || !plan.directory) return uint64_t{0};
   KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan.directory, false));
   LevelSource source(levels);
@@ -79,11 +81,11 @@ Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableS
     found.file = std::string(table_name(plan.id)) + "/tree";
     found.expected = short_hash(state.root);
     found.detail = "the tree files do not add up to the signed root";
-    run.findings.add(std::move(found));
+    findings.add(std::move(found));
     return uint64_t{0};
   }
-  Spot spot(run, plan.id, *checker, source);
-  KHIPU_TRY(walk_rows(plan, rows, run.control, [&](const WalkedRow& at) {
+  Spot spot(run.report.commit, plan.id, *checker, source, findings);
+  KHIPU_TRY(walk_rows(plan, rows, run.control, place_of, [&](const WalkedRow& at) {
     spot.visit(at);
     if (visit && at.frame) visit(at);
   }));
@@ -113,20 +115,27 @@ static bool has_value(const VersionFacts& facts, Row row, const VersionFacts::Va
   });
 }
 
-Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::Need> needs) {
-  if (needs.empty() || !registry.directory) return {};
-  std::stable_sort(needs.begin(), needs.end(),
-                   [](const Entities::Need& a, const Entities::Need& b) { return a.row < b.row; });
+NeededRows needed_rows(const std::vector<Entities::Need>& needs) {
+  NeededRows rows;
+  rows.reserve(needs.size());
+  for (size_t i = 0; i < needs.size(); ++i) rows.emplace_back(needs[i].row, i);
+  return rows;
+}
+
+Result<void> look_up(Run& run, const TablePlan& registry, const std::vector<Entities::Need>& needs, NeededRows by_row,
+                     Findings& findings, const PlaceOf& place_of) {
+  if (by_row.empty() || !registry.directory) return {};
+  std::sort(by_row.begin(), by_row.end());
   std::vector<uint64_t> rows;
-  for (const Entities::Need& need : needs) {
-    if (rows.empty() || rows.back() != need.row) rows.push_back(need.row);
+  for (const auto& [row, i] : by_row) {
+    if (rows.empty() || rows.back() != row) rows.push_back(row);
   }
   size_t next = 0;
   codec::VersionRecord version;
-  return walk_rows(registry, rows, run.control, [&](const WalkedRow& at) {
+  return walk_rows(registry, rows, run.control, place_of, [&](const WalkedRow& at) {
     const bool decoded = at.frame && codec::decode_version(at.frame->payload, version).ok();
-    for (; next < needs.size() && needs[next].row == at.row.value; ++next) {
-      const Entities::Need& need = needs[next];
+    for (; next < by_row.size() && by_row[next].first == at.row.value; ++next) {
+      const Entities::Need& need = needs[by_row[next].second];
       std::string wrong;
       bool moved = false;
       if (!decoded) {
@@ -150,7 +159,7 @@ Result<void> look_up(Run& run, const TablePlan& registry, std::vector<Entities::
       found.expected = fmt::format("registry row {}, of the entity of row {}", need.row, need.entity);
       found.detail = "the row refers to " + wrong;
       found.likely = "rewriting";
-      run.findings.add(std::move(found));
+      findings.add(std::move(found));
     }
   });
 }
@@ -179,8 +188,8 @@ Result<void> check_pinned(Run& run, const codec::TableState& registry,
       }
     }
   };
-  KHIPU_TRY(check_rows(run, plan, registry, rows, take));
-  return look_up(run, plan, std::move(needs));
+  KHIPU_TRY(check_rows(run, plan, registry, rows, run.findings, {}, take));
+  return look_up(run, plan, needs, needed_rows(needs), run.findings);
 }
 
 }  // namespace khipu::verify
