@@ -269,6 +269,13 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
     if (!bytes.ok() || crypto::sha256(*bytes) != sha256) return other;
     const Result<WrappedKey> key = parse_wrapped(*bytes);
     if (!key.ok() || key->root != root || key->name != *name || key->commitment != before->commitment) return other;
+    // Whoever copied it here may not have: and the file it replaces goes once this is stated.
+    if (Result<void> synced = file.value()->sync(); !synced.ok()) {
+      // A second sync would say yes and do nothing: the file must be written again.
+      const bool gone = wrapped.unlink(file_name).ok();
+      return std::move(synced).error().at(
+          where + (gone ? ": deleted, copy it again" : ": delete it and copy it again") + "; nothing was adopted");
+    }
     codec::KeyStatement statement;
     statement.action = codec::KeyAction::kRewrap;
     statement.name = file_name;
@@ -278,6 +285,7 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
     statement.replaces = before->name.text();
     statements.push_back(std::move(statement));
   }
+  if (!statements.empty()) KHIPU_TRY(wrapped.sync());
   return statements;
 }
 

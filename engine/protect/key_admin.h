@@ -48,7 +48,8 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
 
 // KEY statements for the files of the list that nobody committed yet: same key, later generation. None for those that a
 // later one or a SHRED has overtaken. kCorrupt when one of the others is not there as it was listed: then none is
-// taken. Once they are committed, the files they replace may go (sweep()).
+// taken. The files and the directory are synced when it returns: a statement about a file that is not on the disk, and
+// the one it replaces gone, would lose the key. Once they are committed, the files they replace may go (sweep()).
 Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log,
                                                    const RewrapList& list);
 

@@ -66,7 +66,8 @@ class Sealer {
   std::vector<codec::KeyStatement> take_due();
 
   // A SHRED or a re-wrap (what take_due() did not hand out) is committed and durable: keys it concerns are forgotten,
-  // their files unlinked and the directory synced.
+  // their files unlinked and the directory synced. The file that a re-wrap names was synced before it was stated
+  // (adoptable() does).
   Result<void> apply(const codec::Shred& statement);
   Result<void> apply(const codec::KeyStatement& statement);
 

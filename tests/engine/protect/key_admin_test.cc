@@ -163,6 +163,43 @@ TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopt
   CHECK(rewrap(*roles.wrapped, roles.root, log, ring, recipients).value().as_wanted == 2);
 }
 
+TEST_CASE("keys: what was copied there is on the disk before it is adopted, or is not adopted") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  auto sealer = roles.sealer();
+  const Buffer value = seal(*sealer, roles.place(), "x");
+  const KeyLog before = sealer->log();
+  sealer.reset();
+  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  const Rewrapped done = rewrap(*roles.wrapped, roles.root, before, load_decrypt_ring(*roles.decrypt).value(),
+                                load_recipients(*roles.writer).value())
+                             .value();
+  const std::string name = names(done.list).at(0), path = "root-keys/" + name;
+  const Buffer bytes = roles.disk.read(path);
+  const auto copy = [&] {  // as cp does: nothing is synced
+    if (roles.disk.exists(path)) roles.disk.remove(path);
+    REQUIRE(roles.wrapped->open_file(name, os::Mode::kCreateNew).value()->write_at(0, bytes).ok());
+  };
+  copy();
+  roles.disk.fail_when([](const tests::DiskEvent& event) { return event.operation == tests::DiskOperation::kSync; },
+                       Code::kIo);
+  CHECK_FALSE(adoptable(*roles.wrapped, roles.root, before, done.list).ok());
+  CHECK_FALSE(roles.disk.exists(path));  // the next sync would say yes and do nothing
+  roles.disk.clear_faults();
+  copy();
+  KeyLog log = before;
+  const auto statements = adoptable(*roles.wrapped, roles.root, log, done.list).value();
+  REQUIRE(statements.size() == 1);
+  REQUIRE(log.apply(statements[0]).ok());
+  REQUIRE(sweep(*roles.wrapped, log).ok());
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const auto after = roles.disk.clone();
+    after->power_loss(seed);
+    REQUIRE(after->exists(path));
+    REQUIRE(after->read(path) == bytes);
+  }
+}
+
 TEST_CASE("keys: adopt takes what the list names, and no half file, other key or other root's") {
   Roles roles;
   REQUIRE(roles.make().ok());
