@@ -40,6 +40,13 @@ Result<uint64_t> count_gone(os::Directory& directory, const std::vector<os::Entr
   return gone;
 }
 
+Exit tell_left(Output& output, const std::vector<std::string>& left) {
+  for (const std::string& name : left) {
+    output.note("keys/" + printable(name) + ": shredded or replaced, and cannot be deleted: remove it");
+  }
+  return left.empty() ? Exit::kOk : Exit::kIncomplete;
+}
+
 Result<std::string> recipient_text_of(const crypto::Key& key) {
   if (key.kind != crypto::KeyKind::kDecrypt && key.kind != crypto::KeyKind::kRecipient) return std::string();
   crypto::Key half;

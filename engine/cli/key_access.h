@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/cli/command.h"
+#include "engine/cli/output.h"
 #include "engine/cli/writer_access.h"
 #include "engine/protect/key_admin.h"
 #include "engine/snapshot/store.h"
@@ -33,6 +35,9 @@ struct KeysOfRoot {
 Result<KeysOfRoot> keys_of_root(const std::string& root);
 // How many of these files are no longer there: the writer and a sweep both delete what a statement replaces or shreds.
 Result<uint64_t> count_gone(os::Directory& directory, const std::vector<os::Entry>& before);
+
+// What should have gone and cannot be deleted is named; kIncomplete then.
+Exit tell_left(Output& output, const std::vector<std::string>& left);
 
 // "auditors/2=FINGERPRINT" of a decrypt key or its public half; "" of the other kinds.
 Result<std::string> recipient_text_of(const crypto::Key& key);

@@ -174,7 +174,9 @@ class KeysAdopt final : public Command {
            "log.\n"
            "An interrupted run is finished by the next one with the same LIST.\n\n"
            "Example:\n  khipu keys adopt /srv/audit /media/usb/rewrap.list\n\n"
-           "Exit codes: 0 done, also when there was nothing left to do, 3 not done.";
+           "Exit codes: 0 done, also when there was nothing left to do, 2 done, but a file named could not be "
+           "deleted,\n"
+           "3 not done.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -198,7 +200,7 @@ class KeysAdopt final : public Command {
       KHIPU_TRY(access->writer()->append_and_publish(statement));
       KHIPU_TRY(keys.log.apply(statement));
     }
-    KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY_ASSIGN(const protect::Swept swept, protect::sweep(*keys.wrapped, keys.log));
     KHIPU_TRY(access->close());
     KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
     const uint64_t earlier = list.files.size() - statements.size();
@@ -211,7 +213,7 @@ class KeysAdopt final : public Command {
       output.line("adopted: " + std::to_string(statements.size()) +
                   ", before this or overtaken: " + std::to_string(earlier) + ", deleted: " + std::to_string(gone));
     }
-    return Exit::kOk;
+    return tell_left(output, swept.left);
   }
 
  private:

@@ -31,7 +31,7 @@ class ShredCommand final : public Command {
            "next one, or by the next start of the writer (the key files, not the lines of dlq/).\n\n"
            "Examples:\n  khipu shred /srv/audit --subject user:u-1001 --reference 'erasure request 2026/44'\n"
            "  khipu shred /srv/audit --session 12 --reference 'order of 2026-06-01'\n\n"
-           "Exit codes: 0 done, 3 refused or not there.";
+           "Exit codes: 0 done, 2 done, but a file named could not be deleted, 3 refused or not there.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -89,7 +89,7 @@ class ShredCommand final : public Command {
     if (destroys) {
       KHIPU_TRY_ASSIGN(parked, import::destroy_sealed(*root));  // while the lock is held
     }
-    KHIPU_TRY(protect::sweep(*keys.wrapped, keys.log));
+    KHIPU_TRY_ASSIGN(const protect::Swept swept, protect::sweep(*keys.wrapped, keys.log));
     KHIPU_TRY(access->close());
     KHIPU_TRY_ASSIGN(const uint64_t gone, count_gone(*keys.wrapped, before));
     if (output.json()) {
@@ -105,7 +105,7 @@ class ShredCommand final : public Command {
                          : "stated by an earlier run, finished now: " + std::to_string(gone) + " files deleted");
       if (destroys) output.line("and " + std::to_string(parked) + " sealed lines of dlq/");
     }
-    return Exit::kOk;
+    return tell_left(output, swept.left);
   }
 
  private:

@@ -289,13 +289,21 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
   return statements;
 }
 
-Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log) {
-  uint64_t gone = 0;
-  for (const auto& [name, file] : log.files()) {
-    if (file.state == KeyLog::State::kCurrent) continue;
+Result<Swept> sweep(os::Directory& wrapped, const KeyLog& log) {
+  Swept swept;
+  std::optional<Error> failed;  // the first; the rest is tried all the same
+  const auto remove = [&](const std::string& name) {
     const Result<void> removed = wrapped.unlink(name);
-    if (!removed.ok() && removed.error().code != Code::kNotFound) return removed.error();
-    gone += removed.ok();
+    swept.gone += removed.ok();
+    if (removed.ok() || removed.error().code == Code::kNotFound) return;
+    if (removed.error().code == Code::kForbidden) {
+      swept.left.push_back(name);
+    } else if (!failed) {
+      failed = removed.error();
+    }
+  };
+  for (const auto& [name, file] : log.files()) {
+    if (file.state != KeyLog::State::kCurrent) remove(name);
   }
   // What a re-wrap that was overtaken or cut short left.
   KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, wrapped.list());
@@ -305,12 +313,12 @@ Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log) {
     if (current == nullptr || log.file(entry.name) != nullptr) continue;
     // Of a shredded key nothing may stay: what nobody adopted yet holds it all the same.
     if (current->state == KeyLog::State::kCurrent && name->generation > current->name.generation) continue;
-    KHIPU_TRY(wrapped.unlink(entry.name));
-    ++gone;
+    remove(entry.name);
   }
   // Also when nothing went: an unlink before a crash may not be on the disk yet.
   KHIPU_TRY(wrapped.sync());
-  return gone;
+  if (failed) return *failed;
+  return swept;
 }
 
 Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t number) {

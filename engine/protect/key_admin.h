@@ -54,8 +54,12 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
                                                    const RewrapList& list);
 
 // Unlinks what was shredded or replaced, and what overtaken re-wraps left (of a shredded key all there is), and syncs
-// the directory. Gives how many went.
-Result<uint64_t> sweep(os::Directory& wrapped, const KeyLog& log);
+// the directory. What cannot be unlinked (a folder under such a name, rights) is named, and hinders nothing else.
+struct Swept {
+  uint64_t gone = 0;
+  std::vector<std::string> left;
+};
+Result<Swept> sweep(os::Directory& wrapped, const KeyLog& log);
 
 // Files whose loss makes all values of a session, or of a person, unreadable. kNotFound when nothing is there.
 Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t number);

@@ -136,9 +136,11 @@ Result<void> Sealer::State::take_up(TimeUs at) {
 Result<void> Sealer::State::load_subject(const KeyLog::File& file) {
   Result<WrappedKey> key = read_wrapped(*options.wrapped, options.root, file.name, file.sha256, file.commitment);
   if (!key.ok()) {
-    // Changed by somebody: verify says so. Nothing is sealed to it again; the person gets another pair.
-    if (key.error().code == Code::kCorrupt || key.error().code == Code::kLimit) return {};
-    return std::move(key).error();
+    // Changed by somebody, replaced by a link, closed to us: verify says so. Nothing is sealed to it again; the person
+    // gets another pair.
+    const Code code = key.error().code;
+    if (code == Code::kIo || code == Code::kNoSpace) return std::move(key).error();
+    return {};
   }
   subjects[key->subject] = Pair{file.name.number, key->public_key};
   return {};
@@ -173,12 +175,16 @@ Result<void> Sealer::State::announce_recipients() {
 
 Result<void> Sealer::State::unlink_all(const std::vector<std::string>& names) {
   bool changed = false;
+  std::optional<Error> failed;
   for (const std::string& name : names) {
     const Result<void> removed = options.wrapped->unlink(name);
-    if (!removed.ok() && removed.error().code != Code::kNotFound) return removed;
     changed = changed || removed.ok();
+    if (removed.ok() || removed.error().code == Code::kNotFound) continue;
+    // A folder under such a name, or rights: sweep() names it to whoever shreds or adopts, and verify tells of it.
+    if (removed.error().code != Code::kForbidden && !failed) failed = removed.error();
   }
-  return changed ? options.wrapped->sync() : Result<void>();
+  if (changed) KHIPU_TRY(options.wrapped->sync());
+  return failed ? Result<void>(*failed) : Result<void>();
 }
 
 // ---- data keys

@@ -40,7 +40,9 @@ class Sealer {
     int64_t session_us = kSessionUs;
   };
   // `log` as of the newest statement. Takes up what a crash left: files no statement names, and those that were
-  // shredded or replaced, are unlinked. New or retired recipients come as statements due.
+  // shredded or replaced, are unlinked. New or retired recipients come as statements due. Something else in the place
+  // of a file in keys/ (a link, a folder), or one that cannot be read or unlinked, stops nothing: a person whose file
+  // it is gets another pair, the rest goes, and verify tells.
   static Result<std::unique_ptr<Sealer>> open(WriterRing ring, KeyLog log, const Options& options, TimeUs now);
   ~Sealer();
   Sealer(const Sealer&) = delete;

@@ -410,3 +410,26 @@ TEST_CASE("cli: a person is shredded beside another one's damaged file") {
   CHECK_THAT(shredded.err, ContainsSubstring("subject-0000000003-1.key"));
   CHECK(log.open(person) == "purged");
 }
+
+TEST_CASE("cli: a link or a folder under a name in keys stops neither the writer nor a shredding") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  log.seal({"group"});
+  log.seal({"person"}, &log.alice);
+  REQUIRE(run_khipu({"shred", log.root, "--session", "1", "--reference", "r"}).exit == 0);
+  fs::remove(log.root + "/keys/subject-0000000003-1.key");
+  fs::create_symlink("x", log.root + "/keys/subject-0000000003-1.key");
+  fs::create_directory(log.root + "/keys/data-0000000001-7.key");
+  CHECK(run_khipu({"hold", log.root, "set", "h", "--reason", "r"}).exit == 0);
+  CHECK(run_khipu({"hold", log.root, "lift", "h", "--reason", "r"}).exit == 0);
+  const tests::Ran shredded = run_khipu({"shred", log.root, "--session", "2", "--reference", "r"});
+  INFO(shredded.out << shredded.err);
+  CHECK(shredded.exit == 2);
+  CHECK_THAT(shredded.out, ContainsSubstring("shredded in commit"));
+  CHECK_THAT(shredded.err,
+             ContainsSubstring("keys/data-0000000001-7.key: shredded or replaced, and cannot be deleted"));
+  CHECK_FALSE(fs::exists(log.root + "/keys/data-0000000002-1.key"));
+  const tests::Ran verified = run_khipu({"verify", log.root});
+  CHECK(verified.exit == 1);
+  CHECK_THAT(verified.out, ContainsSubstring("subject-0000000003-1.key"));
+}

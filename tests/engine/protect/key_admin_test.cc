@@ -151,7 +151,7 @@ TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopt
   const auto statements = adoptable(*roles.wrapped, roles.root, log, done.list).value();
   REQUIRE(statements.size() == 2);
   for (const auto& statement : statements) REQUIRE(log.apply(statement).ok());
-  CHECK(sweep(*roles.wrapped, log).value() == 4);
+  CHECK(sweep(*roles.wrapped, log).value().gone == 4);
   CHECK(adoptable(*roles.wrapped, roles.root, log, done.list).value().empty());
   CHECK(adoptable(*roles.wrapped, roles.root, log, cut_short.list).value().empty());  // overtaken
   CHECK_FALSE(roles.disk.exists("root-keys/data-0000000001-1.key"));
@@ -401,11 +401,49 @@ TEST_CASE("keys: of a shredded key nothing stays, also not what a re-wrap made a
   REQUIRE(again().ok());
   const Buffer left = roles.disk.read("root-keys/data-0000000001-2.key");
   REQUIRE(log.apply(shred).ok());
-  CHECK(sweep(*roles.wrapped, log).value() == 2);
+  CHECK(sweep(*roles.wrapped, log).value().gone == 2);
   CHECK(roles.wrapped->list().value().empty());
   roles.disk.put("root-keys/data-0000000001-2.key", left);
   (void)roles.sealer(log);  // the writer's start
   CHECK(roles.wrapped->list().value().empty());
+}
+
+TEST_CASE("keys: what is no file in the place of one stops no writer, and the rest of a sweep is done") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const SubjectName alice{"user", "alice"};
+  auto sealer = roles.sealer();
+  seal(*sealer, roles.place(), "x");
+  seal(*sealer, roles.place(), "y", &alice);
+  KeyLog log = sealer->log();
+  sealer.reset();
+  roles.disk.remove("root-keys/subject-0000000002-1.key");
+  const bool folder = GENERATE(false, true);
+  const auto other = [&](const std::string& name) {
+    folder ? REQUIRE(roles.wrapped->make_directory(name).ok()) : roles.disk.put_other("root-keys/" + name);
+  };
+  other("subject-0000000002-1.key");
+  codec::Shred shred;
+  shred.files = {"data-0000000001-1.key"};
+  REQUIRE(log.apply(shred).ok());
+  other("data-0000000001-0.key");  // no such name: nobody's
+  other("data-0000000001-7.key");
+  const auto keeps = [&] { return roles.disk.exists("root-keys/data-0000000001-7.key"); };
+  SECTION("the writer's start") {
+    auto opened = Sealer::open(load_writer_ring(*roles.writer).value(), log,
+                               {roles.root, roles.writer.get(), roles.wrapped.get()}, kNoonUs);
+    REQUIRE(opened.ok());
+    // Alice has another pair.
+    CHECK(parse_sealed(seal(**opened, roles.place(), "z", &alice))->key_number == 5);
+    CHECK((*opened)->apply(shred).ok());
+  }
+  SECTION("a sweep") {
+    const auto swept = sweep(*roles.wrapped, log);
+    REQUIRE(swept.ok());
+    CHECK(swept->left == (folder ? std::vector<std::string>{"data-0000000001-7.key"} : std::vector<std::string>{}));
+  }
+  CHECK(keeps() == folder);
+  CHECK_FALSE(roles.disk.exists("root-keys/data-0000000001-1.key"));
 }
 
 TEST_CASE("keys: a file dropped under the last number there is does not stop the writer") {
