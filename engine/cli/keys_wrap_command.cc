@@ -147,7 +147,7 @@ class KeysRewrap final : public Command {
                                  const std::vector<protect::Recipient>& recipients) const {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
     KHIPU_TRY_ASSIGN(const import::SealedLines sealed, import::sealed_lines(*root));
-    if (sealed.keys == 0) return uint64_t{0};
+    if (sealed.keys + sealed.unfinished == 0) return uint64_t{0};
     Result<os::RootLock> lock = os::RootLock::acquire(*root, "keys rewrap", os::system_clock().now());
     if (!lock.ok()) {
       return std::move(lock).error().at(

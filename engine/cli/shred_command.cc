@@ -59,7 +59,7 @@ class ShredCommand final : public Command {
     KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
     KHIPU_TRY_ASSIGN(const import::SealedLines sealed, import::sealed_lines(*root));
-    const uint64_t lines = sealed.entries + sealed.keys;
+    const uint64_t lines = sealed.entries + sealed.keys + sealed.unfinished;
     codec::Shred shred;
     shred.reference = reference_;
     shred.by = WriterAccess::scope();
@@ -72,6 +72,11 @@ class ShredCommand final : public Command {
         return Error{Code::kConflict, std::to_string(sealed.entries) +
                                           " sealed lines in dlq/ may hold what is to be shredded: mend them and remove "
                                           "their files (khipu dlq), or say --dlq destroy or --dlq keep"};
+      }
+      if (!sealed.strangers.empty() && dlq_ != "keep") {
+        return Error{Code::kConflict, "dlq/" + printable(sealed.strangers.front()) +
+                                          " is no file, and what lies in it nobody here can tell: move what is no file "
+                                          "out of dlq/, or say --dlq keep"};
       }
       if (destroys) shred.scope += " and " + std::to_string(sealed.entries) + " sealed lines of dlq/";
       shred.files = std::move(files->files);

@@ -11,12 +11,20 @@ constexpr size_t kWriteSize = 1 << 20;
 using Change =
     std::function<Result<std::optional<std::string>>(std::string_view, const std::variant<ParkedEntry, ParkedKey>*)>;
 
-// Each file's name, without what a crash left of a replacement.
-Result<std::vector<std::string>> file_names(os::Directory& dlq) {
+constexpr std::string_view kUnfinished = ".new";  // what a crash left of a replacement
+
+struct Names {
+  std::vector<std::string> files, unfinished, strangers;
+};
+Result<Names> names_in(os::Directory& dlq) {
   KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, dlq.list());
-  std::vector<std::string> names;
+  Names names;
   for (const os::Entry& entry : entries) {
-    if (entry.kind == os::EntryKind::kFile && !entry.name.ends_with(".new")) names.push_back(entry.name);
+    const bool file = entry.kind == os::EntryKind::kFile;
+    (!file                               ? names.strangers
+     : entry.name.ends_with(kUnfinished) ? names.unfinished
+                                         : names.files)
+        .push_back(entry.name);
   }
   return names;
 }
@@ -52,9 +60,8 @@ Result<void> rewrite(os::Directory& dlq, const std::string& name, const Change& 
     KHIPU_TRY(dlq.unlink(name));
     return dlq.sync();
   }
-  const std::string next = name + ".new";
-  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> out, dlq.open_file(next, os::Mode::kCreate));
-  KHIPU_TRY(out->truncate(0));
+  const std::string next = name + std::string(kUnfinished);
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> out, dlq.open_file(next, os::Mode::kCreateNew));
   std::string waiting;
   uint64_t size = 0;
   const auto write = [&](size_t least) -> Result<void> {
@@ -85,8 +92,10 @@ Result<void> rewrite(os::Directory& dlq, const std::string& name, const Change& 
 Result<void> rewrite_all(os::Directory& root, const Change& change) {
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> dlq, open_dlq(root));
   if (!dlq) return {};
-  KHIPU_TRY_ASSIGN(const std::vector<std::string> names, file_names(*dlq));
-  for (const std::string& name : names) KHIPU_TRY(at("dlq/" + name, rewrite(*dlq, name, change)));
+  KHIPU_TRY_ASSIGN(const Names names, names_in(*dlq));
+  for (const std::string& name : names.unfinished) KHIPU_TRY(dlq->unlink(name));
+  if (!names.unfinished.empty()) KHIPU_TRY(dlq->sync());
+  for (const std::string& name : names.files) KHIPU_TRY(at("dlq/" + name, rewrite(*dlq, name, change)));
   return {};
 }
 
@@ -96,8 +105,10 @@ Result<SealedLines> sealed_lines(os::Directory& root) {
   SealedLines sealed;
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> dlq, open_dlq(root));
   if (!dlq) return sealed;
-  KHIPU_TRY_ASSIGN(const std::vector<std::string> names, file_names(*dlq));
-  for (const std::string& name : names) {
+  KHIPU_TRY_ASSIGN(Names names, names_in(*dlq));
+  sealed.unfinished = names.unfinished.size();
+  sealed.strangers = std::move(names.strangers);
+  for (const std::string& name : names.files) {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq->open_file(name, os::Mode::kRead));
     KHIPU_TRY(each_parked_line(*file, kParkedLineSizeBytesMax, [&](std::string_view line) {
       const auto parsed = parse_parked(line);

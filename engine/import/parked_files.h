@@ -1,18 +1,23 @@
 // The files of ROOT/dlq changed as a whole: keys of sealed entries sealed anew, sealed entries destroyed. Each file is
-// replaced by a new one: written, synced, renamed, and the folder synced. Whoever calls holds LOCK, or a process that
-// sets lines aside would go on writing into the old file. Not here: what is in a key (engine/protect).
+// replaced by a new one: what a killed run left of such a one (NAME.new) is deleted first, then it is made (O_EXCL),
+// synced, renamed, and the folder synced. Whoever calls holds LOCK, or a process that sets lines aside would go on
+// writing into the old file. Not here: what is in a key (engine/protect).
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "engine/import/parked_entries.h"
 
 namespace khipu::import {
 
-// What of the DLQ is sealed: 0 and 0 where nothing is, or there is no DLQ. Lines that cannot be read are passed over.
+// What of the DLQ is sealed: nothing where nothing is, or there is no DLQ. Lines that cannot be read are passed over.
 struct SealedLines {
   uint64_t keys = 0;
   uint64_t entries = 0;
+  uint64_t unfinished = 0;             // NAME.new, which may hold the same
+  std::vector<std::string> strangers;  // what is no file: nobody here looks into it
 };
 Result<SealedLines> sealed_lines(os::Directory& root);
 
@@ -21,7 +26,8 @@ Result<SealedLines> sealed_lines(os::Directory& root);
 using SealAnew = std::function<Result<std::optional<Buffer>>(Bytes wrapped)>;
 Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew);
 
-// Takes the sealed entries and all keys out; a file of which nothing is left goes. How many entries went.
+// Takes the sealed entries and all keys out, what is left of unfinished replacements with them; a file of which nothing
+// is left goes. How many entries went.
 Result<uint64_t> destroy_sealed(os::Directory& root);
 
 }  // namespace khipu::import

@@ -313,6 +313,39 @@ TEST_CASE("cli: shred wants to be told of sealed lines in the DLQ, and destroys 
   log.done({"verify", log.root});
 }
 
+TEST_CASE("cli: shred destroys what a killed rewrite of the DLQ left, follows no link there and passes no folder") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n").exit == 1);
+  const fs::path parked = fs::directory_iterator(log.root + "/dlq")->path();
+  const std::string other = log.folder / "other";
+  fs::copy_file(parked, log.root + "/dlq/gone.ndjson.new");  // of a file that is not there any more
+  fs::copy_file(parked, other);
+  fs::create_hard_link(other, parked.string() + ".new");
+  const auto size = fs::file_size(other);
+  fs::create_directory(log.root + "/dlq/folder");
+  const std::vector<std::string> shred = {"shred", log.root, "--session", "1", "--reference", "r", "--dlq", "destroy"};
+  const tests::Ran refused = log.khipu(shred);
+  CHECK(refused.exit == 3);
+  CHECK_THAT(refused.err, ContainsSubstring("dlq/folder is no file"));
+  fs::remove(log.root + "/dlq/folder");
+  log.done(shred);
+  CHECK(fs::file_size(other) == size);
+  CHECK_FALSE(log.anywhere("khipu.dlq-key"));
+  CHECK(fs::is_empty(log.root + "/dlq"));
+}
+
+TEST_CASE("cli: shred wants to be told of what a killed rewrite of the DLQ left, also when nothing else is there") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n").exit == 1);
+  const fs::path parked = fs::directory_iterator(log.root + "/dlq")->path();
+  fs::rename(parked, parked.string() + ".new");
+  const tests::Ran untold = log.khipu({"shred", log.root, "--session", "1", "--reference", "r"});
+  CHECK(untold.exit == 3);
+  CHECK_THAT(untold.err, ContainsSubstring("--dlq destroy"));
+  log.done({"shred", log.root, "--session", "1", "--reference", "r", "--dlq", "destroy"});
+  CHECK(fs::is_empty(log.root + "/dlq"));
+}
+
 TEST_CASE("cli: a shredded value is said to be destroyed on purpose, and no answer with one ends as a finding") {
   Log log;
   log.done({"append", log.root}, kGood + "\n");
