@@ -30,8 +30,8 @@ class KeysRewrap final : public Command {
            "the\n"
            "signing key. It takes the files named in LIST, by their SHA-256, and no others that lie in ROOT/keys: so "
            "LIST must\n"
-           "reach that host by a way nobody else writes to. When ROOT is a copy, carry LIST and the files it names: to "
-           "ROOT/keys.\n"
+           "reach that host by a way nobody else writes to. When ROOT is a copy, carry LIST and the files it names: "
+           "adopt --from.\n"
            "Values in the log are not touched. The keys of sealed lines in ROOT/dlq are sealed anew where they stand, "
            "while no\n"
            "writer runs.\n\n"
@@ -170,10 +170,13 @@ class KeysAdopt final : public Command {
            "`khipu keys\n"
            "rewrap` wrote: have it from there by a way you trust, because whatever it names is taken, and what it "
            "does not\n"
-           "name is not. Files made on a copy are copied to ROOT/keys first. Stop `khipu serve` first: it holds the "
-           "log.\n"
-           "An interrupted run is finished by the next one with the same LIST.\n\n"
-           "Example:\n  khipu keys adopt /srv/audit /media/usb/rewrap.list\n\n"
+           "name is not. Files made on a copy are brought with --from, never over another file. What was adopted "
+           "before "
+           "must be\n"
+           "there still as it was listed. Stop `khipu serve` first: it holds the log.\n"
+           "An interrupted run is finished by the next one with the same words.\n\n"
+           "Examples:\n  khipu keys adopt /srv/audit /media/usb/rewrap.list\n"
+           "  khipu keys adopt /srv/audit rewrap.list --from ./from-auditor\n\n"
            "Exit codes: 0 done, also when there was nothing left to do, 2 done, but a file named could not be "
            "deleted,\n"
            "3 not done.";
@@ -181,6 +184,7 @@ class KeysAdopt final : public Command {
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
     arguments.required("LIST", list_, "what `khipu keys rewrap` wrote with --list");
+    arguments.text("--from", from_, "DIR", "copy the files that LIST names and ROOT/keys lacks from here");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
   }
@@ -194,6 +198,11 @@ class KeysAdopt final : public Command {
                      WriterAccess::open(root_, keys_path(root_, keys_), "keys adopt", network_));
     if (access->running()) return Error{Code::kLocked, "stop `khipu serve` first: it holds this log"};
     KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
+    uint64_t copied = 0;
+    if (!from_.empty() && list.root == keys.root) {
+      KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> from, os::open_directory(from_));
+      KHIPU_TRY_ASSIGN(copied, protect::bring(*from, *keys.wrapped, keys.log, list));
+    }
     KHIPU_TRY_ASSIGN(const std::vector<codec::KeyStatement> statements,
                      protect::adoptable(*keys.wrapped, keys.root, keys.log, list));
     for (const codec::KeyStatement& statement : statements) {
@@ -206,10 +215,12 @@ class KeysAdopt final : public Command {
     const uint64_t earlier = list.files.size() - statements.size();
     if (output.json()) {
       output.document({{"schema", "khipu.keys-adopt/v1"},
+                       {"copied", copied},
                        {"adopted", statements.size()},
                        {"adopted_before", earlier},
                        {"deleted", gone}});
     } else {
+      if (!from_.empty()) output.line("copied: " + std::to_string(copied));
       output.line("adopted: " + std::to_string(statements.size()) +
                   ", before this or overtaken: " + std::to_string(earlier) + ", deleted: " + std::to_string(gone));
     }
@@ -217,7 +228,7 @@ class KeysAdopt final : public Command {
   }
 
  private:
-  std::string root_, list_, keys_, network_;
+  std::string root_, list_, from_, keys_, network_;
 };
 
 }  // namespace

@@ -244,10 +244,54 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
   return done;
 }
 
+Result<uint64_t> bring(os::Directory& from, os::Directory& wrapped, const KeyLog& log, const RewrapList& list) {
+  uint64_t copied = 0;
+  for (const auto& [file_name, sha256] : list.files) {
+    const std::optional<WrappedName> name = WrappedName::parse(file_name);
+    const KeyLog::File* const current = name ? log.current(name->number) : nullptr;
+    if (current == nullptr || current->state == KeyLog::State::kShredded) continue;
+    const KeyLog::File* const stated = log.file(file_name);
+    // Overtaken, or another file's name: adoptable() tells.
+    if (stated != nullptr ? stated != current || stated->sha256 != sha256
+                          : current->name.generation >= name->generation) {
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> there, wrapped.stat(file_name));
+    if (there && (there->kind != os::EntryKind::kFile || stated != nullptr)) continue;
+    if (there) {
+      KHIPU_TRY_ASSIGN(const auto old, wrapped.open_file(file_name, os::Mode::kRead));
+      const Result<Buffer> bytes = old->read_all(kWrappedFileSizeBytesMax);
+      if (!bytes.ok()) continue;
+      const Result<WrappedKey> key = parse_wrapped(*bytes);
+      if (key.ok() || key.error().code != Code::kCorrupt) continue;
+      KHIPU_TRY(wrapped.unlink(file_name));
+    }
+    auto source = from.open_file(file_name, os::Mode::kRead);
+    if (!source.ok()) return std::move(source).error().at("listed");
+    KHIPU_TRY_ASSIGN(const Buffer bytes, source.value()->read_all(kWrappedFileSizeBytesMax));
+    if (crypto::sha256(bytes) != sha256) {
+      return Error{Code::kCorrupt,
+                   from.path() + "/" + file_name + ": not the file that was listed; nothing was adopted"};
+    }
+    const auto write = [&]() -> Result<void> {
+      KHIPU_TRY_ASSIGN(const auto file, wrapped.open_file(file_name, os::Mode::kCreateNew));
+      Result<void> written = file->write_at(0, bytes);
+      if (written.ok()) written = file->sync();
+      if (!written.ok()) (void)wrapped.unlink(file_name).ok();  // half of it, or nobody knows how much
+      return written;
+    };
+    KHIPU_TRY(at("keys/" + file_name, write()));
+    ++copied;
+  }
+  if (copied > 0) KHIPU_TRY(wrapped.sync());
+  return copied;
+}
+
 Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log,
                                                    const RewrapList& list) {
   if (list.root != root) return Error{Code::kConflict, "the list is of another log"};
   std::vector<codec::KeyStatement> statements;
+  std::string others, lost;  // adopted before, and not these
   for (const auto& [file_name, sha256] : list.files) {
     const std::string where = "keys/" + file_name;
     const std::optional<WrappedName> name = WrappedName::parse(file_name);
@@ -255,13 +299,21 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
     if (before == nullptr || before->name.kind != name->kind) {
       return Error{Code::kConflict, where + ": no KEY statement names the key it should hold"};
     }
-    // Adopted before, overtaken by another re-wrap, or destroyed since.
+    if (log.file(file_name) == before && before->state == KeyLog::State::kCurrent) {
+      if (before->sha256 != sha256) {
+        others += " " + where;
+      } else if (!read_wrapped(wrapped, root, *name, before->sha256, before->commitment).ok()) {
+        lost += " " + where;
+      }
+      continue;
+    }
+    // Overtaken by another re-wrap, or destroyed since.
     if (before->state != KeyLog::State::kCurrent || before->name.generation >= name->generation) continue;
     const Error other{Code::kCorrupt, where + ": not the file that was listed; nothing was adopted"};
     auto file = wrapped.open_file(file_name, os::Mode::kRead);
     if (!file.ok() && file.error().code == Code::kNotFound) {
       return Error{Code::kNotFound,
-                   where + ": listed and not there: copy it from where it was made; nothing was adopted"};
+                   where + ": listed and not there: copy it from where it was made (--from DIR); nothing was adopted"};
     }
     if (!file.ok()) return std::move(file).error();
     const Result<Buffer> bytes = file.value()->read_all(kWrappedFileSizeBytesMax);
@@ -284,6 +336,16 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
     statement.recipients = recipients_hash(recipients_of(*key));
     statement.replaces = before->name.text();
     statements.push_back(std::move(statement));
+  }
+  if (!lost.empty()) {
+    return Error{Code::kCorrupt, "adopted before, and gone or changed since:" + lost +
+                                     ": take away what lies there and adopt again --from a folder with the files that "
+                                     "are listed; nothing was adopted"};
+  }
+  if (!others.empty()) {
+    return Error{Code::kConflict,
+                 "adopted before from another list:" + others +
+                     ": this one was made on an older copy; make it on a new copy; nothing was adopted"};
   }
   if (!statements.empty()) KHIPU_TRY(wrapped.sync());
   return statements;

@@ -46,10 +46,17 @@ struct Rewrapped {
 Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLog& log, const DecryptRing& ring,
                          const std::vector<Recipient>& recipients);
 
+// Copies from a folder into ROOT/keys what the list names and is not there, each as it was listed, synced, never over
+// another file: in its way may only be half of one that an earlier copying was killed at. What a later one or a SHRED
+// has overtaken is not copied. How many. kCorrupt: the folder's is not as listed.
+Result<uint64_t> bring(os::Directory& from, os::Directory& wrapped, const KeyLog& log, const RewrapList& list);
+
 // KEY statements for the files of the list that nobody committed yet: same key, later generation. None for those that a
-// later one or a SHRED has overtaken. kCorrupt when one of the others is not there as it was listed: then none is
-// taken. The files and the directory are synced when it returns: a statement about a file that is not on the disk, and
-// the one it replaces gone, would lose the key. Once they are committed, the files they replace may go (sweep()).
+// later one or a SHRED has overtaken, or that were adopted before and are there. Otherwise nothing is taken at all:
+// kConflict when another file was adopted under a name that is listed, kCorrupt or kNotFound when one is not there as
+// it was listed, or, adopted before, is not there any more. The files and the directory are synced when it returns: a
+// statement about a file that is not on the disk, and the one it replaces gone, would lose the key. Once they are
+// committed, the files they replace may go (sweep()).
 Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const RootId& root, const KeyLog& log,
                                                    const RewrapList& list);
 

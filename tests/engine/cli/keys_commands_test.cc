@@ -335,6 +335,65 @@ TEST_CASE("cli: adopt takes no file that rewrap did not list, and none that is n
   CHECK(run_khipu({"verify", log.root}).exit == 0);
 }
 
+TEST_CASE("cli: adopt copies what the list names, over no other file, and tells of what was adopted and is not there") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  const Buffer value = log.seal({"value"}).front();
+  REQUIRE(run_khipu({"keys", "rotate", log.root, "recipients", "--out", log.out}).exit == 0);
+  const std::string name = "data-0000000001-2.key", path = log.root + "/keys/" + name;
+  // Two copies of the same state, a re-wrap on each.
+  std::vector<std::string> lists, folders;
+  for (const std::string copy : {"copy-1", "copy-2"}) {
+    folders.push_back(log.folder / copy);
+    lists.push_back(log.folder / (copy + ".list"));
+    fs::copy(log.root, folders.back(), fs::copy_options::recursive);
+    std::vector<std::string> words = {"keys",         "rewrap", folders.back(), "--decrypt", log.decrypt,
+                                      "--recipients", log.keys, "--list",       lists.back()};
+    const std::vector<std::string> to = log.to();
+    words.insert(words.end(), to.begin(), to.end());
+    REQUIRE(run_khipu(words).exit == 0);
+    folders.back() += "/keys";
+  }
+  const auto adopt = [&](size_t which, const std::string& from) {
+    std::vector<std::string> words = {"keys", "adopt", log.root, lists[which], "--json"};
+    if (!from.empty()) words.insert(words.end(), {"--from", from});
+    return run_khipu(words);
+  };
+  CHECK_THAT(adopt(0, "").err, ContainsSubstring("--from DIR"));
+  CHECK_THAT(adopt(0, folders[1]).err, ContainsSubstring("not the file that was listed"));
+  const std::string good = log.file(folders[0] + "/" + name);
+  fs::create_directory(log.folder / "links");
+  fs::create_symlink(folders[0] + "/" + name, log.folder / ("links/" + name));
+  CHECK_THAT(adopt(0, log.folder / "links").err, ContainsSubstring("symbolic link"));
+  log.put(path, log.file(folders[1] + "/" + name));  // whole, and another
+  CHECK_THAT(adopt(0, folders[0]).err, ContainsSubstring("keys/" + name + ": not the file that was listed"));
+  CHECK(log.file(path) == log.file(folders[1] + "/" + name));
+  log.put(path, good.substr(0, good.size() / 2));  // a copying was killed here
+  const tests::Ran first = adopt(0, folders[0]);
+  INFO(first.out << first.err);
+  REQUIRE(first.exit == 0);
+  CHECK(Json::parse(first.out)["copied"] == 1);
+  CHECK(Json::parse(first.out)["adopted"] == 1);
+  // The list of an older copy, and then its file over the one that was adopted.
+  const tests::Ran second = adopt(1, folders[1]);
+  CHECK(second.exit == 3);
+  CHECK_THAT(second.err, ContainsSubstring("adopted before from another list: keys/" + name));
+  CHECK(log.file(path) == good);
+  log.put(path, log.file(folders[1] + "/" + name));
+  const tests::Ran changed = adopt(0, "");
+  CHECK(changed.exit == 3);
+  CHECK_THAT(changed.err, ContainsSubstring("gone or changed since: keys/" + name));
+  CHECK(adopt(0, folders[0]).exit == 3);
+  fs::remove(path);
+  CHECK(adopt(0, "").exit == 3);
+  const tests::Ran again = adopt(0, folders[0]);
+  CHECK(again.exit == 0);
+  CHECK(Json::parse(again.out)["copied"] == 1);
+  CHECK(Json::parse(again.out)["adopted"] == 0);
+  CHECK(log.open(value) == "value");
+  CHECK(run_khipu({"verify", log.root}).exit == 0);
+}
+
 TEST_CASE("cli: rewrap seals to nobody who was not named, whatever lies in the writer's folder") {
   Log log;
   REQUIRE(log.make().exit == 0);
