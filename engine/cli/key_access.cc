@@ -27,6 +27,9 @@ Result<KeysOfRoot> keys_of_root(const std::string& root) {
   for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
     KHIPU_TRY(keys.log.apply(statement.body));
     if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) keys.shreds.push_back(*shred);
+    if (const auto* hold = std::get_if<codec::Hold>(&statement.body)) {
+      hold->set ? void(keys.holds.insert(hold->name)) : void(keys.holds.erase(hold->name));
+    }
   }
   return keys;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct KeysOfRoot {
   RootId root{};
   protect::KeyLog log;
   std::vector<codec::Shred> shreds;
+  std::set<std::string> holds;  // that are set
 };
 // As HEAD has it. What statements are made from must be read again behind WriterAccess::open(), under the lock: what
 // was committed and HEAD did not come to name is known to recovery only.

@@ -1,6 +1,8 @@
 // `khipu shred`: destroys the keys of a session or of a person, and says so in meta/.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "engine/base/utf8.h"
 #include "engine/cli/commands.h"
@@ -28,7 +30,10 @@ class ShredCommand final : public Command {
            "say --dlq destroy, which takes all of them out, or --dlq keep.\n"
            "Stop `khipu serve` first: it holds the log. Refused while a hold is set. An interrupted run is finished by "
            "the\n"
-           "next one, or by the next start of the writer (the key files, not the lines of dlq/).\n\n"
+           "next one, or by the next start of the writer (the key files, not the lines of dlq/: of these the next run "
+           "of "
+           "the\n"
+           "same words destroys what the statement names, and nothing that was set aside since).\n\n"
            "Examples:\n  khipu shred /srv/audit --subject user:u-1001 --reference 'erasure request 2026/44'\n"
            "  khipu shred /srv/audit --session 12 --reference 'order of 2026-06-01'\n\n"
            "Exit codes: 0 done, 2 done, but a file named could not be deleted, 3 refused or not there.";
@@ -66,6 +71,7 @@ class ShredCommand final : public Command {
     shred.scope = session_.empty() ? "subject" : "session " + session_;
     std::optional<CommitNumber> commit;
     bool destroys = lines > 0 && dlq_ == "destroy";
+    std::set<std::string> left;  // keys of sealed lines that an earlier statement destroys, and that are there
     Result<protect::SubjectFiles> files = this->files(keys);
     if (files.ok()) {
       if (lines > 0 && dlq_.empty()) {
@@ -78,7 +84,15 @@ class ShredCommand final : public Command {
                                           " is no file, and what lies in it nobody here can tell: move what is no file "
                                           "out of dlq/, or say --dlq keep"};
       }
-      if (destroys) shred.scope += " and " + std::to_string(sealed.entries) + " sealed lines of dlq/";
+      if (destroys) {
+        if (sealed.ids.size() > kStatedKeysMax) {
+          return Error{Code::kLimit, "dlq/ holds lines under " + std::to_string(sealed.ids.size()) +
+                                         " keys, and a statement names up to " + std::to_string(kStatedKeysMax) +
+                                         ": mend some and remove their files (khipu dlq)"};
+        }
+        shred.scope += " and " + std::to_string(sealed.entries) + " sealed lines of dlq/" + std::string(kUnderKeys);
+        for (const std::string& id : sealed.ids) shred.scope += " " + id;
+      }
       shred.files = std::move(files->files);
       KHIPU_TRY_ASSIGN(commit, access->writer()->append_and_publish(shred));
       KHIPU_TRY(keys.log.apply(shred));
@@ -86,13 +100,28 @@ class ShredCommand final : public Command {
         output.note("keys/" + printable(name) + " is not what it was or is gone: nobody can tell whose key it held");
       }
     } else {
-      // Nothing to state. But is there something left that an interrupted run stated?
-      destroys = destroys && stated_destroying(keys, shred);
+      // Nothing to state. But is there something left that an interrupted run stated? Of dlq/ no more than what it
+      // named: what was set aside since is in no statement.
+      left = left_of_stated(keys, shred, sealed.ids);
+      if (!left.empty() && dlq_.empty()) {
+        return Error{Code::kConflict,
+                     "sealed lines that an earlier SHRED of this reference destroys are still in dlq/, "
+                     "under " +
+                         std::to_string(left.size()) + " keys: say --dlq destroy"};
+      }
+      destroys = !left.empty() && dlq_ == "destroy";
+      if (destroys && !keys.holds.empty()) {
+        return Error{Code::kConflict, "hold \"" + printable(*keys.holds.begin()) + "\" is set: it forbids shredding"};
+      }
       if (!destroys && !stated(keys, here)) return left_nothing(keys, std::move(files).error());
+      if (sealed.ids.size() > left.size()) {
+        output.note("sealed lines in dlq/ that no SHRED of this reference names: they stay");
+      }
     }
     uint64_t parked = 0;
     if (destroys) {
-      KHIPU_TRY_ASSIGN(parked, import::destroy_sealed(*root));  // while the lock is held
+      // While the lock is held.
+      KHIPU_TRY_ASSIGN(parked, import::destroy_sealed(*root, commit ? nullptr : &left));
     }
     KHIPU_TRY_ASSIGN(const protect::Swept swept, protect::sweep(*keys.wrapped, keys.log));
     KHIPU_TRY(access->close());
@@ -172,12 +201,24 @@ class ShredCommand final : public Command {
     return error;
   }
 
-  static bool stated_destroying(const KeysOfRoot& keys, const codec::Shred& wanted) {
-    return std::any_of(keys.shreds.begin(), keys.shreds.end(), [&](const codec::Shred& shred) {
-      return shred.reference == wanted.reference && shred.scope.starts_with(wanted.scope + " and ");
-    });
+  // Of the keys in dlq/ (short ids) those that a statement of this scope and reference names as destroyed.
+  static std::set<std::string> left_of_stated(const KeysOfRoot& keys, const codec::Shred& wanted,
+                                              const std::set<std::string>& there) {
+    std::set<std::string> left;
+    for (const codec::Shred& shred : keys.shreds) {
+      if (shred.reference != wanted.reference || !shred.scope.starts_with(wanted.scope + " and ")) continue;
+      const size_t from = shred.scope.find(kUnderKeys);
+      if (from == std::string::npos) continue;
+      std::istringstream words(shred.scope.substr(from + kUnderKeys.size()));
+      for (std::string id; words >> id;) {
+        if (there.contains(id)) left.insert(id);
+      }
+    }
+    return left;
   }
 
+  static constexpr std::string_view kUnderKeys = " under keys";
+  static constexpr size_t kStatedKeysMax = 10000;
   std::string root_, subject_, session_, reference_, dlq_, keys_, network_;
 };
 

@@ -108,20 +108,27 @@ Result<SealedLines> sealed_lines(os::Directory& root) {
   KHIPU_TRY_ASSIGN(Names names, names_in(*dlq));
   sealed.unfinished = names.unfinished.size();
   sealed.strangers = std::move(names.strangers);
-  for (const std::string& name : names.files) {
+  const auto look = [&](const std::string& name, bool counts) -> Result<void> {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq->open_file(name, os::Mode::kRead));
     KHIPU_TRY(each_parked_line(*file, kParkedLineSizeBytesMax, [&](std::string_view line) {
       const auto parsed = parse_parked(line);
       if (!parsed.ok()) return;
-      if (std::holds_alternative<ParkedKey>(*parsed)) {
-        ++sealed.keys;
-      } else if (!std::get<ParkedEntry>(*parsed).raw) {
-        ++sealed.entries;
+      if (const auto* key = std::get_if<ParkedKey>(&*parsed)) {
+        sealed.keys += counts;
+        sealed.ids.insert(short_key_id(key->id));
+      } else if (const auto& entry = std::get<ParkedEntry>(*parsed); !entry.raw) {
+        sealed.entries += counts;
+        sealed.ids.insert(short_key_id(entry.key_id));
       }
     }));
-  }
+    return {};
+  };
+  for (const std::string& name : names.files) KHIPU_TRY(look(name, true));
+  for (const std::string& name : names.unfinished) KHIPU_TRY(look(name, false));
   return sealed;
 }
+
+std::string short_key_id(std::string_view id) { return std::string(id.substr(0, 16)); }
 
 Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew) {
   uint64_t replaced = 0;
@@ -136,13 +143,17 @@ Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew) 
   return replaced;
 }
 
-Result<uint64_t> destroy_sealed(os::Directory& root) {
+Result<uint64_t> destroy_sealed(os::Directory& root, const std::set<std::string>* only) {
   uint64_t gone = 0;
   KHIPU_TRY(rewrite_all(root, [&](std::string_view line, const auto* parsed) -> Result<std::optional<std::string>> {
+    const std::optional<std::string> stays{std::string(line)};
     // A damaged line may be a sealed one, or a key: it can be read by nobody, and is not kept either.
-    if (parsed == nullptr || std::holds_alternative<ParkedKey>(*parsed)) return std::optional<std::string>();
-    if (std::get<ParkedEntry>(*parsed).raw) return std::optional(std::string(line));
-    ++gone;
+    if (parsed == nullptr) return only == nullptr ? std::optional<std::string>() : stays;
+    const auto* key = std::get_if<ParkedKey>(parsed);
+    const auto* entry = std::get_if<ParkedEntry>(parsed);
+    if (entry != nullptr && entry->raw) return stays;
+    if (only != nullptr && !only->contains(short_key_id(key != nullptr ? key->id : entry->key_id))) return stays;
+    gone += entry != nullptr;
     return std::optional<std::string>();
   }));
   return gone;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,12 @@ namespace khipu::import {
 struct SealedLines {
   uint64_t keys = 0;
   uint64_t entries = 0;
+  std::set<std::string> ids;           // short_key_id() of each key, and of what entries name as theirs
   uint64_t unfinished = 0;             // NAME.new, which may hold the same
   std::vector<std::string> strangers;  // what is no file: nobody here looks into it
 };
+// What a statement names a run's key by: the first 16 digits of its id.
+std::string short_key_id(std::string_view id);
 Result<SealedLines> sealed_lines(os::Directory& root);
 
 // Asks for each key line's wrapped bytes anew; nullopt: it stays as it is. How many were replaced. The first error ends
@@ -26,8 +30,9 @@ Result<SealedLines> sealed_lines(os::Directory& root);
 using SealAnew = std::function<Result<std::optional<Buffer>>(Bytes wrapped)>;
 Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew);
 
-// Takes the sealed entries and all keys out, what is left of unfinished replacements with them; a file of which nothing
-// is left goes. How many entries went.
-Result<uint64_t> destroy_sealed(os::Directory& root);
+// Takes the sealed entries and all keys out, damaged lines and what is left of unfinished replacements with them; a
+// file of which nothing is left goes. How many entries went. `only`: keys of these short ids, and what names one of
+// them, and no damaged lines.
+Result<uint64_t> destroy_sealed(os::Directory& root, const std::set<std::string>* only = nullptr);
 
 }  // namespace khipu::import

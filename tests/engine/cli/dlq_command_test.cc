@@ -346,6 +346,41 @@ TEST_CASE("cli: shred wants to be told of what a killed rewrite of the DLQ left,
   CHECK(fs::is_empty(log.root + "/dlq"));
 }
 
+TEST_CASE("cli: a shredding that is finished destroys what it stated of the DLQ, nothing newer, nothing under a hold") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n").exit == 1);
+  const fs::path parked = fs::directory_iterator(log.root + "/dlq")->path();
+  const std::string copy = log.folder / "copy";
+  fs::copy_file(parked, copy);
+  const std::vector<std::string> plain = {"shred", log.root, "--session", "1", "--reference", "June"};
+  std::vector<std::string> destroy = plain;
+  destroy.insert(destroy.end(), {"--dlq", "destroy"});
+  log.done(destroy);
+  fs::copy_file(copy, parked);  // as if it had been killed before this step
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + " \n").exit == 1);
+  const auto raw = [&] { return log.khipu({"dlq", log.root, "--decrypt", log.decrypt, "--raw"}).out; };
+  REQUIRE(raw() == kBad + "\n" + kBad + " \n");
+  const tests::Ran untold = log.khipu(plain);
+  CHECK(untold.exit == 3);
+  CHECK_THAT(untold.err, ContainsSubstring("destroys are still in dlq/"));
+  std::vector<std::string> of_other = destroy;
+  of_other[5] = "July";
+  CHECK(log.khipu(of_other).exit == 3);
+  log.done({"hold", log.root, "set", "case", "--reason", "r"});
+  const tests::Ran held = log.khipu(destroy);
+  CHECK(held.exit == 3);
+  CHECK_THAT(held.err, ContainsSubstring("hold \"case\" is set"));
+  REQUIRE(raw() == kBad + "\n" + kBad + " \n");
+  log.done({"hold", log.root, "lift", "case", "--reason", "r"});
+  log.done(destroy);
+  CHECK(raw() == kBad + " \n");
+  // Nothing stated is left: what came since has no statement.
+  CHECK(log.khipu(destroy).exit == 3);
+  CHECK(log.khipu({"shred", log.root, "--subject", "person:nobody", "--reference", "June", "--dlq", "destroy"}).exit ==
+        3);
+  CHECK(raw() == kBad + " \n");
+}
+
 TEST_CASE("cli: a shredded value is said to be destroyed on purpose, and no answer with one ends as a finding") {
   Log log;
   log.done({"append", log.root}, kGood + "\n");
