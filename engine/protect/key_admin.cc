@@ -300,11 +300,8 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
       return Error{Code::kConflict, where + ": no KEY statement names the key it should hold"};
     }
     if (log.file(file_name) == before && before->state == KeyLog::State::kCurrent) {
-      if (before->sha256 != sha256) {
-        others += " " + where;
-      } else if (!read_wrapped(wrapped, root, *name, before->sha256, before->commitment).ok()) {
-        lost += " " + where;
-      }
+      if (before->sha256 != sha256) others += " " + where;
+      if (!read_wrapped(wrapped, root, *name, before->sha256, before->commitment).ok()) lost += " " + where;
       continue;
     }
     // Overtaken by another re-wrap, or destroyed since.
@@ -337,15 +334,18 @@ Result<std::vector<codec::KeyStatement>> adoptable(os::Directory& wrapped, const
     statement.replaces = before->name.text();
     statements.push_back(std::move(statement));
   }
-  if (!lost.empty()) {
-    return Error{Code::kCorrupt, "adopted before, and gone or changed since:" + lost +
-                                     ": take away what lies there and adopt again --from a folder with the files that "
-                                     "are listed; nothing was adopted"};
-  }
-  if (!others.empty()) {
-    return Error{Code::kConflict,
-                 "adopted before from another list:" + others +
-                     ": this one was made on an older copy; make it on a new copy; nothing was adopted"};
+  if (!others.empty() || !lost.empty()) {
+    std::string why;
+    if (!lost.empty()) {
+      why = "adopted before, and gone or changed since:" + lost +
+            ": take away what lies there and adopt the list that they were adopted by again, --from a folder with its "
+            "files; ";
+    }
+    if (!others.empty()) {
+      why +=
+          "adopted before from another list:" + others + ": this one was made on an older copy, make it on a new one; ";
+    }
+    return Error{lost.empty() ? Code::kConflict : Code::kCorrupt, why + "nothing was adopted"};
   }
   if (!statements.empty()) KHIPU_TRY(wrapped.sync());
   return statements;

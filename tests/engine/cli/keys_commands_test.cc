@@ -380,6 +380,10 @@ TEST_CASE("cli: adopt copies what the list names, over no other file, and tells 
   CHECK_THAT(second.err, ContainsSubstring("adopted before from another list: keys/" + name));
   CHECK(log.file(path) == good);
   log.put(path, log.file(folders[1] + "/" + name));
+  const tests::Ran both = adopt(1, "");
+  CHECK(both.exit == 3);
+  CHECK_THAT(both.err, ContainsSubstring("gone or changed since: keys/" + name));
+  CHECK_THAT(both.err, ContainsSubstring("from another list: keys/" + name));
   const tests::Ran changed = adopt(0, "");
   CHECK(changed.exit == 3);
   CHECK_THAT(changed.err, ContainsSubstring("gone or changed since: keys/" + name));
@@ -476,19 +480,19 @@ TEST_CASE("cli: a link or a folder under a name in keys stops neither the writer
   log.seal({"group"});
   log.seal({"person"}, &log.alice);
   REQUIRE(run_khipu({"shred", log.root, "--session", "1", "--reference", "r"}).exit == 0);
-  fs::remove(log.root + "/keys/subject-0000000003-1.key");
-  fs::create_symlink("x", log.root + "/keys/subject-0000000003-1.key");
+  fs::remove(log.root + "/keys/subject-0000000002-1.key");
+  fs::create_symlink("x", log.root + "/keys/subject-0000000002-1.key");
   fs::create_directory(log.root + "/keys/data-0000000001-7.key");
   CHECK(run_khipu({"hold", log.root, "set", "h", "--reason", "r"}).exit == 0);
   CHECK(run_khipu({"hold", log.root, "lift", "h", "--reason", "r"}).exit == 0);
-  const tests::Ran shredded = run_khipu({"shred", log.root, "--session", "2", "--reference", "r"});
+  const tests::Ran shredded = run_khipu({"shred", log.root, "--session", "3", "--reference", "r"});
   INFO(shredded.out << shredded.err);
   CHECK(shredded.exit == 2);
   CHECK_THAT(shredded.out, ContainsSubstring("shredded in commit"));
   CHECK_THAT(shredded.err,
              ContainsSubstring("keys/data-0000000001-7.key: shredded or replaced, and cannot be deleted"));
-  CHECK_FALSE(fs::exists(log.root + "/keys/data-0000000002-1.key"));
+  CHECK_FALSE(fs::exists(log.root + "/keys/data-0000000003-1.key"));
   const tests::Ran verified = run_khipu({"verify", log.root});
   CHECK(verified.exit == 1);
-  CHECK_THAT(verified.out, ContainsSubstring("subject-0000000003-1.key"));
+  CHECK_THAT(verified.out, ContainsSubstring("subject-0000000002-1.key"));
 }

@@ -420,7 +420,8 @@ TEST_CASE("keys: what is no file in the place of one stops no writer, and the re
   roles.disk.remove("root-keys/subject-0000000002-1.key");
   const bool folder = GENERATE(false, true);
   const auto other = [&](const std::string& name) {
-    folder ? REQUIRE(roles.wrapped->make_directory(name).ok()) : roles.disk.put_other("root-keys/" + name);
+    if (!folder) return roles.disk.put_other("root-keys/" + name);
+    REQUIRE(roles.wrapped->make_directory(name).ok());
   };
   other("subject-0000000002-1.key");
   codec::Shred shred;
