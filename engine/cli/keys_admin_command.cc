@@ -1,6 +1,6 @@
 // `khipu keys init|rotate|check|export-public`: the key files of protected fields, by role. Nothing secret is shown.
 #include <algorithm>
-
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/time.h"
@@ -8,9 +8,11 @@
 #include "engine/cli/key_access.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
+#include "engine/import/parked_files.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
 #include "engine/protect/opener.h"
+#include "engine/protect/parked.h"
 
 namespace khipu::cli {
 namespace {
@@ -126,7 +128,8 @@ class KeysCheck final : public Command {
     return "Every key file in DIR is checked as its user checks it: owner, rights, one link, form, check digits, "
            "name.\n"
            "With --root each data key of that log is opened with the decrypt keys in DIR and held against its KEY\n"
-           "statement: run it on a backup of decrypt/ before the original is lost.\n"
+           "statement, and the keys of sealed lines in ROOT/dlq are opened: run it on a backup of decrypt/ before the "
+           "original\nis lost.\n"
            "A decrypt key, or its public half, is shown as `khipu keys rewrap --to` wants it: "
            "NAME/VERSION=FINGERPRINT.\n\n"
            "Examples:\n  khipu keys check /media/usb/audit-keys/decrypt --root /srv/audit\n  khipu keys check "
@@ -184,6 +187,7 @@ class KeysCheck final : public Command {
   Result<bool> open_data_keys(os::Directory& directory, Output& output, Json& document) const {
     KHIPU_TRY_ASSIGN(protect::DecryptRing ring, protect::load_decrypt_ring(directory));
     KHIPU_TRY_ASSIGN(KeysOfRoot keys, keys_of_root(root_));
+    const RootId id = keys.root;
     const auto log = std::make_shared<const protect::KeyLog>(keys.log);
     KHIPU_TRY_ASSIGN(const std::unique_ptr<protect::Opener> opener,
                      protect::Opener::open(std::move(ring), keys.root, std::move(keys.wrapped)));
@@ -207,7 +211,33 @@ class KeysCheck final : public Command {
     document["opened"] = opened;
     document["shredded"] = shredded;
     document["not_opened"] = failed;
-    return failed.empty();
+    KHIPU_TRY_ASSIGN(const bool parked, open_parked_keys(directory, id, output, document));
+    return failed.empty() && parked;
+  }
+
+  // What was set aside is sealed under keys of its own, which no adoption carries.
+  Result<bool> open_parked_keys(os::Directory& directory, const RootId& id, Output& output, Json& document) const {
+    KHIPU_TRY_ASSIGN(const protect::DecryptRing ring, protect::load_decrypt_ring(directory));
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(root_));
+    uint64_t opened = 0;
+    std::map<std::string, uint64_t> failed;  // by file
+    KHIPU_TRY(import::each_parked_key(*root, [&](const std::string& file, Bytes wrapped) {
+      const bool opens = protect::check_parked(id, wrapped, ring).ok();
+      opened += opens;
+      if (!opens) ++failed[file];
+    }));
+    uint64_t not_opened = 0;
+    for (const auto& [file, count] : failed) {
+      say(output, "dlq/" + printable(file) + "  NOT OPENED: the sealed lines of " + std::to_string(count) + " runs");
+      not_opened += count;
+    }
+    if (opened + not_opened > 0) {
+      say(output, "keys of sealed lines in dlq/: " + std::to_string(opened) + " opened, " + std::to_string(not_opened) +
+                      " not opened");
+    }
+    document["dlq_opened"] = opened;
+    document["dlq_not_opened"] = not_opened;
+    return not_opened == 0;
   }
 
   std::string folder_, root_;

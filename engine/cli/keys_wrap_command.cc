@@ -34,7 +34,7 @@ class KeysRewrap final : public Command {
            "adopt --from.\n"
            "Values in the log are not touched. The keys of sealed lines in ROOT/dlq are sealed anew where they stand, "
            "while no\n"
-           "writer runs.\n\n"
+           "writer runs: on a copy this reaches the copy alone, and adopt carries none of them.\n\n"
            "Example:\n  khipu keys rewrap /srv/audit --decrypt /media/usb/audit-keys/decrypt --list "
            "/media/usb/rewrap.list "
            "\\\n"
@@ -61,10 +61,15 @@ class KeysRewrap final : public Command {
     KHIPU_TRY(check_named(output, ring, recipients));
     KHIPU_TRY(check_list());
     KHIPU_TRY_ASSIGN(const KeysOfRoot keys, keys_of_root(root_));
-    KHIPU_TRY_ASSIGN(const protect::Rewrapped done,
-                     protect::rewrap(*keys.wrapped, keys.root, keys.log, ring, recipients));
+    KHIPU_TRY_ASSIGN(const protect::Rewrapped done, protect::rewrap(*keys.wrapped, keys.root, keys.log, ring, recipients));
     KHIPU_TRY(write_output_file(list_, protect::print_rewrap_list(done.list)));
     KHIPU_TRY_ASSIGN(const uint64_t parked, rewrap_parked(keys.root, ring, recipients));
+    if (parked > 0 && !os::open_directory(keys_path(root_, keys_)).ok()) {
+      output.note(
+          "no writer's keys lie beside this log: if it is a copy, the keys of sealed lines in dlq/ were sealed anew in "
+          "the copy alone, and adopt carries none of them. Open and clear dlq/ on the writer's host before the old "
+          "decrypt key goes.");
+    }
     if (output.json()) {
       output.document({{"schema", "khipu.keys-rewrap/v1"},
                        {"recipients", texts(recipients)},

@@ -128,6 +128,21 @@ Result<SealedLines> sealed_lines(os::Directory& root) {
   return sealed;
 }
 
+Result<void> each_parked_key(os::Directory& root, const std::function<void(const std::string&, Bytes)>& visit) {
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> dlq, open_dlq(root));
+  if (!dlq) return {};
+  KHIPU_TRY_ASSIGN(const Names names, names_in(*dlq));
+  for (const std::string& name : names.files) {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq->open_file(name, os::Mode::kRead));
+    KHIPU_TRY(each_parked_line(*file, kParkedLineSizeBytesMax, [&](std::string_view line) {
+      const auto parsed = parse_parked(line);
+      if (!parsed.ok()) return;
+      if (const auto* key = std::get_if<ParkedKey>(&*parsed)) visit(name, key->wrapped);
+    }));
+  }
+  return {};
+}
+
 std::string short_key_id(std::string_view id) { return std::string(id.substr(0, 16)); }
 
 Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew) {

@@ -25,6 +25,9 @@ struct SealedLines {
 std::string short_key_id(std::string_view id);
 Result<SealedLines> sealed_lines(os::Directory& root);
 
+// Each key line: the file's name and the wrapped bytes. Changes nothing.
+Result<void> each_parked_key(os::Directory& root, const std::function<void(const std::string&, Bytes)>& visit);
+
 // Asks for each key line's wrapped bytes anew; nullopt: it stays as it is. How many were replaced. The first error ends
 // it, before the file it is about is touched.
 using SealAnew = std::function<Result<std::optional<Buffer>>(Bytes wrapped)>;

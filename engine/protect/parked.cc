@@ -142,6 +142,20 @@ Result<std::optional<Buffer>> rewrap_parked(const RootId& root, Bytes wrapped, c
   return Error{Code::kForbidden, "none of the decrypt keys handed in opens it"};
 }
 
+Result<void> check_parked(const RootId& root, Bytes wrapped, const DecryptRing& ring) {
+  KHIPU_TRY_ASSIGN(const WrappedKey key, parse_wrapped(wrapped));
+  if (key.name.kind != WrappedKind::kParked || key.root != root) {
+    return Error{Code::kCorrupt, "not the key of a run of this root"};
+  }
+  for (const crypto::Key& held : ring.keys) {
+    KHIPU_TRY_ASSIGN(const crypto::BoxKeyPair pair, crypto::box_key_pair(held));
+    const Result<crypto::SecretBytes> secret = key.unwrap(pair);
+    if (secret.ok()) return {};
+    if (secret.error().code != Code::kForbidden) return secret.error();
+  }
+  return Error{Code::kForbidden, "none of the decrypt keys handed in opens it"};
+}
+
 std::vector<Recipient> newest_recipients(const std::map<std::string, crypto::BoxPublicKey, std::less<>>& stated) {
   std::map<std::string, Recipient> newest;
   for (const auto& [text, key] : stated) {

@@ -64,6 +64,9 @@ class ParkedOpener {
 Result<std::optional<Buffer>> rewrap_parked(const RootId& root, Bytes wrapped, const DecryptRing& ring,
                                             const std::vector<Recipient>& recipients);
 
+// Does one of the decrypt keys open the key of a run? kForbidden: none does; kCorrupt: no such key of this root.
+Result<void> check_parked(const RootId& root, Bytes wrapped, const DecryptRing& ring);
+
 // The newest key of each name among recipients as statements name them ("auditors/2").
 std::vector<Recipient> newest_recipients(const std::map<std::string, crypto::BoxPublicKey, std::less<>>& stated);
 

@@ -288,6 +288,30 @@ TEST_CASE("cli: keys rewrap reaches the sealed lines of the DLQ, but not beside 
   CHECK(log.khipu({"dlq", log.root, "--decrypt", fresh, "--raw"}).out == kBad + "\n" + kBad + " \n");
 }
 
+TEST_CASE("cli: keys check tries the keys of sealed lines in the DLQ, and a re-wrap of a copy says where they stay") {
+  Log log;
+  CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n").exit == 1);
+  const Json sound = Json::parse(log.done({"keys", "check", log.decrypt, "--root", log.root, "--json"}));
+  CHECK(sound["dlq_opened"] == 1);
+  CHECK(sound["dlq_not_opened"] == 0);
+  log.done({"keys", "rotate", log.root, "recipients", "--out", log.out});
+  const std::string fresh = log.folder / "fresh", copy = log.folder / "copy", list = log.folder / "list";
+  fs::create_directory(fresh);
+  fs::permissions(fresh, fs::perms::owner_all);
+  fs::copy_file(log.decrypt + "/decrypt-auditors-2.key", fresh + "/decrypt-auditors-2.key");
+  fs::copy(log.root, copy, fs::copy_options::recursive);
+  const Json checked = Json::parse(log.done({"keys", "check", fresh, "--json"}));
+  const tests::Ran wrapped = log.khipu({"keys", "rewrap", copy, "--decrypt", log.decrypt, "--recipients", log.keys,
+                                        "--list", list, "--to", checked["keys"][0]["recipient"].get<std::string>()});
+  CHECK(wrapped.exit == 0);
+  CHECK_THAT(wrapped.err, ContainsSubstring("adopt carries none of them"));
+  log.done({"keys", "adopt", log.root, list, "--from", copy + "/keys"});
+  const tests::Ran lost = log.khipu({"keys", "check", fresh, "--root", log.root});
+  CHECK(lost.exit == 1);
+  CHECK_THAT(lost.out, ContainsSubstring("keys of sealed lines in dlq/: 0 opened, 1 not opened"));
+  CHECK_THAT(lost.out, ContainsSubstring("data keys: 1 opened"));
+}
+
 TEST_CASE("cli: shred wants to be told of sealed lines in the DLQ, and destroys them") {
   Log log;
   CHECK(log.khipu({"append", log.root, "--park"}, kBad + "\n" + kGood + "\n" + "not json\n").exit == 1);
