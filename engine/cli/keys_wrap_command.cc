@@ -61,7 +61,9 @@ class KeysRewrap final : public Command {
     KHIPU_TRY(check_named(output, ring, recipients));
     KHIPU_TRY(check_list());
     KHIPU_TRY_ASSIGN(const KeysOfRoot keys, keys_of_root(root_));
-    KHIPU_TRY_ASSIGN(const protect::Rewrapped done, protect::rewrap(*keys.wrapped, keys.root, keys.log, ring, recipients));
+    KHIPU_TRY_ASSIGN(protect::Rewrapped done, protect::rewrap(*keys.wrapped, keys.root, keys.log, ring, recipients));
+    KHIPU_TRY_ASSIGN(const KeysOfRoot after, keys_of_root(root_));
+    KHIPU_TRY(protect::drop_shredded(*after.wrapped, after.log, done.list));
     KHIPU_TRY(write_output_file(list_, protect::print_rewrap_list(done.list)));
     KHIPU_TRY_ASSIGN(const uint64_t parked, rewrap_parked(keys.root, ring, recipients));
     if (parked > 0 && !os::open_directory(keys_path(root_, keys_)).ok()) {

@@ -244,6 +244,24 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
   return done;
 }
 
+Result<uint64_t> drop_shredded(os::Directory& wrapped, const KeyLog& log, RewrapList& list) {
+  uint64_t gone = 0;
+  for (auto file = list.files.begin(); file != list.files.end();) {
+    const std::optional<WrappedName> name = WrappedName::parse(file->first);
+    const KeyLog::File* const current = name ? log.current(name->number) : nullptr;
+    if (current == nullptr || current->state != KeyLog::State::kShredded) {
+      ++file;
+      continue;
+    }
+    const Result<void> removed = wrapped.unlink(file->first);
+    if (!removed.ok() && removed.error().code != Code::kNotFound) return removed.error();
+    file = list.files.erase(file);
+    ++gone;
+  }
+  if (gone > 0) KHIPU_TRY(wrapped.sync());
+  return gone;
+}
+
 Result<uint64_t> bring(os::Directory& from, os::Directory& wrapped, const KeyLog& log, const RewrapList& list) {
   uint64_t copied = 0;
   for (const auto& [file_name, sha256] : list.files) {

@@ -46,6 +46,10 @@ struct Rewrapped {
 Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLog& log, const DecryptRing& ring,
                          const std::vector<Recipient>& recipients);
 
+// Deletes what a re-wrap made of keys that were shredded while it ran, and takes it out of the list. `log`: read after
+// the files were made. A SHRED that is not in it deletes them itself: it comes before its sweep.
+Result<uint64_t> drop_shredded(os::Directory& wrapped, const KeyLog& log, RewrapList& list);
+
 // Copies from a folder into ROOT/keys what the list names and is not there, each as it was listed, synced, never over
 // another file: in its way may only be half of one that an earlier copying was killed at. What a later one or a SHRED
 // has overtaken is not copied. How many. kCorrupt: the folder's is not as listed.

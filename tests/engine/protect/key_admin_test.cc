@@ -408,6 +408,29 @@ TEST_CASE("keys: of a shredded key nothing stays, also not what a re-wrap made a
   CHECK(roles.wrapped->list().value().empty());
 }
 
+TEST_CASE("keys: what a re-wrap made of a key that was shredded meanwhile goes, and is not listed") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  auto sealer = roles.sealer();
+  seal(*sealer, roles.place(), "x");
+  sealer->end_session();
+  seal(*sealer, roles.place(), "y");
+  KeyLog log = sealer->log();
+  sealer.reset();
+  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  const KeyLog before = log;
+  codec::Shred shred;
+  shred.files = {"data-0000000001-1.key"};
+  REQUIRE(log.apply(shred).ok());
+  Rewrapped done = rewrap(*roles.wrapped, roles.root, before, load_decrypt_ring(*roles.decrypt).value(),
+                          load_recipients(*roles.writer).value())
+                       .value();
+  CHECK(drop_shredded(*roles.wrapped, log, done.list).value() == 1);
+  CHECK(names(done.list) == std::vector<std::string>{"data-0000000002-2.key"});
+  CHECK_FALSE(roles.disk.exists("root-keys/data-0000000001-2.key"));
+  CHECK(roles.disk.exists("root-keys/data-0000000002-2.key"));
+}
+
 TEST_CASE("keys: what is no file in the place of one stops no writer, and the rest of a sweep is done") {
   Roles roles;
   REQUIRE(roles.make().ok());
