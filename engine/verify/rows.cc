@@ -97,6 +97,7 @@ class Range {
         return {};
       }
       if (facts->there) ++run_.report.checked.segments;
+      if (facts->let_go) run_.incomplete = true;  // also one that went since the folder was listed
       run_.findings.merge(std::move(facts->findings));
       for (const OldPin& old : facts->old_pins) {
         const uint64_t row = facts->first_row.value + old.row;
@@ -200,9 +201,9 @@ Result<void> check_sample(Run& run, const TablePlan& plan, const codec::CommitRe
   return {};
 }
 
-// Rows whose segments are gone: meta/ says why, unchecked here.
+// Rows whose segments are gone, or may go while a writer runs: meta/ says why, unchecked here.
 Result<void> explain_missing(Run& run, TablePlan& logs) {
-  if (logs.missing.empty()) return {};
+  if (logs.missing.empty() && !run.head.writer_running) return {};
   std::array<TablePlan, kTableCount> plans;
   for (const TableId id : kTables) plans[index_of(id)].id = id;
   std::vector<codec::StatementRecord> statements;
@@ -211,7 +212,7 @@ Result<void> explain_missing(Run& run, TablePlan& logs) {
     if (!meta.directory || !job.file_size) continue;
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file,
                      meta.directory->open_file(segment::segment_name(job.number), os::Mode::kRead));
-    segment::Reader reader(*file, segment::kHeaderSize, *job.file_size);
+    segment::Reader reader(*file, segment::kHeaderSize, std::min(*job.file_size, job.end_max));
     for (;;) {
       KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
       if (step.kind != segment::Step::Kind::kFrame) break;
