@@ -195,7 +195,21 @@ class Planner {
       }
     }
     if (plan_.id == TableId::kLogs || table_ != nullptr || !segments_.empty()) {
-      for (uint64_t number = 0; number <= active; ++number) add_job(number, number < active);
+      uint64_t number = 0;
+      while (number < active) {
+        add_job(number, true);
+        // HEAD is not signed: of numbers that neither the manifest nor a file has, one stands for all up to the next.
+        const bool known = number < manifest_.entries.size() || segments_.contains(number);
+        const auto next = segments_.upper_bound(number);
+        const uint64_t to = std::min(active, next == segments_.end() ? active : next->first);
+        if (known || to == number + 1) {
+          ++number;
+          continue;
+        }
+        plan_.missing.back().detail = fmt::format("the files of segments {} to {} are not there", number, to - 1);
+        number = to;
+      }
+      add_job(active, false);
     }
     for (const auto& [number, size] : segments_) {
       if (number <= active || head_.writer_running) continue;

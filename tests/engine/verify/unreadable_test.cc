@@ -157,5 +157,18 @@ TEST_CASE("verify beside retention: a segment that goes by policy while the run 
   }
 }
 
+TEST_CASE("verify: a HEAD with a huge segment number is one finding, and costs nothing") {
+  for (const uint64_t number : {uint64_t{1} << 40, UINT64_MAX}) {
+    LiarLog log(30, kSegment);
+    segment::Head head = log.head();
+    head.tables[index_of(TableId::kLogs)].segment = SegmentNumber{number};
+    put_head(log.rig.disk(), head);
+    const verify::Report report = log.rig.verify();
+    INFO(describe(report));
+    CHECK(report.verdict == Verdict::kFail);
+    CHECK(report.counts.at("segment-missing") <= 2);
+  }
+}
+
 }  // namespace
 }  // namespace khipu::tests
