@@ -280,12 +280,19 @@ void Sealer::State::end_session() {
 
 void Sealer::end_session() { state_->end_session(); }
 
+bool Sealer::end_session_when_over(TimeUs now) {
+  const State& state = *state_;
+  if (!state.session_key && state.subject_sessions.empty()) return false;
+  // A clock that went back ends it as well: an hour means an hour.
+  if (now >= state.session_began && now - state.session_began < state.options.session_us) return false;
+  end_session();
+  return true;
+}
+
 Result<void> Sealer::begin_batch(TimeUs now) {
   State& state = *state_;
   state.now = now;
-  const bool open = state.session_key || !state.subject_sessions.empty();
-  // A clock that went back ends it as well: an hour means an hour.
-  if (open && (now < state.session_began || now - state.session_began >= state.options.session_us)) end_session();
+  end_session_when_over(now);
   if (state.ring.token_day && epoch_day_of(now) > state.day) return state.step_to(epoch_day_of(now));
   return {};
 }

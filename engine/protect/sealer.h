@@ -3,9 +3,10 @@
 // (opener.h), searching (searcher.h).
 //
 // Data keys: one per session, and one per session and data subject where a field asks for that. A session ends when the
-// Sealer goes or an hour after its first value; its keys are wiped then, and only the recipients can open what it
-// sealed. A new data key is written to ROOT/keys and synced before it seals anything, and its KEY statement is in
-// take_due(): the writer puts that into meta no later than in the commit that holds the key's first value.
+// Sealer goes or an hour after its first value (with the next one, or when its owner asks: end_session_when_over());
+// its keys are wiped then, and only the recipients can open what it sealed. A new data key is written to ROOT/keys and
+// synced before it seals anything, and its KEY statement is in take_due(): the writer puts that into meta no later than
+// in the commit that holds the key's first value.
 //
 // Token keys: one a day, each derived from the one before; token-day.key in ROOT.keys holds the newest and is replaced
 // at the first batch with protected values of a day, before anything is made with the new key. What is gone cannot be
@@ -74,6 +75,8 @@ class Sealer {
   Result<void> apply(const codec::KeyStatement& statement);
 
   void end_session();  // wipes the data keys; the next value begins another
+  // The same when its time is over: for whoever has no values to write. Was it?
+  bool end_session_when_over(TimeUs now);
   const KeyLog& log() const;
   uint32_t epoch_day() const;  // of the token key in use: days since 1970-01-01; 0 when there is none
   bool keyless() const;        // not one key file was there: it can write nothing, and another one should be opened

@@ -102,9 +102,18 @@ void Writer::Impl::publish_target(CheckpointTarget target) {
 }
 
 void Writer::Impl::checkpoint_loop() {
+  constexpr auto kSessionLook = std::chrono::seconds(1);
+  Steady::time_point session_look = Steady::now() + kSessionLook;
   std::unique_lock hold(mutex);
   while (true) {
-    checkpoint_moved.wait(hold, [&] { return to_publish || sync_done || !poisoned.empty(); });
+    const auto moved = [&] { return to_publish || sync_done || !poisoned.empty(); };
+    if (Steady::now() >= session_look || !checkpoint_moved.wait_until(hold, session_look, moved)) {
+      hold.unlock();
+      end_session_when_over();
+      hold.lock();
+      session_look = Steady::now() + kSessionLook;
+      continue;
+    }
     if (!poisoned.empty() || !to_publish) break;
     const CheckpointTarget target = std::move(*to_publish);
     to_publish.reset();

@@ -34,6 +34,13 @@ Result<void> Writer::Impl::note_keys(const codec::Statement& statement) {
   return key != nullptr ? key_log.apply(*key) : key_log.apply(*shred);
 }
 
+// The checkpointer's thread, about once a second: a session's keys are wiped when its time is over, whether anything
+// comes to be written or not. Whoever has the mutex now looks at the clock itself before it seals.
+void Writer::Impl::end_session_when_over() {
+  const std::unique_lock hold(protect_mutex, std::try_to_lock);
+  if (hold && sealer) sealer->end_session_when_over(environment.clock.now());
+}
+
 Result<void> Writer::protect(ingest::Batch& batch, const registry::Schema& schema) {
   const bool values = ingest::holds_protected(batch, schema);
   if (!values && batch.statements.empty()) return {};

@@ -130,6 +130,7 @@ struct Writer::Impl {
   void start_threads();
   Result<void> open_sealer();
   Result<void> note_keys(const codec::Statement& statement);
+  void end_session_when_over();
   Result<void> close();
   Result<void> finish_files();
 

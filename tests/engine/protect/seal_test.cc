@@ -94,6 +94,20 @@ TEST_CASE("seal: ciphertext moved between sessions does not open, and a session 
   CHECK(parse_sealed(seal(*sealer, world.place(), "four"))->key_number > parse_sealed(later)->key_number);
 }
 
+TEST_CASE("seal: a session whose time is over ends without another value") {
+  World world;
+  const auto sealer = world.sealer();
+  CHECK_FALSE(sealer->end_session_when_over(kNoonUs));  // there is none
+  REQUIRE(sealer->begin_batch(kNoonUs).ok());
+  const auto first = parse_sealed(seal(*sealer, world.place(), "one")).value().key_number;
+  CHECK_FALSE(sealer->end_session_when_over(kNoonUs + kSessionUs - 1));
+  CHECK(parse_sealed(seal(*sealer, world.place(), "two")).value().key_number == first);
+  CHECK(sealer->end_session_when_over(kNoonUs + kSessionUs));
+  CHECK_FALSE(sealer->end_session_when_over(kNoonUs + kSessionUs));
+  CHECK(parse_sealed(seal(*sealer, world.place(), "three")).value().key_number != first);
+  CHECK(sealer->end_session_when_over(kNoonUs - 1));  // the clock went back
+}
+
 TEST_CASE("seal: a key statement is due for each data key, before it is known to anybody") {
   World world;
   const auto sealer = world.sealer();

@@ -3,12 +3,15 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "engine/codec/protected.h"
 #include "engine/crypto/hash.h"
+#include "engine/protect/sealer.h"
 #include "engine/registry/schema.h"
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/protecting.h"
 #include "tests/support/temp_directory.h"
 
@@ -25,7 +28,7 @@ struct Root {
     keys = os::create_directory(temp.path() + "/root.keys", 0700).value();
     REQUIRE(writer::initialize(environment(), {"example.org/audit"}).ok());
   }
-  writer::Environment environment() { return {*root, *keys, os::system_clock(), os::system_random()}; }
+  writer::Environment environment() { return {*root, *keys, *clock, os::system_random()}; }
   std::unique_ptr<writer::Writer> open() {
     auto opened = writer::Writer::open(environment(), {});
     INFO((opened.ok() ? "" : opened.error().message));
@@ -49,6 +52,7 @@ struct Root {
     return false;
   }
   tests::TempDirectory temp;
+  os::Clock* clock = &os::system_clock();
   std::unique_ptr<os::Directory> root, keys;
   std::unique_ptr<snapshot::Store> store;
 };
@@ -410,4 +414,30 @@ TEST_CASE("protecting: who may read is said with the definition, and keys that c
   CHECK(recipients() == 1);
   accepted(writer->submit_and_wait(event({{"email", kNeedle}})));
   CHECK(recipients() == 1);
+}
+
+TEST_CASE("protecting: a session's keys are wiped when its hour is over, though nothing protected comes") {
+  Root root;
+  tests::FakeClock clock;
+  root.clock = &clock;
+  const tests::FieldKeys keys;
+  keys.give_writer(*root.keys);
+  auto writer = root.open();
+  accepted(writer->submit_and_wait(schema()));
+  const TimeUs began = clock.now();
+  accepted(writer->submit_and_wait(event({{"email", kNeedle}})));
+  const auto data_keys = [&] {
+    const auto entries = root.root->open_directory("keys").value()->list().value();
+    return entries.size();
+  };
+  const size_t before = data_keys();
+  // The hour is over while nothing is written. Set back into it afterwards, an open session would be gone on with.
+  for (int attempt = 0; attempt < 20 && data_keys() == before; ++attempt) {
+    clock.set_wall(began + protect::kSessionUs);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    clock.set_wall(began + 1);
+    accepted(writer->submit_and_wait(event({{"email", kNeedle}})));
+  }
+  CHECK(data_keys() == before + 1);
+  REQUIRE(writer->close().ok());
 }
