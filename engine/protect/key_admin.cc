@@ -27,6 +27,45 @@ Key fresh(KeyKind kind, const std::string& name, uint32_t version, TimeUs now) {
   return key;
 }
 
+// The readers' folders belong to one log: shared, one key would open, or find, what two of them hold. Keys of searches
+// bear the log's origin, and are made before any decrypt key.
+Result<void> check_origin(const RoleDirectories& roles, const std::string& origin) {
+  const std::string way_out = ". Keys of another log stay its own: give each log an --out of its own";
+  bool searches = false;
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> search, roles.search->list());
+  for (const os::Entry& entry : search) {
+    const std::optional<KeyKind> kind = kind_of_file(entry.name);
+    if (kind != KeyKind::kTokenRoot && kind != KeyKind::kDigest) continue;
+    KHIPU_TRY_ASSIGN(const Key key, crypto::open_key_file(*roles.search, entry.name, *kind));
+    if (key.name != origin) {
+      return Error{Code::kConflict,
+                   roles.search->path() + "/" + entry.name + ": is of " + key.name + ", not of " + origin + way_out};
+    }
+    searches = true;
+  }
+  if (searches) return {};
+  KHIPU_TRY_ASSIGN(const WriterRing ring, load_writer_ring(*roles.writer));
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> decrypt, roles.decrypt->list());
+  std::string stranger;
+  for (const os::Entry& entry : decrypt) {
+    if (kind_of_file(entry.name) != KeyKind::kDecrypt) continue;
+    KHIPU_TRY_ASSIGN(const Key key, crypto::open_key_file(*roles.decrypt, entry.name, KeyKind::kDecrypt));
+    KHIPU_TRY_ASSIGN(const Key half, crypto::recipient_of(key));
+    const Bytes bytes = half.bytes.bytes();
+    const auto is_it = [&](const Key& recipient) {
+      const Bytes other = recipient.bytes.bytes();
+      return recipient.name == half.name && recipient.version == half.version &&
+             std::equal(other.begin(), other.end(), bytes.begin(), bytes.end());
+    };
+    if (std::any_of(ring.recipients.begin(), ring.recipients.end(), is_it)) return {};
+    stranger = entry.name;
+  }
+  if (stranger.empty()) return {};
+  return Error{Code::kConflict, roles.decrypt->path() + "/" + stranger + ": lies there without a search key of " +
+                                    origin + ", and the writer has none of those decrypt keys' public halves" +
+                                    way_out};
+}
+
 // The readers' half: the one an interrupted run left, or a new one. Its file's path is added to `made` when it is new.
 Result<Key> readers_half(os::Directory& directory, Key wanted, std::vector<std::string>& made) {
   KHIPU_TRY_ASSIGN(const std::optional<os::Entry> there, directory.stat(file_of(wanted)));
@@ -144,6 +183,7 @@ Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
   if (recipients.empty()) return Error{Code::kInvalid, "at least one recipient is wanted: nobody could read otherwise"};
   for (const std::string& name : recipients) KHIPU_TRY(check_recipient_name(name));
   KHIPU_TRY_ASSIGN(const WriterRing there, load_writer_ring(*roles.writer));
+  KHIPU_TRY(check_origin(roles, origin));
   const auto has = [&](const std::string& name) {
     return std::any_of(there.recipients.begin(), there.recipients.end(),
                        [&](const Key& key) { return key.name == name; });
@@ -164,14 +204,22 @@ Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
   return {};
 }
 
-Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now) {
+Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now,
+                                        const std::vector<std::string>& names) {
   KHIPU_TRY_ASSIGN(const WriterRing ring, load_writer_ring(*roles.writer));
+  if (ring.token_day) KHIPU_TRY(check_origin(roles, ring.token_day->name));
   const Error nothing{Code::kNotFound, roles.writer->path() + ": has no such key; `khipu keys init` makes the first"};
   std::vector<std::string> made;
   switch (kind) {
     case RotateKind::kRecipients:
       if (ring.recipients.empty()) return nothing;
+      for (const std::string& name : names) {
+        const auto is_it = [&](const Key& key) { return key.name == name; };
+        if (std::any_of(ring.recipients.begin(), ring.recipients.end(), is_it)) continue;
+        return Error{Code::kNotFound, roles.writer->path() + ": has no recipient " + name};
+      }
       for (const Key& key : ring.recipients) {
+        if (!names.empty() && std::find(names.begin(), names.end(), key.name) == names.end()) continue;
         KHIPU_TRY_ASSIGN(const uint32_t version, next_version(key.version));
         KHIPU_TRY_ASSIGN(std::vector<std::string> files, add_recipient(roles, key.name, version, now));
         append_all(made, std::move(files));

@@ -22,15 +22,17 @@ struct RoleDirectories {
 };
 
 // First keys: of each recipient a decrypt key and its public half; token root and today's key; fingerprint and digest
-// key. What is there already (an interrupted run's, or to add a recipient) stays; kConflict when all is. `origin` names
-// keys of no recipient.
+// key. What is there already (an interrupted run's, or to add a recipient) stays; kConflict when all is, and when the
+// readers' folders hold keys of another log. `origin` names keys of no recipient.
 Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
                         const std::vector<std::string>& recipients, TimeUs now);
 
 enum class RotateKind : uint8_t { kRecipients, kDigest, kTokens };
-// The next version, which the writer uses from its next start on; old versions stay. kRecipients: of each name that the
-// writer has. kTokens: the chain goes on from a new root; the search role needs both.
-Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now);
+// The next version, which the writer uses from its next start on; old versions stay. kConflict: the readers' folders
+// hold keys of another log. kRecipients: of these names, or with none of each that the writer has. kTokens: the chain
+// goes on from a new root; the search role needs both.
+Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now,
+                                        const std::vector<std::string>& names = {});
 
 // A recipient's name: [a-z][a-z0-9_.]{0,31}.
 Result<void> check_recipient_name(std::string_view name);

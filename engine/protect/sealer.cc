@@ -20,6 +20,8 @@ using crypto::SecretBytes;
 // Stepping the token chain over more days than this is a clock gone wrong: there is no step back.
 constexpr uint32_t kDaysAheadMax = 3660;
 constexpr size_t kNoncesPerDraw = 256;
+// Each looks at ROOT/keys anew: only somebody who drops files there all the time has it fail.
+constexpr int kNumberAttempts = 16;
 // Data subjects with an open data key at a time. Above it all of them end, and begin again with the next value.
 constexpr size_t kOpenSubjectsMax = 4096;
 
@@ -73,6 +75,7 @@ struct Sealer::State {
   Result<void> load_subject(const KeyLog::File& file);
   Result<void> announce_recipients();
   Result<uint32_t> next_number();
+  Result<void> note_strays();
   Result<void> create(KeyAction action, WrappedKey& key, const SecretBytes& secret, const std::vector<Recipient>& to);
   Result<uint32_t> group_key();
   Result<uint32_t> subject_key(const SubjectName& subject);
@@ -204,14 +207,30 @@ Result<uint32_t> Sealer::State::next_number() {
   return number;
 }
 
+// Files that came into ROOT/keys while this one runs.
+Result<void> Sealer::State::note_strays() {
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, options.wrapped->list());
+  for (const os::Entry& entry : entries) {
+    const std::optional<WrappedName> name = WrappedName::parse(entry.name);
+    if (name && name->number > log.last_number()) strays.insert(name->number);
+  }
+  return {};
+}
+
 Result<void> Sealer::State::create(KeyAction action, WrappedKey& key, const SecretBytes& secret,
                                    const std::vector<Recipient>& to) {
   key.root = options.root;
-  KHIPU_TRY_ASSIGN(key.name.number, next_number());
   key.created = now;
-  KHIPU_TRY(key.wrap(secret, to));
-  strays.insert(key.name.number);  // also when what follows fails: half a file may be there
-  KHIPU_TRY_ASSIGN(const Hash sha256, write_wrapped(*options.wrapped, key));
+  Result<Hash> written = Error{Code::kConflict, ""};
+  for (int attempt = 0; attempt < kNumberAttempts; ++attempt) {
+    KHIPU_TRY_ASSIGN(key.name.number, next_number());
+    KHIPU_TRY(key.wrap(secret, to));
+    strays.insert(key.name.number);  // also when what follows fails: half a file may be there
+    written = write_wrapped(*options.wrapped, key);
+    if (written.ok() || written.error().code != Code::kConflict) break;
+    KHIPU_TRY(note_strays());
+  }
+  KHIPU_TRY_ASSIGN(const Hash sha256, std::move(written));
   std::vector<Recipient> set;
   for (const WrappedKey::Copy& copy : key.copies) set.push_back(copy.recipient);
   KeyStatement statement;

@@ -76,6 +76,54 @@ TEST_CASE("keys: an interrupted init or rotation is taken up, whatever operation
   }
 }
 
+TEST_CASE("keys: files planted ahead of a writer that runs cost it numbers, not values") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const auto sealer = roles.sealer();
+  REQUIRE(parse_sealed(seal(*sealer, roles.place(), "x"))->key_number == 1);
+  for (const char* name : {"subject-0000000002-1.key", "data-0000000003-1.key", "subject-0000000004-1.key"}) {
+    roles.disk.put(std::string("root-keys/") + name, Buffer{1, 2, 3});
+  }
+  const SubjectName alice{"user", "alice"};
+  const Buffer person = seal(*sealer, roles.place(), "y", &alice);
+  CHECK(parse_sealed(person)->key_number == 6);
+  CHECK(open_text(*roles.opener(sealer->log()), roles.place(), person) == "y");
+}
+
+TEST_CASE("keys: readers' folders of another log are refused, and nothing is made") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const auto other = roles.disk.directory("other");
+  const auto files = roles.disk.files();
+  const RoleDirectories shared{other.get(), roles.search.get(), roles.decrypt.get()};
+  const auto made = make_rings(shared, "other.example", {"auditors"}, kNoonUs);
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.error().code == Code::kConflict);
+  CHECK_THAT(made.error().message, ContainsSubstring("log.example"));
+  CHECK(roles.disk.files() == files);
+  // Also with the searches' keys moved away already.
+  const auto nowhere = roles.disk.directory("nowhere");
+  const RoleDirectories half{other.get(), nowhere.get(), roles.decrypt.get()};
+  CHECK(make_rings(half, "other.example", {"auditors"}, kNoonUs).error().code == Code::kConflict);
+  CHECK(roles.disk.files() == files);
+  // A rotation looks as well; the log's own folders are taken, and fresh ones.
+  const auto s = roles.disk.directory("s2"), d = roles.disk.directory("d2");
+  const RoleDirectories own{other.get(), s.get(), d.get()};
+  REQUIRE(make_rings(own, "other.example", {"auditors"}, kNoonUs).ok());
+  CHECK(rotate(shared, RotateKind::kRecipients, kNoonUs).error().code == Code::kConflict);
+  CHECK(rotate({other.get(), nowhere.get(), d.get()}, RotateKind::kRecipients, kNoonUs).ok());
+  CHECK(rotate(own, RotateKind::kDigest, kNoonUs).ok());
+}
+
+TEST_CASE("keys: a rotation of recipients makes decrypt keys of the names it was given") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const auto made = rotate(roles.directories(), RotateKind::kRecipients, kNoonUs, {"regulator"});
+  REQUIRE(made.ok());
+  CHECK(*made == std::vector<std::string>{"d/decrypt-regulator-2.key", "w/recipient-regulator-2.pub"});
+  CHECK(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs, {"nobody"}).error().code == Code::kNotFound);
+}
+
 TEST_CASE("keys: a rotation of digest and token keys leaves what was written searchable") {
   Roles roles;
   REQUIRE(roles.make().ok());
