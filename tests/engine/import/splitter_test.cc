@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include "tests/engine/import/import_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_disk.h"
 
