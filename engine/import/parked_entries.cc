@@ -84,25 +84,26 @@ Result<std::variant<ParkedEntry, ParkedKey>> parse_parked(std::string_view line)
 }
 
 Result<ParkedLines> each_parked_line(const os::File& file, uint64_t line_size_max,
-                                     const std::function<void(std::string_view)>& visit) {
+                                     const std::function<void(std::string_view)>& visit, uint64_t from) {
   KHIPU_TRY_ASSIGN(const uint64_t end, file.size());
   ParkedLines lines;
+  lines.whole_size = from;
   Buffer window;
-  for (uint64_t read = 0; read < end;) {
+  for (uint64_t read = from; read < end;) {
     const size_t old = window.size();
     window.resize(old + (256 << 10));
     KHIPU_TRY_ASSIGN(const size_t got, file.read_at(read, std::span<uint8_t>(window).subspan(old)));
     window.resize(old + got);
     if (got == 0) break;
     read += got;
-    size_t from = 0;
+    size_t begin = 0;
     for (size_t at = old; at < window.size(); ++at) {
       if (window[at] != '\n') continue;
-      visit(as_text(Bytes(window).subspan(from, at - from)));
-      from = at + 1;
+      visit(as_text(Bytes(window).subspan(begin, at - begin)));
+      begin = at + 1;
     }
-    lines.whole_size += from;
-    window.erase(window.begin(), window.begin() + static_cast<ptrdiff_t>(from));
+    lines.whole_size += begin;
+    window.erase(window.begin(), window.begin() + static_cast<ptrdiff_t>(begin));
     if (window.size() > line_size_max) return Error{Code::kLimit, "a line longer than 128 MiB"};
   }
   lines.torn = !window.empty();

@@ -35,9 +35,9 @@ struct ParkedLines {
   uint64_t whole_size = 0;  // bytes up to and with the last newline
   bool torn = false;        // bytes of a line without its end follow
 };
-// Calls `visit` with each whole line, without its newline, in memory bounded by the longest. kLimit when that is beyond
-// `line_size_max`.
+// Calls `visit` with each whole line from the byte `from` on, where one begins; without its newline, in memory bounded
+// by the longest. kLimit when that is beyond `line_size_max`.
 Result<ParkedLines> each_parked_line(const os::File& file, uint64_t line_size_max,
-                                     const std::function<void(std::string_view)>& visit);
+                                     const std::function<void(std::string_view)>& visit, uint64_t from = 0);
 
 }  // namespace khipu::import

@@ -38,6 +38,8 @@ Result<std::unique_ptr<os::Directory>> open_dlq(os::Directory& root) {
 // Two passes, so that a file in which nothing changes is not written, and an error leaves the old one.
 Result<void> rewrite(os::Directory& dlq, const std::string& name, const Change& change) {
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, dlq.open_file(name, os::Mode::kRead));
+  KHIPU_TRY_ASSIGN(const bool alone, file->try_lock(0, 1, os::LockKind::kShared));
+  if (!alone) return Error{Code::kLocked, "a process is writing to it: try again"};
   std::vector<std::pair<uint64_t, std::optional<std::string>>> changed;  // by the number of the line
   std::optional<Error> failed;
   uint64_t number = 0, kept = 0;

@@ -1,7 +1,7 @@
 // The files of ROOT/dlq changed as a whole: keys of sealed entries sealed anew, sealed entries destroyed. Each file is
 // replaced by a new one: what a killed run left of such a one (NAME.new) is deleted first, then it is made (O_EXCL),
-// synced, renamed, and the folder synced. Whoever calls holds LOCK, or a process that sets lines aside would go on
-// writing into the old file. Not here: what is in a key (engine/protect).
+// synced, renamed, and the folder synced. Whoever calls holds LOCK, so no other does the same; a file that a process
+// sets lines aside in at this moment is kLocked. Not here: what is in a key (engine/protect).
 #pragma once
 
 #include <functional>

@@ -1,5 +1,7 @@
 #include "engine/import/parking.h"
 
+#include <algorithm>
+
 #include "engine/codec/cbor.h"
 #include "engine/crypto/hash.h"
 #include "engine/import/canonical_text.h"
@@ -7,8 +9,11 @@
 
 namespace khipu::import {
 namespace {
-constexpr uint64_t kTailMax = 1 << 20;
-}
+constexpr size_t kReadBackSize = 1 << 20;
+constexpr size_t kLastSize = 4096;  // so much in front of what is written is looked at too
+constexpr int kFilesMax = 1000;     // of one input's name: so many park at once
+constexpr int kAttemptsMax = 20;    // each is a file that was removed while it was written
+}  // namespace
 
 std::string parked_place(const Parked& record, uint64_t size) {
   std::string line = R"({"schema":"khipu.dlq-import/v1","file":)";
@@ -46,66 +51,166 @@ std::string parked_key_line(std::string_view id, Bytes wrapped) {
          "\"}";
 }
 
-Result<void> DlqFile::open(std::string_view input_name) {
-  const Hash hash = crypto::sha256(as_bytes(input_name));
-  const std::string name = "import-" + hex(Bytes(hash).first(4)) + ".ndjson";
-  if (file_ != nullptr && name == name_) return {};
-  if (file_ != nullptr) KHIPU_TRY(sync());
-  if (dlq_ == nullptr) {
-    KHIPU_TRY(root_.make_directory("dlq"));
-    KHIPU_TRY(root_.sync());
-    KHIPU_TRY_ASSIGN(dlq_, root_.open_directory("dlq"));
-  }
-  KHIPU_TRY_ASSIGN(file_, dlq_->open_file(name, os::Mode::kCreate));
-  name_ = name;
-  created_ = true;
-  key_written_ = false;
-  known_.clear();
-  // What is there already, line by line, in bounded memory; a torn last line (no newline) is cut off by the next write.
-  KHIPU_TRY_ASSIGN(const uint64_t end, file_->size());
-  KHIPU_TRY_ASSIGN(const ParkedLines lines, each_parked_line(*file_, UINT64_MAX, [this](std::string_view line) {
-                     known_.insert(crypto::sha256(as_bytes(line)));
-                   }));
-  size_ = lines.whole_size;
-  if (size_ < end) KHIPU_TRY(file_->truncate(size_));
-  return {};
-}
-
 Result<void> DlqFile::park(const Parked& record) {
-  if (auto result = open(record.file); !result.ok()) return std::move(result).error().at("dlq");
+  const std::string input_hash = hex(Bytes(crypto::sha256(as_bytes(record.file))).first(4));
+  if (input_hash != input_hash_) {
+    KHIPU_TRY(sync());
+    input_hash_ = input_hash;
+    file_.reset();
+  }
   if (!record.sealed) {
-    const std::string line = parked_line(record);
-    return known_.insert(crypto::sha256(as_bytes(line))).second ? write(line) : Result<void>();
+    std::string line = parked_line(record);
+    const Hash hash = crypto::sha256(as_bytes(line));
+    pending_.push_back({std::move(line), hash});
+    return {};
   }
   if (sealer_ == nullptr) return Error{Code::kForbidden, "dlq: nobody is there to seal what may be protected"};
   KHIPU_TRY(at("dlq", sealer_->ready()));
-  if (!std::exchange(key_written_, true)) {
-    KHIPU_TRY(write(parked_key_line(sealer_->key_id(), sealer_->wrapped_key())));
-  }
   const std::string place = parked_place(record, record.raw.size());
   KHIPU_TRY_ASSIGN(const Buffer sealed, at("dlq", sealer_->seal(crypto::sha256(as_bytes(place)), record.raw)));
-  return write(sealed_line(place, sealer_->key_id(), sealed));
-}
-
-Result<void> DlqFile::write(std::string_view line) {
-  tail_.append(line).append("\n");
-  if (tail_.size() < kTailMax) return {};
-  KHIPU_TRY(at("dlq/" + name_, file_->write_at(size_, as_bytes(tail_))));
-  size_ += tail_.size();
-  tail_.clear();
+  pending_.push_back({sealed_line(place, sealer_->key_id(), sealed), std::nullopt});
   return {};
 }
 
 Result<void> DlqFile::sync() {
-  if (file_ == nullptr) return {};
-  if (!tail_.empty()) {
-    KHIPU_TRY(at("dlq/" + name_, file_->write_at(size_, as_bytes(tail_))));
-    size_ += tail_.size();
-    tail_.clear();
+  if (pending_.empty()) return {};
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    KHIPU_TRY(at("dlq", take_file()));
+    Result<bool> written = at("dlq/" + name_, write_pending());
+    if (written.ok() && *written) {
+      pending_.clear();
+      return file_->unlock(0, 1);
+    }
+    file_.reset();  // and with it the lock
+    KHIPU_TRY(std::move(written));
   }
-  KHIPU_TRY(at("dlq/" + name_, file_->sync()));
-  if (std::exchange(created_, false)) KHIPU_TRY(dlq_->sync());
+  return Error{Code::kConflict, "dlq/" + name_ + ": it is removed or replaced whenever it was written"};
+}
+
+// The file at hand when nobody else writes to it, else the first of those by this input's name that nobody writes to.
+Result<void> DlqFile::take_file() {
+  if (file_ != nullptr) {
+    KHIPU_TRY_ASSIGN(const bool locked, file_->try_lock(0, 1, os::LockKind::kExclusive));
+    if (locked) return catch_up();
+  }
+  KHIPU_TRY_ASSIGN(const std::optional<os::Entry> folder, root_.stat("dlq"));
+  if (!folder) {
+    KHIPU_TRY(root_.make_directory("dlq"));
+    KHIPU_TRY(root_.sync());
+  }
+  KHIPU_TRY_ASSIGN(dlq_, root_.open_directory("dlq"));
+  known_.clear();
+  for (int number = 1; number <= kFilesMax; ++number) {
+    const std::string which = number == 1 ? "" : "-" + std::to_string(number);
+    KHIPU_TRY(open("import-" + input_hash_ + which + ".ndjson"));
+    KHIPU_TRY_ASSIGN(const bool locked, file_->try_lock(0, 1, os::LockKind::kExclusive));
+    if (!locked) continue;
+    KHIPU_TRY(read_others());
+    return catch_up();
+  }
+  file_.reset();
+  return Error{Code::kLocked, "other processes write to all the files of this input"};
+}
+
+// What stands in the other files of this input is not written again either.
+Result<void> DlqFile::read_others() {
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, dlq_->list());
+  for (const os::Entry& entry : entries) {
+    const bool other = entry.kind == os::EntryKind::kFile && entry.name != name_ && entry.name.ends_with(".ndjson") &&
+                       entry.name.starts_with("import-" + input_hash_);
+    if (!other) continue;
+    auto file = dlq_->open_file(entry.name, os::Mode::kRead);
+    if (!file.ok() && file.error().code == Code::kNotFound) continue;
+    if (!file.ok()) return std::move(file).error();
+    KHIPU_TRY(know_lines(**file, 0));
+  }
   return {};
+}
+
+// Calls each whole line from there on known, in bounded memory.
+Result<ParkedLines> DlqFile::know_lines(const os::File& file, uint64_t from) {
+  return each_parked_line(
+      file, UINT64_MAX, [this](std::string_view line) { known_.insert(crypto::sha256(as_bytes(line))); }, from);
+}
+
+Result<void> DlqFile::open(const std::string& name) {
+  KHIPU_TRY_ASSIGN(file_, dlq_->open_file(name, os::Mode::kCreate));
+  name_ = name;
+  created_ = true;
+  key_at_.reset();
+  size_ = 0;
+  last_.clear();
+  return {};
+}
+
+// With the lock held: what others have appended. A torn last line (no newline) is of a process that ended while it
+// wrote.
+Result<void> DlqFile::catch_up() {
+  KHIPU_TRY_ASSIGN(const uint64_t end, file_->size());
+  KHIPU_TRY_ASSIGN(const bool same, stands(size_ - last_.size(), last_, *file_));
+  if (!same) {  // somebody has emptied it
+    size_ = 0;
+    key_at_.reset();
+    known_.clear();
+  }
+  KHIPU_TRY_ASSIGN(const ParkedLines lines, know_lines(*file_, size_));
+  size_ = lines.whole_size;
+  if (size_ < end) KHIPU_TRY(file_->truncate(size_));
+  last_.resize(std::min<uint64_t>(size_, kLastSize));
+  return file_->read_exactly(size_ - last_.size(), last_);
+}
+
+// With the lock held. False when the lines do not stand under the file's name afterwards.
+Result<bool> DlqFile::write_pending() {
+  std::string text;
+  std::optional<uint64_t> key_at = key_at_;
+  for (const Line& line : pending_) {
+    if (line.hash && !known_.insert(*line.hash).second) continue;
+    if (!line.hash) {
+      const std::string key = parked_key_line(sealer_->key_id(), sealer_->wrapped_key()) + "\n";
+      if (key_at && *key_at < size_) {
+        KHIPU_TRY_ASSIGN(const bool there, stands(*key_at, as_bytes(key), *file_));
+        if (!there) key_at.reset();
+      }
+      if (!key_at) {
+        key_at = size_ + text.size();
+        text += key;
+      }
+    }
+    text.append(line.text).append("\n");
+  }
+  if (!text.empty()) {
+    KHIPU_TRY(file_->write_at(size_, as_bytes(text)));
+    KHIPU_TRY(file_->sync());
+    if (std::exchange(created_, false)) KHIPU_TRY(dlq_->sync());
+  }
+  auto named = dlq_->open_file(name_, os::Mode::kRead);
+  if (!named.ok()) {
+    if (named.error().code == Code::kNotFound) return false;
+    return std::move(named).error();
+  }
+  KHIPU_TRY_ASSIGN(const bool same, stands(size_ - last_.size(), last_, **named));
+  KHIPU_TRY_ASSIGN(const bool there, stands(size_, as_bytes(text), **named));
+  if (!same || !there) return false;
+  size_ += text.size();
+  append(last_, as_bytes(text));
+  if (last_.size() > kLastSize) last_.erase(last_.begin(), last_.end() - static_cast<ptrdiff_t>(kLastSize));
+  key_at_ = key_at;
+  return true;
+}
+
+Result<bool> DlqFile::stands(uint64_t offset, Bytes bytes, const os::File& file) const {
+  Buffer piece;
+  while (!bytes.empty()) {
+    piece.resize(std::min(bytes.size(), kReadBackSize));
+    KHIPU_TRY_ASSIGN(const size_t size, file.read_at(offset, piece));
+    if (size == 0 || !std::equal(piece.begin(), piece.begin() + static_cast<ptrdiff_t>(size), bytes.begin())) {
+      return false;
+    }
+    bytes = bytes.subspan(size);
+    offset += size;
+  }
+  return true;
 }
 
 }  // namespace khipu::import

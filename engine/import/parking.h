@@ -1,5 +1,6 @@
 // Records that could not be imported, kept with their place, the reason and their bytes: `dlq/import-<sha8>.ndjson` in
-// the root, where sha8 is the first eight hex digits of the SHA-256 of the input's name. One JSON object a line:
+// the root, where sha8 is the first eight hex digits of the SHA-256 of the input's name; `import-<sha8>-2.ndjson` and
+// so on for whoever parks while others write to those before. One JSON object a line:
 //
 //   {"schema":"khipu.dlq-import/v1","file":"a.log","format":"jsonl","line":3,"offset":120,"size":17,
 //    "reason":"...","raw":"..."}          or "raw_base64" where the bytes are not UTF-8; or "key","sealed" in place of
@@ -11,14 +12,18 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/ids.h"
 #include "engine/os/file.h"
 
 namespace khipu::import {
+
+struct ParkedLines;  // parked_entries.h
 
 struct Parked {
   std::string_view file;
@@ -48,7 +53,10 @@ class ParkingLot {
   virtual Result<void> sync() = 0;  // what was parked survives power loss from here on
 };
 
-// Owner: one thread. The file is made when the first record is parked.
+// Owner: one thread. Lines wait in memory for sync(), which makes the file where there is none. While it writes it
+// holds an exclusive lock on the file's first byte, and reads what others have appended; a file that is locked is left
+// to who writes to it, and another one is taken. The file may be removed or replaced at any time by others: what was
+// written is read back through the file's name, and written again where it is not there.
 class DlqFile : public ParkingLot {
  public:
   // `sealer` may be nullptr where nothing is protected, and is borrowed.
@@ -57,18 +65,29 @@ class DlqFile : public ParkingLot {
   Result<void> sync() override;
 
  private:
-  Result<void> open(std::string_view input_name);
-  Result<void> write(std::string_view line);
+  struct Line {
+    std::string text;
+    std::optional<Hash> hash;  // SHA-256 of the text of one that is not sealed
+  };
+  Result<void> take_file();
+  Result<void> open(const std::string& name);
+  Result<void> read_others();
+  Result<void> catch_up();
+  Result<ParkedLines> know_lines(const os::File& file, uint64_t from);
+  Result<bool> write_pending();
+  Result<bool> stands(uint64_t offset, Bytes bytes, const os::File& file) const;
   os::Directory& root_;
   EntrySealer* sealer_;
   std::unique_ptr<os::Directory> dlq_;
   std::unique_ptr<os::File> file_;
+  std::string input_hash_;  // of the input's name: eight hex digits
   std::string name_;
-  std::string tail_;  // lines not yet written
-  uint64_t size_ = 0;
-  bool created_ = false;      // the directory entry is not synced yet
-  bool key_written_ = false;  // into this file, by this process
-  std::set<Hash> known_;      // SHA-256 of each line
+  std::vector<Line> pending_;
+  uint64_t size_ = 0;               // of the file's lines that known_ has
+  Buffer last_;                     // the last bytes of these
+  bool created_ = false;            // the directory entry is not synced yet
+  std::optional<uint64_t> key_at_;  // where this process wrote its key into this file
+  std::set<Hash> known_;            // SHA-256 of each line
 };
 
 // The lines, without the newline. parked_place(): what an entry says in the clear, where its bytes begin.

@@ -81,6 +81,112 @@ TEST_CASE("dlq: every line that is written is read back, in the clear, as base64
   CHECK(lines_of(disk.read(name)).size() == 7);
 }
 
+// The lines of all files of the folder, each of which must be one that is written.
+std::vector<std::string> all_lines(const tests::FakeDisk& disk) {
+  std::vector<std::string> all;
+  for (const std::string& path : disk.files()) {
+    if (!path.starts_with("root/dlq/")) continue;
+    for (const std::string& line : lines_of(disk.read(path))) {
+      CHECK(parse_parked(line).ok());
+      all.push_back(line);
+    }
+  }
+  return all;
+}
+
+TEST_CASE("dlq: two processes that park by turns under one name lose and damage no line") {
+  tests::FakeDisk disk;
+  FakeSealer sealer;
+  const auto root = disk.directory("root");
+  DlqFile one(*root, &sealer), other(*root, &sealer);
+  for (int i = 0; i < 20; ++i) {
+    const std::string n = std::to_string(i);
+    REQUIRE(one.park(parked("one " + n + std::string(static_cast<size_t>(i), 'x'), false)).ok());
+    REQUIRE(other.park(parked("other " + n, i % 2 == 0)).ok());
+    REQUIRE(other.park(parked("both " + n, false)).ok());
+    REQUIRE(other.sync().ok());
+    REQUIRE(one.park(parked("both " + n, false)).ok());
+    REQUIRE(one.sync().ok());
+  }
+  CHECK(all_lines(disk).size() == 61);  // a key among them
+}
+
+TEST_CASE("dlq: while another process writes to the file, its torn line stays and another file is taken") {
+  tests::FakeDisk disk;
+  const auto root = disk.directory("root");
+  DlqFile first(*root, nullptr);
+  REQUIRE(first.park(parked("early", false)).ok());
+  REQUIRE(first.sync().ok());
+  const std::string name = "import-" + hex(Bytes(crypto::sha256(as_bytes("in"))).first(4)) + ".ndjson";
+  const auto busy = disk.directory("root/dlq")->open_file(name, os::Mode::kReadWrite);
+  REQUIRE(busy.ok());
+  REQUIRE((*busy)->try_lock(0, 1, os::LockKind::kExclusive).value());
+  const uint64_t size = (*busy)->size().value();
+  REQUIRE((*busy)->write_at(size, as_bytes("{\"half")).ok());
+  REQUIRE(first.park(parked("late", false)).ok());
+  REQUIRE(first.park(parked("early", false)).ok());
+  REQUIRE(first.sync().ok());
+  CHECK((*busy)->size().value() == size + 6);
+  CHECK(lines_of(disk.read("root/dlq/" + name.substr(0, name.size() - 7) + "-2.ndjson")).size() == 1);
+  // Whoever comes when it has ended knows both files, and cuts off what it left.
+  REQUIRE((*busy)->unlock(0, 1).ok());
+  DlqFile next(*root, nullptr);
+  REQUIRE(next.park(parked("early", false)).ok());
+  REQUIRE(next.park(parked("late", false)).ok());
+  REQUIRE(next.park(parked("last", false)).ok());
+  REQUIRE(next.sync().ok());
+  CHECK(all_lines(disk).size() == 3);
+}
+
+TEST_CASE("dlq: a file that is removed, moved, emptied or replaced while it is open takes no line with it") {
+  for (const char* how : {"removed", "moved", "emptied", "replaced", "emptied and filled"}) {
+    for (const bool sealed : {false, true}) {
+      INFO(how << sealed);
+      tests::FakeDisk disk;
+      FakeSealer sealer;
+      const auto root = disk.directory("root");
+      DlqFile dlq(*root, &sealer);
+      REQUIRE(dlq.park(parked("early", sealed)).ok());
+      REQUIRE(dlq.sync().ok());
+      const std::string name = "import-" + hex(Bytes(crypto::sha256(as_bytes("in"))).first(4)) + ".ndjson";
+      const auto folder = disk.directory("root/dlq");
+      const std::string_view what(how);
+      if (what == "removed") REQUIRE(folder->unlink(name).ok());
+      if (what == "moved") REQUIRE(folder->rename(name, "kept").ok());
+      if (what.starts_with("emptied")) {
+        REQUIRE(folder->open_file(name, os::Mode::kReadWrite).value()->truncate(0).ok());
+      }
+      if (what == "emptied and filled") {
+        DlqFile other(*root, nullptr);
+        REQUIRE(other.park(parked(std::string(1000, 'o'), false)).ok());
+        REQUIRE(other.sync().ok());
+      }
+      if (what == "replaced") {
+        disk.put("root/dlq/new", as_bytes(parked_line(parked(std::string(900, 'r'), false)) + "\n"));
+        REQUIRE(folder->rename("new", name).ok());
+      }
+      // The same record as well: it went with the file.
+      REQUIRE(dlq.park(parked("early", sealed)).ok());
+      REQUIRE(dlq.park(parked("late", sealed)).ok());
+      REQUIRE(dlq.sync().ok());
+      const std::vector<std::string> lines = lines_of(disk.read("root/dlq/" + name));
+      size_t entries = 0, keys = 0;
+      for (const std::string& line : lines) {
+        const auto read = parse_parked(line);
+        if (!read.ok()) continue;
+        if (std::holds_alternative<ParkedKey>(*read)) {
+          ++keys;
+          continue;
+        }
+        const auto& entry = std::get<ParkedEntry>(*read);
+        if (entry.size < 100) ++entries;
+        if (sealed && entry.size < 100) CHECK(keys == 1);  // in front of it
+      }
+      CHECK(entries == 2);
+    }
+  }
+}
+
 TEST_CASE("dlq: a line that is none of ours, or says it in other words, is refused") {
   const std::string line = parked_line(parked("clear", false));
   REQUIRE(parse_parked(line).ok());
