@@ -360,11 +360,11 @@ void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
 
 // Tiles that no commit cuts: their roots can be computed here, beside other segments.
 void Check::hash_tiles() {
-  const uint64_t first = out_.first_row.value;
-  out_.tiles_from = (first + tree::kTileWidth - 1) / tree::kTileWidth;
-  const uint64_t tiles_end = (first + out_.leaves.size()) / tree::kTileWidth;
-  if (tiles_end <= out_.tiles_from) return;
-  out_.tiles.resize(tiles_end - out_.tiles_from);
+  const uint64_t first = out_.first_row.value;  // HEAD's word: any number
+  const uint64_t cut = (tree::kTileWidth - first % tree::kTileWidth) % tree::kTileWidth;
+  if (out_.leaves.size() < cut + tree::kTileWidth) return;
+  out_.tiles_from = first / tree::kTileWidth + (cut == 0 ? 0 : 1);
+  out_.tiles.resize((out_.leaves.size() - cut) / tree::kTileWidth);
   size_t commit = 0;
   for (size_t i = 0; i < out_.tiles.size(); ++i) {
     const uint64_t from = (out_.tiles_from + i) * tree::kTileWidth - first, to = from + tree::kTileWidth;

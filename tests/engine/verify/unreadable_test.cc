@@ -170,5 +170,17 @@ TEST_CASE("verify: a HEAD with a huge segment number is one finding, and costs n
   }
 }
 
+TEST_CASE("verify: a HEAD with a huge first row of the active segment costs nothing") {
+  for (const size_t events : {0, 30}) {
+    LiarLog log(events);
+    segment::Head head = log.head();
+    for (segment::HeadTable& table : head.tables) table.segment_first_row = Row{UINT64_MAX};
+    put_head(log.rig.disk(), head);
+    const verify::Report report = log.rig.verify();
+    INFO(describe(report));
+    CHECK(report.verdict == Verdict::kFail);
+  }
+}
+
 }  // namespace
 }  // namespace khipu::tests
