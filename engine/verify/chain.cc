@@ -206,6 +206,7 @@ Result<void> Chain::walk(const std::vector<CommitAt>& commits, const SegmentFact
 void Chain::see_tail(const std::vector<CommitAt>& commits, const SegmentFacts& facts) {
   if (head_.writer_running) return;
   ended_ = true;
+  if (gap_) return;  // the commits in front of it could not be read
   const uint64_t line = line_ ? line_->number.value : 0;
   for (const CommitAt& commit : commits) {
     if (!commit.signature_ok || commit.record.number.value < line + 2) continue;

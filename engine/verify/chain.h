@@ -23,10 +23,11 @@ class Chain {
   void expect(TableId table, SegmentNumber segment, uint64_t offset, const segment::Footer& footer);
   // One segment of logs/, whose rows have been pushed into the trail. `facts` is what is left after that.
   Result<void> walk(const std::vector<CommitAt>& commits, const SegmentFacts& facts);
-  // A segment of logs/ could not be read: what it held is neither there nor missing.
   // A segment of logs/ was let go by policy: the chain goes on behind the commit it was sealed behind.
   void let_go(SegmentNumber segment, CommitNumber commit, const Hash& hash);
+  // A segment of logs/ could not be read: what it held is neither there nor missing.
   void skip_unreadable() { unreadable_ = gap_ = true; }
+  bool unreadable() const { return unreadable_; }
   void see_tail(const std::vector<CommitAt>& commits, const SegmentFacts& facts);
   // HEAD's slots against the chain, and whatever was expected and never came.
   void finish();

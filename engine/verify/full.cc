@@ -1,85 +1,22 @@
 // Everything, or what is new since a state: meta/, then registry/, access/ and logs/ with the commit chain through all.
+#include "engine/verify/full.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <variant>
 
 #include "engine/index/format.h"
-#include "engine/verify/builders.h"
-#include "engine/verify/index_check.h"
-#include "engine/verify/key_files.h"
-#include "engine/verify/published.h"
-#include "engine/verify/retained.h"
-#include "engine/verify/run.h"
-#include "engine/verify/since.h"
-#include "engine/verify/spine.h"
-#include "engine/verify/trusted_places.h"
 
 namespace khipu::verify {
-namespace {
-
-class Full {
- public:
-  explicit Full(Run& run, const State* since) : run_(run), since_(since), positions_(since) {}
-  // False: the log does not go on from the state; nothing was read.
-  Result<bool> go();
-
- private:
-  Result<bool> plan();
-  Result<bool> read_meta();
-  Result<void> finish_reading();
-  Result<void> hold_against_heads();
-  void take_line();
-  SegmentContext context_of(TableId id);
-  Result<void> read_rows();
-  Result<bool> take(TableId id, const SegmentJob& job, Result<SegmentFacts> facts);
-  bool go_on(Result<bool> taken);
-  Result<void> take_logs(SegmentFacts facts);
-  void take_versions(const SegmentFacts& facts);
-  void note_tails();
-  void settle_pending();
-
-  size_t threads() const { return threads_of(run_.options); }
-  TablePlan& plan_of(TableId id) { return plans_[index_of(id)]; }
-  TableTrail& trail(TableId id) { return *trails_[index_of(id)]; }
-
-  Run& run_;
-  const State* since_;
-  Positions positions_;
-  Plans plans_;
-  std::array<std::vector<SegmentJob>, kTableCount> jobs_;  // what of the plan is read
-  Trails trails_;
-  std::optional<Chain> chain_;
-  Entities entities_;
-  ReadEntities entities_read_;
-  std::vector<std::pair<uint64_t, const char*>> version_faults_;
-  std::vector<codec::StatementRecord> statements_;
-  Row meta_gap_{UINT64_MAX};  // from here on statements_ does not go by row: this one of meta/ has none
-  std::optional<Retained> retained_;
-  Published published_;
-  std::vector<std::string> types_;
-  IndexPlan index_plan_;
-  Result<void> failed_;  // where in_order() ended
-  Leftovers leftovers_;
-  Builders builders_{leftovers_};
-  std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs_;  // checked beside the reading
-  std::vector<Finding> pending_;
-  struct Active {
-    SegmentNumber number;
-    uint64_t first_row = 0, rows = 0, file_size = 0, end_max = UINT64_MAX;
-    std::vector<uint64_t> offsets;
-    uint64_t end_offset = 0;
-  };
-  std::array<std::optional<Active>, kTableCount> active_;
-  std::array<std::optional<TimeUs>, kTableCount> recorded_;
-  std::array<bool, kTableCount> unreadable_{};
-};
 
 Result<bool> Full::plan() {
+  bool logs_denied = false;
   for (const TableId id : kTables) {
     Result<TablePlan> plan = plan_table(run_.root, id, run_.head, run_.findings);
     if (!plan.ok()) {
       run_.unreadable(plan.error());
+      deny(id, plan.error());
+      logs_denied = logs_denied || id == TableId::kLogs;
       plans_[index_of(id)].id = id;
     } else {
       plans_[index_of(id)] = std::move(plan).value();
@@ -89,11 +26,13 @@ Result<bool> Full::plan() {
         std::make_unique<TableTrail>(id, plan_of(id).directory.get(), plan_of(id).tree_synced, run_.findings);
   }
   chain_.emplace(run_.head, trails_, entities_, run_.findings);
+  if (logs_denied) chain_->skip_unreadable();
   for (const OutsideHead& head : run_.heads) trail(head.table).want(head.size);
   if (Result<Published> published = read_published(run_); published.ok()) {
     published_ = std::move(published).value();
   } else {
     run_.unreadable(published.error());
+    published_denied_ = of_system(published.error());
   }
   for (const PublishedNote& note : published_.notes) trail(note.table).want(note.checkpoint.size);
   for (const TableId id : kTables) {
@@ -123,12 +62,11 @@ Result<bool> Full::plan() {
 }
 
 void Full::take_versions(const SegmentFacts& facts) {
+  if (unreadable_[index_of(TableId::kRegistry)]) return;  // which rows these are of is not known
   for (const VersionFacts& version : facts.versions) {
     const uint64_t row = entities_.rows();
     const char* wrong = entities_.append(version);
-    if (wrong != nullptr && !unreadable_[index_of(TableId::kRegistry)]) {
-      if (version_faults_.size() < kFindingsMax) version_faults_.emplace_back(row, wrong);
-    }
+    if (wrong != nullptr && version_faults_.size() < kFindingsMax) version_faults_.emplace_back(row, wrong);
   }
 }
 
@@ -151,6 +89,8 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   if (!result.ok()) {
     run_.unreadable(result.error());
     unreadable_[index_of(id)] = true;
+    deny(id, result.error());
+    if (id == TableId::kMeta) meta_gap_ = std::min(meta_gap_, job.first_row.value_or(Row{}));
     if (id == TableId::kLogs) chain_->skip_unreadable();
     trail(id).push_unreadable(job.first_row.value_or(Row{}), job.entry ? job.entry->footer.rows : job.solid_rows);
     return true;
@@ -291,56 +231,6 @@ Result<void> Full::read_rows() {
   return std::move(failed_);
 }
 
-// Findings about rows of the active segments count only if those rows were committed.
-void Full::settle_pending() {
-  const auto committed = [&](TableId id) { return chain_->line() ? chain_->line()->tables[index_of(id)].size : 0; };
-  for (Finding& finding : pending_) {
-    if (finding.row->value < committed(*finding.table)) run_.findings.add(std::move(finding));
-  }
-  for (const auto& [row, wrong] : version_faults_) {
-    if (row >= committed(TableId::kRegistry)) continue;
-    Finding found;
-    found.code = wrong == kValueMoved ? code::kFieldMoved : code::kReferenceMissing;
-    found.table = TableId::kRegistry;
-    found.row = Row{row};
-    found.detail = wrong;
-    found.file = table_name(TableId::kRegistry);
-    found.likely = "rewriting";
-    run_.findings.add(std::move(found));
-  }
-}
-
-// Bytes above the line: written, never acknowledged (or still being written).
-void Full::note_tails() {
-  if (run_.head.writer_running) {
-    run_.report.not_checked.push_back("what a running writer has added since HEAD was read: not judged");
-    return;
-  }
-  for (const TableId id : kTables) {
-    const std::optional<Active>& active = active_[index_of(id)];
-    if (!active || !chain_->line() || trail(id).broken()) continue;
-    const uint64_t size = chain_->line()->tables[index_of(id)].size;
-    uint64_t end = active->end_offset;
-    if (size < active->first_row) continue;
-    if (const uint64_t index = size - active->first_row; index < active->offsets.size()) end = active->offsets[index];
-    if (id == TableId::kLogs) {
-      end = chain_->line_segment() == active->number ? chain_->line_offset() : segment::kHeaderSize;
-    }
-    if (active->file_size <= std::max<uint64_t>(end, segment::kHeaderSize)) continue;
-    Finding found;
-    found.code = code::kUnacknowledgedTail;
-    found.information = true;
-    found.table = id;
-    found.segment = active->number;
-    found.file = segment_path(id, active->number);
-    found.offset = end;
-    found.row = Row{size};
-    found.detail = fmt::format("{} bytes above the last valid commit; the writer's next start sets them aside",
-                               active->file_size - end);
-    run_.findings.add(std::move(found));
-  }
-}
-
 // In full also by an incremental run: what it held then must be what the state says.
 Result<bool> Full::read_meta() {
   if (plan_of(TableId::kMeta).directory && !run_.control.stopped()) {
@@ -360,10 +250,16 @@ Result<bool> Full::read_meta() {
   types_ = defined_types(statements_);
   index_plan_ = plan_indexes(statements_);
   want_table_heads(statements_, trails_);
-  retained_.emplace(statements_, plans_, run_.findings);
+  if (meta_denied_) {
+    retained_.emplace(plans_);
+    run_.report.not_checked.emplace_back(
+        "what only statements in meta/ account for: oldest segments that are not there, quarantine/, keys/");
+  } else {
+    retained_.emplace(statements_, plans_, run_.findings);
+  }
   for (const TableId id : kTables) {
-    for (SegmentJob& job : plan_of(id).jobs) job.let_go = retained_->covering(id, job.number) != nullptr;
-    for (SegmentJob& job : jobs_[index_of(id)]) job.let_go = retained_->covering(id, job.number) != nullptr;
+    for (SegmentJob& job : plan_of(id).jobs) job.let_go = retained_->let_go(id, job.number);
+    for (SegmentJob& job : jobs_[index_of(id)]) job.let_go = retained_->let_go(id, job.number);
   }
   return true;
 }
@@ -383,112 +279,10 @@ Result<bool> Full::go() {
   }
   settle_pending();
   take_line();
-  if (!run_.control.stopped()) KHIPU_TRY(hold_against_heads());
+  if (run_.control.stopped()) return true;
+  if (const Result<void> held = hold_against_heads(); !held.ok()) run_.unreadable(held.error());
   return true;
 }
-
-Result<void> Full::finish_reading() {
-  Report& report = run_.report;
-  chain_->finish();
-  for (const TableId id : kTables) {
-    if (const Result<void> finished = trail(id).finish(); !finished.ok()) run_.unreadable(finished.error());
-  }
-  note_tails();
-  const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
-  check_statements(statements_, committed, run_.findings);
-  for (const TableId id : kTables) retained_->judge_missing(plan_of(id), committed, run_.findings);
-  if (const Result<void> hashes = retained_->check_hashes(plans_, committed, run_.findings); !hashes.ok()) {
-    run_.unreadable(hashes.error());
-  }
-  if (statements_.size() > committed) {
-    statements_.resize(committed);
-    runs_.clear();  // of statements that do not count
-  }
-  if (chain_->line() && !trail(TableId::kMeta).broken() && meta_gap_.value >= committed) {
-    check_spine(statements_, plans_, trails_, since_, run_.findings);
-    IndexScope scope;
-    scope.threads = threads();
-    scope.built = builders_.take_built();
-    scope.runs = std::move(runs_);
-    if (since_ != nullptr) scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
-    for (const TableId id : index::kIndexedTables) {
-      if (since_ != nullptr) scope.anew = since_->tables[index_of(id)].segment;
-      const Result<void> indexes = check_indexes(plan_of(id), statements_, scope, run_.findings, run_.control);
-      if (!indexes.ok()) run_.unreadable(indexes.error());
-      check_index_names(plan_of(id), statements_, run_.head.writer_running, run_.findings);
-    }
-    check_published(run_, published_, statements_, *chain_->line(),
-                    [&](TableId id, uint64_t size) { return trail(id).root_at(size); });
-  }
-  report.checked.statements = statements_.size();
-  const Result<uint64_t> quarantine = check_quarantine(run_.root, statements_, run_.findings);
-  if (quarantine.ok()) {
-    report.checked.quarantine_files = *quarantine;
-  } else {
-    run_.unreadable(quarantine.error());
-  }
-  const Result<uint64_t> keys = check_key_files(run_.root, statements_, committed, run_.findings);
-  if (keys.ok()) {
-    report.checked.key_files = *keys;
-  } else {
-    run_.unreadable(keys.error());
-  }
-  if (const Result<void> names = check_root_names(run_.root, run_.findings); !names.ok()) {
-    run_.unreadable(names.error());
-  }
-  return {};
-}
-
-// What was kept outside, against the line; and what an incremental run looks at again.
-Result<void> Full::hold_against_heads() {
-  if (!chain_->line()) return {};
-  const codec::CommitRecord& line = *chain_->line();
-  for (const TableId id : kTables) {
-    if (trail(id).broken()) continue;  // there is no telling what the rows before it are
-    KHIPU_TRY(check_heads(run_, id, plan_of(id).directory.get(), line.tables[index_of(id)],
-                          [&](uint64_t size) { return trail(id).root_at(size); }));
-  }
-  if (since_ != nullptr) {
-    const bool by_row = meta_gap_.value >= since_->tables[index_of(TableId::kMeta)].size;
-    const Again again{std::move(entities_.needs()), by_row ? &statements_ : nullptr};
-    KHIPU_TRY(look_again(run_, *since_, plans_, line, again));
-    run_.report.not_checked.emplace_back(
-        "records read by an earlier run, but for those read again; whether new versions of entities registered before "
-        "that follow the newest one; of the indexes of their segments more than their size");
-  }
-  run_.report.state = positions_.at_line(run_, plans_, trails_, line, chain_->line_hash(), chain_->line_offset());
-  return {};
-}
-
-void Full::take_line() {
-  Report& report = run_.report;
-  if (chain_->line()) {
-    report.commit = chain_->line()->number;
-    report.commit_time = chain_->line()->time;
-    report.commit_hash = chain_->line_hash();
-    for (const TableId id : kTables) {
-      report.sizes[index_of(id)] = chain_->line()->tables[index_of(id)].size;
-      report.roots[index_of(id)] = chain_->line()->tables[index_of(id)].root;
-      report.checked.records += report.sizes[index_of(id)];
-      if (since_ != nullptr) report.checked.records -= since_->tables[index_of(id)].size;
-    }
-  } else if (!run_.incomplete) {
-    Finding found;
-    found.code = code::kCommitBroken;
-    found.table = TableId::kLogs;
-    found.row = Row{};
-    found.file = segment_path(TableId::kLogs, SegmentNumber{0});
-    found.segment = SegmentNumber{0};
-    found.offset = segment::kHeaderSize;
-    found.expected = "commit 1";
-    found.detail = "no valid commit: nothing in this root was ever signed, or its beginning is gone";
-    run_.findings.add(std::move(found));
-  }
-  report.checked.commits = chain_->commits();
-  report.checked.signatures = chain_->signatures();
-}
-
-}  // namespace
 
 Result<bool> read_all(Run& run, const State* since) { return Full(run, since).go(); }
 

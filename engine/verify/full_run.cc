@@ -49,7 +49,9 @@ Result<void> run_full(Run& run) {
         "only what is new: the log does not go on from the state you keep, so all was read");
   }
   KHIPU_TRY(read_all(run, nullptr));
-  if (since && run.report.commit < since->commit && run.report.root_id == since->root_id) {
+  // An incomplete walk may have ended before it came to the log's end.
+  const bool shorter = !run.incomplete || (run.head.newest && run.head.newest->commit < since->commit);
+  if (since && shorter && run.report.commit < since->commit && run.report.root_id == since->root_id) {
     Finding found;
     found.code = code::kRollback;
     found.rank = Rank::kAnchor;

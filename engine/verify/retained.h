@@ -19,7 +19,11 @@ class Retained {
  public:
   Retained(const std::vector<codec::StatementRecord>& statements, const std::array<TablePlan, kTableCount>& plans,
            Findings& findings);
+  // The statements could not be read: that the oldest segments of logs/ and access/ are gone says nothing.
+  explicit Retained(const std::array<TablePlan, kTableCount>& plans);
 
+  // A segment whose rows are, or may be, let go.
+  bool let_go(TableId table, SegmentNumber segment) const;
   const LetGo* covering(TableId table, SegmentNumber segment) const;
   // The files that are not there: information where a statement covers them. `committed`: rows of meta/ that a signed
   // commit confirms; a statement above them covers nothing.
@@ -30,6 +34,8 @@ class Retained {
 
  private:
   std::vector<LetGo> accepted_;
+  bool unknown_ = false;
+  std::array<uint64_t, kTableCount> oldest_gone_{};  // when unknown_: segments below it are not there
 };
 
 }  // namespace khipu::verify

@@ -35,6 +35,8 @@ Result<void> run_rows(Run& run);
 // Holds a table of the newest commit against the heads kept outside; `root_at` where the walk knows it.
 Result<void> check_heads(Run& run, TableId table, os::Directory* directory, const codec::TableState& now,
                          const std::function<std::optional<Hash>(uint64_t)>& root_at);
+// What is in quarantine/ and keys/, against the statements about it.
+void check_accounted(Run& run, const std::vector<codec::StatementRecord>& statements, uint64_t committed);
 void conclude(Run& run);
 std::string with_commas(uint64_t number);
 

@@ -50,6 +50,7 @@ class Heads {
 
  private:
   void sealed(uint64_t row, const codec::TableHead& head) {
+    if (!plans_[index_of(head.table)].directory) return;  // its manifest was not read
     const std::vector<segment::ManifestEntry>& manifest = plans_[index_of(head.table)].manifest;
     uint64_t& next = sealed_[index_of(head.table)];
     for (const codec::SealedSegment& segment : head.sealed) {

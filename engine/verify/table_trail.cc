@@ -275,7 +275,11 @@ Result<void> TableTrail::accept(Attempt attempt, const codec::TableState& state,
     LevelRun& run = levels_[completed.level];
     if (run.hashes.empty()) run.from = completed.index;
     run.hashes.push_back(completed.hash);
-    if (run.hashes.size() >= kLevelRun) KHIPU_TRY(compare_levels(completed.level));
+    if (run.hashes.size() < kLevelRun) continue;
+    if (Result<void> compared = compare_levels(completed.level); !compared.ok()) {
+      run.hashes.clear();
+      if (!unread_) unread_ = std::move(compared).error();
+    }
   }
   return {};
 }
@@ -319,6 +323,7 @@ Result<void> TableTrail::compare_levels(size_t level) {
 
 Result<void> TableTrail::finish() {
   for (size_t level = 0; level < levels_.size(); ++level) KHIPU_TRY(compare_levels(level));
+  if (unread_) return *unread_;
   return {};
 }
 

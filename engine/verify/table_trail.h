@@ -73,6 +73,7 @@ class TableTrail {
   uint64_t rows_end_ = 0;
   bool broken_ = false;
   bool tree_end_reported_ = false;
+  std::optional<Error> unread_;  // tree files could not be read; finish() says so
   std::map<uint64_t, std::optional<Hash>> wanted_;
   struct LevelRun {
     uint64_t from = 0;

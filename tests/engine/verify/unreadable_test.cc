@@ -182,5 +182,61 @@ TEST_CASE("verify: a HEAD with a huge first row of the active segment costs noth
   }
 }
 
+// Refuses operation n, or all that `all` says yes to.
+struct Refusal {
+  uint64_t n = 0, seen = 0;
+  Code code = Code::kIo;
+  std::function<bool(const std::string&)> all;
+  std::string refused;
+  Watch watch{[this](const std::string& operation) -> Result<void> {
+    if (all ? !all(operation) : ++seen != n) return {};
+    refused = operation;
+    return Error{code, operation + ": Too many open files"};
+  }};
+};
+
+TEST_CASE("verify: whatever cannot be opened or read once, nothing is found, and the verdict says it is incomplete") {
+  Retained log(true);
+  for (const bool since : {false, true}) {
+    verify::Options options;
+    options.seed = 1;
+    if (since) options.since = log.before;
+    for (uint64_t n = 1;; ++n) {
+      Refusal refusal;
+      refusal.n = n;
+      refusal.code = n % 2 == 0 ? Code::kIo : Code::kForbidden;
+      const Result<verify::Report> report = verify_watched(log.rig.disk(), refusal.watch, options);
+      if (refusal.refused.empty()) break;
+      if (!report.ok()) continue;
+      INFO(n << ": " << refusal.refused << "\n" << describe(*report));
+      CHECK(report->verdict != Verdict::kFail);
+    }
+  }
+}
+
+TEST_CASE("verify: what stays closed for good is not evidence, and damage elsewhere is") {
+  const auto under = [](const std::string& path) {
+    return [path](const std::string& operation) { return operation.find(" " + path) != std::string::npos; };
+  };
+  for (const std::string path :
+       {"meta/manifest", "checkpoints.log", "registry", "registry/seg-", "registry/manifest", "access", "logs/manifest",
+        "logs/seg-0000000002", "logs/tree", "quarantine", "meta/tree", "registry/tree"}) {
+    for (const bool damaged : {false, true}) {
+      Retained log(true);
+      const std::string victim =
+          path.starts_with("logs") ? "root/registry/seg-0000000000.log" : segment_file(TableId::kLogs, 3);
+      if (damaged) log.rig.disk().flip_bit(victim, 200);
+      Refusal refusal;
+      refusal.all = under(path);
+      const Result<verify::Report> report = verify_watched(log.rig.disk(), refusal.watch);
+      REQUIRE(report.ok());
+      INFO(path << (damaged ? " damaged" : "") << "\n" << describe(*report));
+      REQUIRE(!refusal.refused.empty());
+      CHECK(report->verdict == (damaged ? Verdict::kFail : Verdict::kIncomplete));
+      CHECK_FALSE(report->not_checked.empty());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace khipu::tests

@@ -1,0 +1,22 @@
+// Folders whose files statements account for: quarantine/ and keys/.
+#include "engine/verify/key_files.h"
+#include "engine/verify/run.h"
+
+namespace khipu::verify {
+
+void check_accounted(Run& run, const std::vector<codec::StatementRecord>& statements, uint64_t committed) {
+  const Result<uint64_t> quarantine = check_quarantine(run.root, statements, run.findings);
+  if (quarantine.ok()) {
+    run.report.checked.quarantine_files = *quarantine;
+  } else {
+    run.unreadable(quarantine.error());
+  }
+  const Result<uint64_t> keys = check_key_files(run.root, statements, committed, run.findings);
+  if (keys.ok()) {
+    run.report.checked.key_files = *keys;
+  } else {
+    run.unreadable(keys.error());
+  }
+}
+
+}  // namespace khipu::verify

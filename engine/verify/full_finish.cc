@@ -1,0 +1,153 @@
+// What is judged when all was read: tails, statements, indexes, what was published, what was kept outside.
+#include <fmt/format.h>
+
+#include "engine/verify/full.h"
+
+namespace khipu::verify {
+
+// Findings about rows of the active segments count only if those rows were committed.
+void Full::settle_pending() {
+  const auto committed = [&](TableId id) { return chain_->line() ? chain_->line()->tables[index_of(id)].size : 0; };
+  for (Finding& finding : pending_) {
+    if (finding.row->value < committed(*finding.table)) run_.findings.add(std::move(finding));
+  }
+  for (const auto& [row, wrong] : version_faults_) {
+    if (row >= committed(TableId::kRegistry)) continue;
+    Finding found;
+    found.code = wrong == kValueMoved ? code::kFieldMoved : code::kReferenceMissing;
+    found.table = TableId::kRegistry;
+    found.row = Row{row};
+    found.detail = wrong;
+    found.file = table_name(TableId::kRegistry);
+    found.likely = "rewriting";
+    run_.findings.add(std::move(found));
+  }
+}
+
+// Bytes above the line: written, never acknowledged (or still being written).
+void Full::note_tails() {
+  if (run_.head.writer_running) {
+    run_.report.not_checked.push_back("what a running writer has added since HEAD was read: not judged");
+    return;
+  }
+  for (const TableId id : kTables) {
+    const std::optional<Active>& active = active_[index_of(id)];
+    if (!active || !chain_->line() || trail(id).broken()) continue;
+    const uint64_t size = chain_->line()->tables[index_of(id)].size;
+    uint64_t end = active->end_offset;
+    if (size < active->first_row) continue;
+    if (const uint64_t index = size - active->first_row; index < active->offsets.size()) end = active->offsets[index];
+    if (id == TableId::kLogs) {
+      end = chain_->line_segment() == active->number ? chain_->line_offset() : segment::kHeaderSize;
+    }
+    if (active->file_size <= std::max<uint64_t>(end, segment::kHeaderSize)) continue;
+    Finding found;
+    found.code = code::kUnacknowledgedTail;
+    found.information = true;
+    found.table = id;
+    found.segment = active->number;
+    found.file = segment_path(id, active->number);
+    found.offset = end;
+    found.row = Row{size};
+    found.detail = fmt::format("{} bytes above the last valid commit; the writer's next start sets them aside",
+                               active->file_size - end);
+    run_.findings.add(std::move(found));
+  }
+}
+
+Result<void> Full::finish_reading() {
+  Report& report = run_.report;
+  chain_->finish();
+  for (const TableId id : kTables) {
+    if (const Result<void> finished = trail(id).finish(); !finished.ok()) run_.unreadable(finished.error());
+  }
+  const bool known = line_known();
+  if (known) note_tails();
+  const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
+  if (!meta_denied_) check_statements(statements_, committed, run_.findings);
+  for (const TableId id : kTables) {
+    retained_->judge_missing(plan_of(id), known ? committed : statements_.size(), run_.findings);
+  }
+  if (const Result<void> hashes = retained_->check_hashes(plans_, committed, run_.findings); !hashes.ok()) {
+    run_.unreadable(hashes.error());
+  }
+  if (statements_.size() > committed) {
+    statements_.resize(committed);
+    runs_.clear();  // of statements that do not count
+  }
+  if (known && chain_->line() && !trail(TableId::kMeta).broken() && meta_gap_.value >= committed) {
+    check_spine(statements_, plans_, trails_, since_, run_.findings);
+    IndexScope scope;
+    scope.threads = threads();
+    scope.built = builders_.take_built();
+    scope.runs = std::move(runs_);
+    if (since_ != nullptr) scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
+    for (const TableId id : index::kIndexedTables) {
+      if (since_ != nullptr) scope.anew = since_->tables[index_of(id)].segment;
+      const Result<void> indexes = check_indexes(plan_of(id), statements_, scope, run_.findings, run_.control);
+      if (!indexes.ok()) run_.unreadable(indexes.error());
+      check_index_names(plan_of(id), statements_, run_.head.writer_running, run_.findings);
+    }
+    if (!published_denied_) {
+      check_published(run_, published_, statements_, *chain_->line(),
+                      [&](TableId id, uint64_t size) { return trail(id).root_at(size); });
+    }
+  }
+  report.checked.statements = statements_.size();
+  if (known && !meta_denied_) check_accounted(run_, statements_, committed);
+  if (const Result<void> names = check_root_names(run_.root, run_.findings); !names.ok()) {
+    run_.unreadable(names.error());
+  }
+  return {};
+}
+
+// What was kept outside, against the line; and what an incremental run looks at again.
+Result<void> Full::hold_against_heads() {
+  if (!chain_->line() || !line_known()) return {};
+  const codec::CommitRecord& line = *chain_->line();
+  for (const TableId id : kTables) {
+    if (trail(id).broken()) continue;  // there is no telling what the rows before it are
+    KHIPU_TRY(check_heads(run_, id, plan_of(id).directory.get(), line.tables[index_of(id)],
+                          [&](uint64_t size) { return trail(id).root_at(size); }));
+  }
+  if (since_ != nullptr) {
+    const bool by_row = meta_gap_.value >= since_->tables[index_of(TableId::kMeta)].size;
+    const Again again{std::move(entities_.needs()), by_row ? &statements_ : nullptr};
+    KHIPU_TRY(look_again(run_, *since_, plans_, line, again));
+    run_.report.not_checked.emplace_back(
+        "records read by an earlier run, but for those read again; whether new versions of entities registered before "
+        "that follow the newest one; of the indexes of their segments more than their size");
+  }
+  run_.report.state = positions_.at_line(run_, plans_, trails_, line, chain_->line_hash(), chain_->line_offset());
+  return {};
+}
+
+void Full::take_line() {
+  Report& report = run_.report;
+  if (chain_->line()) {
+    report.commit = chain_->line()->number;
+    report.commit_time = chain_->line()->time;
+    report.commit_hash = chain_->line_hash();
+    for (const TableId id : kTables) {
+      report.sizes[index_of(id)] = chain_->line()->tables[index_of(id)].size;
+      report.roots[index_of(id)] = chain_->line()->tables[index_of(id)].root;
+      report.checked.records += report.sizes[index_of(id)];
+      if (since_ != nullptr) report.checked.records -= since_->tables[index_of(id)].size;
+    }
+  } else if (!run_.incomplete) {
+    Finding found;
+    found.code = code::kCommitBroken;
+    found.table = TableId::kLogs;
+    found.row = Row{};
+    found.file = segment_path(TableId::kLogs, SegmentNumber{0});
+    found.segment = SegmentNumber{0};
+    found.offset = segment::kHeaderSize;
+    found.expected = "commit 1";
+    found.detail = "no valid commit: nothing in this root was ever signed, or its beginning is gone";
+    run_.findings.add(std::move(found));
+  }
+  report.checked.commits = chain_->commits();
+  report.checked.signatures = chain_->signatures();
+}
+
+}  // namespace khipu::verify
