@@ -9,6 +9,7 @@ namespace khipu::os {
 namespace {
 
 constexpr std::string_view kLockName = "LOCK";
+constexpr std::string_view kHeadName = "HEAD";
 constexpr std::string_view kReadersName = "READERS";
 constexpr uint64_t kLockOffset = 96;
 constexpr size_t kDiagnosticsSize = 96;
@@ -60,7 +61,12 @@ Result<LockHolder> lock_holder(Directory& root) {
   auto file = root.open_file(kLockName, Mode::kRead);
   if (!file.ok()) {
     if (file.error().code == Code::kNotFound) return holder;
-    return std::move(file).error();
+    if (file.error().code != Code::kForbidden) return std::move(file).error();
+    // LOCK is its owner's alone. Who may read the log asks the same byte of HEAD, which a writer holds too.
+    auto head = root.open_file(kHeadName, Mode::kRead);
+    if (!head.ok()) return std::move(file).error();
+    KHIPU_TRY_ASSIGN(holder.held, head.value()->lock_refused(kLockOffset, 1, LockKind::kExclusive));
+    return holder;
   }
   KHIPU_TRY_ASSIGN(holder.held, file.value()->lock_refused(kLockOffset, 1, LockKind::kExclusive));
   KHIPU_TRY_ASSIGN(holder.diagnostics, read_diagnostics(*file.value()));

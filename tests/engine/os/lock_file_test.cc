@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 
 #include "tests/support/catch.h"
@@ -77,6 +78,36 @@ TEST_CASE("LOCK: a second process is refused at once and told who holds it, a ki
   writer.kill();
   CHECK_FALSE(lock_holder(*root)->held);
   CHECK(RootLock::acquire(*root, "import", kNow).ok());
+}
+
+TEST_CASE("LOCK: who may not open it asks the same byte of HEAD") {
+  const tests::TempDirectory temp;
+  const auto root = open_directory(temp.path()).value();
+  REQUIRE(root->open_file("HEAD", Mode::kCreate, 0644).ok());
+  REQUIRE(root->open_file("LOCK", Mode::kCreate, 0600).value()->write_at(0, as_bytes(std::string_view("pid=1"))).ok());
+  REQUIRE(::chmod(temp.path().c_str(), 0755) == 0);
+  // 'h' held, 'f' free, as somebody who owns neither file sees it.
+  const auto seen = [&] {
+    return Child([&] {
+             if (::geteuid() == 0 && (::setegid(65534) != 0 || ::seteuid(65534) != 0)) return 'n';
+             if (::geteuid() != 65534 && ::chmod((temp / "LOCK").c_str(), 0) != 0) return 'n';
+             const auto folder = open_directory(temp.path());
+             if (!folder.ok() || (*folder)->open_file("LOCK", Mode::kRead).ok()) return 'n';
+             const auto holder = lock_holder(**folder);
+             if (!holder.ok() || !holder->diagnostics.empty()) return 'e';
+             return holder->held ? 'h' : 'f';
+           })
+        .answer();
+  };
+  CHECK(seen() == 'f');
+  {
+    const auto head = root->open_file("HEAD", Mode::kReadWrite).value();
+    REQUIRE(head->try_lock(96, 1, LockKind::kExclusive).value());
+    CHECK(seen() == 'h');
+  }
+  CHECK(seen() == 'f');
+  std::filesystem::remove(temp / "HEAD");
+  CHECK(seen() == 'e');
 }
 
 TEST_CASE("LOCK: a second opener in the same process is refused, and closing other descriptors drops nothing") {
