@@ -1,9 +1,11 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "engine/base/assert.h"
 #include "engine/os/posix_error.h"
 #include "engine/os/process.h"
 #include "engine/os/standard_input.h"
@@ -30,24 +32,55 @@ Result<size_t> read_inherited(int descriptor, std::span<uint8_t> into) {
 Result<std::unique_ptr<StandardInput>> StandardInput::open() {
   const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake < 0) return system_error("standard input", "eventfd", errno);
-  return std::unique_ptr<StandardInput>(new StandardInput(wake));
+  return std::unique_ptr<StandardInput>(new StandardInput(STDIN_FILENO, wake));
 }
 
-StandardInput::~StandardInput() { ::close(wake_); }
+Result<std::unique_ptr<StandardInput>> StandardInput::open(const std::string& path) {
+  constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  Descriptor from(retry_interrupted([&] { return ::open(path.c_str(), kFlags); }));
+  if (!from.valid()) return system_error(path, "open", errno);
+  const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake < 0) return system_error(path, "eventfd", errno);
+  return std::unique_ptr<StandardInput>(new StandardInput(from.release(), wake));
+}
+
+StandardInput::~StandardInput() {
+  ::close(wake_);
+  if (from_ != STDIN_FILENO) ::close(from_);
+}
 
 void StandardInput::stop() { ::eventfd_write(wake_, 1); }
 
 Result<size_t> StandardInput::read(std::span<uint8_t> into) {
   for (;;) {
-    pollfd wanted[] = {{STDIN_FILENO, POLLIN, 0}, {wake_, POLLIN, 0}};
-    if (::poll(wanted, 2, -1) < 0) {
+    KHIPU_TRY_ASSIGN(const std::optional<size_t> got, read(into, -1));
+    if (got) return *got;
+  }
+}
+
+Result<std::optional<size_t>> StandardInput::read(std::span<uint8_t> into, int timeout_ms) {
+  const std::string_view name = from_ == STDIN_FILENO ? "standard input" : "pipe";
+  for (;;) {
+    pollfd wanted[] = {{from_, POLLIN, 0}, {wake_, POLLIN, 0}};
+    const int ready = ::poll(wanted, 2, timeout_ms);
+    if (ready < 0) {
       if (errno == EINTR) continue;
-      return system_error("standard input", "poll", errno);
+      return system_error(name, "poll", errno);
     }
-    if (wanted[1].revents != 0) return size_t{0};
-    const ssize_t got = ::read(STDIN_FILENO, into.data(), into.size());
-    if (got >= 0) return static_cast<size_t>(got);
-    if (errno != EINTR && errno != EAGAIN) return system_error("standard input", "read", errno);
+    if (ready == 0) return std::optional<size_t>();
+    if (wanted[1].revents != 0) return std::optional<size_t>(0);
+    const ssize_t got = ::read(from_, into.data(), into.size());
+    if (got >= 0) return std::optional<size_t>(static_cast<size_t>(got));
+    if (errno != EINTR && errno != EAGAIN) return system_error(name, "read", errno);
+  }
+}
+
+void open_standard_descriptors() {
+  // The contrary direction each, so that their use is an error as it was while they were closed.
+  constexpr int kModes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    KHIPU_ASSERT(::open("/dev/null", kModes[number]) == number);  // the lowest that is free
   }
 }
 

@@ -18,6 +18,10 @@ std::string host_name();  // "unknown" when the kernel does not say
 // hold secrets.
 void disable_core_dumps();
 
+// Puts /dev/null where descriptors 0 to 2 are closed: a file opened later must not become the standard output or error.
+// Reading and writing there stays an error. The first thing a program does.
+void open_standard_descriptors();
+
 // Reads a descriptor that whoever started this process left open (--key-fd) to its end, at most into.size() bytes, and
 // closes it. kInvalid for 0 to 2 and for one that is not open.
 Result<size_t> read_inherited(int descriptor, std::span<uint8_t> into);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,30 +15,37 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "engine/base/assert.h"
 #include "engine/os/posix_error.h"
 
 namespace khipu::os {
 namespace {
 
-sigset_t waited_for() {
+sigset_t set_of(const std::vector<int>& numbers) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGHUP);
+  for (const int number : numbers) sigaddset(&set, number);
   return set;
+}
+
+bool is_ignored(int number) {
+  struct sigaction action {};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
 
-Signals::Signals() {
-  const sigset_t set = waited_for();
+Signals::Signals(Ignored ignored) {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    if (ignored == Ignored::kWaitFor || !is_ignored(number)) numbers_.push_back(number);
+  }
+  const sigset_t set = set_of(numbers_);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
 
 std::optional<Signal> Signals::wait(int timeout_ms) {
-  const sigset_t set = waited_for();
+  const sigset_t set = set_of(numbers_);
   const timespec timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1000000L};
   switch (sigtimedwait(&set, nullptr, &timeout)) {
     case SIGTERM: return Signal::kTerminate;
@@ -48,6 +56,14 @@ std::optional<Signal> Signals::wait(int timeout_ms) {
 }
 
 void Signals::wake() { ::kill(::getpid(), SIGHUP); }
+
+uint64_t raise_open_files_limit() {
+  rlimit limit{};
+  KHIPU_ASSERT(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit raised{limit.rlim_max, limit.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
+  return limit.rlim_cur;
+}
 
 void restrict_umask() { ::umask(0007); }
 
@@ -79,8 +95,18 @@ Result<void> run_and_read(const std::vector<std::string>& command,
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, to.get(), STDOUT_FILENO);
+  // Signals that wait for us (Signals) end the child as they would have.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t set;
+  sigemptyset(&set);
+  posix_spawnattr_setsigmask(&attributes, &set);
+  sigaddset(&set, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &set);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t child = 0;
-  const int failed = ::posix_spawnp(&child, words[0], &actions, nullptr, words.data(), environ);
+  const int failed = ::posix_spawnp(&child, words[0], &actions, &attributes, words.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return system_error(command[0], "run", failed);
   to = Descriptor(-1);

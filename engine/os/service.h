@@ -17,12 +17,21 @@ enum class Signal { kTerminate, kInterrupt, kHangup };
 // other thread starts (threads inherit the mask); SIGPIPE is ignored from then on.
 class Signals {
  public:
-  Signals();
+  // A long-running process waits for all three, whatever it was started with. What ends by itself leaves alone those
+  // that were ignored when it was started (nohup, a shell's background jobs).
+  enum class Ignored { kWaitFor, kLeave };
+  explicit Signals(Ignored ignored = Ignored::kWaitFor);
   // The next signal, or nullopt after `timeout_ms`.
   std::optional<Signal> wait(int timeout_ms);
   // Ends a wait of another thread at once, which sees a hangup that nobody sent.
   void wake();
+
+ private:
+  std::vector<int> numbers_;
 };
+
+// RLIMIT_NOFILE: raises the soft limit to the hard one, and says what it is. Whoever calls it uses no select(2).
+uint64_t raise_open_files_limit();
 
 // New files of this process get no bits for others.
 void restrict_umask();

@@ -1,9 +1,12 @@
-// Standard input as it comes, read by one thread and called off by another. Not here: lines (engine/cli).
+// Standard input, or a pipe by its name, as it comes; read by one thread and called off by another. Not here: lines
+// (engine/cli).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "engine/base/result.h"
 
@@ -13,16 +16,21 @@ namespace khipu::os {
 class StandardInput {
  public:
   static Result<std::unique_ptr<StandardInput>> open();
+  // Waits for no writer of a FIFO: the first read does.
+  static Result<std::unique_ptr<StandardInput>> open(const std::string& path);
   ~StandardInput();
   StandardInput(const StandardInput&) = delete;
   StandardInput& operator=(const StandardInput&) = delete;
 
   // Waits for bytes and reads what is there; 0 at the end, and once it was stopped.
   Result<size_t> read(std::span<uint8_t> into);
+  // The same; nullopt when nothing came within the time.
+  Result<std::optional<size_t>> read(std::span<uint8_t> into, int timeout_ms);
   void stop();
 
  private:
-  explicit StandardInput(int wake) : wake_(wake) {}
+  StandardInput(int from, int wake) : from_(from), wake_(wake) {}
+  const int from_;  // closed with this object unless it is descriptor 0
   const int wake_;
 };
 

@@ -1,5 +1,7 @@
 #include "engine/os/standard_input.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -7,6 +9,7 @@
 #include <thread>
 
 #include "tests/support/catch.h"
+#include "tests/support/temp_directory.h"
 
 namespace khipu::os {
 namespace {
@@ -64,6 +67,25 @@ TEST_CASE("standard input: a read that waits ends when it is stopped, and later 
   reading.join();
   CHECK(got == 0);
   CHECK((*input)->read(into).value() == 0);
+}
+
+TEST_CASE("standard input: a pipe by its name is read the same, and time runs out while nothing comes") {
+  const tests::TempDirectory folder;
+  const std::string path = folder / "pipe";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const auto input = StandardInput::open(path);
+  REQUIRE(input.ok());
+  std::array<uint8_t, 64> into{};
+  CHECK((*input)->read(into, 0).value() == std::nullopt);  // nobody writes yet: not the end
+  const int to = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  REQUIRE(to >= 0);
+  CHECK((*input)->read(into, 0).value() == std::nullopt);
+  REQUIRE(::write(to, "one", 3) == 3);
+  CHECK((*input)->read(into, 1000).value() == size_t{3});
+  ::close(to);
+  CHECK((*input)->read(into, 1000).value() == size_t{0});
+  CHECK((*input)->read(into).value() == 0);
+  CHECK(StandardInput::open(folder / "none").error().code == Code::kNotFound);
 }
 
 }  // namespace
