@@ -6,11 +6,14 @@
 #include "engine/cli/entry_sealer.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
+#include "engine/cli/spool.h"
 #include "engine/cli/writer_access.h"
 #include "engine/crypto/key_file.h"
+#include "engine/crypto/wipe_freed.h"
 #include "engine/import/protecting.h"
 #include "engine/import/runner.h"
 #include "engine/os/clock.h"
+#include "engine/os/process.h"
 #include "engine/os/service.h"
 #include "engine/snapshot/store.h"
 
@@ -19,6 +22,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr uint64_t kMappingSizeMax = 1 << 20;
+constexpr int kPollMs = 200;             // how soon a signal is seen while nothing comes
 constexpr uint32_t kChunkEvents = 4000;  // one commit and one receipt for so many records: a file is not in a hurry
 
 // Where a dry run sends its batches: nowhere.
@@ -47,14 +51,19 @@ class ImportCommand final : public Command {
            "Goes through a running `khipu serve`, else takes the lock itself.\n\n"
            "Formats: cloudtrail (trail files, LookupEvents, JSON lines, arrays), kubernetes, journald, jsonl (any "
            "JSON\n"
-           "or text lines, described by --mapping). Files may be gzip. \"-\" is standard input.\n\n"
+           "or text lines, described by --mapping). Files may be gzip. \"-\" is standard input, and a\n"
+           "pipe by its name, as of <(...), is read like it. What comes through a pipe or from the journal is kept for "
+           "the\n"
+           "time of the import in a file without a name in TMPDIR (default /tmp), and where something is protected in\n"
+           "memory alone, at most 1 GiB (swap is this machine's: encrypt it).\n\n"
            "Examples:\n  khipu import /srv/audit --format cloudtrail trail/*.json.gz\n"
            "  khipu import /srv/audit --format jsonl --mapping examples/dpkg-log.mapping.json /var/log/dpkg.log\n"
            "  khipu import /srv/audit --journal\n"
            "  khipu import /srv/audit --format kubernetes audit.log --dry-run\n\n"
            "Exit codes: 0 all stored, 1 stored but for parked records or an input that is not whole (a warning says "
            "how),\n"
-           "2 interrupted, 3 could not import.";
+           "2 interrupted (SIGINT, SIGTERM, SIGHUP): what is stored stays, with its receipt, and the same command goes "
+           "on\nbehind it, 3 could not import.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -76,6 +85,7 @@ class ImportCommand final : public Command {
     if (!mapping_.empty()) {
       KHIPU_TRY_ASSIGN(mapping_text, read_input_file(mapping_, kMappingSizeMax));
     }
+    signals_.emplace(os::Signals::Ignored::kLeave);  // before any thread
     std::unique_ptr<WriterAccess> writer;
     if (!dry_run_) {
       KHIPU_TRY_ASSIGN(writer, WriterAccess::open(root_, keys_path(root_, keys_), "import", network_));
@@ -93,7 +103,10 @@ class ImportCommand final : public Command {
         print_text(report, output);
       }
       if ((report.parked > 0 || !report.warnings.empty()) && exit == Exit::kOk) exit = Exit::kFinding;
-      if (report.cancelled) exit = Exit::kIncomplete;
+      if (report.cancelled) {
+        exit = Exit::kIncomplete;
+        break;
+      }
     }
     if (writer) KHIPU_TRY(writer->close());
     return exit;
@@ -130,38 +143,64 @@ class ImportCommand final : public Command {
     return std::move(key).error();
   }
 
-  // The journal or standard input, kept in a file for the time of the import.
-  Result<Spool> spool(const std::string& file) const {
-    KHIPU_TRY_ASSIGN(Spool spool, Spool::make());
+  // The journal or a stream, kept for the time of the import. In memory alone where it holds what is to be protected.
+  Result<Spool> spool(const std::string& file, bool protects) {
+    if (protects) {
+      os::disable_core_dumps();
+      crypto::wipe_freed_memory();
+    }
+    KHIPU_TRY_ASSIGN(Spool spool, Spool::make(protects ? Spool::Place::kMemory : Spool::Place::kDisk));
     if (journal_) {
-      const Result<void> read = os::run_and_read({"journalctl", "-o", "json", "--all", "--no-pager"},
-                                                 [&](std::string_view bytes) { return spool.append(bytes); });
+      const auto keep = [&](std::string_view bytes) -> Result<void> {
+        if (told_to_end()) return Error{Code::kCancelled, "interrupted"};
+        return spool.append(bytes);
+      };
+      const Result<void> read = os::run_and_read({"journalctl", "-o", "json", "--all", "--no-pager"}, keep);
       if (!read.ok() && read.error().code == Code::kNotFound) {
         return Error{Code::kNotFound, "there is no journalctl on this machine, so there is no journal to import"};
       }
       if (!read.ok()) return read.error();
-    } else {
-      KHIPU_TRY_ASSIGN(const std::string text, read_input_file(file, 4ULL << 30));
-      KHIPU_TRY(spool.append(text));
+      return spool;
     }
-    return spool;
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> stream, open_stream(file));
+    Buffer piece(256 << 10);
+    while (!told_to_end()) {
+      KHIPU_TRY_ASSIGN(const std::optional<size_t> got, stream->read(piece, kPollMs));
+      if (!got) continue;
+      if (*got == 0) return spool;
+      KHIPU_TRY(spool.append(as_text(Bytes(piece).first(*got))));
+    }
+    return Error{Code::kCancelled, "interrupted"};
+  }
+
+  bool told_to_end() {
+    told_to_end_ = told_to_end_ || signals_->wait(0);
+    return told_to_end_;
   }
 
   Result<import::Report> import_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
                                     snapshot::Store& store) {
-    std::optional<Spool> spooled;
-    std::unique_ptr<os::File> opened;
-    if (journal_ || file == "-") {
-      KHIPU_TRY_ASSIGN(Spool kept, spool(file));
-      spooled.emplace(std::move(kept));
-    } else {
-      KHIPU_TRY_ASSIGN(opened, open_input_file(file));
-    }
     KHIPU_TRY_ASSIGN(std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
     if (!protect_.empty()) {
       KHIPU_TRY_ASSIGN(mapper, import::make_protecting_mapper(std::move(mapper), protect_));
     }
     KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> snapshot, store.snapshot());
+    std::optional<Spool> spooled;
+    std::unique_ptr<os::File> opened;
+    if (journal_ || is_stream(file)) {
+      Result<Spool> kept = spool(file, import::protects(*mapper, snapshot->schema()));
+      if (!kept.ok() && told_to_end()) {
+        import::Report report;
+        report.source = file;
+        report.format = format_;
+        report.cancelled = true;
+        return report;
+      }
+      if (!kept.ok()) return std::move(kept).error();
+      spooled.emplace(std::move(*kept));
+    } else {
+      KHIPU_TRY_ASSIGN(opened, open_input_file(file));
+    }
     std::vector<codec::Import> earlier;
     for (const codec::StatementRecord& statement : snapshot->statements()) {
       if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) earlier.push_back(*receipt);
@@ -179,6 +218,7 @@ class ImportCommand final : public Command {
     options.progress = [&](const import::Progress& progress) {
       bar.update(progress.bytes_total == 0 ? progress.read : progress.bytes, progress.bytes_total);
     };
+    options.cancelled = [this] { return told_to_end(); };
     import::Sink& sink = writer != nullptr ? static_cast<import::Sink&>(*writer) : nowhere;
     import::Importer importer{*mapper, sink, parking, snapshot->schema(), earlier, os::system_clock(), key.bytes()};
     return importer.run(spooled ? spooled->file() : *opened, options);
@@ -235,6 +275,7 @@ class ImportCommand final : public Command {
                   std::to_string(report.out_of_order) + " out of order, " + std::to_string(report.duplicate_ids) +
                   " repeated ids (kept)");
     }
+    if (report.cancelled) output.line("  interrupted: what is stored stays; the same command goes on behind it");
     for (const std::string& warning : report.warnings) output.line("  warning: " + printable(warning));
     for (const import::Reject& one : report.rejects) {
       output.line("  line " + std::to_string(one.line) + ": " + printable(one.reason));
@@ -251,6 +292,8 @@ class ImportCommand final : public Command {
   std::string root_, format_, mapping_, keys_, network_;
   std::vector<std::string> files_, protect_;
   bool journal_ = false, dry_run_ = false;
+  std::optional<os::Signals> signals_;
+  bool told_to_end_ = false;
 };
 
 }  // namespace

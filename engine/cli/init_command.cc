@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
@@ -9,6 +10,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
+#include "engine/os/lock_file.h"
 #include "engine/os/process.h"
 #include "engine/writer/writer.h"
 
@@ -32,6 +34,35 @@ std::string vkey(const std::string& origin, const crypto::PublicKey& key) {
   const std::string prefix = origin + "\n";
   const Hash id = crypto::sha256(as_bytes(prefix), typed);
   return origin + "+" + hex(Bytes(id).first(4)) + "+" + base64(typed);
+}
+
+using Names = std::set<std::string>;
+
+Result<Names> names_in(os::Directory& folder) {
+  KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, folder.list());
+  Names names;
+  for (const os::Entry& entry : entries) names.insert(entry.name);
+  return names;
+}
+
+// What an init that failed (a full disk) has made goes again, or the next one would be refused. Under LOCK, and never
+// once there is a HEAD: then there is a log, and the answer is true. The folders and their LOCK stay, which an init
+// takes as empty.
+Result<bool> take_back(os::Directory& root, const Names& root_before, os::Directory& keys, const Names& keys_before) {
+  KHIPU_TRY_ASSIGN(const os::RootLock lock, os::RootLock::acquire(root, "init", os::system_clock().now()));
+  KHIPU_TRY_ASSIGN(Names in_root, names_in(root));
+  KHIPU_TRY_ASSIGN(Names in_keys, names_in(keys));
+  if (in_root.count("HEAD") > 0) return true;
+  for (const std::string& name : root_before) in_root.erase(name);
+  for (const std::string& name : keys_before) in_keys.erase(name);
+  in_root.erase("LOCK");
+  in_keys.erase("LOCK");
+  if (in_root.empty() && in_keys.count("state") > 0)
+    return false;  // all keys and no folder: they may be another root's
+  std::error_code ignored;
+  for (const std::string& name : in_root) fs::remove_all(fs::path(root.path()) / name, ignored);
+  for (const std::string& name : in_keys) fs::remove_all(fs::path(keys.path()) / name, ignored);
+  return false;
 }
 
 class InitCommand final : public Command {
@@ -58,11 +89,12 @@ class InitCommand final : public Command {
 
   Result<Exit> run(Output& output) override {
     os::disable_core_dumps();  // a signing key is made here
-    const fs::path root = fs::absolute(root_).lexically_normal();
-    const fs::path real_root = fs::weakly_canonical(root.has_filename() ? root : root.parent_path());
+    KHIPU_TRY_ASSIGN(fs::path real_root, real_path(root_));
+    if (!real_root.has_filename()) real_root = real_root.parent_path();
     const std::string keys_given = keys_path(real_root.string(), keys_);
-    const fs::path real_keys = fs::weakly_canonical(fs::absolute(keys_given));
-    if (lies_inside(keys_given, real_root.string())) {
+    KHIPU_TRY_ASSIGN(const fs::path real_keys, real_path(keys_given));
+    KHIPU_TRY_ASSIGN(const bool inside, lies_inside(keys_given, real_root.string()));
+    if (inside) {
       return Error{Code::kInvalid, keys_given + ": the keys must not lie inside the root"};
     }
     KHIPU_TRY(refuse_inside_log(real_root.parent_path().string(), "a log"));
@@ -80,7 +112,20 @@ class InitCommand final : public Command {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> keys, os::create_directory(real_keys.string(), 0700));
     writer::InitOptions options;
     options.origin = origin_;
-    KHIPU_TRY(writer::initialize({*directory, *keys, os::system_clock(), os::system_random()}, options));
+    KHIPU_TRY_ASSIGN(const Names root_before, names_in(*directory));
+    KHIPU_TRY_ASSIGN(const Names keys_before, names_in(*keys));
+    Result<void> made = writer::initialize({*directory, *keys, os::system_clock(), os::system_random()}, options);
+    if (!made.ok()) {
+      // kConflict, kLocked: what is there is somebody else's.
+      const Code code = made.error().code;
+      if (code == Code::kConflict || code == Code::kLocked) return std::move(made).error();
+      const Result<bool> is_log = take_back(*directory, root_before, *keys, keys_before);
+      if (is_log.ok() && *is_log) {
+        return Error{code, made.error().message + "; the log is made all the same: `khipu verify " +
+                               real_root.string() + "` passes, and its next writer publishes its first checkpoint"};
+      }
+      return std::move(made).error();
+    }
 
     KHIPU_TRY_ASSIGN(const crypto::Key verifier,
                      crypto::open_key_file(*keys, crypto::kVerifierKeyFileName, crypto::KeyKind::kVerifier));

@@ -142,7 +142,8 @@ class KeysRewrap final : public Command {
     if (list_.empty() || list_ == "-") {
       return Error{Code::kInvalid, "--list LIST is wanted: a file to name what was made in"};
     }
-    if (lies_inside(list_, root_)) return Error{Code::kInvalid, list_ + ": must not lie in the log it is about"};
+    KHIPU_TRY_ASSIGN(const bool inside, lies_inside(list_, root_));
+    if (inside) return Error{Code::kInvalid, list_ + ": must not lie in the log it is about"};
     const Result<std::string> there = read_input_file(list_, protect::kRewrapListSizeBytesMax);
     if (!there.ok()) return there.error().code == Code::kNotFound ? Result<void>() : Result<void>(there.error());
     if (protect::parse_rewrap_list(*there).ok()) return {};

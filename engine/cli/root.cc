@@ -1,17 +1,15 @@
 #include "engine/cli/root.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
-#include "engine/os/clock.h"
 
 namespace khipu::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using Key = std::array<uint8_t, 32>;
 
 std::string_view trimmed(std::string_view text) {
@@ -78,24 +76,33 @@ Result<void> refuse_network_filesystem(const std::string& path, const std::strin
                                      " takes the risk"};
 }
 
-bool lies_inside(const std::string& path, const std::string& folder) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  const fs::path inner = fs::weakly_canonical(fs::absolute(path), ignored);
-  fs::path outer = fs::weakly_canonical(fs::absolute(folder), ignored);
+Result<std::string> real_path(const std::string& path) {
+  if (path.empty()) return Error{Code::kInvalid, "an empty name is no file and no folder"};
+  std::error_code error;
+  fs::path real = fs::absolute(path, error);
+  if (!error) real = fs::weakly_canonical(real, error);
+  if (error) return Error{Code::kInvalid, path + ": " + error.message()};
+  return real.string();
+}
+
+Result<bool> lies_inside(const std::string& path, const std::string& folder) {
+  KHIPU_TRY_ASSIGN(const fs::path inner, real_path(path));
+  KHIPU_TRY_ASSIGN(fs::path outer, real_path(folder));
   if (!outer.has_filename()) outer = outer.parent_path();
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 Result<void> refuse_inside_log(const std::string& path, const std::string& what, const std::string& root) {
-  namespace fs = std::filesystem;
   const auto refused = [&](const std::string& log) {
     return Error{Code::kInvalid, path + ": lies inside the log " + log + ", where verify counts everything: " + what +
                                      " must lie elsewhere"};
   };
-  if (!root.empty() && lies_inside(path, root)) return refused(root);
+  if (!root.empty()) {
+    KHIPU_TRY_ASSIGN(const bool inside, lies_inside(path, root));
+    if (inside) return refused(root);
+  }
   std::error_code ignored;
-  fs::path folder = fs::weakly_canonical(fs::absolute(path), ignored);
+  KHIPU_TRY_ASSIGN(fs::path folder, real_path(path));
   for (; folder.has_relative_path(); folder = folder.parent_path()) {
     const bool log = fs::is_regular_file(folder / "HEAD", ignored) && fs::is_directory(folder / "meta", ignored) &&
                      fs::is_directory(folder / "logs", ignored);
@@ -106,22 +113,34 @@ Result<void> refuse_inside_log(const std::string& path, const std::string& what,
 
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  const fs::path real = fs::canonical(path, error);
   if (error) return Error{Code::kNotFound, path + ": " + error.message()};
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> folder, os::open_directory(real.parent_path().string()));
   return folder->open_file(real.filename().string(), os::Mode::kRead);
 }
 
+bool is_stream(const std::string& path) {
+  std::error_code ignored;
+  return path == "-" || fs::is_fifo(path, ignored);
+}
+
+Result<std::unique_ptr<os::StandardInput>> open_stream(const std::string& path) {
+  return path == "-" ? os::StandardInput::open() : os::StandardInput::open(path);
+}
+
 Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max) {
-  if (path == "-") {
+  if (is_stream(path)) {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> stream, open_stream(path));
     std::string text;
-    char buffer[1 << 16];
-    while (const size_t size = std::fread(buffer, 1, sizeof buffer, stdin)) {
-      text.append(buffer, size);
-      if (text.size() > size_bytes_max) return Error{Code::kLimit, "standard input: larger than the limit"};
+    Buffer piece(1 << 16);
+    for (;;) {
+      KHIPU_TRY_ASSIGN(const size_t size, stream->read(piece));
+      if (size == 0) return text;
+      text.append(as_text(Bytes(piece).first(size)));
+      if (text.size() > size_bytes_max) {
+        return Error{Code::kLimit, (path == "-" ? "standard input" : path) + ": larger than the limit"};
+      }
     }
-    if (std::ferror(stdin) != 0) return Error{Code::kIo, "standard input: cannot be read"};
-    return text;
   }
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_input_file(path));
   KHIPU_TRY_ASSIGN(const Buffer content, file->read_all(size_bytes_max));
@@ -130,21 +149,23 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
 
 Result<void> write_output_file(const std::string& path, std::string_view text) {
   KHIPU_TRY(refuse_inside_log(path, "what is written"));
-  const std::filesystem::path file = std::filesystem::absolute(path);
+  std::error_code error;
+  const fs::path file = fs::absolute(path, error);
+  if (error) return Error{Code::kInvalid, path + ": " + error.message()};
   KHIPU_TRY_ASSIGN(const auto folder, os::open_directory(file.parent_path().string()));
   return folder->replace_file(file.filename().string(), as_bytes(text), 0600);
 }
 
 Result<Key> read_verifier_key(const std::string& text) {
   std::error_code ignored;
-  if (!std::filesystem::exists(text, ignored)) return at("--key", no_such_file(text, parse_key_text(text)));
+  if (!fs::exists(text, ignored)) return at("--key", no_such_file(text, parse_key_text(text)));
   KHIPU_TRY_ASSIGN(const std::string content, read_input_file(text, crypto::kKeyFileSizeBytesMax));
   return at(text, parse_key_text(content));
 }
 
 Result<tree::VerifierKey> read_vkey(const std::string& text) {
   std::error_code ignored;
-  if (!std::filesystem::exists(text, ignored)) {
+  if (!fs::exists(text, ignored)) {
     return at("--key", no_such_file(text, tree::VerifierKey::parse(trimmed(text))));
   }
   KHIPU_TRY_ASSIGN(const std::string content, read_input_file(text, crypto::kKeyFileSizeBytesMax));
@@ -152,27 +173,6 @@ Result<tree::VerifierKey> read_vkey(const std::string& text) {
   KHIPU_TRY_ASSIGN(const crypto::Key key, at(text, crypto::parse_key(as_bytes(content))));
   KHIPU_TRY_ASSIGN(const crypto::PublicKey verifier, at(text, crypto::public_key(key)));
   return tree::VerifierKey{key.name, tree::KeyType::kEd25519, verifier};
-}
-
-Result<Spool> Spool::make() {
-  const char* folder = std::getenv("TMPDIR");
-  Spool spool;
-  KHIPU_TRY_ASSIGN(spool.directory_, os::open_directory(folder != nullptr && *folder != '\0' ? folder : "/tmp"));
-  std::array<uint8_t, 8> random{};
-  os::system_random().fill(random);
-  spool.name_ = "khipu-input-" + hex(random);
-  KHIPU_TRY_ASSIGN(spool.file_, spool.directory_->open_file(spool.name_, os::Mode::kCreateNew, 0600));
-  return spool;
-}
-
-Spool::~Spool() {
-  if (file_) (void)directory_->unlink(name_).ok();
-}
-
-Result<void> Spool::append(std::string_view bytes) {
-  KHIPU_TRY(file_->write_at(size_, as_bytes(bytes)));
-  size_ += bytes.size();
-  return {};
 }
 
 Result<void> need_log(os::Directory& directory, const std::string& root) {

@@ -7,6 +7,7 @@
 
 #include "engine/base/result.h"
 #include "engine/os/file.h"
+#include "engine/os/standard_input.h"
 #include "engine/tree/note.h"
 
 namespace khipu::cli {
@@ -23,10 +24,17 @@ inline constexpr const char* kNetworkHelp =
 
 // A file named on the command line: links are followed, unlike anything inside a root.
 Result<std::unique_ptr<os::File>> open_input_file(const std::string& path);
-Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max);  // "-": standard input
+// "-", or the name of a pipe, such as a shell's <(...): what can be read once, from its beginning to its end.
+bool is_stream(const std::string& path);
+Result<std::unique_ptr<os::StandardInput>> open_stream(const std::string& path);
+// A file or a stream, whole.
+Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes_max);
 
+// The path from / on, links followed as far as they exist. An Error where that cannot be told: an empty name, one that
+// is too long, links in a circle, a working directory that is gone.
+Result<std::string> real_path(const std::string& path);
 // The path is the folder or below it, links followed as far as they exist.
-bool lies_inside(const std::string& path, const std::string& folder);
+Result<bool> lies_inside(const std::string& path, const std::string& folder);
 
 // kInvalid when `path` lies inside the log's directory `root`, or inside any log: what nobody signed is a finding
 // there. `what` is for the message: "the keys".
@@ -42,24 +50,6 @@ Result<std::array<uint8_t, 32>> read_verifier_key(const std::string& text);
 Result<tree::VerifierKey> read_vkey(const std::string& text);
 inline constexpr const char* kVerifierKeyHelp =
     "verifier key to check signatures with: 64 hex digits, a vkey, or a file; default: the key the log names itself";
-
-// A file of its own name in TMPDIR (default /tmp), 0600, gone at the end: input that comes from a pipe, kept so that it
-// can be read twice.
-class Spool {
- public:
-  static Result<Spool> make();
-  Spool(Spool&&) = default;
-  ~Spool();
-  Result<void> append(std::string_view bytes);
-  const os::File& file() const { return *file_; }
-
- private:
-  Spool() = default;
-  std::unique_ptr<os::Directory> directory_;
-  std::string name_;
-  std::unique_ptr<os::File> file_;
-  uint64_t size_ = 0;
-};
 
 // kNotFound, with the command that makes one, when `directory`, which was given as `root`, holds no log.
 Result<void> need_log(os::Directory& directory, const std::string& root);

@@ -97,10 +97,13 @@ class VerifyCommand final : public Command {
     if (!save_state_.empty() && (!rows_.empty() || sample_ > 0)) {
       return Error{Code::kInvalid, "--save-state: only a run over the whole log, or over all that is new, can be kept"};
     }
-    if (!save_state_.empty() && lies_inside(save_state_, root_)) {
-      return Error{Code::kInvalid,
-                   "--save-state: keep it outside the log: whoever puts an older copy of the log back "
-                   "would put an older state back with it"};
+    if (!save_state_.empty()) {
+      KHIPU_TRY_ASSIGN(const bool inside, at("--save-state", lies_inside(save_state_, root_)));
+      if (inside) {
+        return Error{Code::kInvalid,
+                     "--save-state: keep it outside the log: whoever puts an older copy of the log back "
+                     "would put an older state back with it"};
+      }
     }
     if (!since_.empty()) {
       KHIPU_TRY_ASSIGN(const std::string text, read_input_file(since_, verify::kStateSizeMax));

@@ -55,7 +55,7 @@ class Run {
       if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) schema_.apply(type->type);
       if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) schema_.apply(column->column);
     }
-    find_protected();
+    protects_ = protects(importer_.mapper, schema_);
     if (protects_) crypto::wipe_freed_memory();  // before the first record is read
     if (missing.empty() || options_.dry_run) return {};
     // A commit of their own: the writer validates events against the definitions in force when they are handed in.
@@ -65,21 +65,6 @@ class Run {
       return std::move(result).error().at("defining types and columns");
     }
     return {};
-  }
-
-  // Records that fill a protected field hold its values in their own bytes as well.
-  void find_protected() {
-    protects_ = registry::seals_content(schema_);
-    for (const codec::TypeSchema& type : importer_.mapper.types()) {
-      for (const codec::FieldSchema& field : type.fields) {
-        const codec::FieldSchema* known = schema_.field(type.name, field.name);
-        protects_ |= known != nullptr && !known->rule.none();
-      }
-    }
-    for (const codec::ColumnSchema& column : importer_.mapper.columns()) {
-      const codec::ColumnSchema* known = schema_.column(std::string_view(column.name));
-      protects_ |= known != nullptr && !known->rule.none();
-    }
   }
 
   Result<void> commit_all() {
@@ -170,6 +155,21 @@ class Run {
 
 Result<Report> Importer::run(const os::File& input, const RunOptions& options) {
   return Run(*this, input, options).go();
+}
+
+bool protects(const Mapper& mapper, const registry::Schema& schema) {
+  if (registry::seals_content(schema)) return true;
+  for (const codec::TypeSchema& type : mapper.types()) {
+    for (const codec::FieldSchema& field : type.fields) {
+      const codec::FieldSchema* known = schema.field(type.name, field.name);
+      if (!field.rule.none() || (known != nullptr && !known->rule.none())) return true;
+    }
+  }
+  for (const codec::ColumnSchema& column : mapper.columns()) {
+    const codec::ColumnSchema* known = schema.column(std::string_view(column.name));
+    if (!column.rule.none() || (known != nullptr && !known->rule.none())) return true;
+  }
+  return false;
 }
 
 Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, const registry::Schema& schema) {

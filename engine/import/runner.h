@@ -99,6 +99,10 @@ struct Importer {
 inline constexpr size_t kDamageWholeBytesMax = 1 << 20;
 inline constexpr size_t kDamageKeptBytes = 64 << 10;
 
+// Whether records this mapper makes hold something that is kept protected, in a log of this schema or by the mapper's
+// own rules: then their bytes are as well.
+bool protects(const Mapper& mapper, const registry::Schema& schema);
+
 // The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought
 // there.
 Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, const registry::Schema& schema);

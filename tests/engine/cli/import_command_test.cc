@@ -1,0 +1,152 @@
+// `khipu import` of what comes through a pipe: what is kept of it, and being told to stop.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log", temporary = folder / "temporary", mapping = folder / "mapping.json";
+
+  Log() {
+    REQUIRE(khipu({"init", root, "--origin", "test/import"}).exit == 0);
+    std::filesystem::create_directory(temporary);
+    std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"people","types":{"user":{"name":"text"}},
+"event":{"actor":{"type":"user","id":{"pointer":"/id"},"fields":{"name":{"pointer":"/name"}}},
+"action":{"constant":"JOIN"}}})";
+  }
+  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), tests::program("khipu"));
+    return tests::run(words, input);
+  }
+  // A script that finds khipu and this log's paths in its environment.
+  tests::Ran script(const std::string& text) const {
+    return tests::run({"env", "KHIPU=" + tests::program("khipu"), "ROOT=" + root, "TMPDIR=" + temporary,
+                       "MAPPING=" + mapping, "FOLDER=" + folder.path(), "PATH=" + folder.path() + ":/usr/bin:/bin",
+                       "bash", "-c", text});
+  }
+  // A journalctl of our own, first in the script's PATH.
+  void journal(const std::string& text) const {
+    std::ofstream(folder / "journalctl") << "#!/bin/sh\n"
+                                         << text
+                                         << "\necho '{\"__REALTIME_TIMESTAMP\":\"1781500027000000\",\"MESSAGE\":\"hello"
+                                            "\",\"_UID\":\"0\",\"SYSLOG_IDENTIFIER\":\"x\"}'\n";
+    std::filesystem::permissions(folder / "journalctl", std::filesystem::perms::owner_all);
+  }
+  std::string text(const std::string& name) const {
+    std::ifstream file(folder / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  uint64_t rows() const {
+    return Json::parse(khipu({"status", root, "--json"}).out)["tables"]["logs"]["rows"].get<uint64_t>();
+  }
+};
+
+constexpr const char* kProtect = R"("$KHIPU" keys init "$ROOT" --out "$FOLDER/readers" >&2 &&
+"$KHIPU" types add "$ROOT" @event content:sealed >&2 && )";
+
+}  // namespace
+
+TEST_CASE("cli: nothing that an import keeps of a pipe has a name while it runs") {
+  const Log log;
+  const std::string lines =
+      R"({ yes '{"id":"u-1","name":"Nadel"}' | head -n 20000; ls -A "$TMPDIR" > "$FOLDER/seen"; } |
+"$KHIPU" import "$ROOT" --format jsonl --mapping "$MAPPING" )";
+  const tests::Ran plain = log.script(lines + "-");
+  INFO(plain.out << plain.err);
+  CHECK(plain.exit == 0);
+  CHECK(log.text("seen").empty());
+  CHECK(log.rows() == 20000);
+  log.journal("ls -A \"$TMPDIR\" > \"$FOLDER/seen\"");
+  const tests::Ran journal = log.script(R"("$KHIPU" import "$ROOT" --journal)");
+  INFO(journal.out << journal.err);
+  CHECK(journal.exit == 0);
+  CHECK(log.text("seen").empty());
+}
+
+TEST_CASE("cli: what an import keeps of a pipe lies in memory alone where something is protected") {
+  const Log log;
+  // The other end of the import sees which files it holds; nothing, where it may not look (another user's process).
+  log.journal("ls -l /proc/$PPID/fd > \"$FOLDER/seen\" 2>/dev/null; ls -A \"$TMPDIR\" >> \"$FOLDER/seen\"");
+  const tests::Ran plain = log.script(R"("$KHIPU" import "$ROOT" --journal)");
+  INFO(plain.out << plain.err);
+  CHECK(plain.exit == 0);
+  CHECK_THAT(log.text("seen"), !ContainsSubstring("khipu-input-"));
+  const tests::Ran sealed = log.script(std::string(kProtect) + R"("$KHIPU" import "$ROOT" --journal)");
+  INFO(sealed.out << sealed.err);
+  CHECK(sealed.exit == 0);
+  if (log.text("seen").empty()) SKIP("the process that imports cannot be looked into");
+  CHECK_THAT(log.text("seen"), ContainsSubstring("memfd:khipu-input") && !ContainsSubstring(log.temporary));
+}
+
+TEST_CASE("cli: an import that is told to stop while it waits for its input ends with 2") {
+  const Log log;
+  const std::string pipe = log.folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    tests::Process import({"env", "--default-signal=HUP,INT", tests::program("khipu"), "import", log.root, "--format",
+                           "jsonl", "--mapping", log.mapping, pipe});
+    const int to = ::open(pipe.c_str(), O_WRONLY | O_CLOEXEC);  // waits until it is read from
+    REQUIRE(to >= 0);
+    const std::string line = R"({"id":"u-1","name":"Nadel"})";
+    REQUIRE(::write(to, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+    import.signal(number);
+    CHECK(import.wait() == 2);
+    ::close(to);
+  }
+  CHECK(log.rows() == 0);
+}
+
+TEST_CASE("cli: an import goes on through a signal that it was started to ignore") {
+  const Log log;
+  const std::string pipe = log.folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  tests::Process import({"env", "--ignore-signal=HUP", tests::program("khipu"), "import", log.root, "--format", "jsonl",
+                         "--mapping", log.mapping, pipe});
+  const int to = ::open(pipe.c_str(), O_WRONLY | O_CLOEXEC);
+  REQUIRE(to >= 0);
+  import.signal(SIGHUP);
+  const std::string line = R"({"id":"u-1","name":"Nadel"})";
+  REQUIRE(::write(to, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+  ::close(to);
+  CHECK(import.wait() == 0);
+  CHECK(log.rows() == 1);
+}
+
+TEST_CASE("cli: an import that was told to stop says so, and the same command goes on") {
+  const Log log;
+  log.journal("kill -TERM $PPID");
+  const std::string command = R"("$KHIPU" import "$ROOT" --journal)";
+  const tests::Ran stopped = log.script(command);
+  INFO(stopped.out << stopped.err);
+  CHECK(stopped.exit == 2);
+  CHECK_THAT(stopped.out, ContainsSubstring("interrupted"));
+  CHECK(Json::parse(log.script(command + " --json").out)["cancelled"] == true);
+  log.journal("");
+  CHECK(log.script(command).exit == 0);
+  CHECK(log.rows() == 1);
+}
+
+TEST_CASE("cli: pipes by name are read like standard input: a mapping, an input, a note") {
+  const Log log;
+  const tests::Ran imported = log.script(R"("$KHIPU" import "$ROOT" --format jsonl --mapping <(cat "$MAPPING") \
+    <(echo '{"id":"u-1","name":"Nadel"}'))");
+  INFO(imported.out << imported.err);
+  CHECK(imported.exit == 0);
+  CHECK(log.rows() == 1);
+  CHECK(log.script(R"("$KHIPU" verify "$ROOT" --key <(cat "$ROOT.keys/verifier.pub"))").exit == 0);
+  CHECK(log.script(R"("$KHIPU" verify "$ROOT" --key <(echo no key))").exit == 3);
+}
