@@ -14,22 +14,22 @@ class AppArguments final : public Arguments {
   explicit AppArguments(CLI::App& app) : app_(app) {}
 
   void required(std::string name, std::string& into, std::string help) override {
-    positional(app_.add_option(name, into, help))->required();
+    filled(positional(app_.add_option(name, into, help)))->required();
   }
   void optional(std::string name, std::string& into, std::string help) override {
-    positional(app_.add_option(name, into, help));
+    filled(positional(app_.add_option(name, into, help)));
   }
   void rest(std::string name, std::vector<std::string>& into, std::string help, size_t at_least) override {
-    CLI::Option* option = positional(app_.add_option(name, into, help), "...");
+    CLI::Option* option = filled(positional(app_.add_option(name, into, help), "..."));
     if (at_least > 0) option->required()->expected(static_cast<int>(at_least), 1 << 20);
   }
   void flag(std::string flags, bool& into, std::string help) override { app_.add_flag(flags, into, help); }
   void text(std::string flags, std::string& into, std::string value, std::string help) override {
-    app_.add_option(flags, into, help)->type_name(value);
+    filled(app_.add_option(flags, into, help))->type_name(value);
   }
   void texts(std::string flags, std::vector<std::string>& into, std::string value, std::string help) override {
     // One value for each time the flag is given: "--actor a b" must not swallow a positional.
-    app_.add_option(flags, into, help)->type_name(value)->allow_extra_args(false);
+    filled(app_.add_option(flags, into, help))->type_name(value)->allow_extra_args(false);
   }
   void number(std::string flags, uint64_t& into, uint64_t least, uint64_t most, std::string help) override {
     const std::string bounds = std::to_string(least) + " to " + std::to_string(most);
@@ -62,6 +62,13 @@ class AppArguments final : public Arguments {
   }
 
  private:
+  // An empty value is refused: the member it would fill stands for "not given" when it is empty, and `--key "$KEY"`
+  // with KEY unset must not pass for no --key.
+  static CLI::Option* filled(CLI::Option* option) {
+    return option->check(CLI::Validator(
+        [](std::string& word) { return std::string(word.empty() ? "an empty value; leave it out or give one" : ""); },
+        ""));
+  }
   // What stands behind the name in the help: nothing of the library's own ("REQUIRED", a type).
   static CLI::Option* positional(CLI::Option* option, const char* behind_name = " ") {
     return option->type_name("")->option_text(behind_name);

@@ -27,7 +27,8 @@ enum class Exit : int {
 
 // Says which arguments a command takes. The variables are borrowed and must outlive parsing: members of the command.
 // `help` is one sentence with unit and default ("waiting time in milliseconds; default 5"). Flags are written with
-// their dashes ("--limit", or "-n,--limit"). `value` is the word shown for what follows the flag ("N", "FILE").
+// their dashes ("--limit", or "-n,--limit"). `value` is the word shown for what follows the flag ("N", "FILE"). No
+// value may be empty: an empty member means that nothing was given.
 class Arguments {
  public:
   virtual ~Arguments() = default;

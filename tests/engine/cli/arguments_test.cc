@@ -20,11 +20,12 @@ class Probe final : public cli::Command {
     arguments.number("--limit", limit, 1, 200, "rows; default 25");
     arguments.flag("--follow", follow, "go on; default no");
     arguments.texts("--actor", actors, "REF", "who; may be repeated");
+    arguments.text("--key", key, "KEY", "key; default none");
     arguments.choice("--order", order, {"asc", "desc"}, "order; default asc");
   }
   Result<cli::Exit> run(cli::Output&) override { return cli::Exit::kOk; }
 
-  std::string root, order = "asc";
+  std::string root, key, order = "asc";
   std::vector<std::string> files, actors;
   uint64_t limit = 25;
   bool follow = false;
@@ -99,6 +100,24 @@ TEST_CASE("arguments: numbers and words are held to their bounds") {
   REQUIRE_THAT(f.refusal({"query", "root", "--order", "up"}), ContainsSubstring("asc|desc"));
   REQUIRE(f.parse({"query", "root", "--limit", "200"}).command == f.probe);
   REQUIRE(f.probe->limit == 200);
+}
+
+TEST_CASE("arguments: no value is empty, by whatever way it comes") {
+  Fixture f;
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"--key", ""},
+                                                                                     {"--key="},
+                                                                                     {"--actor", ""},
+                                                                                     {"--actor", "user:a", "--actor="},
+                                                                                     {"file", ""},
+                                                                                     {"--order", ""}}) {
+    std::vector<std::string> all = {"query", "root"};
+    all.insert(all.end(), words.begin(), words.end());
+    INFO(words.front());
+    CHECK_THAT(f.refusal(all),
+               ContainsSubstring("empty value") || ContainsSubstring("is not one of") || ContainsSubstring("missing"));
+  }
+  CHECK_THAT(f.refusal({"query", ""}), ContainsSubstring("empty value"));
+  CHECK(f.parse({"query", "root", "--key", " "}).command == f.probe);
 }
 
 TEST_CASE("arguments: every command of the program has a help page with an example and its exit codes") {
