@@ -190,6 +190,7 @@ Result<int> serve(const mcp::Settings& settings) {
 }  // namespace
 
 int main(int count, char** words) {
+  os::open_standard_descriptors();
   for (int i = 1; i < count; ++i) {
     const bool asks_help = std::strcmp(words[i], "--help") == 0 || std::strcmp(words[i], "-h") == 0;
     if (asks_help) return std::fputs(mcp::kHelp, stdout) < 0;

@@ -5,10 +5,12 @@
 #include "engine/cli/arguments.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
+#include "engine/os/process.h"
 
 namespace khipu::cli {
 
 int run(int argc, const char* const* argv) {
+  os::open_standard_descriptors();
   const std::vector<std::unique_ptr<Command>> commands = all_commands();
   std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) words.emplace_back(argv[i]);
