@@ -25,7 +25,7 @@ while (($#)); do
   case $1 in
     --dir) dir=${2:?--dir wants a folder}; shift 2 ;;
     --bin) bin=${2:?--bin wants a folder}; shift 2 ;;
-    -h | --help) sed -n '2,6p' "$0" | cut -c3-; exit 0 ;;
+    -h | --help) sed -n '2,5p' "$0" | cut -c3-; exit 0 ;;
     *) fail "unknown argument: $1 (known: --dir DIR, --bin FOLDER)" ;;
   esac
 done

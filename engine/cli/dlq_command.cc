@@ -29,7 +29,8 @@ class DlqCommand final : public Command {
     return "Records that `khipu import` and `khipu append --park` could not store, with their place and the reason.\n"
            "Where the log protects fields they are sealed for its recipients: --decrypt or --key-fd opens them, and a\n"
            "running writer records that they were read. --raw prints the records alone, as they came, to be mended\n"
-           "and appended; one that was set aside twice is printed once. An entry goes when its file in ROOT/dlq is\n"
+           "and appended, each followed by a line break: one that holds line breaks itself takes several lines; one "
+           "that was set aside twice is printed once. An entry goes when its file in ROOT/dlq is\n"
            "removed: nothing depends on it.\n\n"
            "Examples:\n  khipu dlq /srv/audit\n"
            "  khipu dlq /srv/audit --decrypt ./decrypt --raw > lines.jsonl\n"
@@ -41,7 +42,7 @@ class DlqCommand final : public Command {
     arguments.required("ROOT", root_, "the log's directory");
     arguments.text("--decrypt", decrypt_, "DIR", "folder with decrypt keys: sealed entries are opened");
     arguments.text("--key-fd", descriptor_, "N", "the same from an open descriptor");
-    arguments.flag("--raw", raw_, "print the records alone, each on a line, as they came");
+    arguments.flag("--raw", raw_, "print the records alone, as they came, a line break behind each");
   }
 
   Result<Exit> run(Output& output) override {
