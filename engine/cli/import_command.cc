@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/time.h"
+#include "engine/base/utf8.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/entry_sealer.h"
 #include "engine/cli/output.h"
@@ -74,6 +75,9 @@ class ImportCommand final : public Command {
                     "keep a field protected, such as actor.email=sealed,exact; WHERE is TYPE.FIELD, actor.FIELD, "
                     "target.FIELD or custom.COLUMN; several. Needs the writer's keys (khipu keys init)");
     arguments.flag("--journal", journal_, "import this machine's journal (journalctl -o json --all) instead of files");
+    arguments.flag("--final", final_,
+                   "the files grow no more: take a last line of text that has no end (of standard input and gzip it is "
+                   "taken always); default: it is left for the next import");
     arguments.flag("--dry-run", dry_run_, "add nothing: show fill rates, ten mapped samples and the rejects");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
@@ -96,7 +100,7 @@ class ImportCommand final : public Command {
     for (const std::string& file : files_) {
       auto done = import_one(file, mapping_text, writer.get(), *store);
       if (!done.ok() && done.error().message.starts_with(file + ": ")) return done.error();  // says which file already
-      KHIPU_TRY_ASSIGN(const import::Report report, at(file, std::move(done)));
+      KHIPU_TRY_ASSIGN(const import::Report report, at(source_name(file), std::move(done)));
       if (output.json()) {
         print_json(report, output);
       } else {
@@ -178,6 +182,19 @@ class ImportCommand final : public Command {
     return told_to_end_;
   }
 
+  static std::vector<codec::Import> receipts_of(const snapshot::Snapshot& snapshot) {
+    std::vector<codec::Import> receipts;
+    for (const codec::StatementRecord& statement : snapshot.statements()) {
+      if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) receipts.push_back(*receipt);
+    }
+    return receipts;
+  }
+
+  // A file's name as records can hold it: one that is no UTF-8 with its bytes escaped.
+  static std::string source_name(const std::string& file) {
+    return valid_utf8(as_bytes(file)) ? file : printable(file);
+  }
+
   Result<import::Report> import_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
                                     snapshot::Store& store) {
     KHIPU_TRY_ASSIGN(std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
@@ -201,18 +218,16 @@ class ImportCommand final : public Command {
     } else {
       KHIPU_TRY_ASSIGN(opened, open_input_file(file));
     }
-    std::vector<codec::Import> earlier;
-    for (const codec::StatementRecord& statement : snapshot->statements()) {
-      if (const auto* receipt = std::get_if<codec::Import>(&statement.body)) earlier.push_back(*receipt);
-    }
+    const std::vector<codec::Import> earlier = receipts_of(*snapshot);
     KHIPU_TRY_ASSIGN(const crypto::SecretBytes key, receipt_key());
     NoSink nowhere;
     RecipientSealer sealer(root_, keys_path(root_, keys_));
     import::DlqFile parking(store.root(), &sealer);
     Progress bar("importing " + printable(file));
     import::RunOptions options;
-    options.source = file;
+    options.source = source_name(file);
     options.chunk_events = kChunkEvents;
+    options.may_grow = !final_ && !spooled;
     options.dry_run = dry_run_;
     if (writer != nullptr) options.limits = writer->limits();
     options.progress = [&](const import::Progress& progress) {
@@ -221,6 +236,13 @@ class ImportCommand final : public Command {
     options.cancelled = [this] { return told_to_end(); };
     import::Sink& sink = writer != nullptr ? static_cast<import::Sink&>(*writer) : nowhere;
     import::Importer importer{*mapper, sink, parking, snapshot->schema(), earlier, os::system_clock(), key.bytes()};
+    if (writer != nullptr) {
+      importer.receipts = [&]() -> Result<std::vector<codec::Import>> {
+        KHIPU_TRY(writer->publish());  // what a receipt that was in the way belongs to is visible behind this
+        KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> fresh, store.snapshot());
+        return receipts_of(*fresh);
+      };
+    }
     return importer.run(spooled ? spooled->file() : *opened, options);
   }
 
@@ -242,6 +264,7 @@ class ImportCommand final : public Command {
                      {"stored", report.stored},
                      {"parked", report.parked},
                      {"skipped", report.skipped},
+                     {"stored_meanwhile", report.stored_meanwhile},
                      {"nothing_new", report.nothing_new},
                      {"resumed_at", report.resumed_at},
                      {"first_seq", report.first_seq ? Json(report.first_seq->value) : Json()},
@@ -270,6 +293,10 @@ class ImportCommand final : public Command {
     if (report.skipped > 0 || report.resumed_at > 0) {
       output.line("  continued after " + std::to_string(report.skipped) + " records of an earlier import");
     }
+    if (report.stored_meanwhile > 0) {
+      output.line("  another run of the same import stored " + std::to_string(report.stored_meanwhile) +
+                  " records of it meanwhile");
+    }
     if (report.first) {
       output.line("  from " + format_rfc3339(*report.first) + " to " + format_rfc3339(*report.last) + ", " +
                   std::to_string(report.out_of_order) + " out of order, " + std::to_string(report.duplicate_ids) +
@@ -291,7 +318,7 @@ class ImportCommand final : public Command {
 
   std::string root_, format_, mapping_, keys_, network_;
   std::vector<std::string> files_, protect_;
-  bool journal_ = false, dry_run_ = false;
+  bool journal_ = false, final_ = false, dry_run_ = false;
   std::optional<os::Signals> signals_;
   bool told_to_end_ = false;
 };

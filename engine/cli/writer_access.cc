@@ -65,6 +65,11 @@ Result<Row> WriterAccess::submit(ingest::Batch batch) {
   return receipt.first_seq;
 }
 
+Result<import::Stored> WriterAccess::store(ingest::Batch batch) {
+  KHIPU_TRY_ASSIGN(const writer::Receipt receipt, commit(std::move(batch)));
+  return import::Stored{receipt.first_seq, receipt.duplicate};
+}
+
 Result<WriterAccess::Checkpoint> WriterAccess::publish() {
   if (writer_) {
     KHIPU_TRY(writer_->publish());

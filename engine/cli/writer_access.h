@@ -23,6 +23,7 @@ class WriterAccess final : public import::Sink {
 
   Result<writer::Receipt> commit(ingest::Batch batch);
   Result<Row> submit(ingest::Batch batch) override;
+  Result<import::Stored> store(ingest::Batch batch) override;
   struct Checkpoint {
     uint64_t number = 0;
     std::string note;

@@ -5,6 +5,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/daemon/api.h"
 #include "engine/import/canonical_json.h"
+#include "engine/import/runner.h"
 #include "engine/ingest/wire.h"
 
 namespace khipu::daemon {
@@ -87,8 +88,11 @@ HttpResponse Api::post_events(HttpRequest& request, const Caller& caller) {
     Result<ingest::Batch> decoded = ingest::decode_batch(as_bytes(*body), limits);
     if (!decoded.ok()) return error_response(decoded.error());
     batch = std::move(*decoded);
-    // The scope is who sent it, whatever the sender says.
-    if (batch.key) batch.key->scope = caller.scope;
+    // The scope is who sent it, whatever the sender says; of an import the same for all, for whoever does it again.
+    const bool imports = std::any_of(batch.statements.begin(), batch.statements.end(), [](const auto& statement) {
+      return std::holds_alternative<codec::Import>(statement);
+    });
+    if (batch.key) batch.key->scope = imports ? import::kKeyScope : caller.scope;
     for (ingest::IdempotencyKey& one : batch.event_keys) one.scope = caller.scope + "/event";
   } else {
     import::Problem problem;

@@ -24,6 +24,7 @@ Result<void> ChunkReader::run(Chunks& to) {
 
 Result<void> ChunkReader::read_all(Chunks& to) {
   from_ = input_.compressed() ? 0 : resume_.at;
+  before_ = resume_.sha256;
   chunk_ = std::make_unique<Chunk>();
   KHIPU_TRY_ASSIGN(splitter_, make_splitter(input_, source_));
   for (;;) {
@@ -68,7 +69,9 @@ bool ChunkReader::hand_on(Chunks& to, bool done) {
   chunk.receipt.from = input_.compressed() ? 0 : from_;
   chunk.receipt.to = input_.compressed() ? resume_.size : input_.offset();
   chunk.receipt.prefix_sha256 = input_.compressed() ? resume_.sha256 : input_.prefix_hash();
-  chunk.receipt.done = done;
+  chunk.held_back = splitter_->held_back();
+  chunk.receipt.done = done && !chunk.held_back;
+  chunk.before = std::exchange(before_, chunk.receipt.prefix_sha256);
   const std::vector<std::string>& warnings = splitter_->warnings();
   chunk.told.assign(warnings.begin() + static_cast<ptrdiff_t>(told_), warnings.end());
   told_ = warnings.size();

@@ -18,6 +18,7 @@
 // absent occurred_at does too where the mapping has one: a time is never made up.
 #include <array>
 
+#include "engine/base/utf8.h"
 #include "engine/crypto/hash.h"
 #include "engine/import/mapping_rule.h"
 #include "engine/import/time_format.h"
@@ -295,6 +296,8 @@ class MappedFormat : public Mapper {
   // Mapping a record -----------------------------------------------------------------------------------------------
 
   Result<void> cut(std::string_view line) {
+    // A `.` of the regex stops in front of such a byte: a group would be a part of what stands there.
+    if (!valid_utf8(as_bytes(line))) return Error{Code::kInvalid, "the line is not valid UTF-8"};
     const int count = line_->NumberOfCapturingGroups() + 1;
     std::vector<re2::StringPiece> pieces(static_cast<size_t>(count));
     const re2::StringPiece input(line.data(), line.size());

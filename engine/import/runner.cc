@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/crypto/hash.h"
 #include "engine/crypto/wipe_freed.h"
 #include "engine/import/chunk.h"
 #include "engine/import/protecting.h"
@@ -27,14 +28,25 @@ class Run {
   }
 
   Result<Report> go() {
+    std::vector<codec::Import> receipts;
+    for (std::span<const codec::Import> earlier = importer_.earlier;; earlier = receipts) {
+      KHIPU_TRY_ASSIGN(const bool ended, go_on_behind(earlier));
+      if (ended) return std::move(report_);
+      KHIPU_TRY_ASSIGN(receipts, importer_.receipts());
+    }
+  }
+
+ private:
+  // False when a chunk was refused as a conflict: to be tried again behind the receipts there are then.
+  Result<bool> go_on_behind(std::span<const codec::Import> earlier) {
     KHIPU_TRY_ASSIGN(input_, Input::open(file_));
     KHIPU_TRY_ASSIGN(resume_, find_resume(file_, input_->compressed(), importer_.mapper.format(),
-                                          importer_.mapper.mapping(), importer_.earlier, importer_.receipt_key));
+                                          importer_.mapper.mapping(), earlier, importer_.receipt_key));
     report_.earlier = resume_.earlier;
     if (resume_.nothing_new && !options_.dry_run) {
-      report_.nothing_new = true;
+      report_.nothing_new = report_.read == 0;
       report_.sha256 = resume_.sha256;
-      return std::move(report_);
+      return true;
     }
     if (resume_.undecided && !options_.dry_run) {
       return Error{Code::kForbidden,
@@ -42,13 +54,15 @@ class Run {
                    "can tell whether this is one of them: import as a user who may read it"};
     }
     if (options_.dry_run) resume_.at = resume_.skip_records = 0;  // a trial looks at all of it
-    report_.resumed_at = resume_.at;
-    KHIPU_TRY(define());
+    if (!conflict_) {
+      report_.resumed_at = resume_.at;
+      KHIPU_TRY(define());
+    }
+    refused_ = false;
     KHIPU_TRY(commit_all());
-    return std::move(report_);
+    return !refused_;
   }
 
- private:
   Result<void> define() {
     KHIPU_TRY_ASSIGN(std::vector<codec::Statement> missing, missing_definitions(importer_.mapper, schema_));
     for (const codec::Statement& statement : missing) {
@@ -68,7 +82,9 @@ class Run {
   }
 
   Result<void> commit_all() {
-    ChunkReader reader(*input_, importer_.mapper.source(), resume_, options_);
+    SourceOptions source = importer_.mapper.source();
+    source.last_line_waits = options_.may_grow && !input_->compressed();
+    ChunkReader reader(*input_, source, resume_, options_);
     ChunkMapper mapper(importer_.mapper, schema_, options_, importer_.clock, protects_);
     Chunks cut(1), mapped(1);
     Result<void> read, committed;
@@ -76,13 +92,13 @@ class Run {
     std::thread mapping([&] { mapper.run(cut, mapped); });
     while (std::optional<std::unique_ptr<Chunk>> chunk = mapped.take()) {
       committed = flush(**chunk);
-      if (!committed.ok() || report_.cancelled) break;
+      if (!committed.ok() || report_.cancelled || refused_) break;
     }
     mapped.abandon();
     mapping.join();
     reading.join();
     KHIPU_TRY(std::move(committed));
-    return report_.cancelled ? Result<void>() : std::move(read);
+    return report_.cancelled || refused_ ? Result<void>() : std::move(read);
   }
 
   Result<void> park(const Chunk::Parked& record) {
@@ -108,6 +124,7 @@ class Run {
       return {};
     }
     for (const Chunk::Parked& record : chunk.parked) KHIPU_TRY(park(record));
+    if (chunk.held_back && receipt.from == receipt.to) return {};  // it would say nothing
     if (!options_.dry_run) {
       KHIPU_TRY(importer_.parking.sync());
       receipt.source = options_.source;
@@ -116,16 +133,46 @@ class Run {
       receipt.keyed = protects_;
       const bool events = !chunk.batch.events.empty();
       chunk.batch.statements.push_back(receipt);
-      auto first_seq = importer_.sink.submit(std::move(chunk.batch));
-      if (!first_seq.ok())
-        return std::move(first_seq).error().at("storing records up to byte " + std::to_string(receipt.to));
-      if (events && !report_.first_seq) report_.first_seq = *first_seq;
+      const Hash start = start_of(chunk), body = body_of(chunk);
+      const bool tried = conflict_ == start;  // and the receipts say nothing of it
+      chunk.batch.key = {std::string(kKeyScope), hex(tried ? crypto::sha256({start, body}) : start), body};
+      auto stored = importer_.sink.store(std::move(chunk.batch));
+      if (!stored.ok() && stored.error().code == Code::kConflict && !tried && importer_.receipts) {
+        conflict_ = start;
+        refused_ = true;
+        return {};
+      }
+      if (!stored.ok()) return std::move(stored).error().at("storing records up to byte " + std::to_string(receipt.to));
+      if (stored->duplicate) {
+        report_.stored_meanwhile += receipt.read;
+        return {};
+      }
+      if (events && !report_.first_seq) report_.first_seq = stored->first_seq;
     }
     add(receipt, chunk.tally);
     if (options_.progress) {
       options_.progress({chunk.offset, input_->compressed() ? 0 : resume_.size, report_.read});
     }
     return {};
+  }
+
+  // Where a chunk begins: what is in front of it, and its first record.
+  Hash start_of(const Chunk& chunk) const {
+    const codec::Import& receipt = chunk.receipt;
+    Buffer place;
+    append_le(place, receipt.from);
+    append_le(place, uint64_t{chunk.items.size()} > 0 ? chunk.items.front().offset + 1 : 0);
+    append_le(place, uint64_t{input_->compressed()});
+    const Hash first = chunk.items.empty() ? Hash{} : crypto::sha256(chunk.items.front().raw);
+    return crypto::sha256({as_bytes(receipt.format), receipt.mapping, place, chunk.before, first});
+  }
+  // Which bytes it takes.
+  static Hash body_of(const Chunk& chunk) {
+    Buffer place;
+    append_le(place, chunk.receipt.to);
+    append_le(place, chunk.offset);
+    append_le(place, uint64_t{chunk.items.size()});
+    return crypto::sha256({place, chunk.receipt.prefix_sha256});
   }
 
   void add(const codec::Import& receipt, Tally& tally) {
@@ -149,6 +196,8 @@ class Run {
   Resume resume_;
   Report report_;
   bool protects_ = false;
+  bool refused_ = false;          // a chunk was a conflict
+  std::optional<Hash> conflict_;  // where it begins
 };
 
 }  // namespace

@@ -6,6 +6,12 @@
 // events and its IMPORT statement are committed together. A crash between the two parks the same records again, and the
 // parking lot knows them.
 //
+// Of two imports of the same bytes at once (or one whose process has ended while its last chunk is still with the
+// writer) neither sees the other's receipts. So every chunk has an idempotency key, made of where it begins: the bytes
+// in front of it and its first record. The same chunk again is a duplicate, and counts as stored by the other. Another
+// chunk under the same key (the file has grown, or is another one that begins alike) is a conflict: receipts are read
+// again and the import goes on behind them, or, where they say nothing of this input, under a key of the whole chunk.
+//
 // What `from` and `to` of a receipt mean. A plain input: byte offsets; a file that has grown continues at the last `to`
 // whose prefix hash still fits. A gzip input is one unit: from = 0, to = its size, prefix_sha256 over all of it, and a
 // stopped import skips as many records as its receipts have read.
@@ -25,12 +31,25 @@
 
 namespace khipu::import {
 
+struct Stored {
+  Row first_seq;
+  bool duplicate = false;  // it was stored before under its key
+};
+
 // Where batches go: the writer in this process, or a running one over its socket. Blocks until durable.
 class Sink {
  public:
   virtual ~Sink() = default;
   virtual Result<Row> submit(ingest::Batch batch) = 0;  // seq of its first event; Row{} when it holds none
+  // The same with the batch's key heeded; kConflict when it was used before for another batch.
+  virtual Result<Stored> store(ingest::Batch batch) {
+    KHIPU_TRY_ASSIGN(const Row first_seq, submit(std::move(batch)));
+    return Stored{first_seq};
+  }
 };
+
+// The scope of the keys of chunks, whoever imports.
+inline constexpr std::string_view kKeyScope = "@import";
 
 struct Progress {
   uint64_t bytes = 0;        // of the input, as it lies on disk where it is plain, unpacked where it is gzip
@@ -42,6 +61,7 @@ struct RunOptions {
   std::string source;                      // the file's name as given, for receipts and messages
   uint32_t chunk_events = 1000;            // records, parked ones included
   uint64_t chunk_size_bytes = 4ULL << 20;  // of records: a chunk ends at whichever comes first
+  bool may_grow = false;                   // a last line of text that has no end is left for the next time; not of gzip
   bool dry_run = false;                    // nothing is submitted or parked
   ingest::Limits limits;
   std::function<void(const Progress&)> progress;  // behind each chunk; may be empty
@@ -63,6 +83,7 @@ struct Report {
   std::string source, format;
   uint64_t read = 0, stored = 0, parked = 0;
   uint64_t skipped = 0;                // records of earlier receipts, not counted as read
+  uint64_t stored_meanwhile = 0;       // records that another run of the same import stored first, not counted as read
   bool nothing_new = false;            // the same bytes were imported before
   std::string earlier;                 // the name they were imported under, when resumed or nothing new
   uint64_t resumed_at = 0;             // byte of the unpacked input from which this run read on; 0: from the start
@@ -90,6 +111,9 @@ struct Importer {
   // index.key of the writer's keys, which receipts of protected inputs are compared with; empty when it is not held:
   // then an input that might be one of theirs is kForbidden.
   Bytes receipt_key = {};
+  // All IMPORT statements again, those of every batch that the sink has refused as a conflict among them. Without it
+  // a conflict ends the import.
+  std::function<Result<std::vector<codec::Import>>()> receipts = {};
 
   Result<Report> run(const os::File& input, const RunOptions& options);
 };

@@ -24,6 +24,12 @@ class LineSplitter : public Splitter {
       if (after < 0 && !input_.damage().empty()) return damaged(item, size, input_.damage());
       size_t end = size;
       if (end > 0 && input_.window()[end - 1] == '\r') --end;
+      if (after < 0 && options_.last_line_waits) {
+        held_back_ = true;
+        warnings_.push_back("the last line has no end yet: its " + std::to_string(size) +
+                            " bytes are left for the next import, or for one with --final");
+        return size_t{0};
+      }
       if (end > 0) return end;
       input_.consume(size + (after == '\n' ? 1 : 0));
     }
@@ -195,7 +201,7 @@ Result<std::optional<Item>> Splitter::next() {
   Item item;
   KHIPU_TRY_ASSIGN(const size_t size, cut(item));
   if (size == 0) {
-    KHIPU_ASSERT(input_.window().empty());
+    KHIPU_ASSERT(input_.window().empty() || held_back_);
     return std::optional<Item>();
   }
   item.raw = input_.window().first(size);

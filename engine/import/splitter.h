@@ -28,10 +28,13 @@ class Splitter {
  public:
   Splitter(Input& input, const SourceOptions& options) : input_(input), options_(options) {}
   virtual ~Splitter() = default;
-  // The next record or piece of damage; nullopt at the end, when every byte of the input is consumed.
+  // The next record or piece of damage; nullopt at the end, when every byte of the input is consumed that is
+  // not held back.
   Result<std::optional<Item>> next();
   // What is worth saying although no record is concerned: "the input ends inside its array".
   const std::vector<std::string>& warnings() const { return warnings_; }
+  // At the end: there are bytes behind the last record that wait for more (SourceOptions::last_line_waits).
+  bool held_back() const { return held_back_; }
 
  protected:
   // Fills `item` with bytes at the front of the window and says how many it takes, or 0 at the end.
@@ -54,6 +57,7 @@ class Splitter {
   Input& input_;
   const SourceOptions options_;
   std::vector<std::string> warnings_;
+  bool held_back_ = false;
 
  private:
   size_t pending_ = 0;  // of the item handed out last: consumed when the next one is asked for

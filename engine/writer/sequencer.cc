@@ -241,6 +241,13 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
     KHIPU_ASSERT(batch.event_keys.size() == batch.events.size());
     receipt.seqs.reserve(batch.events.size());
   }
+  // Without events the key stands in no record, and is known for as long as the writer and its cache are there.
+  if (batch_mark && batch.events.empty() && !batch.statements.empty()) {
+    const Answered answered{batch_mark->key, batch_mark->body, receipt.first_seq, 0, now_, commit_};
+    window_.add(answered);
+    ++undo.keys_added;
+    pending.answered.push_back(answered);
+  }
   bool added = false;
   CommitNumber repeated;  // the newest commit of those that hold what was there already
   for (size_t i = 0; i < batch.events.size(); ++i) {

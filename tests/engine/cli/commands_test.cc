@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
@@ -378,4 +379,34 @@ TEST_CASE("cli: an older copy is refused with what to do, and an accepted one sa
   const Json status = Json::parse(Log::khipu({"status", log.root, "--json"}).out);
   REQUIRE(status["rollbacks"].size() == 1);
   REQUIRE(status["rollbacks"][0]["reason"] == "disk lost");
+}
+
+TEST_CASE("cli: imports of one file at once through one writer store each record once, while it grows as well") {
+  const Log log;
+  const std::string mapping = log.folder / "mapping.json", file = log.folder / "lines.jsonl";
+  std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"m","event":{"actor":{"type":"user","id":{"pointer":"/id"}},
+"action":{"constant":"x"}}})";
+  const auto grow = [&](int from, int to) {
+    std::ofstream out(file, std::ios::app);
+    for (int i = from; i < to; ++i) out << "{\"id\":\"" << i << "\"}\n";
+  };
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  grow(0, 6000);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::thread> imports;
+    for (int process = 0; process < 3; ++process) {
+      imports.emplace_back([&] {
+        (void)Log::khipu({"import", log.root, "--format", "jsonl", "--mapping", mapping, file});
+      });
+    }
+    grow(6000 + round * 3000, 9000 + round * 3000);
+    for (std::thread& one : imports) one.join();
+  }
+  const tests::Ran last = Log::khipu({"import", log.root, "--format", "jsonl", "--mapping", mapping, file});
+  INFO(last.out << last.err);
+  CHECK(last.exit == 0);
+  CHECK(log.rows() == 15000);
+  writer.signal(SIGTERM);
+  CHECK(writer.wait() == 0);
 }

@@ -3,6 +3,8 @@
 
 #include <zlib.h>
 
+#include <map>
+
 #include "engine/crypto/hash.h"
 #include "engine/import/runner.h"
 #include "engine/ingest/validate.h"
@@ -39,6 +41,19 @@ class KeepingSink : public Sink {
     return first;
   }
 
+  Result<Stored> store(ingest::Batch batch) override {
+    const std::optional<ingest::IdempotencyKey> once = batch.key;
+    if (once) {
+      const auto known = keys.find(once->key);
+      if (known != keys.end() && known->second != once->body) return Error{Code::kConflict, "used before"};
+      if (known != keys.end()) return Stored{Row{}, true};
+    }
+    KHIPU_TRY_ASSIGN(const Row first, submit(std::move(batch)));
+    if (once) keys.emplace(once->key, once->body);
+    return Stored{first};
+  }
+
+  std::map<std::string, Hash> keys;
   registry::Schema schema;
   std::vector<ingest::Event> events;  // view into the batches
   std::vector<ingest::Batch> batches;
@@ -69,9 +84,21 @@ struct ImportFixture {
     REQUIRE(file.ok());
     if (options.source.empty()) options.source = "input";
     DlqFile parking(*root, sealer);
-    const std::vector<codec::Import> earlier = sink.receipts;
+    const std::vector<codec::Import> earlier(sink.receipts.begin(),
+                                             sink.receipts.end() - static_cast<ptrdiff_t>(not_seen));
     const registry::Schema schema = sink.schema;
-    return Importer{*mapper, sink, parking, schema, earlier, clock, held}.run(**file, options);
+    return Importer{*mapper,
+                    sink,
+                    parking,
+                    schema,
+                    earlier,
+                    clock,
+                    held,
+                    [&]() -> Result<std::vector<codec::Import>> {
+                      ++asked_again;
+                      return sink.receipts;
+                    }}
+        .run(**file, options);
   }
   Report run(std::string_view input, RunOptions options = {}) {
     auto report = try_run(input, std::move(options));
@@ -95,6 +122,8 @@ struct ImportFixture {
   }
 
   EntrySealer* sealer = nullptr;  // borrowed
+  size_t not_seen = 0;            // of the receipts, the last ones, when a run begins
+  int asked_again = 0;            // for the receipts
   Bytes held;                     // the key that the importer holds
   tests::FakeDisk disk;
   tests::FakeClock clock;

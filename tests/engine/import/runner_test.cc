@@ -178,6 +178,44 @@ TEST_CASE("import: a last line that was torn is parked, and read whole once the 
   check_ids(other, 6);
 }
 
+constexpr const char* kAnyLine = R"({"khipu_mapping":1,"name":"any","lines":{"regex":"^(?P<who>\\S+) (?P<all>.*)$"},
+  "types":{"who":{}},"event":{"actor":{"type":"who","id":{"pointer":"/who"}},"action":{"pointer":"/all"}}})";
+
+TEST_CASE("import: a line of text without its end waits where the file may grow, and is taken where it may not") {
+  ImportFixture import("jsonl", kAnyLine);
+  RunOptions options;
+  options.may_grow = true;
+  const Report first = import.run("bob one\nbob two /etc/pa", options);
+  CHECK(first.stored == 1);
+  REQUIRE(first.warnings.size() == 1);
+  CHECK_THAT(first.warnings[0], ContainsSubstring("its 15 bytes"));
+  REQUIRE(import.sink.receipts.size() == 1);
+  CHECK(import.sink.receipts[0].to == 8);
+  CHECK_FALSE(import.sink.receipts[0].done);
+  CHECK(import.run("bob one\nbob two /etc/pa", options).warnings.size() == 1);
+  CHECK(import.sink.receipts.size() == 1);
+  CHECK(import.run("bob one\nbob two /etc/passwd\nbob", options).stored == 1);
+  REQUIRE(import.sink.events.size() == 2);
+  CHECK(import.sink.events[1].action == "two /etc/passwd");
+  options.may_grow = false;
+  CHECK(import.run("bob one\nbob two /etc/passwd\nbob three", options).stored == 1);
+  CHECK(import.sink.receipts.back().done);
+  // What is packed has ended, and a whole file is done.
+  ImportFixture others("jsonl", kAnyLine);
+  options.may_grow = true;
+  CHECK(others.run(gzip("bob one\nbob two"), options).stored == 2);
+  CHECK(others.run("eve one\r\n", options).warnings.empty());
+  CHECK(others.run("eve one\r\n", options).nothing_new);
+}
+
+TEST_CASE("import: a line of text that is not UTF-8 is parked, not cut at the byte") {
+  ImportFixture import("jsonl", kAnyLine);
+  const Report report = import.run("bob delete caf\xE9 /etc/passwd\nbob fine\n");
+  CHECK(report.stored == 1);
+  REQUIRE(report.rejects.size() == 1);
+  CHECK_THAT(report.rejects[0].reason, ContainsSubstring("not valid UTF-8"));
+}
+
 TEST_CASE("import: other bytes in front, or another mapping, make it a fresh import") {
   ImportFixture import("jsonl", kMapping);
   import.run(lines(0, 5));
@@ -208,6 +246,50 @@ TEST_CASE("import: stopped after any chunk it goes on without losing or repeatin
       check_ids(import, 35);
     }
   }
+}
+
+TEST_CASE("import: what another run of the same import stores meanwhile is not stored twice") {
+  RunOptions options;
+  options.chunk_events = 10;
+  for (const bool packed : {false, true}) {
+    for (size_t not_seen = 1; not_seen <= 4; ++not_seen) {
+      const auto input = [&](int count) { return packed ? gzip(lines(0, count)) : lines(0, count); };
+      ImportFixture import("jsonl", kMapping);
+      import.run(input(35), options);
+      REQUIRE(import.sink.receipts.size() == 4);
+      import.not_seen = not_seen;
+      const Report again = import.run(input(35), options);
+      CHECK(again.stored == 0);
+      CHECK(again.stored_meanwhile == (not_seen - 1) * 10 + 5);
+      CHECK(import.asked_again == 0);
+      CHECK(import.sink.receipts.size() == 4);
+      if (packed) continue;
+      // It has grown since the other run looked: its last chunk and this one's begin alike.
+      const Report grown = import.run(input(58), options);
+      CHECK(grown.stored == 23);
+      CHECK(import.asked_again == 1);
+      check_ids(import, 58);
+    }
+  }
+}
+
+TEST_CASE("import: an input that begins as another one does is stored, though both are imported at once") {
+  RunOptions options;
+  options.chunk_events = 10;
+  ImportFixture import("jsonl", kMapping);
+  import.run(lines(0, 25), options);
+  import.not_seen = 3;
+  const std::string other = line(0) + lines(100, 125);
+  CHECK(import.run(other, options).stored == 26);
+  CHECK(import.asked_again == 1);
+  import.not_seen = 0;
+  CHECK(import.run(other, options).nothing_new);
+  // A run that parks all it reads has no event to bear a key.
+  ImportFixture bad("jsonl", kMapping);
+  CHECK(bad.run("{}\n{}\n").parked == 2);
+  bad.not_seen = 1;
+  CHECK(bad.run("{}\n{}\n").stored_meanwhile == 2);
+  CHECK(bad.sink.receipts.size() == 1);
 }
 
 TEST_CASE("import: behind a chunk that was refused nothing is handed in, though the next one is ready") {
