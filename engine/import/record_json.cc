@@ -1,6 +1,7 @@
 #include "engine/import/record_json.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "engine/ingest/json_scan.h"
 #include "engine/ingest/validate.h"
@@ -23,6 +24,31 @@ bool same_verdict(std::string_view text) {
   return !escapes && !more_than(text, '{', kEach) && !more_than(text, '[', kEach);
 }
 
+// The text with each number that fits no 64 bits and no double between quotes: simdjson refuses those, JSON does not.
+// `text` is JSON.
+std::string large_numbers_quoted(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t from = at;
+    if (text[at] == '"') {
+      for (++at; text[at] != '"'; ++at) at += text[at] == '\\' ? 1 : 0;
+      out.append(text.substr(from, ++at - from));
+      continue;
+    }
+    while (at < text.size() && (std::isdigit(static_cast<unsigned char>(text[at])) != 0 ||
+                                std::string_view("+-.eE").find(text[at]) != std::string_view::npos)) {
+      ++at;
+    }
+    const std::string_view number = text.substr(from, at - from);
+    const bool is_number =
+        !number.empty() && (number[0] == '-' || std::isdigit(static_cast<unsigned char>(number[0])) != 0);
+    if (number.empty()) ++at;
+    const bool large = is_number && !ingest::number_value(number).ok();
+    out.append(large ? "\"" : "").append(text.substr(from, at - from)).append(large ? "\"" : "");
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<Json> RecordParser::parse(std::string_view text) {
@@ -33,7 +59,11 @@ Result<Json> RecordParser::parse(std::string_view text) {
     return root;
   }
   KHIPU_TRY(ingest::check_json(text));  // says what is wrong, and where
-  const auto code = parser_.parse(text.data(), text.size()).get(root);
+  auto code = parser_.parse(text.data(), text.size()).get(root);
+  if (code != simdjson::SUCCESS) {
+    const std::string quoted = large_numbers_quoted(text);
+    code = parser_.parse(quoted.data(), quoted.size()).get(root);
+  }
   if (code != simdjson::SUCCESS)
     return Error{Code::kInvalid, std::string("not JSON: ") + simdjson::error_message(code)};
   if (!root.is_object()) return Error{Code::kInvalid, "expected an object"};

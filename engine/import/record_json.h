@@ -16,8 +16,8 @@ using Json = simdjson::dom::element;
 // Owner: one thread. An element lives until the next parse.
 class RecordParser {
  public:
-  // An object, or kInvalid with the place. What passes here also passes ingest::check_json, which is asked on the
-  // writer's side of the socket.
+  // An object, or kInvalid with the place. A number that fits no 64 bits and no double is a text of its digits. What
+  // passes here also passes ingest::check_json, which is asked on the writer's side of the socket.
   Result<Json> parse(std::string_view text);
 
  private:

@@ -16,6 +16,24 @@ void check_verdicts(RecordParser& parser, const std::string& text) {
   CHECK(ingest::check_json(text).ok());
 }
 
+TEST_CASE("record json: a number that fits no 64 bits and no double is JSON all the same, and a text of its digits") {
+  RecordParser parser;
+  for (const std::string number : {"18446744073709551616", "1e400", "-1e400", "-9223372036854775809",
+                                   "123456789012345678901234567890", "1E+999"}) {
+    const std::string record =
+        R"({"s":"1e400 \"1e400\" \\","n":)" + number + R"(,"l":[1,)" + number + R"(, 2.5e3 ],"e":true})";
+    INFO(record);
+    REQUIRE(ingest::check_json(record).ok());
+    const Result<Json> parsed = parser.parse(record);
+    REQUIRE(parsed.ok());
+    CHECK(scalar(*parsed, {"n"}) == number);
+    CHECK(text(*parsed, {"s"}) == R"(1e400 "1e400" \)");
+    CHECK(simdjson::minify(*find(*parsed, {"l"})) == "[1,\"" + number + "\",2500.0]");
+    CHECK(scalar(*parsed, {"e"}) == "true");
+  }
+  CHECK_FALSE(parser.parse(R"({"n":1e400,})").ok());
+}
+
 TEST_CASE("record json: what the scanner of the writer's side refuses is refused here, in its words") {
   RecordParser parser;
   std::vector<std::string> bad = {"",
