@@ -71,9 +71,10 @@ class AppendCommand final : public Command {
     writer_ = writer.get();
     parking_ = &parking;
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> input, os::StandardInput::open());
-    AppendReader reader(LineInput([&](std::span<uint8_t> into) { return input->read(into); },
-                                  writer->limits().event_size_bytes_max + (1U << 20)),
-                        std::min<uint64_t>(batch_lines_, writer->limits().batch_events_max), [&] { input->stop(); });
+    AppendReader reader(
+        LineInput([&](std::span<uint8_t> into) { return input->read(into); },
+                  writer->limits().event_size_bytes_max + (1U << 20)),
+        std::min<uint64_t>(batch_lines_, writer->limits().batch_events_max), [&] { input->stop(); }, park_);
     for (;;) {
       KHIPU_TRY_ASSIGN(const std::unique_ptr<AppendLines> lines, reader.next());
       if (lines == nullptr) break;
@@ -118,7 +119,9 @@ class AppendCommand final : public Command {
         if (receipt.ok()) return print(*receipt, lines.size(), output);
         batch.reason = receipt.error().message;
         const std::optional<size_t> event =
-            receipt.error().code == Code::kInvalid ? event_of(batch.reason, lines.size()) : std::nullopt;
+            receipt.error().code == Code::kInvalid || receipt.error().code == Code::kLimit
+                ? event_of(batch.reason, lines.size())
+                : std::nullopt;
         if (!event) return std::move(receipt).error();
         bad = *event;
       }

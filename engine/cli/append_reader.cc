@@ -9,6 +9,8 @@ void AppendLines::parse() {
   batch.events.reserve(lines.size());
   import::EventParser parser(batch);
   for (bad = 0; bad < lines.size(); ++bad) {
+    reason = lines[bad].reason;
+    if (!reason.empty()) return;
     const Result<void> parsed = parser.parse(lines[bad].text);
     if (parsed.ok()) continue;
     reason = parsed.error().message;
@@ -16,8 +18,12 @@ void AppendLines::parse() {
   }
 }
 
-AppendReader::AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop)
-    : input_(std::move(input)), batch_lines_(batch_lines), stop_(std::move(stop)), thread_([this] {
+AppendReader::AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long)
+    : input_(std::move(input)),
+      batch_lines_(batch_lines),
+      keeps_long_(keeps_long),
+      stop_(std::move(stop)),
+      thread_([this] {
         read_ = read_all();
         ready_.close();
       }) {}
@@ -33,14 +39,26 @@ Result<void> AppendReader::read_all() {
   struct Place {
     uint64_t number, offset;
     size_t end;  // in body, without the newline
+    std::string reason;
   };
   std::vector<Place> places;
   for (bool more = true; more;) {
     InputLine line;
-    KHIPU_TRY_ASSIGN(more, input_.next(line));
-    if (more && line.text.find_first_not_of(" \t\r") != std::string_view::npos) {
+    std::string reason;
+    Result<bool> next = input_.next(line);
+    if (next.ok()) {
+      more = *next;
+    } else if (keeps_long_ && next.error().code == Code::kLimit) {
+      KHIPU_TRY_ASSIGN(const LineInput::PassedOver passed, input_.pass_over(kLongLineKeptBytes));
+      line = passed.line;
+      reason = "the line is too long; kept are the first " + std::to_string(line.text.size()) + " of " +
+               std::to_string(passed.size) + " bytes";
+    } else {
+      return std::move(next).error();
+    }
+    if (more && (!reason.empty() || line.text.find_first_not_of(" \t\r") != std::string_view::npos)) {
       body.append(line.text);
-      places.push_back({line.number, line.offset, body.size()});
+      places.push_back({line.number, line.offset, body.size(), std::move(reason)});
       body += '\n';
     }
     if (places.empty() || (places.size() < batch_lines_ && more)) continue;
@@ -49,9 +67,9 @@ Result<void> AppendReader::read_all() {
     lines->body = std::move(body);
     lines->lines.reserve(places.size());
     size_t from = 0;
-    for (const Place& place : places) {
-      lines->lines.push_back(
-          {place.number, place.offset, std::string_view(lines->body).substr(from, place.end - from)});
+    for (Place& place : places) {
+      lines->lines.push_back({place.number, place.offset, std::string_view(lines->body).substr(from, place.end - from),
+                              std::move(place.reason)});
       from = place.end + 1;
     }
     lines->parse();

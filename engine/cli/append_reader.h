@@ -17,7 +17,8 @@ namespace khipu::cli {
 struct AppendLine {
   uint64_t number = 0;
   uint64_t offset = 0;
-  std::string_view text;
+  std::string_view text;    // of one that is too long, its beginning
+  std::string reason = {};  // it is too long
 };
 
 struct AppendLines {
@@ -31,10 +32,14 @@ struct AppendLines {
   void parse();
 };
 
-// Owner: one thread; the input is the reading thread's from here on. `stop` makes a read that waits return.
+// Of a line that is too long, so much is kept.
+inline constexpr size_t kLongLineKeptBytes = 64 << 10;
+
+// Owner: one thread; the input is the reading thread's from here on. `stop` makes a read that waits return. A line that
+// is too long is a bad line where `keeps_long`, else the end.
 class AppendReader {
  public:
-  AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop);
+  AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long = false);
   ~AppendReader();
   AppendReader(const AppendReader&) = delete;
   AppendReader& operator=(const AppendReader&) = delete;
@@ -47,6 +52,7 @@ class AppendReader {
 
   LineInput input_;
   const uint64_t batch_lines_;
+  const bool keeps_long_;
   const std::function<void()> stop_;
   Channel<std::unique_ptr<AppendLines>> ready_{1};
   Result<void> read_;  // written before ready_ is closed

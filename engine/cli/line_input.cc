@@ -33,6 +33,25 @@ Result<bool> LineInput::next(InputLine& line) {
   }
 }
 
+Result<LineInput::PassedOver> LineInput::pass_over(size_t kept_size) {
+  kept_.assign(as_text(Bytes(buffer_.data() + begin_, std::min(kept_size, end_ - begin_))));
+  PassedOver passed{{number_, offset_, kept_}, 0};
+  for (;;) {
+    const uint8_t* const from = buffer_.data() + begin_;
+    const void* const newline = end_ > begin_ ? std::memchr(from, '\n', end_ - begin_) : nullptr;
+    const size_t length =
+        newline != nullptr ? static_cast<size_t>(static_cast<const uint8_t*>(newline) - from) : end_ - begin_;
+    begin_ += length;
+    passed.size += length;
+    if (newline != nullptr || ended_) {
+      begin_ += newline != nullptr ? 1 : 0;
+      offset_ += passed.size + (newline != nullptr ? 1 : 0);
+      return passed;
+    }
+    KHIPU_TRY(read_on());
+  }
+}
+
 Result<void> LineInput::read_on() {
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);

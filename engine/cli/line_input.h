@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "engine/base/bytes.h"
@@ -26,6 +27,13 @@ class LineInput {
 
   // False at the end. kLimit for a line that is too long, and what reading failed with.
   Result<bool> next(InputLine& line);
+  // Behind kLimit: reads to the end of the line that was too long, and gives its place, its size and its first
+  // `kept_size` bytes, at most the limit.
+  struct PassedOver {
+    InputLine line;
+    uint64_t size = 0;
+  };
+  Result<PassedOver> pass_over(size_t kept_size);
 
  private:
   Result<void> read_on();
@@ -36,6 +44,7 @@ class LineInput {
   size_t begin_ = 0, end_ = 0;  // of what is in it and was not given yet
   bool ended_ = false;
   uint64_t number_ = 0, offset_ = 0;
+  std::string kept_;  // what pass_over() gave
 };
 
 }  // namespace khipu::cli

@@ -1,8 +1,12 @@
 // What could not be stored, set aside sealed and read back; and reads with a decrypt key that become access records.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <thread>
 
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
@@ -95,6 +99,93 @@ TEST_CASE("cli: a line that holds protected fields is parked sealed, and comes b
   CHECK(damaged.exit == 1);
   CHECK_THAT(damaged.err, ContainsSubstring("1 lines of ROOT/dlq are damaged"));
   log.done({"verify", log.root});
+}
+
+TEST_CASE("cli: an event beyond any limit is parked by its line, and the others of its batch are added") {
+  const std::string limit(5000, 'a');
+  const auto event = [](const std::string& id, const std::string& more) {
+    return R"({"actor":{"type":"user","id":")" + id + R"("},)" + more + "}\n";
+  };
+  const std::string ok = R"("action":"x")";
+  const std::vector<std::string> bad = {event(limit, ok), event("u", R"("action":")" + limit + "\""),
+                                        event("u", ok + R"(,"url":")" + std::string(70000, 'u') + "\""),
+                                        event("u", ok + R"(,"content":")" + std::string(1100000, 'c') + "\""),
+                                        event("u", ok + R"(,"content":")" + std::string(3000000, 'c') + "\"")};
+  std::string input;
+  for (const std::string& one : bad) input += event("good", ok) + one;
+  for (const bool serves : {false, true}) {
+    Log log;
+    const std::string root = log.folder / "plain";
+    log.done({"init", root, "--origin", "example.org/plain"});
+    std::optional<tests::Process> writer;
+    if (serves) {
+      writer.emplace(std::vector<std::string>{tests::program("khipu"), "serve", root});
+      REQUIRE(!writer->wait_for("serve ready").empty());
+    }
+    const tests::Ran stopped = log.khipu({"append", root}, input);
+    CHECK(stopped.exit == 3);
+    CHECK_THAT(stopped.err, ContainsSubstring("line 2: ") || ContainsSubstring("line 10: "));
+    const tests::Ran parked = log.khipu({"append", root, "--park", "--json"}, input);
+    INFO(parked.out.substr(0, 2000) << parked.err.substr(0, 2000));
+    CHECK(parked.exit == 1);
+    CHECK_THAT(parked.out, ContainsSubstring(R"("added":5)"));
+    CHECK_THAT(parked.out, ContainsSubstring(R"("parked":5)"));
+    const Json entries = Json::parse(log.khipu({"dlq", root, "--json"}).out)["entries"];
+    REQUIRE(entries.size() == 5);
+    std::set<uint64_t> lines;
+    for (const Json& entry : entries) {
+      lines.insert(entry["line"].get<uint64_t>());
+      const uint64_t size = bad[entry["line"].get<uint64_t>() / 2 - 1].size() - 1;
+      CHECK(entry["size"] == (size > 2000000 ? 65536 : size));
+      if (size > 2000000)
+        CHECK_THAT(entry["reason"].get<std::string>(), ContainsSubstring("of " + std::to_string(size)));
+    }
+    CHECK(lines == std::set<uint64_t>{2, 4, 6, 8, 10});
+    if (writer) {
+      writer->signal(SIGTERM);
+      CHECK(writer->wait() == 0);
+    }
+  }
+}
+
+TEST_CASE("cli: a file whose name is no UTF-8 is imported under its escaped name") {
+  Log log;
+  const std::string mapping = log.folder / "mapping.json", file = log.folder / "caf\xE9.jsonl";
+  std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"m","event":{"actor":{"type":"user","id":{"pointer":"/id"}},
+"action":{"constant":"x"}}})";
+  std::ofstream(file) << "{\"id\":\"1\"}\n{}\n";
+  for (const bool json : {false, true}) {
+    std::vector<std::string> words = {"import", log.root, "--format", "jsonl", "--mapping", mapping, file};
+    if (json) words.emplace_back("--json");
+    const tests::Ran ran = log.khipu(words);
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit == (json ? 0 : 1));
+    CHECK_THAT(ran.out, ContainsSubstring(json ? "caf\\\\xE9.jsonl" : "caf"));
+  }
+  CHECK_THAT(log.khipu({"dlq", log.root, "--json"}).out, ContainsSubstring("caf\\\\xE9.jsonl"));
+  CHECK(log.khipu({"import", log.root, "--format", "journald", file + "\xE9"}).exit == 3);
+}
+
+TEST_CASE("cli: processes that park at once through one writer keep every line") {
+  Log log;
+  const std::string root = log.folder / "plain";
+  log.done({"init", root, "--origin", "example.org/plain"});
+  tests::Process writer({tests::program("khipu"), "serve", root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::vector<std::thread> parking;
+  for (int process = 0; process < 4; ++process) {
+    parking.emplace_back([&, process] {
+      std::string input;
+      for (int i = 0; i < 60; ++i) input += "bad " + std::to_string(process) + " " + std::to_string(i) + "\n";
+      (void)tests::run({tests::program("khipu"), "append", root, "--park", "--batch", "1"}, input);
+    });
+  }
+  for (std::thread& one : parking) one.join();
+  const tests::Ran listed = log.khipu({"dlq", root, "--raw"});
+  CHECK(listed.exit == 0);
+  CHECK(std::count(listed.out.begin(), listed.out.end(), '\n') == 240);
+  writer.signal(SIGTERM);
+  CHECK(writer.wait() == 0);
 }
 
 TEST_CASE("cli: who cannot look into the writer's keys seals for the recipients that meta names, or parks nothing") {

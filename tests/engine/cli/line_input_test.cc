@@ -59,6 +59,29 @@ TEST_CASE("line input: a line may be as long as the limit, one byte more is refu
   CHECK(over.error().message == "line 3: longer than 1000 bytes");
 }
 
+TEST_CASE("line input: a line that is too long is passed over, and its beginning and size are told") {
+  const std::string text = "a\n" + std::string(1000000, 'b') + "c\nd\n" + std::string(2000, 'e');
+  for (const size_t step : {size_t{7}, size_t{4096}, text.size()}) {
+    LineInput input(pieces(text, step), 1000);
+    InputLine line;
+    REQUIRE(input.next(line).ok());
+    REQUIRE(input.next(line).error().code == Code::kLimit);
+    const auto passed = input.pass_over(100);
+    REQUIRE(passed.ok());
+    CHECK(passed->size == 1000001);
+    CHECK(passed->line.number == 2);
+    CHECK(passed->line.offset == 2);
+    CHECK(passed->line.text == std::string(100, 'b'));
+    REQUIRE(input.next(line).value());
+    CHECK(line.text == "d");
+    CHECK(line.number == 3);
+    CHECK(line.offset == 1000004);
+    REQUIRE(input.next(line).error().code == Code::kLimit);
+    CHECK(input.pass_over(100).value().size == 2000);
+    CHECK_FALSE(input.next(line).value());
+  }
+}
+
 TEST_CASE("line input: an endless line is refused while it comes, and a failed read is told") {
   size_t given = 0;
   LineInput endless(
