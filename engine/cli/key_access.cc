@@ -1,12 +1,27 @@
 #include "engine/cli/key_access.h"
 
+#include <filesystem>
+
 #include "engine/cli/root.h"
+#include "engine/crypto/key_file.h"
 
 namespace khipu::cli {
 
 Result<RolePaths> open_roles(const std::string& writer, const std::string& out) {
   if (out.empty()) return Error{Code::kInvalid, "--out DIR is wanted: where the readers' keys go"};
   KHIPU_TRY(refuse_inside_log(out, "keys"));
+  // The writer's own folder, or one in it: who may write must not come to read by it.
+  std::error_code ignored;
+  const auto real = [&](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path), ignored);
+  };
+  for (std::filesystem::path folder = real(out); folder.has_relative_path(); folder = folder.parent_path()) {
+    if (folder != real(writer) && !std::filesystem::is_regular_file(folder / crypto::kSigningKeyFileName, ignored)) {
+      continue;
+    }
+    return Error{Code::kInvalid, out + ": lies in " + folder.string() +
+                                     ", a writer's keys: the readers' keys go elsewhere, off this host"};
+  }
   RolePaths paths;
   KHIPU_TRY_ASSIGN(paths.writer, os::open_directory(writer));
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> parent, os::create_directory(out, 0700));

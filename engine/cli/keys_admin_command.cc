@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/base/time.h"
 #include "engine/cli/commands.h"
@@ -85,19 +86,23 @@ class KeysRotate final : public Command {
   std::string name() const override { return "keys rotate"; }
   std::string summary() const override { return "Make the next version of keys of protected fields"; }
   std::string details() const override {
-    return "recipients: a new decrypt key for each name; new sessions are sealed to it, old values keep theirs until\n"
+    return "recipients: a new decrypt key for each --recipient, who alone should make it; new sessions are sealed to "
+           "it, old values keep theirs until\n"
            "`khipu keys rewrap`. digest, tokens: the same for searches, which probe every version held, so the search\n"
            "role needs old and new files. The writer takes new keys up at its next start; that start says in meta/ "
            "who\n"
            "can read from then on. New token keys a running writer takes up with the first protected value of the "
            "next\n"
            "day, also without a restart.\n\n"
-           "Example:\n  khipu keys rotate /srv/audit recipients --out /media/usb/audit-keys\n\n"
+           "Examples:\n  khipu keys rotate /srv/audit recipients --out /media/usb/audit-keys\n"
+           "  khipu keys rotate - recipients --recipient regulator --keys ./for-writer --out ./regulator-keys\n\n"
            "Exit codes: 0 made, 3 not made.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
     arguments.required("KIND", kind_, "recipients, digest or tokens");
+    arguments.texts("--recipient", recipients_, "NAME",
+                    "with recipients: whose key is made; again for more; wanted when the writer has several names");
     arguments.text("--out", out_, "DIR", kOutHelp);
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
   }
@@ -109,15 +114,32 @@ class KeysRotate final : public Command {
     if (kind == protect::RotateKind::kTokens && kind_ != "tokens") {
       return Error{Code::kInvalid, "KIND must be recipients, digest or tokens"};
     }
+    if (kind != protect::RotateKind::kRecipients && !recipients_.empty()) {
+      return Error{Code::kInvalid, "--recipient goes with recipients"};
+    }
     KHIPU_TRY_ASSIGN(const RolePaths paths, open_roles(keys_path(root_, keys_), out_));
+    if (kind == protect::RotateKind::kRecipients && recipients_.empty()) KHIPU_TRY(only_one_name(*paths.writer));
     KHIPU_TRY_ASSIGN(const std::vector<std::string> made,
-                     protect::rotate(paths.roles(), kind, os::system_clock().now()));
+                     protect::rotate(paths.roles(), kind, os::system_clock().now(), recipients_));
     print_files(output, "khipu.keys-rotate/v1", made);
     return Exit::kOk;
   }
 
  private:
+  // Whoever runs this comes to hold the decrypt keys it makes: of other names' too, were they made unasked.
+  static Result<void> only_one_name(os::Directory& writer) {
+    KHIPU_TRY_ASSIGN(const protect::WriterRing ring, protect::load_writer_ring(writer));
+    std::set<std::string> names;
+    for (const crypto::Key& key : ring.recipients) names.insert(key.name);
+    if (names.size() <= 1) return {};
+    std::string list;
+    for (const std::string& name : names) list += " " + name;
+    return Error{Code::kInvalid, "several recipients are there:" + list +
+                                     "; say whose decrypt key is to be made here: --recipient NAME"};
+  }
+
   std::string root_, kind_, out_, keys_;
+  std::vector<std::string> recipients_;
 };
 
 class KeysCheck final : public Command {

@@ -9,6 +9,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/crypto/key_file.h"
+#include "engine/os/process.h"
 #include "engine/protect/key_ring.h"
 #include "engine/tree/note.h"
 
@@ -64,6 +65,7 @@ class KeysList final : public Command {
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
   }
   Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();
     KHIPU_TRY_ASSIGN(const auto keys, os::open_directory(keys_path(root_, keys_)));
     KHIPU_TRY_ASSIGN(const std::vector<KeyFile> files, files_of(*keys));
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
