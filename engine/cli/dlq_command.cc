@@ -34,7 +34,8 @@ class DlqCommand final : public Command {
            "removed: nothing depends on it.\n\n"
            "Examples:\n  khipu dlq /srv/audit\n"
            "  khipu dlq /srv/audit --decrypt ./decrypt --raw > lines.jsonl\n"
-           "  khipu dlq /srv/audit --key-fd 3 3< <(khipu keys unlock decrypt.locked) --json\n\n"
+           "  khipu dlq /srv/audit --key-fd 3 --json \\\n"
+           "       3< <(khipu keys unlock decrypt.locked --passphrase-fd 4 4<FILE)\n\n"
            "Exit codes: 0 listed, 1 listed and some lines are damaged or were not opened though a key was given, or "
            "something\nelse lies in ROOT/dlq, 3 not listed.";
   }

@@ -83,8 +83,8 @@ class KeysUnlock final : public Command {
   std::string summary() const override { return "Print a key that lies under a passphrase, for --key-fd"; }
   std::string details() const override {
     return "Prints the secret: into a pipe that --key-fd reads, not onto a terminal or a disk.\n\n"
-           "Example:\n  khipu keys rewrap /srv/audit --key-fd 3 3< <(khipu keys unlock auditors-1.locked "
-           "--passphrase-fd 4 4<FILE)\n\n"
+           "Example:\n  khipu keys rewrap /srv/audit --list rewrap.list --to auditors/2=FINGERPRINT --key-fd 3 \\\n"
+           "       3< <(khipu keys unlock auditors-1.locked --passphrase-fd 4 4<FILE)\n\n"
            "Exit codes: 0 printed, 3 not: another passphrase, a changed file.";
   }
   void declare(Arguments& arguments) override {

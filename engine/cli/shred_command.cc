@@ -25,6 +25,11 @@ class ShredCommand final : public Command {
            "statement with the reference is committed first, then the key files are deleted. Not undone by anything\n"
            "but a copy of ROOT/keys together with a decrypt key: backups of ROOT/keys must let go of them, too.\n"
            "Tokens, digests and fingerprints stay: whoever holds a search key can still confirm a guess.\n"
+           "--subject reaches fields with the rule `subject` alone (khipu types add): the person's other fields, "
+           "sealed "
+           "or\n"
+           "not, the content of events about the person and custom columns lie under the session's keys and stay "
+           "readable.\n"
            "Sealed lines in ROOT/dlq may hold the same values, and nobody here can tell: mend them first (khipu dlq), "
            "or\n"
            "say --dlq destroy, which takes all of them out, or --dlq keep.\n"
@@ -138,6 +143,9 @@ class ShredCommand final : public Command {
                                std::to_string(shred.files.size()) + " keys, " + std::to_string(gone) + " files deleted"
                          : "stated by an earlier run, finished now: " + std::to_string(gone) + " files deleted");
       if (destroys) output.line("and " + std::to_string(parked) + " sealed lines of dlq/");
+      if (session_.empty()) {
+        output.line("still readable: the person's fields without the rule subject, content of events, custom columns");
+      }
     }
     return tell_left(output, swept.left);
   }

@@ -8,6 +8,7 @@
 #include "engine/cli/writer_access.h"
 #include "engine/codec/statement.h"
 #include "engine/os/lock_file.h"
+#include "engine/protect/key_admin.h"
 #include "engine/snapshot/store.h"
 
 namespace khipu::cli {
@@ -100,6 +101,15 @@ Json rollbacks(const snapshot::Snapshot& snapshot) {
   return list;
 }
 
+// Whom new data keys are sealed to, by the statements: to be held against fingerprints that were kept elsewhere.
+Result<Json> recipients(const snapshot::Snapshot& snapshot) {
+  protect::KeyLog log;
+  for (const codec::StatementRecord& statement : snapshot.meta().statements()) KHIPU_TRY(log.apply(statement.body));
+  Json list = Json::array();
+  for (const auto& [name, key] : log.recipients()) list.push_back(name + "=" + protect::recipient_fingerprint(key));
+  return list;
+}
+
 class StatusCommand final : public Command {
  public:
   std::string name() const override { return "status"; }
@@ -150,6 +160,7 @@ class StatusCommand final : public Command {
       json[folder] = {{"files", facts.files}, {"bytes", facts.bytes}};
     }
     json["rollbacks"] = rollbacks(snapshot);
+    KHIPU_TRY_ASSIGN(json["recipients"], recipients(snapshot));
     json["disk_bytes"] = folder_facts(root_).bytes;
     json["writer"] = {{"holds_lock", holder.held}, {"lock", holder.diagnostics}, {"live", Json()}};
     if (holder.held) {
@@ -182,6 +193,9 @@ class StatusCommand final : public Command {
     for (const Json& rollback : json["rollbacks"]) {
       output.line("ROLLED BACK at " + text(rollback["time"]) + " by " + text(rollback["by"]) + ", commit " +
                   rollback["lost_commit"].dump() + " was lost: " + text(rollback["reason"]));
+    }
+    for (const Json& recipient : json["recipients"]) {
+      output.line("what is sealed from now on is read by " + text(recipient));
     }
     const Json& retention = json["retention"];
     for (const char* table : {"logs", "access"}) {

@@ -7,6 +7,7 @@
 #include "engine/daemon/log.h"
 #include "engine/os/process.h"
 #include "engine/os/service.h"
+#include "engine/protect/key_admin.h"
 
 namespace khipu::daemon {
 namespace {
@@ -72,6 +73,17 @@ Result<void> check_exposure(const Config& config, const auth::Tokens& tokens) {
   return {};
 }
 
+// Whom what this writer seals is read by. Whoever may write to its keys can add one: so it is said at every start.
+std::string recipients_text(os::Directory& keys) {
+  const auto recipients = protect::load_recipients(keys);
+  if (!recipients.ok()) return recipients.error().code == Code::kNotFound ? "none" : recipients.error().message;
+  std::string text;
+  for (const protect::Recipient& recipient : *recipients) {
+    text += (text.empty() ? "" : " ") + protect::recipient_label(recipient);
+  }
+  return text;
+}
+
 // Everything of a running server that a reload may change.
 class Server {
  public:
@@ -110,6 +122,7 @@ class Server {
          {"socket", root_.path() + "/ingest.sock"},
          {"http", http_.empty() ? "none" : http_},
          {"sync", sync_text(config.writer)},
+         {"recipients", recipients_text(keys_)},
          {"commit", std::to_string(writer_.status().head.commit.value)}});
     return {};
   }

@@ -249,6 +249,47 @@ TEST_CASE("cli: shred takes a person's values or a session's, says so in meta/, 
   CHECK(run_khipu({"verify", log.root}).exit == 0);
 }
 
+TEST_CASE("cli: each log has readers' keys of its own, away from the writer's") {
+  Log log;
+  REQUIRE(log.make().exit == 0);
+  const std::vector<std::string> before = names_in(log.decrypt);
+  const std::string third = log.folder / "third";
+  REQUIRE(run_khipu({"init", third, "--origin", "example.org/third"}).exit == 0);
+  const tests::Ran refused = run_khipu({"keys", "init", third, "--out", log.out, "--recipient", "auditors"});
+  CHECK(refused.exit == 3);
+  CHECK_THAT(refused.err, ContainsSubstring("an --out of its own"));
+  CHECK_FALSE(fs::exists(third + ".keys/token-day.key"));
+  CHECK(names_in(log.decrypt) == before);
+  for (const std::string& out : {third + ".keys", third + ".keys/readers", log.keys + "/readers"}) {
+    const tests::Ran beside = run_khipu({"keys", "init", third, "--out", out});
+    INFO(out << beside.err);
+    CHECK(beside.exit == 3);
+    CHECK_THAT(beside.err, ContainsSubstring("a writer's keys"));
+    CHECK_FALSE(fs::exists(out + "/search"));
+  }
+}
+
+TEST_CASE("cli: rotate makes the decrypt keys that were asked for, and status shows who reads") {
+  Log log;
+  REQUIRE(run_khipu({"keys", "init", log.root, "--out", log.out, "--recipient", "auditors", "--recipient", "regulator"})
+              .exit == 0);
+  const tests::Ran unasked = run_khipu({"keys", "rotate", log.root, "recipients", "--out", log.out});
+  CHECK(unasked.exit == 3);
+  CHECK_THAT(unasked.err, ContainsSubstring("auditors regulator"));
+  const std::string own = log.folder / "regulator";
+  REQUIRE(run_khipu({"keys", "rotate", log.root, "recipients", "--out", own, "--recipient", "regulator"}).exit == 0);
+  CHECK(names_in(own + "/decrypt") == std::vector<std::string>{"decrypt-regulator-2.key"});
+  CHECK(run_khipu({"keys", "rotate", log.root, "digest", "--out", log.out, "--recipient", "regulator"}).exit == 3);
+  log.seal({"x"});
+  const Json status = Json::parse(run_khipu({"status", log.root, "--json"}).out);
+  REQUIRE(status["recipients"].size() == 2);
+  for (const auto& [folder, at] : {std::pair(log.decrypt, 0), std::pair(own + "/decrypt", 1)}) {
+    const Json checked = Json::parse(run_khipu({"keys", "check", folder, "--json"}).out);
+    CHECK(checked["keys"][0]["recipient"] == status["recipients"][at]);
+  }
+  CHECK_THAT(run_khipu({"status", log.root}).out, ContainsSubstring(status["recipients"][0].get<std::string>()));
+}
+
 TEST_CASE("cli: export-public writes what a writer needs, and no secret") {
   Log log;
   REQUIRE(log.make().exit == 0);
@@ -470,6 +511,7 @@ TEST_CASE("cli: a person is shredded beside another one's damaged file") {
   const tests::Ran shredded = run_khipu({"shred", log.root, "--subject", "user:alice", "--reference", "r"});
   INFO(shredded.out << shredded.err);
   CHECK(shredded.exit == 0);
+  CHECK_THAT(shredded.out, ContainsSubstring("still readable: "));
   CHECK_THAT(shredded.err, ContainsSubstring("subject-0000000003-1.key"));
   CHECK(log.open(person) == "purged");
 }
