@@ -1,4 +1,6 @@
 // Folders whose files statements account for: quarantine/ and keys/.
+#include <fmt/format.h>
+
 #include "engine/verify/key_files.h"
 #include "engine/verify/run.h"
 
@@ -11,9 +13,16 @@ void check_accounted(Run& run, const std::vector<codec::StatementRecord>& statem
   } else {
     run.unreadable(quarantine.error());
   }
-  const Result<uint64_t> keys = check_key_files(run.root, statements, committed, run.findings);
+  const Result<KeyFiles> keys = check_key_files(run.root, statements, committed, run.findings);
   if (keys.ok()) {
-    run.report.checked.key_files = *keys;
+    run.report.checked.key_files = keys->compared;
+    if (!keys->undecided.empty()) {
+      run.incomplete = true;
+      run.report.not_checked.push_back(fmt::format(
+          "{} and {} more: replaced or shredded, by a statement newer than this run's commit, while it read; run it "
+          "again",
+          keys->undecided.front(), keys->undecided.size() - 1));
+    }
   } else {
     run.unreadable(keys.error());
   }

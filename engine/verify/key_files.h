@@ -8,8 +8,14 @@
 
 namespace khipu::verify {
 
-// Of the statements below the line. Returns how many files were compared.
-Result<uint64_t> check_key_files(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
+struct KeyFiles {
+  uint64_t compared = 0;
+  // Gone by a statement that was committed while the run read: nobody checked that statement, so it acquits nobody. It
+  // only says that this run cannot judge.
+  std::vector<std::string> undecided;
+};
+// Of the statements below the line.
+Result<KeyFiles> check_key_files(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
                                  uint64_t committed, Findings& findings);
 
 }  // namespace khipu::verify

@@ -69,6 +69,58 @@ TEST_CASE("liar: a shredded key file that is still there is said to be, and gone
   CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
 }
 
+// Shredding beside a run: the statement is committed behind what the run reads, then the file goes.
+verify::Report beside(Keyed& log, const std::string& shredded) {
+  bool once = false;
+  verify::Options options;
+  options.threads = 1;
+  options.progress = [&](uint64_t, uint64_t) {
+    if (std::exchange(once, true)) return;
+    codec::Shred shred;
+    shred.scope = "session 1";
+    shred.reference = "request 7";
+    shred.by = "test";
+    shred.files = {shredded};
+    sign_statements(log.rig, {shred});
+    log.rig.disk().remove(Keyed::path());
+  };
+  const verify::Report report = log.rig.verify(std::move(options));
+  REQUIRE(once);
+  return report;
+}
+
+TEST_CASE("liar: a key file shredded while verify reads is not evidence, and not passed over") {
+  Keyed log;
+  const verify::Report report = beside(log, kName);
+  INFO(describe(report));
+  CHECK(report.verdict == verify::Verdict::kIncomplete);
+  CHECK(std::none_of(report.findings.begin(), report.findings.end(),
+                     [](const verify::Finding& finding) { return finding.code == "key-missing"; }));
+  CHECK(std::any_of(report.not_checked.begin(), report.not_checked.end(), [](const std::string& text) {
+    return text.find("keys/" + std::string(kName)) != std::string::npos &&
+           text.find("run it again") != std::string::npos;
+  }));
+  CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
+}
+
+TEST_CASE("liar: a key file that goes while verify reads, and newer statements that are not about it") {
+  Keyed log;
+  codec::KeyStatement second;
+  second.action = codec::KeyAction::kDataKey;
+  second.name = "data-0000000002-1.key";
+  second.file_sha256 = crypto::sha256(log.content);
+  second.key = {1};
+  sign_statements(log.rig, {second});
+  log.rig.disk().put(Keyed::path("data-0000000002-1.key"), log.content);
+  REQUIRE(log.rig.verify().verdict == verify::Verdict::kPass);
+  const verify::Report report = beside(log, "data-0000000002-1.key");
+  INFO(describe(report));
+  CHECK(report.verdict == verify::Verdict::kFail);
+  CHECK(std::any_of(report.findings.begin(), report.findings.end(), [](const verify::Finding& finding) {
+    return finding.code == "key-missing" && finding.file == "keys/" + std::string(kName);
+  }));
+}
+
 TEST_CASE("liar: a statement about keys that contradicts those before it") {
   Keyed log;
   codec::KeyStatement again;
