@@ -103,7 +103,8 @@ Result<QueryAccess> open_query_access(const std::string& root, const std::string
     KHIPU_TRY_ASSIGN(auto wrapped, os::open_directory(root + "/keys"));
     KHIPU_TRY_ASSIGN(protect::ReaderKeys keys,
                      protect::open_reader_keys(role_keys, snapshot->genesis().root_id, std::move(wrapped)));
-    fields = std::make_shared<const query::FieldReader>(std::move(keys.searcher), std::move(keys.opener));
+    fields = std::make_shared<const query::FieldReader>(std::move(keys.searcher), std::move(keys.opener),
+                                                        access.store.get());
   }
   access.engine = std::make_unique<query::Engine>(
       *access.store, [] { return os::system_clock().now(); }, cursor_key(), query::Scope{}, std::move(fields));

@@ -39,6 +39,7 @@ struct Opener::State {
   std::string key_text;
 
   Result<const KeyLog::File*> committed(uint32_t number, WrappedKind kind) const;
+  Result<WrappedKey> read(const KeyLog::File& file) const;
   Result<crypto::SecretBytes> unwrap(const WrappedKey& key) const;
   Result<Bytes> field_key_of(uint32_t number, uint16_t ring, const FieldName& name);
   Result<void> take_data_key(uint32_t number);
@@ -92,6 +93,14 @@ Result<const KeyLog::File*> Opener::State::committed(uint32_t number, WrappedKin
   return file;
 }
 
+// kForbidden is what is sealed to others and nothing else: a link, a folder or a file without rights in the place of a
+// key is damage, like one that is missing.
+Result<WrappedKey> Opener::State::read(const KeyLog::File& file) const {
+  Result<WrappedKey> key = read_wrapped(*wrapped, root, file.name, file.sha256, file.commitment);
+  if (key.ok() || key.error().code != Code::kForbidden) return key;
+  return Error{Code::kCorrupt, "keys/" + file.name.text() + ": cannot be read as a file: " + key.error().message};
+}
+
 Result<crypto::SecretBytes> Opener::State::unwrap(const WrappedKey& key) const {
   for (const crypto::BoxKeyPair& pair : pairs) {
     Result<crypto::SecretBytes> secret = key.unwrap(pair);
@@ -102,14 +111,13 @@ Result<crypto::SecretBytes> Opener::State::unwrap(const WrappedKey& key) const {
 
 Result<void> Opener::State::take_data_key(uint32_t number) {
   KHIPU_TRY_ASSIGN(const KeyLog::File* const file, committed(number, WrappedKind::kData));
-  KHIPU_TRY_ASSIGN(const WrappedKey key, read_wrapped(*wrapped, root, file->name, file->sha256, file->commitment));
+  KHIPU_TRY_ASSIGN(const WrappedKey key, read(*file));
   crypto::SecretBytes secret;
   if (key.subject_number == 0) {
     KHIPU_TRY_ASSIGN(secret, unwrap(key));
   } else {
     KHIPU_TRY_ASSIGN(const KeyLog::File* const pair_file, committed(key.subject_number, WrappedKind::kSubject));
-    KHIPU_TRY_ASSIGN(const WrappedKey pair_key,
-                     read_wrapped(*wrapped, root, pair_file->name, pair_file->sha256, pair_file->commitment));
+    KHIPU_TRY_ASSIGN(const WrappedKey pair_key, read(*pair_file));
     KHIPU_TRY_ASSIGN(const crypto::SecretBytes half, unwrap(pair_key));
     KHIPU_TRY_ASSIGN(const crypto::BoxKeyPair pair, crypto::BoxKeyPair::from_secret(half));
     KHIPU_TRY_ASSIGN(secret, at("keys/" + file->name.text(), key.unwrap(pair)));

@@ -47,7 +47,8 @@ class Opener {
   void learn(std::shared_ptr<const KeyLog> log);
 
   // kForbidden: no key of ours opens it; kPurged: shredded, quoting the statement's kind; kNotFound: its data key is in
-  // no KEY statement; kCorrupt: the file, the key or the value is not what was committed. No message quotes a value.
+  // no KEY statement; kCorrupt: the file, the key or the value is not what was committed, or no file
+  // that can be read. No message quotes a value.
   Result<Plaintext> open(const FieldPlace& place, Bytes value);
   // Into memory that is used again from value to value: replaces what is in `to`.
   Result<void> open(const FieldPlace& place, Bytes value, Plaintext& to);

@@ -28,6 +28,17 @@ bool compare(std::string_view plaintext, const FieldProbe& probe) {
   return false;
 }
 
+// Does an index of this kind answer such questions, if what is asked is long enough?
+bool answers(codec::BlindIndex index, Match match) {
+  switch (match) {
+    case Match::kExact:
+    case Match::kExactCi: return true;
+    case Match::kPrefix: return index == codec::BlindIndex::kPrefix || index == codec::BlindIndex::kNgram;
+    case Match::kContains: break;
+  }
+  return index == codec::BlindIndex::kNgram;
+}
+
 std::vector<std::string> modes(const codec::Rule& rule, codec::ValueKind kind) {
   const auto has = [&](codec::BlindIndex index) {
     return std::any_of(rule.indexes.begin(), rule.indexes.end(), [&](const auto& one) { return one.kind == index; });
@@ -102,7 +113,8 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
     auto made =
         searcher_->probe(name, {rule.indexes[i].kind, rule.indexes[i].size}, compare_of(match), probe.text, days);
     if (!made.ok()) {
-      if (why.empty()) why = made.error().message;
+      // Of an index that answers such questions the reason says what to ask; another one can never answer.
+      if (why.empty() || answers(rule.indexes[i].kind, match)) why = made.error().message;
       continue;
     }
     if (found && (probe.decides || !made->exact)) continue;
@@ -147,14 +159,20 @@ Result<protect::Plaintext> FieldReader::open(const snapshot::Snapshot& snapshot,
                                              Bytes value) const {
   if (!opener_) return Error{Code::kForbidden, "no decrypt key is held"};
   KHIPU_TRY(learn(snapshot));
-  return opener_->open(place, value);
+  Result<protect::Plaintext> opened = opener_->open(place, value);
+  if (opened.ok() || store_ == nullptr) return opened;
+  if (opened.error().code != Code::kNotFound && opened.error().code != Code::kCorrupt) return opened;
+  // A statement about it may have been committed behind the snapshot: the files in keys/ are those of now.
+  KHIPU_TRY_ASSIGN(const auto newest, store_->snapshot());
+  KHIPU_TRY_ASSIGN(const bool more, learn(*newest));
+  return more ? opener_->open(place, value) : std::move(opened);
 }
 
-Result<void> FieldReader::learn(const snapshot::Snapshot& snapshot) const {
+Result<bool> FieldReader::learn(const snapshot::Snapshot& snapshot) const {
   const snapshot::MetaState& meta = snapshot.meta();
   const uint64_t count = meta.count(codec::StatementType::kKey) + meta.count(codec::StatementType::kShred);
   const std::lock_guard lock(mutex_);
-  if (log_ && count <= statements_) return {};
+  if (log_ && count <= statements_) return false;
   auto log = std::make_shared<protect::KeyLog>();
   for (const codec::StatementRecord& statement : meta.statements()) {
     KHIPU_TRY(log->apply(statement.body));
@@ -162,7 +180,7 @@ Result<void> FieldReader::learn(const snapshot::Snapshot& snapshot) const {
   log_ = std::move(log);
   statements_ = count;
   opener_->learn(log_);
-  return {};
+  return true;
 }
 
 std::vector<std::string> match_modes(const codec::FieldSchema& field) {

@@ -37,8 +37,11 @@ struct FieldProbe {
 // One a process, shared by its engines. Any thread.
 class FieldReader {
  public:
-  FieldReader(std::optional<protect::Searcher> searcher, std::unique_ptr<protect::Opener> opener)
-      : searcher_(std::move(searcher)), opener_(std::move(opener)) {}
+  // `store`: borrowed; where a key is not as a snapshot has it, the newest one is asked whether it was replaced or
+  // shredded since. nullptr: nobody is asked.
+  FieldReader(std::optional<protect::Searcher> searcher, std::unique_ptr<protect::Opener> opener,
+              snapshot::Store* store = nullptr)
+      : searcher_(std::move(searcher)), opener_(std::move(opener)), store_(store) {}
 
   bool can_search() const { return searcher_.has_value(); }
   bool can_open() const { return opener_ != nullptr; }
@@ -56,11 +59,12 @@ class FieldReader {
                                   Bytes value) const;
 
  private:
-  Result<void> learn(const snapshot::Snapshot& snapshot) const;
+  Result<bool> learn(const snapshot::Snapshot& snapshot) const;  // true: it said something new
   uint32_t last_day(const snapshot::Snapshot& snapshot) const;
 
   std::optional<protect::Searcher> searcher_;
   std::unique_ptr<protect::Opener> opener_;
+  snapshot::Store* const store_;
   mutable std::mutex mutex_;         // guards what follows
   mutable uint64_t statements_ = 0;  // KEY and SHRED statements learned
   mutable uint64_t keys_seen_ = 0;   // KEY statements looked at for token_day_

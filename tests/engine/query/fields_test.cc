@@ -3,6 +3,7 @@
 #include "engine/query/fields.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 #include <set>
 
@@ -87,7 +88,7 @@ struct World {
     accept(writer->submit_and_wait(std::move(batch)));
     versions.push_back({id, email, ssn, age, card});
   }
-  std::unique_ptr<Engine> engine(const std::vector<std::string>& roles) {
+  std::shared_ptr<const FieldReader> reader(const std::vector<std::string>& roles) {
     std::shared_ptr<const FieldReader> reader;
     if (!roles.empty()) {
       std::vector<std::string> folders;
@@ -95,12 +96,15 @@ struct World {
       auto held = protect::open_reader_keys(folders, writer->root_id(), root->open_directory("keys").value());
       INFO((held.ok() ? "" : held.error().message));
       REQUIRE(held.ok());
-      reader = std::make_shared<const FieldReader>(std::move(held->searcher), std::move(held->opener));
+      reader = std::make_shared<const FieldReader>(std::move(held->searcher), std::move(held->opener), store.get());
     }
+    return reader;
+  }
+  std::unique_ptr<Engine> engine(const std::vector<std::string>& roles) {
     std::array<uint8_t, 32> key{};
     key[0] = 7;
     return std::make_unique<Engine>(
-        *store, [this] { return clock.now(); }, key, Scope{}, reader);
+        *store, [this] { return clock.now(); }, key, Scope{}, reader(roles));
   }
 
   struct Version {
@@ -349,6 +353,69 @@ TEST_CASE("fields: sealed values are withheld, and opened for who holds the key 
   CHECK(columns->event->custom.at(0).value.as_text() == "card-1");
   CHECK(columns->event->content.empty());
   CHECK(columns->event->actor.fields.at(0).value.view().is_protected());
+}
+
+TEST_CASE("fields: what lies in a key's place and is no file is a finding, and what is sealed to others is none") {
+  World world;
+  world.add("p-1", "ada@example.org", "ssn-1", 41, "card-1");
+  const auto codes = [&] {
+    const auto opened = world.engine({"decrypt"})->event({0}, 0, Opens::all());
+    REQUIRE(opened.ok());
+    std::set<std::string> found;
+    for (const Finding& finding : opened->findings) found.insert(finding.code);
+    return found;
+  };
+  REQUIRE(codes().empty());
+  namespace fs = std::filesystem;
+  const fs::path file = world.temp.path() + "/root/keys/data-0000000001-1.key", aside = world.temp.path() + "/aside";
+  fs::rename(file, aside);
+  CHECK(codes() == std::set<std::string>{"field-undecryptable"});
+  fs::create_directory(file);
+  CHECK(codes() == std::set<std::string>{"field-undecryptable"});
+  fs::remove(file);
+  fs::create_symlink(aside, file);
+  CHECK(codes() == std::set<std::string>{"field-undecryptable"});
+  fs::remove(file);
+  fs::rename(aside, file);
+  CHECK(codes().empty());
+  // Another auditor's key opens nothing here, and nothing is wrong.
+  const auto other = os::create_directory(world.temp.path() + "/other", 0700).value();
+  crypto::Key key = crypto::generate_key(crypto::KeyKind::kDecrypt, "others", world.clock.now());
+  REQUIRE(crypto::create_key_file(*other, "decrypt-others-1.key", key).ok());
+  const auto withheld = world.engine({"other"})->event({0}, 0, Opens::all());
+  REQUIRE(withheld.ok());
+  CHECK(withheld->findings.empty());
+  CHECK(withheld->event->content.empty());
+}
+
+TEST_CASE("fields: a value whose key was shredded behind the snapshot is said to be, not damaged") {
+  World world;
+  world.add("p-1", "ada@example.org", "ssn-1", 41, "card-1");
+  const auto snapshot = world.store->snapshot().value();
+  const auto record = snapshot->record(TableId::kLogs, {0}).value();
+  codec::EventRecord event;
+  REQUIRE(codec::decode_event(record.payload, event).ok());
+  const protect::FieldPlace place{
+      snapshot->genesis().root_id, {protect::kEventType, "content"}, {}, codec::ValueKind::kText, event.uid};
+  REQUIRE(world.reader({"decrypt"})->open(*snapshot, place, event.sealed.value).ok());
+  const auto held = world.reader({"decrypt"});
+  codec::Shred shred;
+  shred.scope = "session 1";
+  shred.reference = "request 7";
+  shred.by = "test";
+  shred.files = {"data-0000000001-1.key"};
+  REQUIRE(world.writer->append_and_publish(shred).ok());
+  REQUIRE_FALSE(std::filesystem::exists(world.temp.path() + "/root/keys/data-0000000001-1.key"));
+  const auto opened = held->open(*snapshot, place, event.sealed.value);
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.error().code == Code::kPurged);
+}
+
+TEST_CASE("fields: a search that an index could answer says what it lacks, not what another index cannot") {
+  World world;
+  const auto page = world.engine({"search"})->events(where("email", "ad", Match::kContains));
+  REQUIRE_FALSE(page.ok());
+  CHECK_THAT(page.error().hint, ContainsSubstring("at least as many"));
 }
 
 TEST_CASE("fields: a history tells that a sealed value changed, and to its reader what it was") {
