@@ -155,15 +155,26 @@ std::optional<Entities::Known> Entities::known(std::string_view type, std::strin
   return Known{entry.entity, entry.version(versions - 1), versions};
 }
 
-std::string Entities::type_of(Row entity) const {
-  const std::shared_lock lock(mutex_);
+std::optional<uint32_t> Entities::number_of(Row entity) const {
   const auto front = [](const Entry& entry, Row row) { return entry.first < row; };
   auto found = std::lower_bound(entries_.begin(), entries_.end(), entity, front);
   if (found == entries_.end() || found->entity != entity) {  // its first version is damaged, or it is not there
     found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.entity == entity; });
   }
-  if (found == entries_.end()) return {};
-  return std::string(names_.type(static_cast<uint32_t>(found - entries_.begin())));
+  if (found == entries_.end()) return std::nullopt;
+  return static_cast<uint32_t>(found - entries_.begin());
+}
+
+std::string Entities::type_of(Row entity) const {
+  const std::shared_lock lock(mutex_);
+  const std::optional<uint32_t> number = number_of(entity);
+  return number ? std::string(names_.type(*number)) : std::string();
+}
+
+std::string Entities::ref_by_row(Row entity) const {
+  const std::shared_lock lock(mutex_);
+  const std::optional<uint32_t> number = number_of(entity);
+  return number ? ref_of(names_.type(*number), names_.id(*number)) : std::string();
 }
 
 std::vector<TypeFacts> Entities::counts(uint64_t size) const {
@@ -251,6 +262,7 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
     Row row;  // a version that says so
     bool exact = false;
     bool current = false;  // the newest version's id or name is the text
+    bool unsure = false;   // a sealed name that no key here could confirm
   };
   std::map<Row, Candidate> candidates;
   const std::string folded = fold(text);
@@ -270,6 +282,17 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
     any_exact |= exact;
   };
   KHIPU_TRY(each_version(snapshot, size, look));
+  KHIPU_TRY(by_sealed_name(snapshot, size, text, [&](Row entity, bool current, bool unsure) {
+    const auto added = candidates.try_emplace(entity);
+    Candidate& candidate = added.first->second;
+    if (added.second) {
+      candidate.ref = ref_by_row(entity);
+      candidate.row = entity;
+    }
+    candidate.unsure |= added.second && unsure;
+    candidate.exact = any_exact = true;  // letters of a sealed name are compared by whoever can open it
+    candidate.current |= current;
+  }));
   if (any_exact) std::erase_if(candidates, [](const auto& entry) { return !entry.second.exact; });
   if (candidates.empty()) {
     if (looks_like_type(type) && snapshot.schema().type(type) == nullptr) {
@@ -288,7 +311,47 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
     return error;
   }
   const auto& [entity, candidate] = *candidates.begin();
-  return std::optional<ResolvedEntity>({entity, candidate.ref, !candidate.current});
+  return std::optional<ResolvedEntity>({entity, candidate.ref, !candidate.current, candidate.unsure});
+}
+
+std::vector<std::string> Entities::unsearched_names(const snapshot::Snapshot& snapshot) const {
+  std::vector<std::string> types;
+  for (const codec::TypeSchema& type : snapshot.schema().types()) {
+    const codec::FieldSchema* name = snapshot.schema().field(type.name, "name");
+    if (name == nullptr || name->rule.none()) continue;
+    const bool searched = fields_ != nullptr && fields_->can_search() && !match_modes(*name).empty() &&
+                          (masking_ == nullptr || !masking_->hides_field("name"));
+    if (!searched) types.push_back(type.name);
+  }
+  return types;
+}
+
+std::string Entities::unsearched_hint(const snapshot::Snapshot& snapshot) const {
+  std::string list;
+  for (const std::string& type : unsearched_names(snapshot)) list += (list.empty() ? "" : ", ") + type;
+  if (list.empty()) return list;
+  return "Names of " + list +
+         " are protected and were not searched, so one of them may bear it: give the id, or ask with a search key.";
+}
+
+Answer<void> Entities::by_sealed_name(
+    const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
+    const std::function<void(Row entity, bool current, bool candidate)>& visit) const {
+  const std::vector<std::string> unsearched = unsearched_names(snapshot);
+  for (const codec::TypeSchema& type : snapshot.schema().types()) {
+    const codec::FieldSchema* name = snapshot.schema().field(type.name, "name");
+    if (name == nullptr || name->rule.none() || name->kind != codec::ValueKind::kText) continue;
+    if (std::find(unsearched.begin(), unsearched.end(), type.name) != unsearched.end()) continue;
+    const Match how = name->rule.indexes.empty() ? Match::kExact : Match::kExactCi;  // a digest knows letters only
+    EntityMatcher matcher{type.name, "name", std::string(text), how, false};
+    bool unsure = false;
+    KHIPU_TRY_ASSIGN(const std::vector<Row> any, match_protected(snapshot, size, matcher, *name, "", unsure));
+    if (any.empty()) continue;
+    matcher.current_only = true;
+    KHIPU_TRY_ASSIGN(const std::vector<Row> now, match_protected(snapshot, size, matcher, *name, "", unsure));
+    for (const Row entity : any) visit(entity, std::binary_search(now.begin(), now.end(), entity), unsure);
+  }
+  return {};
 }
 
 Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uint64_t size,

@@ -29,6 +29,7 @@ struct ResolvedEntity {
   Row entity;
   std::string ref;
   bool by_old_name = false;  // a plain name that only an earlier version bore
+  bool candidate = false;    // by a blind index alone, which no key here could confirm
 };
 
 // Append-only: rows never change, so one table serves snapshots of every size, each look-up naming the size it may see.
@@ -64,9 +65,15 @@ class Entities {
   void tell_damage(const snapshot::ScannedRow& scanned) const;
 
   // The one entity `text` means: "type:id" of a type in the schema, else an id or name, letters exact, else folded.
+  // Names that are sealed are looked for by their tokens where a search key is held.
   // nullopt: nobody. AMBIGUOUS_ENTITY lists refs, UNKNOWN_TYPE when it looks like a ref of a type that is not there.
   Answer<std::optional<ResolvedEntity>> resolve(const snapshot::Snapshot& snapshot, uint64_t size,
                                                 std::string_view text, std::string_view argument) const;
+  // Types whose names are protected and that resolve() looks through by ids alone: no search key is held, the field has
+  // no index, or whoever asks is not shown it.
+  std::vector<std::string> unsearched_names(const snapshot::Snapshot& snapshot) const;
+  // What to say of them: "" when there are none.
+  std::string unsearched_hint(const snapshot::Snapshot& snapshot) const;
   // Entities a matcher meets, ascending. UNKNOWN_TYPE, UNKNOWN_FIELD, UNSUPPORTED_MATCH. `candidates`: some of them by
   // a blind index alone, which no key here could confirm.
   Answer<std::vector<Row>> match(const snapshot::Snapshot& snapshot, uint64_t size, const EntityMatcher& matcher,
@@ -97,6 +104,11 @@ class Entities {
   // The entry's rows below `size` that may be seen.
   VersionRows visible(const Entry& entry, uint64_t size) const;
 
+  std::optional<uint32_t> number_of(Row entity) const;  // with the mutex held
+  std::string ref_by_row(Row entity) const;             // empty when there is no such entity
+  // By the name that is sealed: `visit` with each entity, and whether its newest version bears the name.
+  Answer<void> by_sealed_name(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
+                              const std::function<void(Row entity, bool current, bool candidate)>& visit) const;
   Answer<std::vector<Row>> match_protected(const snapshot::Snapshot& snapshot, uint64_t size,
                                            const EntityMatcher& matcher, const codec::FieldSchema& field,
                                            const std::string& argument, bool& candidates) const;

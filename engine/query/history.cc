@@ -82,9 +82,12 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   const uint64_t size = place.as_of.registry_size;
   Answer<std::optional<ResolvedEntity>> resolved = entities_.resolve(*snapshot, size, request.entity, "entity");
   if (!resolved.ok() || !*resolved) {
-    QueryError error = !resolved.ok() ? std::move(resolved).error()
-                                      : QueryError("NOT_FOUND", "entity", request.entity,
-                                                   "No entity has this id or name, now or in the past.");
+    const std::string hint = entities_.unsearched_hint(*snapshot);
+    QueryError error = !resolved.ok()
+                           ? std::move(resolved).error()
+                           : QueryError("NOT_FOUND", "entity", request.entity,
+                                        hint.empty() ? "No entity has this id or name, now or in the past."
+                                                     : "No entity has this id, or this name in the clear. " + hint);
     error.findings = entities_.findings(size);
     return error;
   }

@@ -48,9 +48,15 @@ struct Matcher::Compiler {
   Answer<Entity> entity(std::string& text, const std::string& argument) {
     KHIPU_TRY_ASSIGN(const std::optional<ResolvedEntity> found, entities.resolve(snapshot, size, text, argument));
     if (!found) {
-      notes.push_back({"UNKNOWN_ENTITY", "No entity has this id or name, now or in the past: " + argument + ".", text});
+      const std::string hint = entities.unsearched_hint(snapshot);
+      notes.push_back({"UNKNOWN_ENTITY",
+                       hint.empty() ? "No entity has this id or name, now or in the past: " + argument + "."
+                                    : "No entity has this id, or this name in the clear: " + argument + ".",
+                       text});
+      if (!hint.empty()) notes.push_back({"PROTECTED_NAMES", hint, ""});
       return Entity();
     }
+    if (found->candidate) notes.push_back(candidates_note(argument));
     if (found->by_old_name) {
       notes.push_back({"NAME_MATCHED_OLD_VERSION",
                        "The name given in " + argument + " is one the entity no longer bears.", found->ref});

@@ -22,6 +22,9 @@ class NameTable {
   Found find_or_add(std::string_view type, std::string_view id);
   std::optional<uint32_t> find(std::string_view type, std::string_view id) const;
   std::string_view type(uint32_t number) const { return {names_[number].bytes, names_[number].type_size}; }
+  std::string_view id(uint32_t number) const {
+    return {names_[number].bytes + names_[number].type_size, names_[number].id_size};
+  }
   size_t size() const { return names_.size(); }
 
  private:

@@ -418,6 +418,58 @@ TEST_CASE("fields: a search that an index could answer says what it lacks, not w
   CHECK_THAT(page.error().hint, ContainsSubstring("at least as many"));
 }
 
+TEST_CASE("fields: an entity is found by a name that is sealed, and who cannot search it is not told it is absent") {
+  World world;
+  ingest::Batch batch;
+  batch.statements.push_back(codec::TypeStatement{{"staff", {field("name", "sealed,exact")}}});
+  World::accept(world.writer->submit_and_wait(std::move(batch)));
+  const auto add = [&](const char* id, const char* name) {
+    ingest::Batch one;
+    ingest::Event event;
+    event.actor.type = "staff";
+    event.actor.id = id;
+    const ingest::FieldInput fields[] = {{"name", false, codec::Value::of_text(name)}};
+    event.actor.fields = one.keep(std::span<const ingest::FieldInput>(fields));
+    event.action = "PUT";
+    one.events.push_back(event);
+    World::accept(world.writer->submit_and_wait(std::move(one)));
+  };
+  add("s-1", "Alice Example");
+  add("s-2", "Bob Example");
+  add("s-1", "Alice Married");
+  const auto ask = [&](const std::vector<std::string>& roles, const std::string& who) {
+    EventRequest request;
+    request.filter.emplace();
+    request.filter->where.actors = {who};
+    auto page = world.engine(roles)->events(request);
+    REQUIRE(page.ok());
+    return std::move(page).value();
+  };
+  for (const std::vector<std::string>& roles : {std::vector<std::string>{"search"}, {"search", "decrypt"}}) {
+    CHECK(actors(ask(roles, "bob example")) == std::set<std::string>{"s-2"});
+    const EventPage old = ask(roles, "Alice Example");
+    CHECK(actors(old) == std::set<std::string>{"s-1"});
+    CHECK(noted(old.notes, "NAME_MATCHED_OLD_VERSION"));
+    const EventPage nobody = ask(roles, "Carol");
+    CHECK(nobody.rows.empty());
+    CHECK(noted(nobody.notes, "UNKNOWN_ENTITY"));
+    CHECK_FALSE(noted(nobody.notes, "PROTECTED_NAMES"));
+  }
+  for (const std::vector<std::string>& roles : {std::vector<std::string>{}, {"decrypt"}}) {
+    const EventPage page = ask(roles, "Bob Example");
+    CHECK(page.rows.empty());
+    CHECK(noted(page.notes, "PROTECTED_NAMES"));
+    for (const Note& note : page.notes) CHECK(note.text.find("now or in the past") == std::string::npos);
+    CHECK(actors(ask(roles, "staff:s-2")) == std::set<std::string>{"s-2"});
+  }
+  HistoryRequest request;
+  request.entity = "Bob Example";
+  CHECK(world.engine({"search"})->history(request).ok());
+  const auto unknown = world.engine({})->history(request);
+  REQUIRE_FALSE(unknown.ok());
+  CHECK_THAT(unknown.error().hint, ContainsSubstring("Names of staff are protected"));
+}
+
 TEST_CASE("fields: a history tells that a sealed value changed, and to its reader what it was") {
   World world;
   world.add("p-1", "ada@example.org", "ssn-1", 41, "c");
