@@ -37,8 +37,8 @@ const std::vector<NumberSetting>& numbers() {
   constexpr uint64_t kMiB = 1 << 20;
   using C = Config&;
   static const std::vector<NumberSetting> all = {
-      number<uint64_t>("writer", "segment_size_bytes", "a segment is sealed when it reaches this", 64 << 10,
-                       1024 * kMiB, [](C c) -> uint64_t& { return c.writer.segment_size_bytes; }),
+      number<uint64_t>("writer", "segment_size_bytes", "a segment is sealed when it reaches this; read at start",
+                       64 << 10, 1024 * kMiB, [](C c) -> uint64_t& { return c.writer.segment_size_bytes; }),
       number<uint64_t>("writer", "queue_events_max", "events waiting for a commit; more are answered 503", 1, 10000000,
                        [](C c) -> uint64_t& { return c.writer.queue_events_max; }),
       number<uint64_t>("writer", "queue_size_bytes_max", "bytes of waiting events; more are answered 503", 1 << 10,

@@ -84,6 +84,18 @@ std::string recipients_text(os::Directory& keys) {
   return text;
 }
 
+// Each listener may have as many connections as its limit; what the writer itself has open comes on top.
+Result<void> check_open_files(const Config& config, uint64_t open_files_max) {
+  constexpr uint64_t kOwnFiles = 128;
+  const uint64_t listeners = config.listen.empty() ? 2 : 3;
+  const uint64_t wanted = listeners * config.http.connections_max + kOwnFiles;
+  if (wanted <= open_files_max) return {};
+  return Error{Code::kLimit, "http.connections_max = " + std::to_string(config.http.connections_max) + " on " +
+                                 std::to_string(listeners) + " listeners may take " + std::to_string(wanted) +
+                                 " open files, and this process may have " + std::to_string(open_files_max) +
+                                 ": lower it, or raise the hard limit (ulimit -Hn; systemd: LimitNOFILE=)"};
+}
+
 // Everything of a running server that a reload may change.
 class Server {
  public:
@@ -132,11 +144,15 @@ class Server {
       KHIPU_TRY_ASSIGN(const Config config, load_config(options_));
       KHIPU_TRY_ASSIGN(std::shared_ptr<const auth::Tokens> tokens, load_tokens(keys_));
       const size_t count = tokens->list().size();
-      if (config.listen != config_.listen || config.http.connections_max != config_.http.connections_max ||
+      if (config.listen != config_.listen || config.insecure_http != config_.insecure_http ||
+          config.http.connections_max != config_.http.connections_max ||
           config.http.body_size_bytes_max != config_.http.body_size_bytes_max ||
           config.http.request_time_ms != config_.http.request_time_ms ||
           config.http.idle_time_ms != config_.http.idle_time_ms) {
         log(Level::kWarning, "reload: changes in [http] take effect at the next start");
+      }
+      if (config.writer.segment_size_bytes != config_.writer.segment_size_bytes) {
+        log(Level::kWarning, "reload: a change of writer.segment_size_bytes takes effect at the next start");
       }
       writer_.reconfigure(config.writer);
       api_.set_tokens(std::move(tokens));
@@ -224,6 +240,7 @@ Result<void> serve(const ServeOptions& options) {
   os::restrict_umask();
   os::disable_core_dumps();
   KHIPU_TRY_ASSIGN(const Config config, load_config(options));
+  KHIPU_TRY(check_open_files(config, os::raise_open_files_limit()));
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> root, os::open_directory(options.root));
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> keys, os::open_directory(options.keys));
   KHIPU_TRY_ASSIGN(std::shared_ptr<const auth::Tokens> tokens, load_tokens(*keys));

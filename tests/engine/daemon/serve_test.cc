@@ -257,6 +257,42 @@ TEST_CASE("serve: SIGHUP takes new tokens and settings, a broken file changes no
   REQUIRE_THAT(log.client()->get("/v1/status").value().body, ContainsSubstring("\"sync\":\"os\""));
 }
 
+TEST_CASE("serve: a reload warns of a changed setting that only a start reads") {
+  const Log log;
+  const std::string config = log.folder / "k.toml";
+  std::ofstream(config) << "[writer]\nsegment_size_bytes = 65536\n";
+  tests::Process writer(log.serving({"--config", config}));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::ofstream(config) << "[writer]\nsegment_size_bytes = 131072\n";
+  writer.signal(SIGHUP);
+  const std::string warned = writer.wait_for("reload");
+  CHECK_THAT(warned, ContainsSubstring("segment_size_bytes takes effect at the next start"));
+  CHECK_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
+  std::ofstream(config) << "[writer]\nsegment_size_bytes = 131072\n[http]\ninsecure = true\n";
+  writer.signal(SIGHUP);
+  CHECK_THAT(writer.wait_for("reload"), ContainsSubstring("changes in [http] take effect at the next start"));
+}
+
+TEST_CASE("serve: connections that the limit of open files cannot hold are refused at start, a soft one is raised") {
+  const Log log;
+  const std::string config = log.folder / "k.toml";
+  std::ofstream(config) << "[http]\nconnections_max = 300\n";
+  const auto limited = [&](const std::string& limits) {
+    return std::vector<std::string>{
+        "sh", "-c", "ulimit " + limits + "; exec \"$@\"", "sh", log.khipu, "serve", log.root, "--config", config};
+  };
+  const tests::Ran refused = tests::run(limited("-n 700"));
+  CHECK(refused.exit == 3);
+  CHECK_THAT(refused.err, ContainsSubstring("connections_max = 300") && ContainsSubstring("LimitNOFILE"));
+  tests::Process writer(limited("-Sn 50; ulimit -Hn 1000"));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::ifstream limits("/proc/" + std::to_string(writer.pid()) + "/limits");
+  const std::string text{std::istreambuf_iterator<char>(limits), {}};
+  if (!text.empty()) CHECK_THAT(text, ContainsSubstring("Max open files            1000                 1000"));
+  writer.signal(SIGTERM);
+  CHECK(writer.wait() == 0);
+}
+
 TEST_CASE("serve: its supervisor is told when it is ready and when it stops") {
   const Log log;
   sockaddr_un address{};
