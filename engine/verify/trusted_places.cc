@@ -9,9 +9,9 @@
 namespace khipu::verify {
 namespace {
 
-class Places {
+class IndexedPlaces {
  public:
-  Places(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements, uint64_t stated_to)
+  IndexedPlaces(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements, uint64_t stated_to)
       : plan_(plan), stated_(stated_indexes(plan.id, statements, stated_to)) {}
 
   std::optional<uint64_t> of(SegmentNumber segment, uint64_t row) {
@@ -63,7 +63,7 @@ class Places {
 
 PlaceOf trusted_places(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements,
                        uint64_t stated_to) {
-  const auto places = std::make_shared<Places>(plan, statements, stated_to);
+  const auto places = std::make_shared<IndexedPlaces>(plan, statements, stated_to);
   return [places](SegmentNumber segment, uint64_t row) { return places->of(segment, row); };
 }
 
