@@ -169,6 +169,32 @@ TEST_CASE("writer: an idempotency key answers once, also after a restart, and an
   CHECK(root.snapshot()->size(TableId::kLogs) == 1);
 }
 
+TEST_CASE("writer: the key of a batch of statements alone answers once, and is no key of other bytes") {
+  Root root;
+  auto writer = root.open();
+  const auto keyed = [](uint8_t body) {
+    codec::Import import;
+    import.source = "in";
+    import.format = "jsonl";
+    import.to = import.read = import.parked = 2;
+    ingest::Batch batch;
+    batch.statements.emplace_back(import);
+    batch.key = ingest::IdempotencyKey{"tests", "k-1", Hash{body}};
+    return batch;
+  };
+  REQUIRE(writer->submit_and_wait(keyed(1)).ok());
+  const uint64_t rows = root.snapshot()->size(TableId::kMeta);
+  const Result<writer::Receipt> again = writer->submit_and_wait(keyed(1));
+  REQUIRE(again.ok());
+  CHECK(again->duplicate);
+  CHECK(again->count == 0);
+  CHECK(root.snapshot()->size(TableId::kMeta) == rows);
+  CHECK(writer->submit_and_wait(keyed(2)).error().code == Code::kConflict);
+  REQUIRE(writer->close().ok());
+  writer.reset();
+  REQUIRE(root.open() != nullptr);
+}
+
 TEST_CASE("writer: a receipt of events that were there before names the commit that holds them") {
   Root root;
   const auto keyed = [](const std::string& name) {
