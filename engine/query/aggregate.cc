@@ -410,6 +410,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
       if (by_time && counted.count == 0) continue;
       Group group = by_time ? shown(counted) : merged(groups, series, tally, request.by_peak, counted);
       KHIPU_TRY_ASSIGN(const bool intact, checker.check(counted, by_time, group.key));
+      KHIPU_TRY(reader.failed());
       if (!intact) {
         ++out.unshown;
         out.buckets_complete = false;

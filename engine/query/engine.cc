@@ -94,6 +94,7 @@ Answer<std::vector<FoundEntity>> Engine::find_entities(std::string_view text, bo
   std::vector<FoundEntity> checked;
   for (FoundEntity& entity : found) {
     const auto version = reader.version(entity.newest);
+    KHIPU_TRY(reader.failed());
     if (!version || version->view.type != entity.type || version->view.id != entity.id) continue;
     entity.name = version->view.name;
     entity.deleted = version->view.deleted;

@@ -282,6 +282,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   RecordReader reader(*snapshot, out.as_of.registry_size, findings);
   for (const auto& [entity, candidate] : ranked) {
     const std::optional<CheckedVersion> newest = reader.version(candidate.newest);  // P5
+    KHIPU_TRY(reader.failed());
     if (!newest || newest->view.entity.value != entity) {
       ++out.unshown;
       continue;

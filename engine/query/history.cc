@@ -134,6 +134,7 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   for (const Row row : versions) {
     if (request.stop.stop_requested()) return Error{Code::kCancelled, "history"};
     std::optional<CheckedVersion> version = reader.version(row);
+    KHIPU_TRY(reader.failed());
     if (!version) {
       ++history.unshown;
       continue;

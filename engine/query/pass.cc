@@ -131,6 +131,7 @@ Result<bool> Pass::tell_places(Row first_row, const Chosen& chosen, Sink& sink) 
 }
 
 void Pass::distrust_index(const snapshot::SegmentInfo& segment, const Error& error) {
+  if (error.code == Code::kIo) return;  // it could not be read, which says nothing about it: the records are asked
   findings_.add({"index-mismatch", TableId::kLogs, segment.first_row, segment.rows,
                  "the index of segment " + std::to_string(segment.number.value) + ": " + error.message});
 }
@@ -220,6 +221,7 @@ void Pass::ask_merged() {
   const Matcher::Needs needs = matcher_.needs();
   if (needs.lists.empty() && !matcher_.has_window()) return;
   const auto failed = [&](const snapshot::SegmentInfo& first, uint64_t rows, const Error& error) {
+    if (error.code == Code::kIo) return;
     findings_.add({"index-mismatch", TableId::kLogs, first.first_row, rows,
                    "the merged index from segment " + std::to_string(first.number.value) + " on: " + error.message});
   };

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "engine/base/system_error.h"
 #include "engine/codec/cbor.h"
 #include "engine/protect/value.h"
 #include "engine/query/entities.h"
@@ -104,6 +105,10 @@ std::optional<CheckedVersion> RecordReader::version(Row row) {
     return std::optional<CheckedVersion>();
   };
   auto record = this->record(TableId::kRegistry, row);
+  if (!record.ok() && of_system(record.error())) {
+    if (!failed_) failed_ = record.error();
+    return std::nullopt;
+  }
   if (!record.ok()) return fail("reference-missing", row_text(TableId::kRegistry, row) + ": " + record.error().message);
   if (!record->intact) return fail(record->finding, record->where);
   codec::VersionRecord decoded;
@@ -268,6 +273,7 @@ Result<std::optional<EventRow>> RecordReader::event(Row seq) {
     row.custom.push_back({name, shown(value.value, place, TableId::kLogs, seq)});
   }
   if (decoded.sealed.members != 0) show_content(decoded, row);
+  KHIPU_TRY(failed());
   return std::optional<EventRow>(std::move(row));
 }
 

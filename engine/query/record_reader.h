@@ -44,11 +44,14 @@ class RecordReader {
   // Says which events event() is about to be asked for: they, and the versions they pin, are read and checked together,
   // on two threads. It tells nothing: what is not sound is read again when it is asked for.
   void expect(std::span<const Row> seqs);
-  // nullopt: the record failed its check, and a finding was added.
+  // nullopt: the record failed its check, and a finding was added. An Error: it, or what it pins, could not be read.
   Result<std::optional<EventRow>> event(Row seq);
+  // nullopt: likewise, or it could not be read, which failed() says.
   std::optional<CheckedVersion> version(Row row);
   // The version an event pinned; `missing` when it cannot be shown (scenario: registry damaged or gone).
   EntityView pinned(const codec::Pin& pin);
+  // The first Error of a system that would not open or read a version's record: the answer fails with it.
+  Result<void> failed() const { return failed_ ? Result<void>(*failed_) : Result<void>(); }
 
  private:
   using Records = std::unordered_map<uint64_t, snapshot::CheckedRecord>;  // by row
@@ -68,6 +71,7 @@ class RecordReader {
   Findings& findings_;
   const FieldReader* opens_;
   Opens parts_;
+  std::optional<Error> failed_;
   std::unordered_map<uint64_t, std::optional<CheckedVersion>> versions_;  // nullopt: reported already
   Records fetched_events_, fetched_versions_;                             // intact ones
 };

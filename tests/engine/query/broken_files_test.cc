@@ -1,6 +1,9 @@
 // Segments whose files are cut short, gone or something else, under readers that know them and readers that do not:
 // what can be read is the answer, the rest is a finding that names the file, and nothing ends the process.
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -137,6 +140,49 @@ TEST_CASE("broken files: what is no file in a segment's place is missing, for a 
       CHECK(good(broken.real->engine().events(counted)).total_is_lower_bound);
     }
   }
+}
+
+// So many more files than are open may be opened while it lives.
+struct FilesLeft {
+  explicit FilesLeft(rlim_t count) {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(next);
+    const struct rlimit now = {static_cast<rlim_t>(next) + count, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &now) == 0);
+  }
+  ~FilesLeft() { ::setrlimit(RLIMIT_NOFILE, &before); }
+  struct rlimit before {};
+};
+
+TEST_CASE("broken files: files that the system will not open are an error of the answer, and no finding") {
+  Broken broken(true);
+  AggregateRequest by_actor;
+  by_actor.group_by = {{GroupBy::kActor, {}}};
+  HistoryRequest history;
+  history.entity = "user:u-1";
+  uint64_t refused = 0;
+  for (rlim_t files = 0; files < 40; ++files) {
+    for (const bool groups : {false, true}) {
+      RealLog real(broken.log);
+      const FilesLeft left(files);
+      std::vector<Finding> findings;
+      if (groups) {
+        auto answer = real.engine().aggregate(by_actor);
+        refused += answer.ok() ? 0 : 1;
+        if (answer.ok()) findings = answer->findings;
+      } else {
+        auto answer = real.engine().history(history);
+        refused += answer.ok() ? 0 : 1;
+        if (answer.ok()) findings = answer->findings;
+      }
+      INFO(files << " files" << (groups ? ", groups" : ", history"));
+      for (const Finding& f : findings) UNSCOPED_INFO(f.code << " " << f.row.value << " " << f.where);
+      CHECK(findings.empty());
+    }
+  }
+  CHECK(refused > 0);
+  CHECK(refused < 80);
 }
 
 TEST_CASE("broken files: what stands in the place of HEAD or of meta's segment is said with its name") {
