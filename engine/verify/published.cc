@@ -209,10 +209,10 @@ Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint
 
 namespace {
 
-class Check {
+class PublishedCheck {
  public:
-  Check(Run& run, const Published& published, const codec::CommitRecord& line,
-        const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at)
+  PublishedCheck(Run& run, const Published& published, const codec::CommitRecord& line,
+                 const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at)
       : run_(run), published_(published), line_(line), root_at_(root_at) {}
 
   // (table, size, root) of TABLE_HEADs, by the row they stand in.
@@ -377,7 +377,7 @@ class Check {
 void check_published(Run& run, const Published& published, const std::vector<codec::StatementRecord>& statements,
                      const codec::CommitRecord& line,
                      const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at) {
-  Check check(run, published, line, root_at);
+  PublishedCheck check(run, published, line, root_at);
   check.collect(statements);
   check.notes();
   check.newest();

@@ -59,9 +59,9 @@ Result<std::optional<codec::CommitRecord>> newest_commit(Run& run, os::Directory
   return std::optional<codec::CommitRecord>();
 }
 
-class Range {
+class RowRange {
  public:
-  Range(Run& run, TablePlan plan, Row from, Row to) : run_(run), plan_(std::move(plan)), from_(from), to_(to) {}
+  RowRange(Run& run, TablePlan plan, Row from, Row to) : run_(run), plan_(std::move(plan)), from_(from), to_(to) {}
 
   Result<void> go(const codec::TableState& state) {
     KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan_.directory, false));
@@ -175,7 +175,7 @@ Result<void> check_range(Run& run, TablePlan plan, const codec::CommitRecord& co
   }
   run.control.set_total(plan.bytes);
   run.report.not_checked.push_back(std::string("events outside the range, ") + kNotLookedAt);
-  Range range(run, std::move(plan), from, to);
+  RowRange range(run, std::move(plan), from, to);
   KHIPU_TRY(range.go(state));
   return check_pinned(run, commit.tables[index_of(TableId::kRegistry)], range.pins);
 }
