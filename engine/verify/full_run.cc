@@ -50,8 +50,8 @@ Result<void> run_full(Run& run) {
   }
   KHIPU_TRY(read_all(run, nullptr));
   // An incomplete walk may have ended before it came to the log's end.
-  const bool shorter = !run.incomplete || (run.head.newest && run.head.newest->commit < since->commit);
-  if (since && shorter && run.report.commit < since->commit && run.report.root_id == since->root_id) {
+  const bool shorter = since && (!run.incomplete || (run.head.newest && run.head.newest->commit < since->commit));
+  if (shorter && run.report.commit < since->commit && run.report.root_id == since->root_id) {
     Finding found;
     found.code = code::kRollback;
     found.rank = Rank::kAnchor;
