@@ -128,13 +128,21 @@ OrderedJson finding_json(const query::Finding& finding) {
           {"where", finding.where}};
 }
 
+// What of the record is not there, and whether anything is wrong.
+static const char* told(const query::Finding& finding) {
+  if (finding.code == query::kFieldShredded)
+    return "a value of it is not shown, its key was destroyed on purpose (SHRED)";
+  if (finding.code.starts_with("field-")) return "a value of it is not shown; run audit_verify";
+  return "this record is not shown; run audit_verify";
+}
+
 void ResultBuilder::findings(const std::vector<query::Finding>& findings, uint64_t total) {
   if (findings.empty()) return;
   OrderedJson out = OrderedJson::array();
   for (const query::Finding& finding : findings) {
     if (out.size() == kFindingsMax) break;
     out.push_back(finding_json(finding));
-    line("finding", finding.code + " at " + finding.where + ": this record is not shown; run audit_verify");
+    line("finding", finding.code + " at " + finding.where + ": " + told(finding));
   }
   put("findings", std::move(out));
   put("findings_total", total);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "mcp/tools/result_builder.h"
 #include "tests/engine/query/real_log.h"
 #include "tests/mcp/tools/desk.h"
 
@@ -60,4 +61,17 @@ TEST_CASE("history: NOT_FOUND carries the damage that may be why") {
   CHECK(result.structured->at("findings").at(0).at("table") == "registry");
   CHECK(result.structured->at("findings_total") == 1);
   CHECK(result.text.find("finding: frame-corrupt at registry row") != std::string::npos);
+}
+
+TEST_CASE("findings: what is not shown is told as it is, the record or one value of it") {
+  const auto told = [](std::string_view code) {
+    tools::ResultBuilder result;
+    result.findings({{std::string(code), TableId::kLogs, Row{3}, 1, "logs row 3"}}, 1);
+    return result.take().text;
+  };
+  const std::string shredded = told(query::kFieldShredded);
+  CHECK(shredded.find("destroyed on purpose") != std::string::npos);
+  CHECK(shredded.find("audit_verify") == std::string::npos);
+  CHECK(told("field-undecryptable").find("a value of it is not shown; run audit_verify") != std::string::npos);
+  CHECK(told("leaf-mismatch").find("this record is not shown; run audit_verify") != std::string::npos);
 }
