@@ -77,10 +77,14 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
     const uint64_t first = job.first_row.value_or(Row{}).value, end = first + rows_of(job);
     skip(first, nullptr);
     if (row == rows.end() || *row >= end) continue;
+    const auto pass_over = [&] { row = std::lower_bound(row, rows.end(), end); };
+    if (job.let_go && !job.file_size) {  // by policy: there is nothing to visit
+      pass_over();
+      continue;
+    }
     auto file = plan.directory->open_file(segment::segment_name(job.number), os::Mode::kRead);
-    // By policy, maybe since the folder was listed: there is nothing to visit.
-    if (job.let_go && !file.ok() && file.error().code == Code::kNotFound) {
-      row = std::lower_bound(row, rows.end(), end);
+    if (job.let_go && !file.ok() && file.error().code == Code::kNotFound) {  // since the folder was listed
+      pass_over();
       continue;
     }
     // What has the name and is no regular file is not the segment.
