@@ -40,7 +40,8 @@ class KeysRewrap final : public Command {
            "\\\n"
            "      --to auditors/2=0d6c5d4e6f7a8b9c0d1e2f3a4b5c6d7e && khipu keys adopt /srv/audit "
            "/media/usb/rewrap.list\n\n"
-           "Exit codes: 0 done, 3 not: recipients not named, or a key could not be opened; run it again.";
+           "Exit codes: 0 done, 1 done but for the files it names, which are gone or changed or open with none of the\n"
+           "decrypt keys: whoever could read them still can. 3 not: recipients not named, or no key could be opened.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -72,12 +73,18 @@ class KeysRewrap final : public Command {
           "the copy alone, and adopt carries none of them. Open and clear dlq/ on the writer's host before the old "
           "decrypt key goes.");
     }
+    std::vector<std::string> left;
+    for (const Error& one : done.left) {
+      left.push_back(one.message);
+      output.note("not sealed anew: " + printable(one.message));
+    }
     if (output.json()) {
       output.document({{"schema", "khipu.keys-rewrap/v1"},
                        {"recipients", texts(recipients)},
                        {"list", list_},
                        {"files", names(done.list)},
                        {"as_wanted", done.as_wanted},
+                       {"left", left},
                        {"parked_keys", parked}});
     } else {
       if (parked > 0) output.line("keys of sealed lines in dlq/, sealed anew: " + std::to_string(parked));
@@ -88,7 +95,7 @@ class KeysRewrap final : public Command {
         output.line("now, on the writer's host: khipu keys adopt " + printable(root_) + " " + printable(list_));
       }
     }
-    return Exit::kOk;
+    return left.empty() ? Exit::kOk : Exit::kFinding;
   }
 
  private:

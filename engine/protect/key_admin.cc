@@ -280,15 +280,22 @@ Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLo
       ++done.as_wanted;
       continue;
     }
-    KHIPU_TRY_ASSIGN(WrappedKey key, read_wrapped(wrapped, root, file.name, file.sha256, file.commitment));
-    if (key.subject_number != 0) continue;
-    KHIPU_TRY_ASSIGN(const crypto::SecretBytes secret, at("keys/" + name, unwrap(key, pairs)));
-    KHIPU_TRY_ASSIGN(key.name.generation, next_generation(there, log, file.name));
-    KHIPU_TRY(key.wrap(secret, recipients));
-    KHIPU_ASSERT(key.commitment == file.commitment);
-    KHIPU_TRY_ASSIGN(const Hash sha256, write_wrapped(wrapped, key));
-    done.list.files.emplace(key.name.text(), sha256);
+    Result<WrappedKey> key = read_wrapped(wrapped, root, file.name, file.sha256, file.commitment);
+    if (key.ok() && key->subject_number != 0) continue;
+    Result<crypto::SecretBytes> secret = key.ok() ? at("keys/" + name, unwrap(*key, pairs)) : std::move(key).error();
+    // One file that nobody can open keeps none of the others from leaving a recipient behind.
+    if (!secret.ok()) {
+      if (secret.error().code == Code::kIo) return std::move(secret).error();
+      done.left.push_back(std::move(secret).error());
+      continue;
+    }
+    KHIPU_TRY_ASSIGN(key->name.generation, next_generation(there, log, file.name));
+    KHIPU_TRY(key->wrap(*secret, recipients));
+    KHIPU_ASSERT(key->commitment == file.commitment);
+    KHIPU_TRY_ASSIGN(const Hash sha256, write_wrapped(wrapped, *key));
+    done.list.files.emplace(key->name.text(), sha256);
   }
+  if (done.list.files.empty() && !done.left.empty()) return std::move(done.left.front());
   return done;
 }
 

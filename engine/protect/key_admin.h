@@ -42,9 +42,11 @@ Result<void> check_recipient_name(std::string_view name);
 // there. Nothing is committed and nothing deleted: that is for whoever adopts the list. Data keys of subjects are
 // sealed to the subject's pair and stay as they are.
 struct Rewrapped {
-  RewrapList list;         // the files it made
-  uint64_t as_wanted = 0;  // that were sealed to them already, by their statements
+  RewrapList list;          // the files it made
+  uint64_t as_wanted = 0;   // that were sealed to them already, by their statements
+  std::vector<Error> left;  // of files that are gone or changed, or that no key of the ring opens; each names its file
 };
+// An Error when nothing could be sealed anew for such a file, and of the disk.
 Result<Rewrapped> rewrap(os::Directory& wrapped, const RootId& root, const KeyLog& log, const DecryptRing& ring,
                          const std::vector<Recipient>& recipients);
 

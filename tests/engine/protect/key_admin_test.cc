@@ -179,6 +179,34 @@ TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopt
   CHECK(rewrap(*roles.wrapped, roles.root, log, ring, recipients).value().as_wanted == 2);
 }
 
+TEST_CASE("keys: a re-wrap goes on past files that are gone or changed, and names them") {
+  Roles roles;
+  REQUIRE(roles.make().ok());
+  const SubjectName alice{"user", "alice"}, bob{"user", "bob"};
+  auto sealer = roles.sealer();
+  const Buffer group = seal(*sealer, roles.place(), "group");
+  (void)seal(*sealer, roles.place(), "person", &alice);
+  (void)seal(*sealer, roles.place(), "person", &bob);
+  const KeyLog log = sealer->log();
+  sealer.reset();
+  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
+  const DecryptRing ring = load_decrypt_ring(*roles.decrypt).value();
+  std::vector<std::string> people;
+  for (const auto& [name, file] : log.files()) {
+    if (name.starts_with("subject-")) people.push_back(name);
+  }
+  REQUIRE(people.size() == 2);
+  roles.disk.edit("root-keys/" + people[0], [](Buffer& file) { file[60] ^= 1; });
+  roles.disk.remove("root-keys/" + people[1]);
+  const Rewrapped done = rewrap(*roles.wrapped, roles.root, log, ring, recipients).value();
+  CHECK(names(done.list) == std::vector<std::string>{"data-0000000001-2.key"});
+  REQUIRE(done.left.size() == 2);
+  for (size_t i = 0; i < 2; ++i) CHECK(done.left[i].message.find(people[i]) != std::string::npos);
+  roles.disk.remove("root-keys/data-0000000001-1.key");
+  CHECK_FALSE(rewrap(*roles.wrapped, roles.root, log, ring, recipients).ok());
+}
+
 TEST_CASE("keys: what was copied there is on the disk before it is adopted, or is not adopted") {
   Roles roles;
   REQUIRE(roles.make().ok());
