@@ -6,6 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_directory.h"
+#include "tests/support/thorough.h"
 
 using namespace khipu;
 
@@ -87,6 +88,7 @@ TEST_CASE("cli: names that lead nowhere are errors, not an abort") {
 }
 
 TEST_CASE("cli: an init that fails on its way takes back what it made, and nothing else") {
+  if (tests::kSanitized) SKIP("UBSan looks into memory through descriptors, and takes an object for none without one");
   const tests::TempDirectory folder;
   const std::string root = folder / "new", keys = root + ".keys";
   std::filesystem::create_directory(keys);
