@@ -28,8 +28,8 @@ struct VersionFacts {
   };
   std::vector<Value> values;  // of protected fields
 };
-// What is wrong with a protected value; everything else is wrong with the chain.
-inline constexpr const char* kValueMoved =
+// What is wrong with a protected value; everything else is wrong with the chain. An array: it is known by its address.
+inline constexpr char kValueMoved[] =
     "a protected value that is said to be sealed for an older row, and is not the one the version before has";
 VersionFacts facts_of(const codec::VersionRecord& version);
 // The same but for the name, which is `message` hashed: for who hashes many at once.
