@@ -231,23 +231,21 @@ class PeerServer final : public httplib::Server {
     const int port = 0;
     Serving serving(*this, socket);
     current_peer = &peer;
-    os::ReadAhead ahead;
-    bool served = false;
-    for (size_t left = keep_alive_max_count_; left > 0; --left) {
-      ahead.settle();
-      if (ahead.empty() && !httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) break;
-      // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
-      httplib::detail::SocketStream source(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
-                                           write_timeout_usec_, limits_.request_time_ms,
-                                           std::chrono::steady_clock::now());
-      os::AheadStream<httplib::Stream> stream(source, ahead);
-      bool connection_closed = false;
-      current_status = 0;
-      served = process_request(stream, peer.address, port, {}, 0, left == 1 || stopping_, connection_closed, nullptr);
-      serving.end_answer();
-      // A producer that never pauses would otherwise be served for as long as it goes on.
-      if (!served || connection_closed || current_status >= 400 || stopping_) break;
-    }
+    const auto comes = [&] { return httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_); };
+    const bool served =
+        os::serve_requests(keep_alive_max_count_, comes, [&](os::ReadAhead& ahead, bool is_last, bool& ends) {
+          // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
+          httplib::detail::SocketStream source(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
+                                               write_timeout_usec_, limits_.request_time_ms,
+                                               std::chrono::steady_clock::now());
+          os::AheadStream<httplib::Stream> stream(source, ahead);
+          current_status = 0;
+          const bool done = process_request(stream, peer.address, port, {}, 0, is_last || stopping_, ends, nullptr);
+          serving.end_answer();
+          // A producer that never pauses would otherwise be served for as long as it goes on.
+          ends = ends || current_status >= 400 || stopping_;
+          return done;
+        });
     current_peer = nullptr;
     return served;
   }

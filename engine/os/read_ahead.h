@@ -75,4 +75,21 @@ class AheadStream final : public Stream {
   ReadAhead& ahead_;
 };
 
+// Serves the requests of one connection, one after the other, and returns what the last one did. `comes` waits for the
+// first byte of the next; false: there is none. `serve(ahead, is_last, ends)` serves one whose stream reads by way of
+// `ahead`, and sets `ends` when no other may follow; false: it could not, and none follows.
+template <typename Comes, typename Serve>
+bool serve_requests(size_t requests_max, const Comes& comes, const Serve& serve) {
+  ReadAhead ahead;
+  bool served = false;
+  bool ends = false;
+  for (size_t left = requests_max; left > 0 && !ends; --left) {
+    ahead.settle();
+    if (ahead.empty() && !comes()) break;
+    served = serve(ahead, left == 1, ends);
+    ends = ends || !served;
+  }
+  return served;
+}
+
 }  // namespace khipu::os

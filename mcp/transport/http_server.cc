@@ -125,22 +125,18 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
   std::string address;
   int port = 0;
   httplib::detail::get_remote_ip_and_port(socket, address, port);
-  os::ReadAhead ahead;
-  bool served = false;
-  for (size_t left = keep_alive_max_count_; left > 0; --left) {
-    ahead.settle();
-    if (ahead.empty() && !httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) break;
+  const auto comes = [&] { return httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_); };
+  return os::serve_requests(keep_alive_max_count_, comes, [&](os::ReadAhead& ahead, bool is_last, bool& ends) {
     // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
     const auto source = make_stream();
     os::AheadStream<httplib::Stream> stream(*source, ahead);
-    bool connection_closed = false;
     current_status = 0;
     count_request(1);
-    served = process_request(stream, address, port, {}, 0, left == 1 || stopping_, connection_closed, frame_body);
+    const bool served = process_request(stream, address, port, {}, 0, is_last || stopping_, ends, frame_body);
     count_request(-1);
-    if (!served || connection_closed || current_status >= 400 || stopping_) break;
-  }
-  return served;
+    ends = ends || current_status >= 400 || stopping_;
+    return served;
+  });
 }
 
 bool HttpServer::serve(socket_t socket) {
