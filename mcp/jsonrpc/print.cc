@@ -1,9 +1,9 @@
 #include "mcp/jsonrpc/print.h"
 
-#include <array>
 #include <charconv>
 
 #include "engine/base/utf8.h"
+#include "mcp/jsonrpc/scanner.h"
 
 namespace khipu::mcp::jsonrpc {
 namespace {
@@ -12,14 +12,6 @@ constexpr size_t kSmallAnswerSizeBytes = 512;
 
 // `replace`: dump() throws on invalid UTF-8 otherwise. Without an indent it never writes a raw line end.
 std::string dump(const OrderedJson& json) { return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
-
-// What ends a run of bytes that stand for themselves within a string.
-constexpr std::array<bool, 256> kIsEscaped = [] {
-  std::array<bool, 256> is_escaped{};
-  for (size_t byte = 0; byte < ' '; ++byte) is_escaped[byte] = true;
-  is_escaped['"'] = is_escaped['\\'] = true;
-  return is_escaped;
-}();
 
 void append_escape(std::string& out, char c) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -54,7 +46,7 @@ void append_text(std::string& out, std::string_view text) {
   out += '"';
   size_t run = 0;
   for (size_t at = 0; at < text.size(); ++at) {
-    if (!kIsEscaped[static_cast<unsigned char>(text[at])]) continue;
+    if (!kEndsRun[static_cast<unsigned char>(text[at])]) continue;
     out += text.substr(run, at - run);
     append_escape(out, text[at]);
     run = at + 1;

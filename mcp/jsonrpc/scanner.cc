@@ -1,6 +1,5 @@
 #include "mcp/jsonrpc/scanner.h"
 
-#include <array>
 #include <charconv>
 #include <cstdint>
 
@@ -8,14 +7,6 @@ namespace khipu::mcp::jsonrpc {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-// What ends a run of bytes that stand for themselves within a string.
-constexpr std::array<bool, 256> kEndsRun = [] {
-  std::array<bool, 256> ends{};
-  for (size_t byte = 0; byte < 0x20; ++byte) ends[byte] = true;
-  ends['"'] = ends['\\'] = true;
-  return ends;
-}();
 
 const char* end_of_run(const char* at, const char* end) {
   while (at != end && !kEndsRun[static_cast<uint8_t>(*at)]) ++at;

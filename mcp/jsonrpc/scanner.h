@@ -2,6 +2,7 @@
 // and what is made of the words (parse.cc).
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,14 @@
 #include "mcp/jsonrpc/json.h"
 
 namespace khipu::mcp::jsonrpc {
+
+// What ends a run of bytes that stand for themselves within a string.
+inline constexpr std::array<bool, 256> kEndsRun = [] {
+  std::array<bool, 256> ends{};
+  for (size_t byte = 0; byte < 0x20; ++byte) ends[byte] = true;
+  ends['"'] = ends['\\'] = true;
+  return ends;
+}();
 
 // Borrows a text that is UTF-8. What returns nullopt has found something that is no JSON; then the scanner is of no
 // further use.
