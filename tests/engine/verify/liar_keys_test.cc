@@ -56,14 +56,18 @@ TEST_CASE("liar: files in keys/ that nobody accounts for") {
   log.told("file-unaccounted", "nothing accounts for it");
 }
 
-TEST_CASE("liar: a shredded key file that is still there is said to be, and gone is right") {
-  Keyed log;
+codec::Shred shred_of(const std::string& file) {
   codec::Shred shred;
   shred.scope = "session 1";
   shred.reference = "request 7";
   shred.by = "test";
-  shred.files = {kName};
-  sign_statements(log.rig, {shred});
+  shred.files = {file};
+  return shred;
+}
+
+TEST_CASE("liar: a shredded key file that is still there is said to be, and gone is right") {
+  Keyed log;
+  sign_statements(log.rig, {shred_of(kName)});
   log.noted("shredded, and still there");
   log.rig.disk().remove(Keyed::path());
   CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
@@ -76,12 +80,7 @@ verify::Report beside(Keyed& log, const std::string& shredded) {
   options.threads = 1;
   options.progress = [&](uint64_t, uint64_t) {
     if (std::exchange(once, true)) return;
-    codec::Shred shred;
-    shred.scope = "session 1";
-    shred.reference = "request 7";
-    shred.by = "test";
-    shred.files = {shredded};
-    sign_statements(log.rig, {shred});
+    sign_statements(log.rig, {shred_of(shredded)});
     log.rig.disk().remove(Keyed::path());
   };
   const verify::Report report = log.rig.verify(std::move(options));
