@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 
+#include "engine/os/busy_poll.h"
 #include "engine/os/read_ahead.h"
 #include "engine/os/task_threads.h"
 
@@ -125,7 +126,13 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
   std::string address;
   int port = 0;
   httplib::detail::get_remote_ip_and_port(socket, address, port);
-  const auto comes = [&] { return httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_); };
+  os::BusyPoll busy_poll;
+  const auto comes = [&] {
+    busy_poll.look(socket);
+    if (!httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) return false;
+    busy_poll.came();
+    return true;
+  };
   return os::serve_requests(keep_alive_max_count_, comes, [&](os::ReadAhead& ahead, bool is_last, bool& ends) {
     // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
     const auto source = make_stream();

@@ -142,6 +142,7 @@ void Stdio::serve(jsonrpc::Handler& handler) {
 
 Stdio::Event Stdio::read_more() {
   if (is_stopping_) return Event::kStop;
+  busy_poll_.look(input_);
   is_reading_.store(true, std::memory_order_relaxed);
   const ssize_t count = ::read(input_, buffer_.data(), buffer_.size());
   const int error = errno;
@@ -149,6 +150,7 @@ Stdio::Event Stdio::read_more() {
   if (count < 0 && error == EAGAIN) wait_for_input();
   if (count < 0) return error == EINTR || error == EAGAIN ? Event::kInput : Event::kEnd;
   if (count == 0) return Event::kEnd;
+  busy_poll_.came();
   unread_ = std::string_view(buffer_.data(), static_cast<size_t>(count));
   return Event::kInput;
 }

@@ -19,6 +19,7 @@
 #include <pthread.h>
 
 #include "engine/base/result.h"
+#include "engine/os/busy_poll.h"
 #include "mcp/jsonrpc/channel.h"
 #include "mcp/transport/baton.h"
 
@@ -72,7 +73,8 @@ class Stdio {
   const StdioOptions options_;
   std::unique_ptr<LineWriter> writer_;
 
-  Baton baton_;  // whoever holds it reads, and has the next four
+  Baton baton_;  // whoever holds it reads, and has the next five
+  os::BusyPoll busy_poll_;
   std::array<char, 64 * 1024> buffer_;
   std::string_view unread_;   // what of buffer_ was not looked at
   std::string partial_;       // a line whose end has not come yet
