@@ -5,6 +5,7 @@
 #include "engine/base/utf8.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/entry_sealer.h"
+#include "engine/cli/journal.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/cli/spool.h"
@@ -44,7 +45,9 @@ class ImportCommand final : public Command {
            "members\n"
            "were added to it, and so does what was plain and is packed now. What was packed anew, or was packed and "
            "is\n"
-           "plain now, is stored again.\n"
+           "plain now, is stored again. --journal goes on behind the entry that the last such import ended with, "
+           "whatever\n"
+           "journald has dropped since.\n"
            "With --protect the named fields are kept protected, and so is the verbatim content of every record: "
            "parked\n"
            "ones are sealed for the same recipients (khipu dlq reads them), and a dry run shows no samples. Receipts\n"
@@ -75,6 +78,7 @@ class ImportCommand final : public Command {
                     "keep a field protected, such as actor.email=sealed,exact; WHERE is TYPE.FIELD, actor.FIELD, "
                     "target.FIELD or custom.COLUMN; several. Needs the writer's keys (khipu keys init)");
     arguments.flag("--journal", journal_, "import this machine's journal (journalctl -o json --all) instead of files");
+    arguments.flag("--whole", whole_, "with --journal: all of it, not what came behind the last import of it alone");
     arguments.flag("--final", final_,
                    "the files grow no more: take a last line of text that has no end (of standard input and gzip it is "
                    "taken always); default: it is left for the next import");
@@ -121,6 +125,7 @@ class ImportCommand final : public Command {
     if (journal_ && (!files_.empty() || (!format_.empty() && format_ != "journald"))) {
       return Error{Code::kInvalid, "--journal stands for the files and the format"};
     }
+    if (whole_ && !journal_) return Error{Code::kInvalid, "--whole goes with --journal only"};
     if (journal_) {
       format_ = "journald";
       files_ = {"journal"};
@@ -147,34 +152,30 @@ class ImportCommand final : public Command {
     return std::move(key).error();
   }
 
-  // The journal or a stream, kept for the time of the import. In memory alone where it holds what is to be protected.
-  Result<Spool> spool(const std::string& file, bool protects) {
+  // For the journal or a stream, for the time of the import. In memory alone where it holds what is to be protected.
+  static Result<Spool> make_spool(bool protects) {
     if (protects) {
       os::disable_core_dumps();
       crypto::wipe_freed_memory();
     }
-    KHIPU_TRY_ASSIGN(Spool spool, Spool::make(protects ? Spool::Place::kMemory : Spool::Place::kDisk));
-    if (journal_) {
-      const auto keep = [&](std::string_view bytes) -> Result<void> {
-        if (told_to_end()) return Error{Code::kCancelled, "interrupted"};
-        return spool.append(bytes);
-      };
-      const Result<void> read = os::run_and_read({"journalctl", "-o", "json", "--all", "--no-pager"}, keep);
-      if (!read.ok() && read.error().code == Code::kNotFound) {
-        return Error{Code::kNotFound, "there is no journalctl on this machine, so there is no journal to import"};
-      }
-      if (!read.ok()) return read.error();
-      return spool;
-    }
+    return Spool::make(protects ? Spool::Place::kMemory : Spool::Place::kDisk);
+  }
+
+  Result<void> read_stream(const std::string& file, Spool& into) {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> stream, open_stream(file));
     Buffer piece(256 << 10);
     while (!told_to_end()) {
       KHIPU_TRY_ASSIGN(const std::optional<size_t> got, stream->read(piece, kPollMs));
       if (!got) continue;
-      if (*got == 0) return spool;
-      KHIPU_TRY(spool.append(as_text(Bytes(piece).first(*got))));
+      if (*got == 0) return {};
+      KHIPU_TRY(into.append(as_text(Bytes(piece).first(*got))));
     }
     return Error{Code::kCancelled, "interrupted"};
+  }
+
+  Result<void> take_journal(const std::string& cursor, Spool& into, std::string& source) {
+    KHIPU_TRY_ASSIGN(source, read_journal(cursor, into, [this] { return told_to_end(); }));
+    return {};
   }
 
   bool told_to_end() {
@@ -202,30 +203,33 @@ class ImportCommand final : public Command {
       KHIPU_TRY_ASSIGN(mapper, import::make_protecting_mapper(std::move(mapper), protect_));
     }
     KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> snapshot, store.snapshot());
+    const std::vector<codec::Import> earlier = receipts_of(*snapshot);
+    import::RunOptions options;
+    options.source = source_name(file);
     std::optional<Spool> spooled;
     std::unique_ptr<os::File> opened;
     if (journal_ || is_stream(file)) {
-      Result<Spool> kept = spool(file, import::protects(*mapper, snapshot->schema()));
-      if (!kept.ok() && told_to_end()) {
+      KHIPU_TRY_ASSIGN(spooled, make_spool(import::protects(*mapper, snapshot->schema())));
+      const std::string cursor = journal_ && !whole_ ? journal_cursor(earlier) : std::string();
+      const Result<void> kept = journal_ ? take_journal(cursor, *spooled, options.source) : read_stream(file, *spooled);
+      if (!kept.ok() && !told_to_end()) return kept.error();
+      KHIPU_TRY_ASSIGN(const uint64_t size, spooled->file().size());
+      if (!kept.ok() || (size == 0 && !cursor.empty())) {
         import::Report report;
-        report.source = file;
+        report.source = report.earlier = file;
         report.format = format_;
-        report.cancelled = true;
+        report.cancelled = !kept.ok();
+        report.nothing_new = kept.ok();
         return report;
       }
-      if (!kept.ok()) return std::move(kept).error();
-      spooled.emplace(std::move(*kept));
     } else {
       KHIPU_TRY_ASSIGN(opened, open_input_file(file));
     }
-    const std::vector<codec::Import> earlier = receipts_of(*snapshot);
     KHIPU_TRY_ASSIGN(const crypto::SecretBytes key, receipt_key());
     NoSink nowhere;
     RecipientSealer sealer(root_, keys_path(root_, keys_));
     import::DlqFile parking(store.root(), &sealer);
     Progress bar("importing " + printable(file));
-    import::RunOptions options;
-    options.source = source_name(file);
     options.chunk_events = kChunkEvents;
     options.may_grow = !final_ && !spooled;
     options.dry_run = dry_run_;
@@ -243,7 +247,9 @@ class ImportCommand final : public Command {
         return receipts_of(*fresh);
       };
     }
-    return importer.run(spooled ? spooled->file() : *opened, options);
+    KHIPU_TRY_ASSIGN(import::Report report, importer.run(spooled ? spooled->file() : *opened, options));
+    if (journal_) report.source = report.earlier = file;  // without the cursor
+    return report;
   }
 
   void print_json(const import::Report& report, Output& output) const {
@@ -318,7 +324,7 @@ class ImportCommand final : public Command {
 
   std::string root_, format_, mapping_, keys_, network_;
   std::vector<std::string> files_, protect_;
-  bool journal_ = false, final_ = false, dry_run_ = false;
+  bool journal_ = false, whole_ = false, final_ = false, dry_run_ = false;
   std::optional<os::Signals> signals_;
   bool told_to_end_ = false;
 };

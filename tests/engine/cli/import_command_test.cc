@@ -39,12 +39,15 @@ struct Log {
                        "bash", "-c", text});
   }
   // A journalctl of our own, first in the script's PATH.
-  void journal(const std::string& text) const {
-    std::ofstream(folder / "journalctl") << "#!/bin/sh\n"
-                                         << text
-                                         << "\necho '{\"__REALTIME_TIMESTAMP\":\"1781500027000000\",\"MESSAGE\":\"hello"
-                                            "\",\"_UID\":\"0\",\"SYSLOG_IDENTIFIER\":\"x\"}'\n";
+  void journal_of(const std::string& text) const {
+    std::ofstream(folder / "journalctl") << "#!/bin/sh\n" << text;
     std::filesystem::permissions(folder / "journalctl", std::filesystem::perms::owner_all);
+  }
+  // The same, of one entry, behind some commands.
+  void journal(const std::string& text) const {
+    journal_of(text +
+               "\necho '{\"__REALTIME_TIMESTAMP\":\"1781500027000000\",\"MESSAGE\":\"hello\",\"_UID\":\"0\","
+               "\"SYSLOG_IDENTIFIER\":\"x\"}'\n");
   }
   std::string text(const std::string& name) const {
     std::ifstream file(folder / name);
@@ -90,6 +93,35 @@ TEST_CASE("cli: what an import keeps of a pipe lies in memory alone where someth
   CHECK(sealed.exit == 0);
   if (log.text("seen").empty()) SKIP("the process that imports cannot be looked into");
   CHECK_THAT(log.text("seen"), ContainsSubstring("memfd:khipu-input") && !ContainsSubstring(log.temporary));
+}
+
+TEST_CASE("cli: the journal is imported on from where the last import of it ended, whatever was dropped before that") {
+  const Log log;
+  // What journalctl does, over lines "number text": from behind the cursor's entry, or the first that is left.
+  log.journal_of(R"(after=0
+for word in "$@"; do case $word in --after-cursor=c*) after=${word#--after-cursor=c};; esac; done
+while read -r number text; do
+  [ "$number" -le "$after" ] || printf '{"__CURSOR":"c%s","__REALTIME_TIMESTAMP":"178150002700000%s","MESSAGE":"%s"}\n' \
+    "$number" "$number" "$text"
+done < "$FOLDER/entries"
+)");
+  const auto import = [&](const std::string& entries, const std::string& flags = "") {
+    std::ofstream(log.folder / "entries") << entries;
+    const tests::Ran ran = log.script(R"("$KHIPU" import "$ROOT" --journal --json )" + flags);
+    INFO(ran.out << ran.err);
+    REQUIRE(ran.exit == 0);
+    Json report = Json::parse(ran.out);
+    CHECK(report["file"] == "journal");
+    return report;
+  };
+  CHECK(import("1 a\n2 b\n3 c\n")["stored"] == 3);
+  CHECK(import("1 a\n2 b\n3 c\n")["nothing_new"] == true);
+  CHECK(import("3 c\n4 d\n5 e\n")["stored"] == 2);
+  CHECK(import("7 g\n")["stored"] == 1);
+  CHECK(log.rows() == 6);
+  CHECK(import("5 e\n7 g\n", "--whole")["stored"] == 2);
+  CHECK(import("5 e\n7 g\n8 h\n")["stored"] == 1);
+  CHECK(Log::khipu({"import", log.root, "--format", "journald", "--whole", log.mapping}).exit == 3);
 }
 
 TEST_CASE("cli: an import that is told to stop while it waits for its input ends with 2") {
