@@ -1,7 +1,8 @@
-// What a connection sent behind the request that was read (RFC 9112, section 9.3.2, pipelining): kept for the next
-// one. cpp-httplib's own stream lives as long as one request and forgets what it read too much, so that the body of a
-// request whose head it forgot would be taken for a request. Templates over its Stream: each program includes the
-// library with settings of its own. Not here: sockets.
+// What cpp-httplib's streams lack. What a connection sent behind the request that was read (RFC 9112, section 9.3.2,
+// pipelining) is kept for the next one: its own stream lives as long as one request and forgets what it read too much,
+// so that the body of a request whose head it forgot would be taken for a request. And the values of header fields are
+// taken as they were sent. Templates over its Stream: each program includes the library with settings of its own. Not
+// here: sockets.
 #pragma once
 
 #include <algorithm>
@@ -48,18 +49,53 @@ class ReadAhead {
   size_t from_ = 0, to_ = 0;
 };
 
+// cpp-httplib percent-decodes the values of header fields, which are no URIs: a key `order%2F7` would be `order/7`, and
+// a length, an origin or a tool's name could be spelled in ways that no proxy before us reads as we do. This puts "25"
+// behind each "%" of them, so that what it decodes is what was sent. It reads a request's head byte by byte.
+class FieldEscape {
+ public:
+  // Bytes that come before the next one of the source.
+  bool owes() const { return owed_ > 0; }
+  char owed() { return owed_-- == 2 ? '2' : '5'; }
+  // Each byte of the source, as it is read.
+  void take(char byte) {
+    if (part_ == Part::kBody) return;
+    const bool ends_line = byte == '\n' && before_ == '\r';
+    if (byte == '%' && part_ == Part::kFields) owed_ = 2;
+    if (ends_line) {
+      part_ = part_ == Part::kFields && line_size_ == 1 ? Part::kBody : Part::kFields;
+      line_size_ = 0;
+    } else {
+      ++line_size_;
+    }
+    before_ = byte;
+  }
+
+ private:
+  enum class Part { kRequestLine, kFields, kBody };
+  Part part_ = Part::kRequestLine;
+  size_t line_size_ = 0;  // bytes of the line so far
+  char before_ = 0;
+  int owed_ = 0;
+};
+
 // A request's stream on such a connection. Owns neither.
 template <typename Stream>
 class AheadStream final : public Stream {
  public:
   AheadStream(Stream& source, ReadAhead& ahead) : source_(source), ahead_(ahead) {}
 
-  bool is_readable() const override { return !ahead_.empty() || source_.is_readable(); }
-  bool wait_readable() const override { return !ahead_.empty() || source_.wait_readable(); }
+  bool is_readable() const override { return escape_.owes() || !ahead_.empty() || source_.is_readable(); }
+  bool wait_readable() const override { return escape_.owes() || !ahead_.empty() || source_.wait_readable(); }
   bool wait_writable() const override { return source_.wait_writable(); }
   bool is_peer_alive() const override { return source_.is_peer_alive(); }
   ssize_t read(char* into, size_t size) override {
+    if (escape_.owes()) {
+      *into = escape_.owed();
+      return 1;
+    }
     const ssize_t count = ahead_.read(source_, into, size);
+    if (count == 1) escape_.take(*into);
     if (count <= 0) this->error_ = source_.get_error();
     return count;
   }
@@ -73,6 +109,7 @@ class AheadStream final : public Stream {
  private:
   Stream& source_;
   ReadAhead& ahead_;
+  FieldEscape escape_;
 };
 
 // Serves the requests of one connection, one after the other, and returns what the last one did. `comes` waits for the

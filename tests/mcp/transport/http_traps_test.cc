@@ -85,6 +85,19 @@ TEST_CASE("http trap: where a request comes from is what the kernel says, whatev
   CHECK(noting.address == "127.0.0.1");
 }
 
+// It percent-decodes them: a gateway before us would compare other names than we do.
+TEST_CASE("http trap: header values are compared as they were sent") {
+  Site site;
+  CHECK_THAT(site.status("POST /mcp HTTP/1.1\r\nHost: local%68ost\r\nContent-Type: application/json\r\n"
+                         "Content-Length: 4\r\n\r\njson"),
+             StartsWith("HTTP/1.1 403"));
+  CHECK_THAT(site.status("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %34\r\n\r\njson"),
+             StartsWith("HTTP/1.1 400"));
+  CHECK_THAT(site.status(post_text("json", "Origin: http://local%68ost\r\n")), StartsWith("HTTP/1.1 403"));
+  CHECK_THAT(site.status(post_text("json", "Origin: http://localhost\r\n")), StartsWith("HTTP/1.1 200"));
+}
+
 // 64 MiB of it were buffered.
 TEST_CASE("http trap: a request line without an end is cut") {
   Site site;
