@@ -59,6 +59,13 @@ Result<T> no_such_file(const std::string& text, Result<T> parsed) {
   return Error{Code::kInvalid, "there is no file '" + text + "', and it is no vkey (NAME+ID+BASE64) either"};
 }
 
+// A pipe or a character device: what is written to it is kept by nobody here.
+bool is_way_out(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status there = fs::status(path, ignored);
+  return fs::is_fifo(there) || fs::is_character_file(there);
+}
+
 }  // namespace
 
 std::string keys_path(const std::string& root, const std::string& given) {
@@ -86,6 +93,7 @@ Result<std::string> real_path(const std::string& path) {
 }
 
 Result<bool> lies_inside(const std::string& path, const std::string& folder) {
+  if (is_way_out(path)) return false;
   KHIPU_TRY_ASSIGN(const fs::path inner, real_path(path));
   KHIPU_TRY_ASSIGN(fs::path outer, real_path(folder));
   if (!outer.has_filename()) outer = outer.parent_path();
@@ -148,8 +156,11 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
 }
 
 Result<void> write_output_file(const std::string& path, std::string_view text) {
-  KHIPU_TRY(refuse_inside_log(path, "what is written"));
+  if (is_way_out(path)) return os::write_stream(path, as_bytes(text));
   std::error_code error;
+  const fs::file_status there = fs::status(path, error);
+  if (fs::exists(there) && !fs::is_regular_file(there)) return Error{Code::kInvalid, path + ": is no file"};
+  KHIPU_TRY(refuse_inside_log(path, "what is written"));
   const fs::path file = fs::absolute(path, error);
   if (error) return Error{Code::kInvalid, path + ": " + error.message()};
   KHIPU_TRY_ASSIGN(const auto folder, os::open_directory(file.parent_path().string()));

@@ -40,7 +40,8 @@ Result<bool> lies_inside(const std::string& path, const std::string& folder);
 // there. `what` is for the message: "the keys".
 Result<void> refuse_inside_log(const std::string& path, const std::string& what, const std::string& root = {});
 
-// Whole or not at all, and synced. The file is this user's own. kInvalid inside a log.
+// Whole or not at all, and synced; the file is this user's own. Into a pipe or a character device (/dev/stdout) as it
+// is. kInvalid inside a log, and where another kind of thing has the name.
 Result<void> write_output_file(const std::string& path, std::string_view text);
 
 // --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier

@@ -75,6 +75,17 @@ Result<std::optional<size_t>> StandardInput::read(std::span<uint8_t> into, int t
   }
 }
 
+Result<void> write_stream(const std::string& path, Bytes content) {
+  const Descriptor to(retry_interrupted([&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY); }));
+  if (!to.valid()) return system_error(path, "open", errno);
+  while (!content.empty()) {
+    const ssize_t size = retry_interrupted([&] { return ::write(to.get(), content.data(), content.size()); });
+    if (size < 0) return system_error(path, "write", errno);
+    content = content.subspan(static_cast<size_t>(size));
+  }
+  return {};
+}
+
 void open_standard_descriptors() {
   // The contrary direction each, so that their use is an error as it was while they were closed.
   constexpr int kModes[] = {O_WRONLY, O_RDONLY, O_RDONLY};

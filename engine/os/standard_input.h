@@ -1,5 +1,5 @@
-// Standard input, or a pipe by its name, as it comes; read by one thread and called off by another. Not here: lines
-// (engine/cli).
+// Standard input, or a pipe by its name, as it comes; read by one thread and called off by another; and the way out
+// through such a name. Not here: lines (engine/cli).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "engine/base/bytes.h"
 #include "engine/base/result.h"
 
 namespace khipu::os {
@@ -33,5 +34,8 @@ class StandardInput {
   const int from_;  // closed with this object unless it is descriptor 0
   const int wake_;
 };
+
+// All of it, to what has that name: a pipe, a terminal, /dev/null. Waits for a FIFO's reader.
+Result<void> write_stream(const std::string& path, Bytes content);
 
 }  // namespace khipu::os

@@ -87,6 +87,19 @@ TEST_CASE("cli: names that lead nowhere are errors, not an abort") {
   CHECK_FALSE(std::filesystem::exists(log.folder / "new"));
 }
 
+TEST_CASE("cli: what is written to a pipe or a device goes through it, and replaces nothing else") {
+  const Log log;
+  const std::string words = R"(mkfifo "$FOLDER/pipe" && { cat "$FOLDER/pipe" > "$FOLDER/came" & } &&
+"$KHIPU" prove "$ROOT" 0 -o "$FOLDER/pipe" >&2 && wait && test -p "$FOLDER/pipe" && grep -q khipu-bundle "$FOLDER/came" &&
+"$KHIPU" verify "$ROOT" --save-state /dev/stdout | grep -q "commit" && "$KHIPU" prove "$ROOT" 0 -o /dev/stdout | grep khipu-bundle)";
+  const tests::Ran ran = log.script(words);
+  INFO(ran.out << ran.err);
+  CHECK(ran.exit == 0);
+  const tests::Ran folder = Log::khipu({"prove", log.root, "0", "-o", log.folder.path()});
+  CHECK(folder.exit == 3);
+  CHECK_THAT(folder.err, ContainsSubstring("is no file"));
+}
+
 TEST_CASE("cli: an init that fails on its way takes back what it made, and nothing else") {
   if (tests::kSanitized) SKIP("UBSan looks into memory through descriptors, and takes an object for none without one");
   const tests::TempDirectory folder;
