@@ -1,5 +1,9 @@
 #include "engine/proof/document.h"
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 namespace khipu::proof {
@@ -160,16 +164,48 @@ Result<Document> read_range(Members& in) {
   return Document(std::move(bundle));
 }
 
-// The parser is recursive in what it destroys: bound the depth before it sees the text. Brackets in strings count too,
-// which refuses nothing of ours: base64 and notes have none.
-bool shallow(std::string_view json) {
+// Before the parser sees the text: it is recursive in what it destroys, and each value costs it some 80 bytes. Ours are
+// hashes, records and notes, hardly one in 32 bytes.
+constexpr int kDepthMax = 4;
+constexpr size_t kValuesMin = 256, kBytesAValue = 32;
+bool is_modest(std::string_view json) {
   int depth = 0;
-  for (const char c : json) {
+  size_t values = 0;
+  bool in_string = false;
+  for (size_t at = 0; at < json.size(); ++at) {
+    const char c = json[at];
+    if (in_string) {
+      if (c == '\\') ++at;
+      in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
-    if (depth > 4) return false;
+    if (c == ',') ++values;
+    if (depth > kDepthMax) return false;
   }
-  return true;
+  return values <= kValuesMin + json.size() / kBytesAValue;
+}
+
+// A member that is there twice is another one to another reader.
+struct Parsed {
+  Json json;
+  bool repeats_member = false;
+};
+Parsed parse_json(std::string_view text) {
+  Parsed parsed;
+  if (!is_modest(text)) return {Json(Json::value_t::discarded)};
+  std::vector<std::set<std::string>> members;
+  const auto look = [&](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::object_start) members.emplace_back();
+    if (event == Json::parse_event_t::object_end) members.pop_back();
+    if (event != Json::parse_event_t::key) return true;
+    parsed.repeats_member |= !members.back().insert(value.get<std::string>()).second;
+    return true;
+  };
+  parsed.json = Json::parse(text, look, false);
+  return parsed;
 }
 
 }  // namespace
@@ -180,9 +216,11 @@ std::string format_document(const Document& document) {
 
 Result<Document> parse_document(std::string_view text) {
   if (text.size() > kDocumentSizeMax) return Error{Code::kLimit, "proof document: over 64 MiB"};
-  const Json json = shallow(text) ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
-  if (json.is_discarded()) return Error{Code::kInvalid, "proof document: not JSON"};
-  Members in(json);
+  const Parsed parsed = parse_json(text);
+  if (parsed.json.is_discarded())
+    return Error{Code::kInvalid, "proof document: not JSON, or deeper or of more values than a proof is"};
+  if (parsed.repeats_member) return Error{Code::kInvalid, "proof document: a member is there twice"};
+  Members in(parsed.json);
   const std::string format = in.text("format");
   if (format == kEventFormat) return read_event(in);
   if (format == kConsistencyFormat) return read_consistency(in);

@@ -208,8 +208,46 @@ func strict(document []byte, into any) error {
 	return nil
 }
 
+// unambiguous refuses what encoding/json would not: a member that is there twice, of which it takes the last, and a name in
+// other letters than ours, which it takes for ours. Other readers see another document.
+func unambiguous(document []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	var open []map[string]bool // the objects and arrays around a token; nil for an array
+	isName := false            // the next token is a member's name
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		delimiter, _ := token.(json.Delim)
+		switch {
+		case delimiter == '{':
+			open = append(open, map[string]bool{})
+		case delimiter == '[':
+			open = append(open, nil)
+		case delimiter != 0:
+			open = open[:len(open)-1]
+		case isName:
+			name := token.(string)
+			if members := open[len(open)-1]; members[name] || name != strings.ToLower(name) {
+				return fmt.Errorf("member %q is there twice, or not in our letters", name)
+			}
+			open[len(open)-1][name] = true
+			isName = false
+			continue
+		}
+		isName = len(open) > 0 && open[len(open)-1] != nil
+	}
+}
+
 // CheckDocument says what a document proves, or why it does not.
 func (l Log) CheckDocument(document []byte) ([]string, error) {
+	if err := unambiguous(document); err != nil {
+		return nil, err
+	}
 	var named struct {
 		Format string `json:"format"`
 	}

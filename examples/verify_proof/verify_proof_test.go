@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -185,8 +186,17 @@ func TestBundleHoldsAndEveryChangeIsRefused(t *testing.T) {
 		}
 	}
 	text, _ := json.Marshal(f.bundle(all))
-	if _, err := f.log.CheckDocument(append(text[:len(text)-1], []byte(`,"more":1}`)...)); err == nil {
+	if _, err := f.log.CheckDocument(append(bytes.Clone(text[:len(text)-1]), `,"more":1}`...)); err == nil {
 		t.Error("accepted: a member that does not belong there")
+	}
+	for _, more := range []string{`,"seq":5}`, `,"SEQ":5}`} {
+		if _, err := f.log.CheckDocument(append(bytes.Clone(text[:len(text)-1]), more...)); err == nil || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("not refused for what it is: %s: %v", more, err)
+		}
+	}
+	proven := bytes.Replace(text, []byte(`"proof":`), []byte(`"proof":"","proof":`), 1)
+	if _, err := f.log.CheckDocument(proven); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("accepted: a member of a pinned version twice: %v", err)
 	}
 }
 

@@ -36,6 +36,11 @@ TEST_CASE("document: what is not one is refused with the member that is wrong") 
   CHECK_THAT(refusal(""), ContainsSubstring("not JSON"));
   CHECK_THAT(refusal("[]"), ContainsSubstring("expected an object"));
   CHECK_THAT(refusal(std::string(100000, '[')), ContainsSubstring("not JSON"));
+  CHECK_THAT(refusal("{\"seq\":[" + std::string(100000, ',') + "]}"), ContainsSubstring("not JSON"));
+  CHECK(refusal(with("\"table_proof\": \"", "\"table_proof\": \"[[[[{{{{\\\"[[")) ==
+        "accepted");  // an origin may hold them
+  CHECK_THAT(refusal(with("\"seq\": 3", "\"seq\": 1, \"seq\": 3")), ContainsSubstring("is there twice"));
+  CHECK_THAT(refusal(with("{\n      \"record\"", "{\"proof\": \"\", \"record\"")), ContainsSubstring("is there twice"));
   CHECK_THAT(refusal("{}"), ContainsSubstring("format: missing"));
   CHECK_THAT(refusal(with("khipu-bundle/v1", "khipu-bundle/v2")), ContainsSubstring("expected khipu-bundle/v1"));
   CHECK_THAT(refusal(with("\"seq\": 3", "\"seq\": -3")), ContainsSubstring("seq: expected a whole number"));
