@@ -6,6 +6,7 @@
 #include "engine/cli/query_access.h"
 #include "engine/cli/root.h"
 #include "engine/os/file.h"
+#include "engine/snapshot/checkpoints.h"
 #include "engine/tree/checkpoint_log.h"
 #include "engine/tree/tile_path.h"
 #include "engine/tree/tree.h"
@@ -13,7 +14,6 @@
 namespace khipu::cli {
 namespace {
 
-constexpr std::string_view kLogName = "checkpoints.log";
 constexpr size_t kEntrySizeMax = 65535;  // the length in front of an entry has two bytes
 
 // Files below the folder, made with the folders in between. What is there already is compared, never changed.
@@ -71,17 +71,15 @@ Result<tree::PublishedNote> newest_published(snapshot::Store& store, const snaps
                                              TableId table) {
   const std::string& origin = snapshot.genesis().origin;
   std::optional<tree::PublishedNote> newest;
-  KHIPU_TRY_ASSIGN(const auto there, store.root().stat(kLogName));
-  if (there) {
-    KHIPU_TRY_ASSIGN(const auto file, store.root().open_file(kLogName, os::Mode::kRead));
-    KHIPU_TRY_ASSIGN(const Buffer bytes, at(kLogName, file->read_all(tree::kCheckpointLogSizeMax)));
-    const std::string_view wanted = table == TableId::kMeta ? "" : table_name(table);
-    for (tree::Publication& publication : tree::parse_checkpoint_log(as_text(bytes), origin).publications) {
-      for (tree::PublishedNote& note : publication.notes) {
-        if (note.table(origin) == wanted && note.checkpoint.size <= snapshot.size(table)) newest = std::move(note);
-      }
+  const std::string_view wanted = table == TableId::kMeta ? "" : table_name(table);
+  const auto take = [&](uint64_t, tree::Publication& publication) {
+    for (tree::PublishedNote& note : publication.notes) {
+      if (note.table(origin) == wanted && note.checkpoint.size <= snapshot.size(table)) newest = std::move(note);
     }
-  }
+    return true;
+  };
+  KHIPU_TRY(snapshot::each_publication(store.root(), origin, snapshot::CheckpointLogPart::kTail, take));
+  if (!newest) KHIPU_TRY(snapshot::each_publication(store.root(), origin, snapshot::CheckpointLogPart::kAll, take));
   if (!newest) {
     return Error{Code::kNotFound, std::string("no checkpoint of ") + table_name(table) +
                                       " has been published yet: a running writer publishes within a second"};
@@ -172,6 +170,15 @@ class ExportTlogCommand final : public Command {
         std::vector<Hash> hashes(width);
         KHIPU_TRY(source.read(level, first, hashes));
         Buffer bytes;
+        // The root above it was read, and so was what it is made of: a tile that was changed is not given away.
+        if (width == tree::kTileWidth && level + 1 < tree::kLevelCount) {
+          Hash above{};
+          KHIPU_TRY(source.read(level + 1, path.index, std::span(&above, 1)));
+          if (tree::root_of(hashes) != above) {
+            return Error{Code::kCorrupt, "tile-mismatch: " + tree::format_tile_path(path) +
+                                             " does not make the hash above it: run khipu verify"};
+          }
+        }
         for (const Hash& hash : hashes) append(bytes, hash);
         return files.put(path, bytes);
       };

@@ -18,63 +18,99 @@ using snapshot::CheckpointLogPart;
 
 Error not_proven(const std::string& why) { return {Code::kCorrupt, "nothing was proven: " + why}; }
 
-// A snapshot and the publications that were there before it was taken.
+// What a table's newest note at or before the chosen publication says, and how long meta/ was when it was published.
+struct Found {
+  tree::PublishedNote note;
+  uint64_t meta_size = 0;
+};
+
+// Goes through publications in order up to the one that a point names, and keeps each table's newest note on the way.
+class Choice {
+ public:
+  Choice(const ProofPoint& point, TableId table, std::string_view origin)
+      : point_(point), table_(table), origin_(origin) {}
+
+  // False: it was that one.
+  bool take(uint64_t number, tree::Publication& publication) {
+    count_ = number;
+    const uint64_t meta_size = publication.meta().checkpoint.size;
+    is_there_ = point_.is_newest() || number == point_.checkpoint;
+    for (tree::PublishedNote& note : publication.notes) {
+      const TableId table = table_of(note);
+      if (table == table_) is_there_ = is_there_ || is_of_size(note.checkpoint.size);
+      if (table == table_ || table == TableId::kMeta) is_there_ = is_there_ || note.checkpoint == point_.kept;
+      newest_[index_of(table)] = Found{std::move(note), meta_size};
+    }
+    return point_.is_newest() || !is_there_;
+  }
+
+  // kNotFound when none of what was taken is the one; kBusy when nothing was.
+  Result<void> check() const {
+    if (count_ == 0) return Error{Code::kBusy, "no checkpoint is published yet; a writer publishes one"};
+    if (is_there_) return {};
+    if (point_.checkpoint) {
+      return Error{Code::kNotFound, fmt::format("there are checkpoints 1 to {}, not {}", count_, *point_.checkpoint)};
+    }
+    if (point_.kept) {
+      return Error{Code::kNotFound,
+                   fmt::format("the checkpoint that was kept is not among those of meta and {} that this log has "
+                               "published; `khipu verify --against` says whether the log extends it",
+                               table_name(table_))};
+    }
+    std::string nearest;
+    if (below_) nearest = fmt::format("; the nearest is of {}", *below_);
+    if (above_) nearest += fmt::format("{} of {}", below_ ? ", and" : "; the nearest is", *above_);
+    return Error{Code::kNotFound, fmt::format("no checkpoint of {} of size {} was published{}", table_name(table_),
+                                              *point_.size, nearest)};
+  }
+
+  const std::optional<Found>& newest(TableId table) const { return newest_[index_of(table)]; }
+
+ private:
+  TableId table_of(const tree::PublishedNote& note) const {
+    const std::string_view name = note.table(origin_);
+    for (const TableId table : kTables) {
+      if (name == table_name(table)) return table;
+    }
+    return TableId::kMeta;
+  }
+  bool is_of_size(uint64_t size) {
+    if (!point_.size) return false;
+    if (size < *point_.size) below_ = size;  // the nearest sizes that were published, for who guessed one
+    if (size > *point_.size && !above_) above_ = size;
+    return size == *point_.size;
+  }
+
+  const ProofPoint point_;
+  const TableId table_;
+  const std::string origin_;
+  uint64_t count_ = 0;
+  bool is_there_ = false;
+  std::optional<uint64_t> below_, above_;
+  std::array<std::optional<Found>, kTableCount> newest_;
+};
+
+// A snapshot and the notes that were published before it was taken, as of a point.
 class Prover {
  public:
-  static Result<Prover> open(snapshot::Store& store, CheckpointLogPart part) {
-    Prover prover;
+  static Result<Prover> open(snapshot::Store& store, const ProofPoint& point, TableId table, CheckpointLogPart part) {
     KHIPU_TRY_ASSIGN(const auto first, store.snapshot());
-    KHIPU_TRY_ASSIGN(prover.log_, snapshot::read_checkpoints(store.root(), first->genesis().origin, part));
+    const std::string& origin = first->genesis().origin;
+    Prover prover(Choice(point, table, origin));
+    const auto take = [&](uint64_t number, tree::Publication& publication) {
+      return prover.choice_.take(number, publication);
+    };
+    KHIPU_TRY(snapshot::each_publication(store.root(), origin, part, take));
+    KHIPU_TRY(prover.choice_.check());
     KHIPU_TRY_ASSIGN(prover.snapshot_, store.snapshot());
     const std::optional<std::array<uint8_t, 32>>& pinned = store.options().verifier_key;
-    prover.key_ = {prover.origin(), tree::KeyType::kEd25519, pinned ? *pinned : first->genesis().verifier};
+    prover.key_ = {origin, tree::KeyType::kEd25519, pinned ? *pinned : first->genesis().verifier};
     return prover;
   }
 
   const snapshot::Snapshot& snapshot() const { return *snapshot_; }
   const tree::VerifierKey& key() const { return key_; }
-  const std::string& origin() const { return snapshot_->genesis().origin; }
-  size_t publications() const { return log_.publications.size(); }
-
-  // Publication of the point; kNotFound when the part that was read has none.
-  Result<size_t> choose(const ProofPoint& point, TableId table) const {
-    if (log_.publications.empty()) return Error{Code::kBusy, "no checkpoint is published yet; a writer publishes one"};
-    if (point.checkpoint) {
-      if (*point.checkpoint == 0 || *point.checkpoint > publications()) {
-        return Error{Code::kNotFound,
-                     fmt::format("there are checkpoints 1 to {}, not {}", publications(), *point.checkpoint)};
-      }
-      return *point.checkpoint - 1;
-    }
-    if (point.kept) return where(*point.kept, table);
-    if (!point.size) return publications() - 1;
-    std::optional<uint64_t> below, above;  // the nearest sizes that were published, for who guessed one
-    for (size_t i = publications(); i-- > 0;) {
-      const tree::PublishedNote* note = note_in(i, table);
-      if (note == nullptr) continue;
-      const uint64_t size = note->checkpoint.size;
-      if (size == *point.size) return i;
-      if (size < *point.size) below = std::max(size, below.value_or(0));
-      if (size > *point.size) above = std::min(size, above.value_or(size));
-    }
-    std::string nearest;
-    if (below) nearest = fmt::format("; the nearest is of {}", *below);
-    if (above) nearest += fmt::format("{} of {}", below ? ", and" : "; the nearest is", *above);
-    return Error{Code::kNotFound, fmt::format("no checkpoint of {} of size {} was published{}", table_name(table),
-                                              *point.size, nearest)};
-  }
-
-  // The table's newest note at or before a publication, and where it stands.
-  struct Found {
-    const tree::PublishedNote* note = nullptr;
-    size_t publication = 0;
-  };
-  std::optional<Found> newest(TableId table, size_t at) const {
-    for (size_t i = at + 1; i-- > 0;) {
-      if (const tree::PublishedNote* note = note_in(i, table)) return Found{note, i};
-    }
-    return std::nullopt;
-  }
+  const std::optional<Found>& newest(TableId table) const { return choice_.newest(table); }
 
   Result<Buffer> record(TableId table, uint64_t row) const {
     KHIPU_TRY_ASSIGN(snapshot::CheckedRecord checked, snapshot_->record(table, Row{row}));
@@ -94,44 +130,25 @@ class Prover {
 
   // The TABLE_HEAD row that says what a table's note says. It came with the publication: the rows of meta/ since the
   // one before it are few.
-  Result<proof::ProvenRecord> head(const Found& found, TableId table, size_t at) const {
-    const uint64_t end = log_.publications[found.publication].meta().checkpoint.size;
-    for (uint64_t row = end; row-- > 0;) {
+  Result<proof::ProvenRecord> head(const Found& found, TableId table) const {
+    for (uint64_t row = found.meta_size; row-- > 0;) {
       KHIPU_TRY_ASSIGN(Buffer bytes, record(TableId::kMeta, row));
       KHIPU_TRY_ASSIGN(const codec::StatementRecord statement, codec::decode_statement(bytes));
       const auto* said = std::get_if<codec::TableHead>(&statement.body);
-      if (said == nullptr || said->table != table || said->size != found.note->checkpoint.size ||
-          said->root != found.note->checkpoint.root) {
+      if (said == nullptr || said->table != table || said->size != found.note.checkpoint.size ||
+          said->root != found.note.checkpoint.root) {
         continue;
       }
-      return proven(TableId::kMeta, row, std::move(bytes), log_.publications[at].meta());
+      return proven(TableId::kMeta, row, std::move(bytes), newest(TableId::kMeta)->note);
     }
     return not_proven(fmt::format("no TABLE_HEAD says what the checkpoint of {} of size {} says", table_name(table),
-                                  found.note->checkpoint.size));
+                                  found.note.checkpoint.size));
   }
 
  private:
-  Result<size_t> where(const tree::Checkpoint& kept, TableId table) const {
-    for (size_t i = publications(); i-- > 0;) {
-      for (const TableId of : {table, TableId::kMeta}) {
-        const tree::PublishedNote* note = note_in(i, of);
-        if (note != nullptr && note->checkpoint == kept) return i;
-      }
-    }
-    return Error{Code::kNotFound,
-                 fmt::format("the checkpoint that was kept is not among those of meta and {} that this log has "
-                             "published; `khipu verify --against` says whether the log extends it",
-                             table_name(table))};
-  }
-  const tree::PublishedNote* note_in(size_t publication, TableId table) const {
-    const std::string_view name = table == TableId::kMeta ? "" : table_name(table);
-    for (const tree::PublishedNote& note : log_.publications[publication].notes) {
-      if (note.table(origin()) == name) return &note;
-    }
-    return nullptr;
-  }
+  explicit Prover(Choice choice) : choice_(std::move(choice)) {}
 
-  tree::CheckpointLog log_;
+  Choice choice_;
   std::shared_ptr<const snapshot::Snapshot> snapshot_;
   tree::VerifierKey key_;
 };
@@ -141,12 +158,14 @@ class Prover {
 template <typename Make>
 auto with_prover(snapshot::Store& store, const ProofPoint& point, Make make)
     -> decltype(make(std::declval<Prover&>())) {
-  const bool whole = point.checkpoint.has_value();
-  KHIPU_TRY_ASSIGN(Prover prover, Prover::open(store, whole ? CheckpointLogPart::kAll : CheckpointLogPart::kTail));
-  auto made = make(prover);
-  if (whole || made.ok() || made.error().code != Code::kNotFound) return made;
-  KHIPU_TRY_ASSIGN(prover, Prover::open(store, CheckpointLogPart::kAll));
-  return make(prover);
+  const auto with = [&](CheckpointLogPart part) -> decltype(make(std::declval<Prover&>())) {
+    KHIPU_TRY_ASSIGN(const Prover prover, Prover::open(store, point, TableId::kLogs, part));
+    return make(prover);
+  };
+  if (point.checkpoint) return with(CheckpointLogPart::kAll);
+  auto made = with(CheckpointLogPart::kTail);
+  if (made.ok() || made.error().code != Code::kNotFound) return made;
+  return with(CheckpointLogPart::kAll);
 }
 
 // Before anything is searched for: an event that is not there is in no checkpoint.
@@ -159,12 +178,12 @@ Result<void> written(snapshot::Store& store, uint64_t end) {
 }
 
 // The checkpoint of logs/ that rows up to `end` are proven against.
-Result<Prover::Found> covering(const Prover& prover, size_t at, uint64_t end, const ProofPoint& point) {
-  const std::optional<Prover::Found> found = prover.newest(TableId::kLogs, at);
+Result<Found> covering(const Prover& prover, uint64_t end, const ProofPoint& point) {
+  const std::optional<Found>& found = prover.newest(TableId::kLogs);
   if (!found) return Error{Code::kNotFound, "no checkpoint of logs is published up to there"};
-  if (found->note->checkpoint.size >= end) return *found;
+  if (found->note.checkpoint.size >= end) return *found;
   const std::string covers =
-      fmt::format("that checkpoint covers {} events, not event {}", found->note->checkpoint.size, end - 1);
+      fmt::format("that checkpoint covers {} events, not event {}", found->note.checkpoint.size, end - 1);
   if (!point.is_newest()) return Error{Code::kNotFound, covers};
   return Error{Code::kBusy, covers + "; a running writer publishes the next one within a second"};
 }
@@ -186,26 +205,25 @@ Result<Bundle> self_checked(Bundle bundle, const tree::VerifierKey& key) {
 }
 
 Result<proof::EventBundle> make_event(const Prover& prover, Row seq, const ProofPoint& point) {
-  KHIPU_TRY_ASSIGN(const size_t at, prover.choose(point, TableId::kLogs));
-  KHIPU_TRY_ASSIGN(const Prover::Found found, covering(prover, at, seq.value + 1, point));
+  KHIPU_TRY_ASSIGN(const Found found, covering(prover, seq.value + 1, point));
   proof::EventBundle bundle;
   bundle.seq = seq;
   KHIPU_TRY_ASSIGN(Buffer record, prover.record(TableId::kLogs, seq.value));
   codec::EventRecord event;
   KHIPU_TRY(codec::decode_event(record, event));
   const std::vector<uint64_t> rows = pinned_rows(event);
-  KHIPU_TRY_ASSIGN(bundle.event, prover.proven(TableId::kLogs, seq.value, std::move(record), *found.note));
-  KHIPU_TRY_ASSIGN(bundle.table_head, prover.head(found, TableId::kLogs, at));
-  const std::optional<Prover::Found> registry = prover.newest(TableId::kRegistry, at);
-  if (!registry || registry->note->checkpoint.size <= rows.back()) {
+  KHIPU_TRY_ASSIGN(bundle.event, prover.proven(TableId::kLogs, seq.value, std::move(record), found.note));
+  KHIPU_TRY_ASSIGN(bundle.table_head, prover.head(found, TableId::kLogs));
+  const std::optional<Found>& registry = prover.newest(TableId::kRegistry);
+  if (!registry || registry->note.checkpoint.size <= rows.back()) {
     return Error{Code::kNotFound, "no checkpoint of registry is published up to there"};
   }
   for (const uint64_t row : rows) {
     KHIPU_TRY_ASSIGN(Buffer version, prover.record(TableId::kRegistry, row));
-    KHIPU_TRY_ASSIGN(auto proven, prover.proven(TableId::kRegistry, row, std::move(version), *registry->note));
+    KHIPU_TRY_ASSIGN(auto proven, prover.proven(TableId::kRegistry, row, std::move(version), registry->note));
     bundle.pinned.push_back(std::move(proven));
   }
-  KHIPU_TRY_ASSIGN(bundle.registry_head, prover.head(*registry, TableId::kRegistry, at));
+  KHIPU_TRY_ASSIGN(bundle.registry_head, prover.head(*registry, TableId::kRegistry));
   return self_checked(std::move(bundle), prover.key());
 }
 
@@ -224,8 +242,7 @@ Result<proof::RangeBundle> prove_range(snapshot::Store& store, Row from, Row to,
   }
   KHIPU_TRY(written(store, to.value));
   return with_prover(store, point, [&](const Prover& prover) -> Result<proof::RangeBundle> {
-    KHIPU_TRY_ASSIGN(const size_t at, prover.choose(point, TableId::kLogs));
-    KHIPU_TRY_ASSIGN(const Prover::Found found, covering(prover, at, to.value, point));
+    KHIPU_TRY_ASSIGN(const Found found, covering(prover, to.value, point));
     proof::RangeBundle bundle;
     bundle.from = from;
     uint64_t bytes = 0;
@@ -240,9 +257,9 @@ Result<proof::RangeBundle> prove_range(snapshot::Store& store, Row from, Row to,
     }
     KHIPU_TRY_ASSIGN(const auto hashes, prover.snapshot().hashes(TableId::kLogs));
     KHIPU_TRY_ASSIGN(bundle.left, tree::compact_range(0, from.value, *hashes));
-    KHIPU_TRY_ASSIGN(bundle.right, tree::compact_range(to.value, found.note->checkpoint.size, *hashes));
-    bundle.checkpoint = tree::format_note(found.note->note);
-    KHIPU_TRY_ASSIGN(bundle.table_head, prover.head(found, TableId::kLogs, at));
+    KHIPU_TRY_ASSIGN(bundle.right, tree::compact_range(to.value, found.note.checkpoint.size, *hashes));
+    bundle.checkpoint = tree::format_note(found.note.note);
+    KHIPU_TRY_ASSIGN(bundle.table_head, prover.head(found, TableId::kLogs));
     return self_checked(std::move(bundle), prover.key());
   });
 }
@@ -250,16 +267,14 @@ Result<proof::RangeBundle> prove_range(snapshot::Store& store, Row from, Row to,
 Result<proof::ConsistencyBundle> prove_consistency(snapshot::Store& store, TableId table, uint64_t old_size,
                                                    uint64_t new_size) {
   if (old_size > new_size) return Error{Code::kInvalid, "the old size is greater than the new one"};
-  KHIPU_TRY_ASSIGN(const Prover prover, Prover::open(store, CheckpointLogPart::kAll));
-  const auto note_of = [&](uint64_t size) -> Result<std::string> {
-    ProofPoint point;
-    point.size = size;
-    KHIPU_TRY_ASSIGN(const size_t at, prover.choose(point, table));
-    return tree::format_note(prover.newest(table, at)->note->note);
+  const auto as_of = [&](uint64_t size) {
+    return Prover::open(store, ProofPoint{.size = size}, table, CheckpointLogPart::kAll);
   };
+  KHIPU_TRY_ASSIGN(const Prover before, as_of(old_size));
+  KHIPU_TRY_ASSIGN(const Prover prover, as_of(new_size));
   proof::ConsistencyBundle bundle;
-  KHIPU_TRY_ASSIGN(bundle.old_checkpoint, note_of(old_size));
-  KHIPU_TRY_ASSIGN(bundle.new_checkpoint, note_of(new_size));
+  bundle.old_checkpoint = tree::format_note(before.newest(table)->note.note);
+  bundle.new_checkpoint = tree::format_note(prover.newest(table)->note.note);
   if (old_size > 0) {
     KHIPU_TRY_ASSIGN(const auto hashes, prover.snapshot().hashes(table));
     KHIPU_TRY_ASSIGN(bundle.path, tree::prove_consistency(old_size, new_size, *hashes));

@@ -15,19 +15,23 @@ static std::string_view from_first_note(std::string_view bytes, std::string_view
   return {};
 }
 
-Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_view origin, CheckpointLogPart part) {
-  auto file = root.open_file(kCheckpointLogName, os::Mode::kRead);
-  if (!file.ok() && file.error().code == Code::kNotFound) return tree::CheckpointLog();
-  if (!file.ok()) return std::move(file).error();
-  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
-  const bool tail = part == CheckpointLogPart::kTail && size > kTailSize;
-  if (!tail && size > tree::kCheckpointLogSizeMax) return Error{Code::kLimit, "checkpoints.log is over 4 GiB"};
-  Buffer bytes(tail ? kTailSize : size);
-  KHIPU_TRY(file.value()->read_exactly(size - bytes.size(), bytes));
-  const std::string_view text = tail ? from_first_note(as_text(bytes), origin) : as_text(bytes);
-  tree::CheckpointLog log = tree::parse_checkpoint_log(text, origin);
+Result<void> each_publication(os::Directory& root, std::string_view origin, CheckpointLogPart part,
+                              const tree::VisitPublication& visit) {
+  auto opened = root.open_file(kCheckpointLogName, os::Mode::kRead);
+  if (!opened.ok() && opened.error().code == Code::kNotFound) return {};
+  if (!opened.ok()) return std::move(opened).error();
+  const os::File& file = **opened;
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.size());
+  uint64_t from = 0;
+  if (part == CheckpointLogPart::kTail && size > kTailSize) {
+    Buffer tail(kTailSize);
+    KHIPU_TRY(file.read_exactly(size - kTailSize, tail));
+    from = size - from_first_note(as_text(tail), origin).size();
+  }
+  const auto read = [&](uint64_t offset, std::span<uint8_t> into) { return file.read_exactly(from + offset, into); };
+  KHIPU_TRY_ASSIGN(const tree::CheckpointLog log, tree::scan_checkpoint_log(size - from, origin, read, visit));
   if (!log.fault.empty() && !log.torn) return Error{Code::kCorrupt, "checkpoints.log: " + log.fault};
-  return log;
+  return {};
 }
 
 }  // namespace khipu::snapshot

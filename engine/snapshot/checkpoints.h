@@ -12,10 +12,12 @@
 namespace khipu::snapshot {
 
 enum class CheckpointLogPart {
-  kTail,  // at least the newest publication; the first one read may lack notes, and numbers are not known
+  kTail,  // at least the newest publication; the first one read may lack notes, and numbers count from it
   kAll,
 };
-// Empty when nothing was published yet. kCorrupt when what is there is not notes of this origin.
-Result<tree::CheckpointLog> read_checkpoints(os::Directory& root, std::string_view origin, CheckpointLogPart part);
+// Calls `visit` for each publication in order (tree/checkpoint_log.h); nothing when none is there yet. kCorrupt when
+// what is there is not notes of this origin, as far as it was read.
+Result<void> each_publication(os::Directory& root, std::string_view origin, CheckpointLogPart part,
+                              const tree::VisitPublication& visit);
 
 }  // namespace khipu::snapshot

@@ -1,5 +1,7 @@
 #include "engine/tree/checkpoint_log.h"
 
+#include <algorithm>
+
 #include "engine/base/assert.h"
 
 namespace khipu::tree {
@@ -7,6 +9,7 @@ namespace {
 
 constexpr std::string_view kTables[] = {"registry", "logs", "access"};  // in the order of a publication
 constexpr size_t kMeta = std::size(kTables);
+constexpr uint64_t kWindowSize = 8 * kNoteSizeMax;  // holds any publication
 
 // The place of an origin in a publication, or nullopt when it is not one of this log's.
 std::optional<size_t> place_of(std::string_view found, std::string_view origin) {
@@ -69,6 +72,29 @@ CheckpointLog parse_checkpoint_log(std::string_view bytes, std::string_view orig
   if (open.notes.empty()) return log;
   log.torn = true;
   return stop("a publication without the checkpoint of meta that closes it", open.notes.front().offset);
+}
+
+Result<CheckpointLog> scan_checkpoint_log(uint64_t size, std::string_view origin, const ReadBytes& read,
+                                          const VisitPublication& visit) {
+  CheckpointLog log;
+  Buffer window;
+  for (uint64_t number = 0; log.end < size;) {
+    window.resize(std::min(kWindowSize, size - log.end));
+    KHIPU_TRY(read(log.end, window));
+    CheckpointLog part = parse_checkpoint_log(as_text(window), origin);
+    for (Publication& publication : part.publications) {
+      for (PublishedNote& note : publication.notes) note.offset += log.end;
+      if (!visit(++number, publication)) return log;
+    }
+    const uint64_t window_end = log.end + window.size();
+    log.end += part.end;
+    const bool is_cut = part.torn && part.end > 0 && window_end < size;  // by the window
+    if (part.fault.empty() || is_cut) continue;
+    log.torn = part.torn && window_end == size;
+    log.fault = "behind byte " + std::to_string(window_end - window.size()) + ", " + part.fault;
+    return log;
+  }
+  return log;
 }
 
 std::string format_published(const Note& note) { return format_note(note) + "\n"; }

@@ -2,18 +2,18 @@
 // who signed or whether the sizes fit one another. Byte format: engine/FORMAT.md "Checkpoints".
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/base/bytes.h"
 #include "engine/base/result.h"
 #include "engine/tree/checkpoint.h"
 #include "engine/tree/note.h"
 
 namespace khipu::tree {
-
-// Of checkpoints.log, as far as it is read into memory: over ten years of a publication a minute.
-inline constexpr uint64_t kCheckpointLogSizeMax = 4ULL << 30;
 
 struct PublishedNote {
   Note note;
@@ -39,6 +39,13 @@ struct CheckpointLog {
 // Notes of `origin`'s log: `ORIGIN/registry`, `ORIGIN/logs`, `ORIGIN/access`, each at most once and in this order, then
 // `ORIGIN`. Reads as far as that holds and says why it stopped.
 CheckpointLog parse_checkpoint_log(std::string_view bytes, std::string_view origin);
+// The same of a log of `size` bytes, a window of it in memory at a time. `read(offset, into)` fills `into`;
+// `visit(number, publication)` is called for each, numbers from 1, and false ends it. What it returns has no
+// publications, and no fault where it was ended.
+using ReadBytes = std::function<Result<void>(uint64_t offset, std::span<uint8_t> into)>;
+using VisitPublication = std::function<bool(uint64_t number, Publication& publication)>;
+Result<CheckpointLog> scan_checkpoint_log(uint64_t size, std::string_view origin, const ReadBytes& read,
+                                          const VisitPublication& visit);
 // One note with the empty line behind it, as it is appended.
 std::string format_published(const Note& note);
 

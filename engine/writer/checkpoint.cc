@@ -118,22 +118,27 @@ Result<std::unique_ptr<Checkpointer>> Checkpointer::open_accepted(os::Directory&
                                                                   Quarantine& quarantine) {
   std::unique_ptr<Checkpointer> checkpointer(new Checkpointer(root, keys, signing, line));
   KHIPU_TRY(checkpointer->open_files());
-  std::string bytes;
-  if (checkpointer->log_) {
-    KHIPU_TRY_ASSIGN(const Buffer all,
-                     at(kCheckpointLogName, checkpointer->log_->read_all(tree::kCheckpointLogSizeMax)));
-    bytes = as_text(all);
-  }
-  const tree::CheckpointLog log = tree::parse_checkpoint_log(bytes, signing.name);
   SignedState& state = checkpointer->state_;
   state.checkpoint = 0;
-  uint64_t end = 0;
-  for (size_t i = 0; i < log.publications.size(); ++i) {
-    if (log.publications[i].meta().checkpoint.size > line.tables[kMeta].size) break;
-    state.checkpoint = i + 1;
-    end = i + 1 < log.publications.size() ? log.publications[i + 1].notes.front().offset : log.end;
+  uint64_t size = 0, end = 0;
+  if (checkpointer->log_) {
+    os::File& log = *checkpointer->log_;
+    KHIPU_TRY_ASSIGN(size, at(kCheckpointLogName, log.size()));
+    const auto read = [&](uint64_t offset, std::span<uint8_t> into) { return log.read_exactly(offset, into); };
+    std::optional<uint64_t> beyond;  // where the first that the line has lost begins
+    const auto stand = [&](uint64_t number, const tree::Publication& publication) {
+      if (publication.meta().checkpoint.size > line.tables[kMeta].size) {
+        beyond = publication.notes.front().offset;
+        return false;
+      }
+      state.checkpoint = number;
+      return true;
+    };
+    KHIPU_TRY_ASSIGN(const tree::CheckpointLog scanned,
+                     at(kCheckpointLogName, tree::scan_checkpoint_log(size, signing.name, read, stand)));
+    end = beyond.value_or(scanned.end);
   }
-  if (end < bytes.size()) {
+  if (end < size) {
     checkpointer->log_.reset();
     KHIPU_TRY(quarantine.take(root, "root", std::string(kCheckpointLogName), end));
   }

@@ -154,3 +154,14 @@ TEST_CASE("cli: export-tlog writes over no other past, heals what a crash cut, a
   CHECK(log.run({"--table", "access"}).exit == 3);
   CHECK(log.run({"--table", "nothing"}).exit == 3);
 }
+
+TEST_CASE("cli: export-tlog gives no tile away that does not make the hash above it") {
+  const Log log;
+  log.publish(300);
+  std::fstream(log.root + "/logs/tree/0", std::ios::binary | std::ios::in | std::ios::out).seekp(5 * 32 + 3).put('!');
+  const tests::Ran ran = log.run();
+  CHECK(ran.exit != 0);
+  CHECK_THAT(ran.err, ContainsSubstring("tile-mismatch: tile/0/000"));
+  CHECK_FALSE(fs::exists(log.out + "/tile/0/000"));
+  CHECK_FALSE(fs::exists(log.out + "/checkpoint"));
+}

@@ -34,8 +34,11 @@ struct PublishedLog {
     REQUIRE(snapshot.ok());
     REQUIRE(log.disk().exists("root/logs/seg-0000000002.log"));
     key = {(*snapshot)->genesis().origin, tree::KeyType::kEd25519, (*snapshot)->genesis().verifier};
-    publications =
-        snapshot::read_checkpoints(log.store().root(), key.name, snapshot::CheckpointLogPart::kAll)->publications;
+    const auto keep = [&](uint64_t, tree::Publication& publication) {
+      publications.push_back(publication);
+      return true;
+    };
+    REQUIRE(snapshot::each_publication(log.store().root(), key.name, snapshot::CheckpointLogPart::kAll, keep).ok());
     REQUIRE(publications.size() >= sizes.size());
   }
   TestLog log{3000};

@@ -79,3 +79,49 @@ TEST_CASE("checkpoint log: what no writer would put there is a fault with its pl
   extended.insert(extended.find("\n\n") + 1, "extension\n");
   CHECK(fault(extended).find("extension") != std::string::npos);
 }
+
+TEST_CASE("checkpoint log: one that is larger than its window is read as it is when it lies in memory") {
+  const std::string publication = published(kOrigin + "/logs", 2) + published(kOrigin, 3);
+  const uint64_t count = 2 * (uint64_t{8} << 20) / publication.size() + 7;  // over two windows
+  std::string log;
+  for (uint64_t i = 0; i < count; ++i) log += publication;
+  const auto read = [&](uint64_t offset, std::span<uint8_t> into) -> Result<void> {
+    REQUIRE(offset + into.size() <= log.size());
+    std::copy_n(as_bytes(log).begin() + static_cast<ptrdiff_t>(offset), into.size(), into.begin());
+    return {};
+  };
+  uint64_t seen = 0, last = count + 1;
+  const auto visit = [&](uint64_t number, tree::Publication& one) {
+    REQUIRE(number == ++seen);
+    REQUIRE(one.notes.front().offset == (number - 1) * publication.size());
+    REQUIRE(one.meta().checkpoint.size == 3);
+    return number < last;
+  };
+  const auto scan = [&] {
+    seen = 0;
+    return tree::scan_checkpoint_log(log.size(), kOrigin, read, visit).value();
+  };
+  tree::CheckpointLog whole = scan();
+  CHECK(seen == count);
+  CHECK(whole.fault.empty());
+  CHECK(whole.end == log.size());
+
+  last = count / 2;
+  CHECK(scan().fault.empty());
+  CHECK(seen == count / 2);
+  last = count + 1;
+
+  log.resize(log.size() - 5);
+  whole = scan();
+  CHECK(seen == count - 1);
+  CHECK(whole.torn);
+  CHECK(whole.end == (count - 1) * publication.size());
+
+  const uint64_t strange = (count - 9) * publication.size();
+  log[strange] = 'X';
+  whole = scan();
+  CHECK(seen == count - 9);
+  CHECK_FALSE(whole.torn);
+  CHECK_THAT(whole.fault, ContainsSubstring("of another log"));
+  CHECK(whole.end == strange);
+}
