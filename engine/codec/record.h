@@ -158,6 +158,8 @@ struct VersionRecord {
 };
 void encode_version(Buffer& to, const VersionRecord& version);
 Result<void> decode_version(Bytes payload, VersionRecord& version);
+// Field "name" if it is text, else the first text field that is not empty; empty when there is none.
+std::string_view display_name(const VersionRecord& version);
 // The encoding of just the field map, the form change detection compares.
 void append_fields(Buffer& to, const std::vector<NamedValue>& fields);
 // Orders by CBOR key order: shorter first, then bytewise.

@@ -9,6 +9,16 @@ bool field_name_less(std::string_view a, std::string_view b) {
   return a.size() != b.size() ? a.size() < b.size() : a < b;
 }
 
+std::string_view display_name(const VersionRecord& version) {
+  std::string_view first;
+  for (const NamedValue& field : version.fields) {
+    if (field.value.kind != Value::Kind::kText) continue;
+    if (field.name == "name") return field.value.text;
+    if (first.empty()) first = field.value.text;
+  }
+  return first;
+}
+
 static size_t fields_size_max(const std::vector<NamedValue>& fields) {
   size_t size = raw::kHeadSizeMax;
   for (const NamedValue& field : fields)

@@ -5,6 +5,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/codec/protected.h"
+#include "engine/index/attributes.h"
 #include "engine/index/columns.h"
 #include "engine/tree/tree.h"
 
@@ -78,7 +79,8 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::VersionRecord& ver
   const Row entity = version.entity.value_or(Row{header_.first_row.value + row});
   entities_.push_back(static_cast<int64_t>(entity.value));
   terms_.add(name_term(version.type, version.id).view(), row);
-  return {};
+  if (version.deleted) terms_.add(deleted_term().view(), row);
+  return each_attribute(version, [&](Bytes term) { terms_.add(term, row); });
 }
 
 Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
@@ -116,8 +118,13 @@ Result<void> Builder::add_protected(const codec::ColumnValue& column, uint32_t r
   return {};
 }
 
-Result<Buffer> Builder::body() {
+Result<Buffer> Builder::body_as(uint16_t version) {
+  header_.version = version;
+  header_.terms = 0;
+  dictionary_.clear();
+  const bool known = header_.table == TableId::kLogs || header_.has_attributes();
   KHIPU_TRY(terms_.each([&](std::string_view term, std::span<const uint32_t> rows) {
+    if (!known && static_cast<uint8_t>(term[0]) >= static_cast<uint8_t>(Field::kAttribute)) return;
     ++header_.terms;
     dictionary_.add(term, rows, header_.rows);
   }));
@@ -157,9 +164,18 @@ Result<Buffer> Builder::body() {
   return bytes;
 }
 
-Result<Builder::File> Builder::finish() {
+Result<Builder::File> Builder::finish(const Hash& root) {
+  const uint16_t newest = newest_version(header_.table);
+  for (uint16_t version = newest; version > 0; --version) {
+    KHIPU_TRY_ASSIGN(File file, finish_as(version));
+    if (file.root == root || newest == 1) return file;
+  }
+  return finish();
+}
+
+Result<Builder::File> Builder::finish_as(uint16_t version) {
   File file;
-  KHIPU_TRY_ASSIGN(file.bytes, body());
+  KHIPU_TRY_ASSIGN(file.bytes, body_as(version));
   const std::vector<Hash> hashes = block_hashes(file.bytes);
   file.root = tree::root_of(hashes);
   for (const Hash& hash : hashes) append(file.bytes, hash);

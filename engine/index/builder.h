@@ -31,12 +31,17 @@ class Builder {
     Buffer bytes;
     Hash root{};  // of the block hashes
   };
-  // kLimit when an index would not fit 4 GiB. The builder is spent until it begins again.
-  Result<File> finish();
-  // The same without the hashes, for who keeps it in memory.
-  Result<Buffer> body();
+  // kLimit when an index would not fit 4 GiB. The builder takes no more rows until it begins again.
+  Result<File> finish() { return finish_as(newest_version(header_.table)); }
+  // As a format version has it.
+  Result<File> finish_as(uint16_t version);
+  // The file that has this root, if these rows make it in one of the versions; else as finish().
+  Result<File> finish(const Hash& root);
+  // finish() without the hashes, for who keeps it in memory.
+  Result<Buffer> body() { return body_as(newest_version(header_.table)); }
 
  private:
+  Result<Buffer> body_as(uint16_t version);
   Result<uint32_t> add_row(uint64_t frame_offset, TimeUs time, TimeUs recorded_at);
   Result<void> add_protected(const codec::ColumnValue& column, uint32_t row);
 

@@ -88,14 +88,24 @@ Term column_term(uint32_t column, const codec::Value& value) {
     put_text(term, value.text, kTextKeySizeMax);
     return term;
   }
+  const NumberKey number = number_key(value);
+  put(term, 'n');
+  put_text(term, as_text(number.bytes), number.bytes.size());
+  term.exact = number.exact;
+  return term;
+}
+
+NumberKey number_key(const codec::Value& value) {
+  using Kind = codec::Value::Kind;
   double number = value.real;
   if (value.kind == Kind::kInteger) number = static_cast<double>(value.integer);
   if (value.kind == Kind::kUnsigned) number = static_cast<double>(value.unsigned_integer);
   if (number == 0) number = 0;  // not minus zero
-  put(term, 'n');
-  put_be(term, std::bit_cast<uint64_t>(number));
-  term.exact = std::abs(number) < kExactDouble;  // false for NaN too
-  return term;
+  NumberKey key;
+  const auto bits = std::bit_cast<uint64_t>(number);
+  for (size_t i = 0; i < key.bytes.size(); ++i) key.bytes[i] = static_cast<uint8_t>(bits >> (56 - 8 * i));
+  key.exact = std::abs(number) < kExactDouble;  // false for NaN too
+  return key;
 }
 
 Term digest_term(uint32_t column, Bytes digest) {
@@ -118,7 +128,7 @@ Term token_term(uint32_t column, uint8_t index, const codec::Token& token) {
 }
 
 Term name_term(std::string_view type, std::string_view id) {
-  constexpr size_t kHashSize = 16;
+  constexpr size_t kHashSize = kTextKeySizeMax - kNameCutSize;
   Term term;
   put(term, static_cast<uint8_t>(Field::kName));
   if (type.size() + 1 + id.size() < kTextKeySizeMax) {
@@ -128,17 +138,23 @@ Term name_term(std::string_view type, std::string_view id) {
     return term;
   }
   const std::string name = std::string(type).append(1, '\0').append(id);
-  put_text(term, name, kTextKeySizeMax - kHashSize);
+  put_text(term, name, kNameCutSize);
   const Hash hash = tree::leaf_hash(as_bytes(name));
   put_text(term, as_text(Bytes(hash).first(kHashSize)), kHashSize);
   term.exact = true;
   return term;
 }
 
+Term deleted_term() {
+  Term term;
+  put(term, static_cast<uint8_t>(Field::kDeleted));
+  return term;
+}
+
 std::array<uint8_t, kHeaderSize> encode_header(const Header& header) {
   std::array<uint8_t, kHeaderSize> bytes{};
   std::copy(kMagic.begin(), kMagic.end(), bytes.begin());
-  store_le<uint16_t>(&bytes[8], kFormatVersion);
+  store_le(&bytes[8], header.version);
   bytes[10] = static_cast<uint8_t>(header.table);
   bytes[11] = header.in_order ? 1 : 0;
   store_le(&bytes[12], header.rows);
@@ -156,11 +172,12 @@ Result<Header> parse_header(Bytes bytes, uint64_t body) {
   const auto corrupt = [](const char* what) { return Error{Code::kCorrupt, what}; };
   if (bytes.size() < kHeaderSize) return corrupt("shorter than its header");
   if (as_text(bytes.first(kMagic.size())) != kMagic) return corrupt("not an index file");
-  if (load_le<uint16_t>(&bytes[8]) != kFormatVersion) {
-    return Error{Code::kUnsupported, fmt::format("index format version {}", load_le<uint16_t>(&bytes[8]))};
-  }
   Header header;
+  header.version = load_le<uint16_t>(&bytes[8]);
   header.table = static_cast<TableId>(bytes[10]);
+  if (header.version == 0 || header.version > newest_version(header.table)) {
+    return Error{Code::kUnsupported, fmt::format("index format version {}", header.version)};
+  }
   if (!is_indexed(header.table) || bytes[11] > 1) return corrupt("an unknown table or flag");
   header.in_order = bytes[11] == 1;
   header.rows = load_le<uint32_t>(&bytes[12]);

@@ -17,9 +17,11 @@
 
 namespace khipu::index {
 
-inline constexpr uint16_t kFormatVersion = 1;
+// Of logs/ 1. Of registry/ 2, with the terms of fields kAttribute and kDeleted; 1 without, as older writers made it.
+constexpr uint16_t newest_version(TableId table) { return table == TableId::kRegistry ? 2 : 1; }
 inline constexpr uint64_t kBlockSize = 64 << 10;  // of the file, hashed one by one
 inline constexpr size_t kTextKeySizeMax = 64;     // longer words are cut
+inline constexpr size_t kNameCutSize = 48;        // of a name that is cut, before 16 bytes of its hash
 inline constexpr size_t kUrlKeySizeMax = 24;      // of a url only its beginning is a term
 inline constexpr size_t kTermSizeMax = 72;
 inline constexpr size_t kPageSize = 1024;      // a page of the dictionary ends with the entry that reaches this
@@ -53,6 +55,8 @@ enum class Field : uint8_t {
   kColumn = 8,       // column id, big-endian u32; 't' text | 'j' json | 'n' number as a double's bits, big-endian
                      // | 'd' digest | 'x' number of the blind index, one byte, and one of its tokens
   kName = 9,         // registry/: type, NUL, id; when that is long, its beginning and a hash
+  kAttribute = 10,   // registry/: what a field of the version says (attributes.h)
+  kDeleted = 11,     // registry/: nothing more; of versions that mark the end
 };
 
 struct Term {
@@ -68,6 +72,13 @@ Term column_term(uint32_t column, const codec::Value& value);  // not of a prote
 Term digest_term(uint32_t column, Bytes digest);
 Term token_term(uint32_t column, uint8_t index, const codec::Token& token);
 Term name_term(std::string_view type, std::string_view id);  // exact: what is cut has a hash in the place of its end
+Term deleted_term();
+// Equal doubles have equal bits, minus zero those of zero; big-endian. `exact`: no other number has that double.
+struct NumberKey {
+  std::array<uint8_t, 8> bytes{};
+  bool exact = true;
+};
+NumberKey number_key(const codec::Value& value);
 
 // Where the parts of a file begin; each ends where the next one begins.
 enum Section : size_t {
@@ -84,6 +95,7 @@ enum Section : size_t {
 
 struct Header {
   TableId table = TableId::kLogs;
+  uint16_t version = 1;
   bool in_order = true;  // occurred_at never falls
   SegmentNumber number;
   Row first_row;
@@ -92,6 +104,7 @@ struct Header {
   uint32_t pages = 0;
   TimeUs time_min = 0, time_max = 0;
   std::array<uint32_t, kSectionCount + 1> sections{};  // the last one: the end of them all
+  bool has_attributes() const { return table == TableId::kRegistry && version >= 2; }
   bool operator==(const Header&) const = default;
 };
 inline constexpr uint64_t kHeaderSize = 128;

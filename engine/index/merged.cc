@@ -12,6 +12,7 @@ namespace khipu::index {
 namespace {
 
 constexpr std::string_view kMergedMagic = "khipumrg";
+constexpr uint16_t kMergedVersion = 1;
 constexpr uint64_t kPartSize = 48;
 constexpr uint64_t kPlaceSize = 8;
 
@@ -58,7 +59,7 @@ Result<std::unique_ptr<MergedReader>> MergedReader::open(std::unique_ptr<BlockFi
   if (body.size() < kHeaderSize) return bad("shorter than its header");
   KHIPU_TRY_ASSIGN(const Bytes bytes, body.at(0, kHeaderSize));
   if (as_text(bytes.first(kMergedMagic.size())) != kMergedMagic) return bad("not a merged index");
-  if (load_le<uint16_t>(&bytes[8]) != kFormatVersion) {
+  if (load_le<uint16_t>(&bytes[8]) != kMergedVersion) {
     return Error{Code::kUnsupported, fmt::format("merged index format version {}", load_le<uint16_t>(&bytes[8]))};
   }
   if (bytes[10] != static_cast<uint8_t>(TableId::kLogs) || bytes[11] != 0) return bad("an unknown table or flag");
@@ -288,7 +289,7 @@ Result<Merger::File> Merger::finish() {
   Buffer& bytes = file.bytes;
   bytes.resize(kHeaderSize);
   std::copy(kMergedMagic.begin(), kMergedMagic.end(), bytes.begin());
-  store_le<uint16_t>(&bytes[8], kFormatVersion);
+  store_le(&bytes[8], kMergedVersion);
   bytes[10] = static_cast<uint8_t>(TableId::kLogs);
   store_le(&bytes[12], static_cast<uint32_t>(parts_.size()));
   store_le(&bytes[16], name_.first.value);

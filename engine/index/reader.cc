@@ -184,9 +184,8 @@ Result<void> Reader::walk(Bytes from, const Visit& visit) const {
   }
 }
 
-Result<std::optional<List>> Reader::find(const Term& term) const {
+Result<std::optional<List>> Reader::find(Bytes wanted) const {
   std::optional<List> found;
-  const Bytes wanted = term.view();
   KHIPU_TRY(walk(wanted, [&](Bytes have, const List& list) {
     if (less(have, wanted)) return true;
     if (!less(wanted, have)) found = list;

@@ -54,7 +54,8 @@ class Reader {
   uint32_t rows() const { return header_.rows; }
 
   // nullopt: no row has the term.
-  Result<std::optional<List>> find(const Term& term) const;
+  Result<std::optional<List>> find(const Term& term) const { return find(term.view()); }
+  Result<std::optional<List>> find(Bytes term) const;
   // Terms from the page on that may hold `from`, in order. Owner: one thread; borrows the reader.
   class Cursor {
    public:

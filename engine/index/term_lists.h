@@ -30,7 +30,7 @@ class TermLists {
   void add_number(Field field, uint64_t key, uint32_t row);
 
   // Calls visit(term, rows) for all terms in the order of their bytes. A term is valid until the next but one, rows
-  // until the next. kLimit beyond what the numbers below can count. Only clear() may follow.
+  // until the next. kLimit beyond what the numbers below can count. Only the same again or clear() may follow.
   template <typename Visit>
   Result<void> each(const Visit& visit) {
     add_waiting();

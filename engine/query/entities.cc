@@ -14,6 +14,7 @@ namespace khipu::query {
 namespace {
 
 constexpr size_t kRefsMax = 20;  // candidates an error lists
+constexpr std::string_view kIndexMismatch = "index-mismatch";
 
 std::string ref_of(std::string_view type, std::string_view id) { return std::string(type).append(1, ':').append(id); }
 
@@ -21,32 +22,6 @@ std::string ref_of(std::string_view type, std::string_view id) { return std::str
 bool looks_like_type(std::string_view text) {
   if (text.empty() || text.size() > 63 || text[0] < 'a' || text[0] > 'z') return false;
   return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
-}
-
-// Whether the matcher may be asked of the schema's field.
-Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& matcher, const std::string& argument) {
-  if (schema.type(matcher.type) == nullptr) return unknown_type(schema, matcher.type, argument + ".type");
-  if (matcher.field == "id") return {};
-  const codec::FieldSchema* field = schema.field(matcher.type, matcher.field);
-  if (field == nullptr) {
-    QueryError error("UNKNOWN_FIELD", argument + ".field", matcher.field, "The entity type has no field of that name.");
-    error.allowed.push_back("id");
-    for (const codec::FieldSchema& known : schema.type(matcher.type)->fields) error.allowed.push_back(known.name);
-    error.did_you_mean = nearest(matcher.field, error.allowed);
-    return error;
-  }
-  QueryError unsupported("UNSUPPORTED_MATCH", argument + ".match", name(matcher.match), "");
-  if (!field->rule.none()) return {};  // FieldReader judges
-  if (field->kind == codec::ValueKind::kNumber && matcher.match != Match::kExact) {
-    unsupported.hint = "That field is a number: exact only.";
-    unsupported.allowed = {"exact"};
-    return unsupported;
-  }
-  if (field->kind == codec::ValueKind::kNumber && !number_from_text(matcher.value)) {
-    return QueryError("UNKNOWN_VALUE", argument + ".value", matcher.value,
-                      "That field is a number: give it in decimal.");
-  }
-  return {};
 }
 
 }  // namespace
@@ -201,13 +176,24 @@ void Entities::tell_damage(const snapshot::ScannedRow& scanned) const {
 void Entities::tell_damage_locked(const snapshot::ScannedRow& scanned) const {
   const uint64_t row = scanned.row.value, rows = std::max<uint64_t>(1, scanned.lost);
   const bool told = std::any_of(damaged_.begin(), damaged_.end(), [&](const Finding& known) {
-    return known.row.value <= row && row + rows <= known.row.value + known.rows;
+    return known.code != kIndexMismatch && known.row.value <= row && row + rows <= known.row.value + known.rows;
   });
   if (told) return;
   damaged_.push_back({std::string(scanned.finding.empty() ? "frame-corrupt" : scanned.finding), TableId::kRegistry,
                       scanned.row, rows,
                       "registry row " + std::to_string(row) + ": it cannot be read" +
                           (scanned.detail.empty() ? "" : ": ") + std::string(scanned.detail)});
+}
+
+void Entities::tell_index_damage(const snapshot::SegmentInfo& segment, const Error& error) const {
+  const std::unique_lock lock(mutex_);
+  const bool told = std::any_of(damaged_.begin(), damaged_.end(), [&](const Finding& known) {
+    return known.code == kIndexMismatch && known.row == segment.first_row;
+  });
+  if (told) return;
+  damaged_.push_back(
+      {std::string(kIndexMismatch), TableId::kRegistry, segment.first_row, segment.rows,
+       "the index of segment " + std::to_string(segment.number.value) + " of registry: " + error.message});
 }
 
 std::vector<Finding> Entities::findings(uint64_t size) const {
@@ -352,89 +338,6 @@ Answer<void> Entities::by_sealed_name(
     for (const Row entity : any) visit(entity, std::binary_search(now.begin(), now.end(), entity), unsure);
   }
   return {};
-}
-
-Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uint64_t size,
-                                         const EntityMatcher& matcher, std::string_view argument,
-                                         bool& candidates) const {
-  KHIPU_TRY(check_matcher(snapshot.schema(), matcher, std::string(argument)));
-  const codec::FieldSchema* schema = snapshot.schema().field(matcher.type, matcher.field);
-  if (matcher.field != "id" && schema != nullptr && !schema->rule.none()) {
-    return match_protected(snapshot, size, matcher, *schema, std::string(argument), candidates);
-  }
-  const std::string folded = fold(matcher.value);
-  const std::optional<codec::Value> number = number_from_text(matcher.value);
-  const auto fits = [&](const codec::VersionRecord& version) {
-    if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match);
-    for (const codec::NamedValue& field : version.fields) {
-      if (field.name != matcher.field) continue;
-      if (field.value.schema_kind() == codec::ValueKind::kNumber) {
-        return number && equal_values(field.value, *number) &&
-               (masking_ == nullptr || !masking_->hides_field(field.name));
-      }
-      return meets(field.name, field.value.text, matcher.value, folded, matcher.match);
-    }
-    return false;
-  };
-  std::vector<Row> found;
-  const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
-    if (version.type != matcher.type) return;
-    if (matcher.current_only && (row != entity.newest || version.deleted)) return;
-    if (fits(version)) found.push_back(entity.entity);
-  };
-  KHIPU_TRY(each_version(snapshot, size, look));
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
-}
-
-// By tokens and digests, then by plaintext where a key opens it.
-Answer<std::vector<Row>> Entities::match_protected(const snapshot::Snapshot& snapshot, uint64_t size,
-                                                   const EntityMatcher& matcher, const codec::FieldSchema& field,
-                                                   const std::string& argument, bool& candidates) const {
-  static const FieldReader kNobody(std::nullopt, nullptr);
-  const FieldReader& reader = fields_ != nullptr ? *fields_ : kNobody;
-  const protect::FieldName name{snapshot.schema().type(matcher.type)->name, field.name};
-  KHIPU_TRY_ASSIGN(const FieldProbe probe, reader.probe(snapshot, name, field.kind, field.rule, matcher.match,
-                                                        matcher.value, argument + ".match"));
-  struct Hit {
-    Row entity, row;
-  };
-  std::vector<Hit> hits;
-  const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
-    if (version.type != matcher.type) return;
-    if (matcher.current_only && (row != entity.newest || version.deleted)) return;
-    for (const codec::NamedValue& have : version.fields) {
-      if (have.name != matcher.field || !have.value.is_protected()) continue;
-      const auto value = codec::decode_protected(as_bytes(have.value.text));
-      if (value.ok() && probe.found_in(*value)) hits.push_back({entity.entity, row});
-    }
-  };
-  KHIPU_TRY(each_version(snapshot, size, look));
-  std::vector<Row> found;
-  for (const Hit& hit : hits) {
-    std::optional<bool> is_it = probe.decides ? std::optional(true) : std::nullopt;
-    const auto record = probe.decides ? Result<snapshot::CheckedRecord>(Error{Code::kNotFound, ""})
-                                      : snapshot.record(TableId::kRegistry, hit.row);
-    codec::VersionRecord version;
-    if (record.ok() && record->intact && codec::decode_version(record->payload, version).ok()) {
-      for (const codec::NamedValue& have : version.fields) {
-        if (have.name != matcher.field || !have.value.is_protected()) continue;
-        const auto value = codec::decode_protected(as_bytes(have.value.text));
-        if (!value.ok()) continue;
-        const Result<Uid> uid = uid_of_value(snapshot, version, *value);
-        if (!uid.ok()) continue;
-        const protect::FieldPlace place{snapshot.genesis().root_id, name, version.id, field.kind, *uid};
-        is_it = reader.confirm(snapshot, probe, place, value->value);
-      }
-    }
-    if (is_it == false) continue;
-    candidates |= !is_it;
-    found.push_back(hit.entity);
-  }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
 }
 
 Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapshot, uint64_t size,

@@ -1,6 +1,7 @@
 // Who and what the log knows, on the reader's side: (type, id) to registry rows, and texts to entities. Names and
-// fields are not kept in memory: they are scanned for. The first question of a process that names entities by their
-// refs is answered from the registry's indexes; whoever asks more learns the table behind this class.
+// fields are not kept in memory: they are looked up in the indexes of the registry, or scanned for. The first question
+// of a process that names entities by their refs is answered from these; whoever asks more learns the table behind this
+// class.
 #pragma once
 
 #include <functional>
@@ -21,6 +22,8 @@ namespace khipu::query {
 
 class FieldReader;
 class Masking;
+class PartScores;
+struct VersionQuestion;
 
 // Registry rows of one entity's versions, ascending: the first names the entity.
 using VersionRows = std::vector<Row>;
@@ -61,8 +64,10 @@ class Entities {
   std::vector<TypeFacts> counts(uint64_t size) const;  // by type, in order of appearance
   // Registry rows below `size` that somebody could not read, once each: what was met once is told from then on.
   std::vector<Finding> findings(uint64_t size) const;
-  // A row that cannot be read, or is no version: that it was left out must be told.
-  void tell_damage(const snapshot::ScannedRow& scanned) const;
+
+  // Versions below `size` that meet a question, of those that may be seen (version_search.h). Nothing need be learnt
+  // for it but by who has a scope.
+  Result<void> search(const snapshot::Snapshot& snapshot, uint64_t size, const VersionQuestion& question) const;
 
   // The one entity `text` means: "type:id" of a type in the schema, else an id or name, letters exact, else folded.
   // Names that are sealed are looked for by their tokens where a search key is held.
@@ -100,7 +105,11 @@ class Entities {
   using Visit = std::function<void(Row, const codec::VersionRecord&, const Known&)>;
   Result<void> each_version(const snapshot::Snapshot& snapshot, uint64_t size, const Visit& visit) const;
 
+  // A row that cannot be read, or is no version: that it was left out must be told.
+  void tell_damage(const snapshot::ScannedRow& scanned) const;
   void tell_damage_locked(const snapshot::ScannedRow& scanned) const;
+  // An index that is not what its INDEX statement says: its rows were asked instead.
+  void tell_index_damage(const snapshot::SegmentInfo& segment, const Error& error) const;
   // The entry's rows below `size` that may be seen.
   VersionRows visible(const Entry& entry, uint64_t size) const;
 
@@ -109,6 +118,14 @@ class Entities {
   // By the name that is sealed: `visit` with each entity, and whether its newest version bears the name.
   Answer<void> by_sealed_name(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
                               const std::function<void(Row entity, bool current, bool candidate)>& visit) const;
+  struct Met {
+    Row entity, row;
+  };
+  // Versions with a score, with `current_only` those that are their entity's newest and mark no end.
+  Result<std::vector<Met>> met(const snapshot::Snapshot& snapshot, uint64_t size, bool current_only,
+                               VersionQuestion question) const;
+  Result<void> narrow(PartScores& part, const EntityMatcher& matcher, std::string_view folded,
+                      const std::optional<codec::Value>& number) const;
   Answer<std::vector<Row>> match_protected(const snapshot::Snapshot& snapshot, uint64_t size,
                                            const EntityMatcher& matcher, const codec::FieldSchema& field,
                                            const std::string& argument, bool& candidates) const;
@@ -125,8 +142,6 @@ class Entities {
   mutable std::vector<Finding> damaged_;
 };
 
-// Field "name" if it is text, else the first text field; empty when there is none.
-std::string_view display_name(const codec::VersionRecord& version);
 // Equal as numbers whatever their kinds, else of one kind and equal.
 bool equal_values(const codec::Value& left, const codec::Value& right);
 // A decimal as the value a number field or column would hold; nullopt when it is none.

@@ -278,7 +278,7 @@ Answer<Matcher> Engine::prepare(const snapshot::Snapshot& snapshot, const Filter
                                 EventPage& page) {
   if (Matcher::needs_entities(filter)) {
     const auto names = Matcher::names(filter);
-    KHIPU_TRY(names ? entities_.learn(snapshot, *names) : entities_.extend(snapshot));
+    if (scope_ != nullptr || !names.empty()) KHIPU_TRY(entities_.learn(snapshot, names));
   }
   Answer<Matcher> matcher =
       Matcher::compile(filter, snapshot, entities_, as_of.registry_size, page.applied, page.notes);

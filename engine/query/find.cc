@@ -5,8 +5,10 @@
 #include <unordered_map>
 
 #include "engine/base/fold.h"
+#include "engine/index/attributes.h"
 #include "engine/query/engine.h"
 #include "engine/query/pass.h"
+#include "engine/query/version_search.h"
 
 namespace khipu::query {
 namespace {
@@ -23,6 +25,9 @@ int how(const Entities& entities, std::string_view field, std::string_view value
   }
   return kNone;
 }
+
+// By id is better than by name, and how well decides before that.
+Score score_of(int match, int on) { return match == kNone ? kNoScore : static_cast<Score>(2 * match + on); }
 
 // Events of a candidate in a part behind all that were counted before, in order: where they begin is known, and of
 // several such parts the newest decides where they end. So a list is only counted until then.
@@ -189,7 +194,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   out.server_time = now_();
   out.as_of = query::as_of(*snapshot);
   KHIPU_TRY_ASSIGN(out.coverage, coverage_.coverage(*snapshot, Filter{}, out.as_of.tree_size));
-  // The scan below meets every version: what else there is to know of entities is asked for a scope alone.
+  // What else there is to know of entities is asked for a scope alone.
   if (scope_ != nullptr) KHIPU_TRY(entities_.extend(*snapshot));
 
   // "type:id" of a type we know means ids of that type.
@@ -198,34 +203,46 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   const std::string ref_type = is_ref ? request.text.substr(0, colon) : "";
   const std::string folded = fold(request.text);
   const std::string folded_id = is_ref ? fold(request.text.substr(colon + 1)) : folded;
+  const auto by_id = [&](std::string_view type, std::string_view id) {
+    int match = is_ref && type != ref_type ? kNone : how(entities_, "id", id, folded_id);
+    if (is_ref) match = std::min(match, how(entities_, "id", id, folded));
+    return score_of(match, 0);
+  };
+  const auto by_name = [&](std::string_view name) { return score_of(how(entities_, "name", name, folded), 1); };
   Candidates candidates;
-  codec::VersionRecord version;
-  const auto look = [&](const snapshot::ScannedRow& scanned) {
-    if (scanned.fault != codec::FrameFault::kNone || !codec::decode_version(scanned.frame.payload, version).ok()) {
-      entities_.tell_damage(scanned);
-      return true;
+  VersionQuestion question;
+  question.score = [&](const codec::VersionRecord& version) -> Score {
+    if (!request.type.empty() && version.type != request.type) return kNoScore;
+    return std::min(by_id(version.type, version.id), by_name(display_name(version)));
+  };
+  question.narrow = [&](PartScores& part) -> Result<void> {
+    KHIPU_TRY(part.names(request.type, [&](std::string_view type, std::string_view id, const index::List& list) {
+      return part.say(list, by_id(type, id));
+    }));
+    for (const codec::TypeSchema& type : schema.types()) {
+      if (!request.type.empty() && type.name != request.type) continue;
+      for (const std::string_view field : {std::string_view("name"), index::kShownBy}) {
+        KHIPU_TRY(
+            part.texts(index::AttributeKind::kText, type.name, field, "", false,
+                       [&](std::string_view name, const index::List& list) { return part.say(list, by_name(name)); }));
+      }
     }
-    if (scope_ != nullptr && !scope_->shows(scanned.row)) return true;
-    if (!request.type.empty() && version.type != request.type) return true;
-    const uint64_t entity = version.entity.value_or(scanned.row).value;
-    int by_id = is_ref && version.type != ref_type ? kNone : how(entities_, "id", version.id, folded_id);
-    if (is_ref) by_id = std::min(by_id, how(entities_, "id", version.id, folded));
-    const int by_name = how(entities_, "name", display_name(version), folded);
-    const auto known = candidates.find(entity);
-    if (by_id == kNone && by_name == kNone && known == candidates.end()) return true;
-    Candidate& candidate = known == candidates.end() ? candidates[entity] : known->second;
+    return {};
+  };
+  question.follows = [&](Row entity) { return candidates.contains(entity.value); };
+  question.meet = [&](Row row, Row entity, Score score, bool deleted) {
+    Candidate& candidate = candidates[entity.value];
     // A version that follows makes past names of all before it.
     if (candidate.on == 1) candidate.on = 2;
-    const int match = std::min(by_id, by_name), on = by_id <= by_name ? 0 : 1;
+    const int match = score == kNoScore ? kNone : score / 2, on = score % 2;
     if (match != kNone && std::pair(match, on) < std::pair(candidate.match, candidate.on)) {
       candidate.match = match;
       candidate.on = on;
     }
-    candidate.newest = scanned.row;
-    candidate.deleted = version.deleted;
-    return true;
+    candidate.newest = row;
+    candidate.deleted = deleted;
   };
-  KHIPU_TRY(snapshot->scan(TableId::kRegistry, {0}, {out.as_of.registry_size}, snapshot::Order::kAscending, look));
+  KHIPU_TRY(entities_.search(*snapshot, out.as_of.registry_size, question));
   Findings findings;
   for (Finding& finding : entities_.findings(out.as_of.registry_size)) findings.add(std::move(finding));
   const bool damaged = !findings.empty();

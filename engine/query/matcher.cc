@@ -208,10 +208,9 @@ bool Matcher::needs_entities(const Filter& filter) {
   return named(filter.where) || named(filter.where_not);
 }
 
-std::optional<std::vector<std::string_view>> Matcher::names(const Filter& filter) {
+std::vector<std::string_view> Matcher::names(const Filter& filter) {
   std::vector<std::string_view> names;
   for (const Conditions* c : {&filter.where, &filter.where_not}) {
-    if (c->actor_match || !c->target_matches.empty()) return std::nullopt;
     names.insert(names.end(), c->actors.begin(), c->actors.end());
     names.insert(names.end(), c->targets.begin(), c->targets.end());
   }

@@ -20,8 +20,8 @@ class Matcher {
                                  uint64_t registry_size, Filter& applied, std::vector<Note>& notes);
   // Whether a question needs the entity table at all: others are answered with a damaged registry too.
   static bool needs_entities(const Filter& filter);
-  // The entities it names, when it asks for none by an attribute.
-  static std::optional<std::vector<std::string_view>> names(const Filter& filter);
+  // The entities it names; those it asks for by an attribute need not be learnt.
+  static std::vector<std::string_view> names(const Filter& filter);
 
   // Nothing can match: an entity of the filter does not exist.
   bool never() const { return never_; }

@@ -26,16 +26,6 @@ bool equal_real(const codec::Value& integer, double real) {
 
 }  // namespace
 
-std::string_view display_name(const codec::VersionRecord& version) {
-  std::string_view first;
-  for (const codec::NamedValue& field : version.fields) {
-    if (field.value.kind != codec::Value::Kind::kText) continue;
-    if (field.name == "name") return field.value.text;
-    if (first.empty()) first = field.value.text;
-  }
-  return first;
-}
-
 bool equal_values(const codec::Value& left, const codec::Value& right) {
   using Kind = codec::Value::Kind;
   if (!is_number(left) || !is_number(right)) return left.kind == right.kind && left.text == right.text;

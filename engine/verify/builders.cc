@@ -23,8 +23,9 @@ std::unique_ptr<index::Builder> Builders::take(TableId table, SegmentNumber numb
   return builder;
 }
 
-static std::optional<BuiltIndex> compare(os::Directory& folder, SegmentNumber number, index::Builder& builder) {
-  const Result<index::Builder::File> built = builder.finish();
+static std::optional<BuiltIndex> compare(os::Directory& folder, SegmentNumber number, const Hash& stated,
+                                         index::Builder& builder) {
+  const Result<index::Builder::File> built = builder.finish(stated);
   if (!built.ok()) return std::nullopt;
   BuiltIndex index;
   index.root = built->root;
@@ -43,18 +44,19 @@ static std::optional<BuiltIndex> compare(os::Directory& folder, SegmentNumber nu
   return index;
 }
 
-void Builders::finish(os::Directory& folder, TableId table, SegmentNumber number, const std::vector<uint32_t>& columns,
+void Builders::finish(os::Directory& folder, TableId table, SegmentNumber number, const IndexPlan& plan,
                       std::unique_ptr<index::Builder> builder) {
   // A std::function is copied, so what it holds is shared.
   const auto held = std::make_shared<std::unique_ptr<index::Builder>>(std::move(builder));
-  leftovers_.leave([this, &folder, table, number, columns, held] {
-    std::optional<BuiltIndex> index = compare(folder, number, **held);
-    const std::scoped_lock hold(mutex_);
-    idle_.push_back(std::move(*held));
-    if (!index) return;
-    index->columns = columns;
-    built_[{table, number}] = *std::move(index);
-  });
+  leftovers_.leave(
+      [this, &folder, table, number, stated = plan.segments.at({table, number}), columns = plan.columns, held] {
+        std::optional<BuiltIndex> index = compare(folder, number, stated, **held);
+        const std::scoped_lock hold(mutex_);
+        idle_.push_back(std::move(*held));
+        if (!index) return;
+        index->columns = columns;
+        built_[{table, number}] = *std::move(index);
+      });
 }
 
 BuiltIndexes Builders::take_built() {

@@ -20,7 +20,7 @@ class Builders {
                                        const std::vector<uint32_t>& columns);
   // `builder` has every row of the segment. What cannot be built or read is built again when its statement is looked
   // at, which then says why. `folder` stays until then.
-  void finish(os::Directory& folder, TableId table, SegmentNumber number, const std::vector<uint32_t>& columns,
+  void finish(os::Directory& folder, TableId table, SegmentNumber number, const IndexPlan& plan,
               std::unique_ptr<index::Builder> builder);
   // Of all that were finished.
   BuiltIndexes take_built();

@@ -44,8 +44,8 @@ Result<InPlace> open_index(os::Directory& folder, const codec::IndexStatement& s
   return there;
 }
 
-Result<BuiltIndex> compare(index::Builder& builder, const InPlace& there) {
-  KHIPU_TRY_ASSIGN(const index::Builder::File built, builder.finish());
+Result<BuiltIndex> compare(index::Builder& builder, const codec::IndexStatement& statement, const InPlace& there) {
+  KHIPU_TRY_ASSIGN(const index::Builder::File built, builder.finish(statement.root));
   BuiltIndex index;
   index.root = built.root;
   index.size = built.bytes.size();
@@ -129,7 +129,8 @@ Result<Findings> check(os::Directory& folder, TableId table, const segment::Mani
                        const BuiltIndex* scanned) {
   Findings findings;
   const Subject subject{table, entry.number, entry.footer.first_row, entry.footer.rows};
-  if (anew && scanned != nullptr) {
+  // What another statement than this one was built for may be of another version.
+  if (anew && scanned != nullptr && (table == TableId::kLogs || scanned->root == statement.root)) {
     judge_index(subject, statement, *scanned, findings);
     return findings;
   }
@@ -145,7 +146,7 @@ Result<Findings> check(os::Directory& folder, TableId table, const segment::Mani
   index::Builder builder = builder_of(subject, columns);
   KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
   if (!read) return findings;
-  KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
+  KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, statement, there));
   judge_index(subject, statement, built, findings);
   return findings;
 }
@@ -228,7 +229,7 @@ IndexPlan plan_indexes(const std::vector<codec::StatementRecord>& statements) {
     const auto* const index = std::get_if<codec::IndexStatement>(&statement.body);
     if (index == nullptr) continue;
     const std::optional<SegmentNumber> number = index::parse_index_name(index->file);
-    if (number && index::is_indexed(index->table)) plan.segments.insert({index->table, *number});
+    if (number && index::is_indexed(index->table)) plan.segments[{index->table, *number}] = index->root;
   }
   return plan;
 }
@@ -296,7 +297,7 @@ Result<Findings> check_runs(const TablePlan& plan, const StatedIndexes& all, con
     index::Builder builder = builder_of(subject, all.columns);
     KHIPU_TRY_ASSIGN(const bool read, rows->take({subject.first_row.value + subject.rows}, builder));
     if (!read) break;
-    KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, there));
+    KHIPU_TRY_ASSIGN(const BuiltIndex built, compare(builder, statement, there));
     judge_index(subject, statement, built, findings);
   }
   return findings;

@@ -406,8 +406,7 @@ Result<SegmentFacts> Check::run() {
                             : std::max<uint64_t>(expected, scanned.leaves.size()) + 64;
   KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(want));
   if (scanned.index) {
-    context_.builders->finish(context_.table, job_.table, job_.number, context_.indexes->columns,
-                              std::move(scanned.index));
+    context_.builders->finish(context_.table, job_.table, job_.number, *context_.indexes, std::move(scanned.index));
   }
   assemble(std::move(scanned), std::move(stored));
   return std::move(out_);

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -117,8 +116,8 @@ inline constexpr uint64_t kNoOffset = UINT64_MAX;
 
 // Indexes that statements speak of.
 struct IndexPlan {
-  std::vector<uint32_t> columns;  // indexed, ascending
-  std::set<std::pair<TableId, SegmentNumber>> segments;
+  std::vector<uint32_t> columns;                               // indexed, ascending
+  std::map<std::pair<TableId, SegmentNumber>, Hash> segments;  // to the root that the newest statement has
 };
 using BuiltIndexes = std::map<std::pair<TableId, SegmentNumber>, BuiltIndex>;
 

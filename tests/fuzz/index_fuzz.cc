@@ -1,4 +1,5 @@
 // The body of an index file: nothing in it makes the reader leave it.
+#include "engine/index/attributes.h"
 #include "engine/index/reader.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -11,7 +12,12 @@ KHIPU_FUZZ(input) {
   RowSet rows(reader.value()->rows());
   (void)reader.value()
       ->each({},
-             [&](Bytes, const List& list) {
+             [&](Bytes term, const List& list) {
+               for (size_t i = 0; i < term.size(); ++i) {
+                 if (const auto text = attribute_text(term.subspan(i)); text.ok()) {
+                   KHIPU_ASSERT(text->size() < term.size());
+                 }
+               }
                (void)reader.value()->add(list, rows).ok();
                if (const auto last = reader.value()->last(list); last.ok()) {
                  KHIPU_ASSERT(last.value() < rows.rows());
@@ -20,6 +26,7 @@ KHIPU_FUZZ(input) {
              })
       .ok();
   (void)reader.value()->find(entity_term(Field::kActor, {1})).ok();
+  (void)reader.value()->find(deleted_term()).ok();
   KHIPU_ASSERT(rows.count() <= rows.rows());
   for (const auto& column : {reader.value()->times(), reader.value()->offsets(), reader.value()->recorded()}) {
     if (!column.ok() || rows.rows() == 0) continue;

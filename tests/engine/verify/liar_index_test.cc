@@ -1,6 +1,8 @@
 // What only one check stands against of what is said about index files (liar.h): an index that was cut when its rows
 // are not read again, and an INDEX statement that is signed and is not about the index its rows make.
+#include "engine/index/builder.h"
 #include "engine/index/merged.h"
+#include "engine/query/engine.h"
 #include "tests/engine/verify/liar.h"
 
 namespace khipu::tests {
@@ -61,6 +63,55 @@ TEST_CASE("liar: an INDEX statement about another index than the rows make") {
     lie([](codec::IndexStatement& said) { said.rows += 1; }, since);
     lie([](codec::IndexStatement& said) { said.size += 1; }, since);
   }
+}
+
+TEST_CASE("verify: an index of registry/ of version 1 is judged as one, and by nothing but its statement") {
+  Indexed log;
+  const std::string path = "root/registry/" + index::index_name({0});
+  REQUIRE(log.rig.disk().exists(path));
+  const Buffer newest = log.rig.disk().read(path);
+  index::Builder builder = index::Builder::of_registry({0}, {0});
+  uint64_t rows = 0;
+  for (const ForgedFrame& row : rows_of(log.rig.disk(), segment_file(TableId::kRegistry, 0))) {
+    REQUIRE(builder.add(row.offset, row.payload).ok());
+    ++rows;
+  }
+  REQUIRE(builder.finish().value().bytes == newest);
+  const auto found = [&] {  // by a reader, whom version 1 tells nothing of names
+    const auto store = snapshot::Store::open(log.rig.disk().directory("root")).value();
+    query::Engine engine(*store, [] { return TimeUs{0}; }, {});
+    query::FindRequest request;
+    request.text = "u";
+    const auto answer = engine.find(request);
+    REQUIRE(answer.ok());
+    CHECK(answer->findings_total == 0);
+    return answer->total;
+  };
+  const uint64_t everybody = found();
+  CHECK(everybody > 0);
+  const index::Builder::File old = builder.finish_as(1).value();
+  log.rig.disk().put(path, old.bytes);
+  log.told("index-mismatch", "has another size than its INDEX statement says");
+  codec::IndexStatement statement;
+  statement.table = TableId::kRegistry;
+  statement.file = index::index_name({0});
+  statement.first_row = {0};
+  statement.rows = rows;
+  statement.size = old.bytes.size();
+  statement.root = old.root;
+  sign_statements(log.rig, {statement});
+  CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
+  CHECK(found() == everybody);
+  log.rig.disk().remove(path);
+  const verify::Report gone = log.rig.verify();
+  CHECK(gone.verdict == verify::Verdict::kPass);
+  CHECK(describe(gone).find("index-missing") != std::string::npos);
+  log.rig.disk().put(path, newest);
+  log.told("index-mismatch", "has another size than its INDEX statement says");
+  Buffer other = old.bytes;
+  other[8] = 2;
+  log.rig.disk().put(path, other);
+  log.told("index-mismatch", "differs from the one its segment's rows make");
 }
 
 // A segment that grows, with runs of 8 rows.
