@@ -8,6 +8,7 @@
 #include "engine/query/fields.h"
 #include "engine/query/masking.h"
 #include "engine/query/near.h"
+#include "engine/query/plan.h"
 #include "engine/query/version_search.h"
 #include "engine/segment/format.h"
 
@@ -39,9 +40,6 @@ Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& 
   }
   return {};
 }
-
-// From here on it costs less to walk over a field's tokens than to look each one up.
-constexpr size_t kLookUpsMax = 256;
 
 // Rows that have one of these digests or tokens; `any` ascending.
 template <typename Key>

@@ -8,6 +8,7 @@
 #include "engine/index/attributes.h"
 #include "engine/query/engine.h"
 #include "engine/query/pass.h"
+#include "engine/query/plan.h"
 #include "engine/query/version_search.h"
 
 namespace khipu::query {
@@ -54,9 +55,6 @@ struct Candidate {
   }
 };
 using Candidates = std::unordered_map<uint64_t, Candidate>;  // by entity
-
-// From here on it costs less to walk over all of a field's terms than to look each one up.
-constexpr size_t kLookUpsMax = 256;
 
 // Adds what indexes know of the candidates' events. Owner: one thread, for one answer.
 class EventCounter {

@@ -5,9 +5,6 @@
 namespace khipu::query {
 namespace {
 
-// From here on it costs less to walk over all of a field's terms than to look each one up.
-constexpr size_t kLookUpsMax = 256;
-
 Row entity_of(Bytes term) {
   Row row;
   for (const uint8_t byte : term.subspan(1)) row.value = row.value << 8 | byte;

@@ -9,6 +9,9 @@
 
 namespace khipu::query {
 
+// Of a field's terms; with more it costs less to walk over all of them than to look each one up.
+inline constexpr size_t kLookUpsMax = 256;
+
 // Rows of the segment, narrowed condition by condition. What could not be narrowed leaves exact() false: then these are
 // candidates, and the records decide. Owner: one thread; borrows the index.
 class Plan {
