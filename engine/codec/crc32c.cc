@@ -73,7 +73,8 @@ struct Zeros {
 };
 
 constexpr size_t kLongPart = 1024;
-constexpr size_t kShortPart = 128;  // three of them are an ordinary event
+constexpr size_t kShortPart = 128;
+constexpr size_t kLeastPart = 64;  // three of them are an ordinary event
 
 template <size_t kPart>
 __attribute__((target("sse4.2"))) const uint8_t* three_parts(const uint8_t* at, size_t& size, uint64_t& crc) {
@@ -98,9 +99,18 @@ __attribute__((target("sse4.2"))) uint32_t crc32c_sse42(Bytes bytes, uint32_t st
   uint64_t crc = ~start;
   if (size >= 3 * kLongPart) at = three_parts<kLongPart>(at, size, crc);
   if (size >= 3 * kShortPart) at = three_parts<kShortPart>(at, size, crc);
+  if (size >= 3 * kLeastPart) at = three_parts<kLeastPart>(at, size, crc);
   for (; size >= 8; size -= 8, at += 8) crc = __builtin_ia32_crc32di(crc, load_le<uint64_t>(at));
   auto short_crc = static_cast<uint32_t>(crc);
-  for (; size > 0; --size, ++at) short_crc = __builtin_ia32_crc32qi(short_crc, *at);
+  if ((size & 4) != 0) {
+    short_crc = __builtin_ia32_crc32si(short_crc, load_le<uint32_t>(at));
+    at += 4;
+  }
+  if ((size & 2) != 0) {
+    short_crc = __builtin_ia32_crc32hi(short_crc, load_le<uint16_t>(at));
+    at += 2;
+  }
+  if ((size & 1) != 0) short_crc = __builtin_ia32_crc32qi(short_crc, *at);
   return ~short_crc;
 }
 
