@@ -35,15 +35,27 @@ Result<Step> Reader::next() {
   Step step;
   step.offset = offset_;
   if (offset_ >= end_) return step;
-  KHIPU_TRY(fill(codec::kFrameHeaderSize));
-  const auto available = [&] { return Bytes(buffer_).first(buffered_).subspan(offset_ - buffer_start_); };
-  if (available().empty()) return step;
-  if (available().size() >= codec::kFrameHeaderSize) {
-    const uint32_t length = load_le<uint32_t>(available().data());
-    if (length <= codec::kPayloadSizeBytesMax) KHIPU_TRY(fill(codec::kFrameHeaderSize + length));
+  const auto available = [&] {
+    const Bytes bytes = Bytes(buffer_).first(buffered_).subspan(offset_ - buffer_start_);
+    return bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_));
+  };
+  const bool here = offset_ >= buffer_start_ && offset_ < buffer_start_ + buffered_;
+  Bytes bytes = here ? available() : Bytes();
+  const auto whole = [&] {
+    return bytes.size() >= codec::kFrameHeaderSize &&
+           bytes.size() - codec::kFrameHeaderSize >= load_le<uint32_t>(bytes.data());
+  };
+  if (!whole()) {
+    KHIPU_TRY(fill(codec::kFrameHeaderSize));
+    bytes = available();
+    if (bytes.empty()) return step;
+    if (bytes.size() >= codec::kFrameHeaderSize) {
+      const uint32_t length = load_le<uint32_t>(bytes.data());
+      if (length <= codec::kPayloadSizeBytesMax) KHIPU_TRY(fill(codec::kFrameHeaderSize + length));
+      bytes = available();
+    }
   }
-  const Bytes bytes = available();
-  const codec::ParsedFrame parsed = codec::parse_frame(bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_)));
+  const codec::ParsedFrame parsed = codec::parse_frame(bytes);
   if (parsed.fault != codec::FrameFault::kNone) {
     step.kind = Step::Kind::kFault;
     step.fault = parsed.fault;
