@@ -21,24 +21,24 @@ void node_hashes(std::span<const Hash> children, std::span<Hash> parents) {
 }
 
 void LeafHasher::add(Bytes record) {
-  constexpr size_t kAtOnce = 128, kAtOnceSizeBytes = 64U << 10;
-  bytes_.push_back(kLeafPrefix);
-  khipu::append(bytes_, record);
-  ends_.push_back(bytes_.size());
+  const size_t size = 1 + record.size();
+  if (count_ == kAtOnce || size > kAtOnceSizeBytes - used_) finish();
   leaves_.emplace_back();
-  if (ends_.size() == kAtOnce || bytes_.size() >= kAtOnceSizeBytes) finish();
+  if (size > kAtOnceSizeBytes) {
+    leaves_.back() = leaf_hash(record);
+    return;
+  }
+  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<uint8_t[]>(kAtOnceSizeBytes);
+  uint8_t* const message = bytes_.get() + used_;
+  message[0] = kLeafPrefix;
+  std::copy(record.begin(), record.end(), message + 1);
+  messages_[count_++] = {message, size};
+  used_ += size;
 }
 
 void LeafHasher::finish() {
-  messages_.clear();
-  size_t begin = 0;
-  for (const size_t end : ends_) {
-    messages_.push_back(Bytes(bytes_).subspan(begin, end - begin));
-    begin = end;
-  }
-  crypto::sha256_each(messages_, std::span(leaves_).last(messages_.size()));
-  bytes_.clear();
-  ends_.clear();
+  crypto::sha256_each(std::span(messages_).first(count_), std::span(leaves_).last(count_));
+  used_ = count_ = 0;
 }
 
 void Peaks::append_subtree(unsigned height, const Hash& hash) {
@@ -77,17 +77,30 @@ uint64_t Builder::complete(uint64_t size, size_t level) {
   return size >> (kTileHeight * level);
 }
 
+// A level of some of them at a time, whose nodes stay in a near cache.
+void roots_of_tiles(std::span<const TileView> tiles, std::span<Hash> roots) {
+  constexpr size_t kTilesAtOnce = 32, kPairs = kTileWidth / 2;
+  KHIPU_ASSERT(tiles.size() == roots.size());
+  std::vector<Hash> here(std::min(tiles.size(), kTilesAtOnce) * kPairs), above(here.size());
+  while (!tiles.empty()) {
+    const size_t now = std::min(tiles.size(), kTilesAtOnce);
+    for (size_t i = 0; i < now; ++i) node_hashes(tiles[i], std::span(here).subspan(i * kPairs, kPairs));
+    size_t count = now * kPairs / 2;
+    for (; count > now; count /= 2) {
+      node_hashes(std::span(here).first(2 * count), std::span(above).first(count));
+      above.swap(here);
+    }
+    node_hashes(std::span(here).first(2 * count), roots.first(now));
+    tiles = tiles.subspan(now);
+    roots = roots.subspan(now);
+  }
+}
+
 void roots_of_tiles(std::span<const Hash> hashes, std::span<Hash> roots) {
   KHIPU_ASSERT(hashes.size() == roots.size() * kTileWidth);
-  std::vector<Hash> here(hashes.size() / 2), above;
-  std::span<const Hash> children = hashes;
-  for (size_t count = hashes.size() / 2; count > roots.size(); count /= 2) {
-    here.resize(count);
-    node_hashes(children, here);
-    above.swap(here);
-    children = above;
-  }
-  node_hashes(children, roots);
+  std::vector<TileView> tiles;
+  for (size_t i = 0; i < roots.size(); ++i) tiles.emplace_back(hashes.subspan(i * kTileWidth).first<kTileWidth>());
+  roots_of_tiles(tiles, roots);
 }
 
 void Builder::append(std::span<const Hash> leaves, std::array<std::vector<Hash>, kLevelCount>& levels) {

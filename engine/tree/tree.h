@@ -39,17 +39,23 @@ class LeafHasher {
   void finish();
 
  private:
+  static constexpr size_t kAtOnce = 128;
+  static constexpr size_t kAtOnceSizeBytes = 64U << 10;
+
   std::vector<Hash>& leaves_;
-  Buffer bytes_;                 // the prefix and the record, of each whose leaf is not made yet, back to back
-  std::vector<size_t> ends_;     // of each in bytes_
-  std::vector<Bytes> messages_;  // scratch
+  std::unique_ptr<uint8_t[]> bytes_;     // the prefix and the record, of each whose leaf is not made yet, back to back
+  size_t used_ = 0;                      // of kAtOnceSizeBytes
+  std::array<Bytes, kAtOnce> messages_;  // in bytes_
+  size_t count_ = 0;
 };
 
 // Root of a run of subtree hashes by the RFC 6962 split, for any count >= 1 (exact for complete equal subtrees, the
 // last one of which may be an incomplete right edge).
 Hash root_of(std::span<const Hash> hashes);
 
-// Roots of complete tiles, whose hashes lie one tile behind another, made together: as root_of() of each.
+// Roots of complete tiles made together, wherever they lie or one behind another: as root_of() of each.
+using TileView = std::span<const Hash, kTileWidth>;
+void roots_of_tiles(std::span<const TileView> tiles, std::span<Hash> roots);
 void roots_of_tiles(std::span<const Hash> hashes, std::span<Hash> roots);
 
 // Where stored hashes come from. Asked only for hashes that exist (complete subtrees within the tree's size).

@@ -148,6 +148,11 @@ TEST_CASE("checker: tiles that were hashed together are taken if they are right,
     std::vector<Hash> made(count);
     tree::roots_of_tiles(std::span(hashes).first(256 * count), made);
     for (size_t i = 0; i < count; ++i) CHECK(made[i] == tree::root_of(Leaves(leaves).subspan(numbers[i] * 256, 256)));
+    std::vector<tree::TileView> views;  // where they lie
+    for (size_t i = 0; i < count; ++i) views.emplace_back(Leaves(leaves).subspan(numbers[i] * 256).first<256>());
+    std::vector<Hash> of_views(count);
+    tree::roots_of_tiles(views, of_views);
+    CHECK(of_views == made);
   }
   std::vector<Hash> roots(numbers.size());
   tree::roots_of_tiles(hashes, roots);
