@@ -48,6 +48,15 @@ void Builder::begin_registry(SegmentNumber number, Row first_row) {
   header_.table = TableId::kRegistry;
 }
 
+void Builder::expect(size_t rows) {
+  for (std::vector<int64_t>* column : {&times_, &recorded_, &offsets_}) column->reserve(rows);
+  if (header_.table == TableId::kRegistry) {
+    entities_.reserve(rows);
+  } else {
+    terms_.expect_events(rows);
+  }
+}
+
 Result<uint32_t> Builder::add_row(uint64_t frame_offset, TimeUs time, TimeUs recorded_at) {
   if (header_.rows == kRowsMax) return Error{Code::kLimit, "more rows than an index can have"};
   const uint32_t row = header_.rows++;
@@ -89,10 +98,10 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event
   if (!event.url.empty()) terms_.add_later(word_term(Field::kUrl, event.url), row);  // nearly always another one
   terms_.add_number(Field::kActor, event.actor.entity.value, row);
   for (const codec::Pin& target : event.targets) terms_.add_number(Field::kTarget, target.entity.value, row);
-  terms_.add(word_term(Field::kAction, event.action).view(), row);
-  terms_.add_number(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
-  terms_.add_number(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
-  terms_.add(word_term(Field::kSource, event.source).view(), row);
+  terms_.add_word(Field::kAction, event.action, row);
+  terms_.add_code(Field::kActionClass, static_cast<uint8_t>(event.action_class), row);
+  terms_.add_code(Field::kOutcome, static_cast<uint8_t>(event.outcome), row);
+  terms_.add_word(Field::kSource, event.source, row);
   for (const codec::ColumnValue& value : event.custom) {
     if (!std::binary_search(indexed_columns_.begin(), indexed_columns_.end(), value.column)) continue;
     if (value.value.is_protected()) {
@@ -130,7 +139,8 @@ Result<Buffer> Builder::body_as(uint16_t version) {
   }));
   header_.pages = dictionary_.count();
 
-  Buffer bytes;
+  Buffer bytes = std::move(spare_);
+  bytes.clear();
   bytes.reserve(kHeaderSize + dictionary_.size() + kColumnsRowEstimate * header_.rows);
   bytes.resize(kHeaderSize);
   uint64_t section = 0;

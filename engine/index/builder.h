@@ -20,6 +20,8 @@ class Builder {
   // As if made anew, for other rows; what was allocated stays.
   void begin(SegmentNumber number, Row first_row, std::vector<uint32_t> indexed_columns);
   void begin_registry(SegmentNumber number, Row first_row);
+  // About so many rows will come: room for them at once, in the place of growing step by step.
+  void expect(size_t rows);
 
   // The next row: where its frame starts in the segment, and the event. kLimit beyond kRowsMax rows.
   Result<void> add(uint64_t frame_offset, const codec::EventRecord& event);
@@ -31,12 +33,14 @@ class Builder {
     Buffer bytes;
     Hash root{};  // of the block hashes
   };
-  // kLimit when an index would not fit 4 GiB. The builder takes no more rows until it begins again.
+  // kLimit when an index would not fit 4 GiB. The builder is spent until it begins again.
   Result<File> finish() { return finish_as(newest_version(header_.table)); }
   // As a format version has it.
   Result<File> finish_as(uint16_t version);
   // The file that has this root, if these rows make it in one of the versions; else as finish().
   Result<File> finish(const Hash& root);
+  // The bytes of a file that nobody needs any more, to be written over by the next one.
+  void reuse(Buffer bytes) { spare_ = std::move(bytes); }
   // finish() without the hashes, for who keeps it in memory.
   Result<Buffer> body() { return body_as(newest_version(header_.table)); }
 
@@ -52,6 +56,7 @@ class Builder {
   codec::VersionRecord version_;
   TermLists terms_;
   Dictionary dictionary_;
+  Buffer spare_;
 };
 
 // Leaf hashes of the body's blocks, and their RFC 6962 root.

@@ -99,6 +99,8 @@ class Reader {
   // times() and recorded() of one row, from the blocks that say it alone. kCorrupt: there is no such row.
   Result<TimeUs> time_of(uint32_t row) const { return value_of(kTimes, row); }
   Result<TimeUs> recorded_of(uint32_t row) const { return value_of(kRecorded, row); }
+  // offsets() of one row, the same way.
+  Result<int64_t> offset_of(uint32_t row) const { return value_of(kOffsets, row); }
   // Where a row stands, from a block that nobody may have checked: peek.h says for whom that is.
   Result<uint64_t> peek_offset(uint32_t row) const;
 

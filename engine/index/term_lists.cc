@@ -24,13 +24,11 @@ uint64_t random_seed() {
 
 // One pass of a sort by digits: stable, by the bits of key_of(one) that `shift` and `mask` leave.
 template <typename T, typename KeyOf>
-void sort_digit(std::vector<T>& scratch, std::span<T> part, unsigned shift, uint64_t mask, const KeyOf& key_of) {
+void sort_digit(std::span<const T> from, T* to, unsigned shift, uint64_t mask, const KeyOf& key_of) {
   std::array<uint32_t, (1U << kDigitMax) + 1> starts{};
-  for (const T& one : part) ++starts[(key_of(one) >> shift & mask) + 1];
+  for (const T& one : from) ++starts[(key_of(one) >> shift & mask) + 1];
   for (size_t i = 1; i <= mask; ++i) starts[i] += starts[i - 1];
-  if (scratch.size() < part.size()) scratch.resize(part.size());
-  for (const T& one : part) scratch[starts[key_of(one) >> shift & mask]++] = one;
-  std::copy_n(scratch.begin(), part.size(), part.begin());
+  for (const T& one : from) to[starts[key_of(one) >> shift & mask]++] = one;
 }
 
 // Stable, by those bits of key_of(one) that are not the same in all: least digit first.
@@ -38,15 +36,20 @@ template <typename T, typename KeyOf>
 void sort_digits(std::vector<T>& scratch, std::span<T> part, const KeyOf& key_of) {
   uint64_t differ = 0;
   for (const T& one : part) differ |= key_of(one) ^ key_of(part.front());
+  if (scratch.size() < part.size()) scratch.resize(part.size());
+  T* from = part.data();
+  T* to = scratch.data();
   while (differ != 0) {
     const auto low = static_cast<unsigned>(std::countr_zero(differ));
     const auto bits = static_cast<unsigned>(std::bit_width(differ)) - low;
     const unsigned digits = (bits + kDigitMax - 1) / kDigitMax;
     const unsigned width = (bits + digits - 1) / digits;
     const uint64_t mask = (uint64_t{1} << width) - 1;
-    sort_digit(scratch, part, low, mask, key_of);
+    sort_digit(std::span<const T>(from, part.size()), to, low, mask, key_of);
+    std::swap(from, to);
     differ &= ~(mask << low);
   }
+  if (from != part.data()) std::copy_n(from, part.size(), part.data());
 }
 
 bool same(const uint8_t* a, const uint8_t* b, size_t size) {
@@ -70,7 +73,16 @@ void TermLists::clear() {
   full_ = false;
   words_.clear();
   entries_.clear();
+  recent_.fill(0);
   for (Numbers& numbers : numbers_) numbers.entries.clear();
+  for (Codes& codes : codes_) {
+    for (std::vector<uint32_t>& rows : codes.rows) rows.clear();
+  }
+}
+
+void TermLists::expect_events(size_t count) {
+  entries_.reserve(3 * count);
+  for (Numbers& numbers : numbers_) numbers.entries.reserve(count);
 }
 
 uint64_t TermLists::look(Bytes term) const {
@@ -87,8 +99,7 @@ void TermLists::add_later(const Term& term, uint32_t row) {
   Waiting& last = waiting_[waiting_to_++ % kWaiting];
   last.looked = look(term.view());
   last.row = row;
-  std::memcpy(last.term.bytes.data(), term.bytes.data(), term.size);
-  last.term.size = term.size;
+  last.term = term;
   if (waiting_to_ - waiting_from_ > kWaiting / 2) fetch(waiting_[(waiting_to_ - kWaiting / 2) % kWaiting].looked);
 }
 
@@ -99,7 +110,31 @@ void TermLists::add_waiting() {
   }
 }
 
-void TermLists::add(Bytes term, uint64_t looked, uint32_t row) {
+void TermLists::note(uint8_t* record, uint32_t row) {
+  if (load_le<uint32_t>(record + kRecordRow) == row) return;
+  store_le(record + kRecordRow, row);
+  store_le(record + kRecordCount, load_le<uint32_t>(record + kRecordCount) + 1);
+  entries_.push_back(uint64_t{load_le<uint32_t>(record)} << kRowBits | row);
+}
+
+void TermLists::add_word(Field field, std::string_view word, uint32_t row) {
+  const size_t size = word.size();
+  if (size > kTextKeySizeMax) return add(word_term(field, word).view(), row);
+  const auto byte = [&](size_t i) { return size == 0 ? 0U : uint32_t{static_cast<uint8_t>(word[i])}; };
+  const uint32_t mix = byte(0) ^ byte(size / 2) << 8 ^ byte(size - 1) << 16 ^ static_cast<uint32_t>(size) << 24;
+  uint32_t& recent = recent_[(mix ^ static_cast<uint32_t>(field)) * 0x9e3779b1U >> (32 - std::bit_width(kRecent - 1))];
+  if (recent != 0) {
+    uint8_t* const record = arena_.data() + (recent - 1);
+    const bool here = load_le<uint32_t>(record + kRecordSize) == 1 + size &&
+                      record[kRecordHead] == static_cast<uint8_t>(field) &&
+                      (size == 0 || same(record + kRecordHead + 1, as_bytes(word).data(), size));
+    if (here) return note(record, row);
+  }
+  const Term term = word_term(field, word);
+  recent = add(term.view(), look(term.view()), row);
+}
+
+uint32_t TermLists::add(Bytes term, uint64_t looked, uint32_t row) {
   const uint32_t tag = tag_of(looked);
   const size_t mask = table_.size() - 1;
   size_t place = looked & mask;
@@ -108,18 +143,15 @@ void TermLists::add(Bytes term, uint64_t looked, uint32_t row) {
     uint8_t* const record = arena_.data() + (table_[place].at - 1);
     if (load_le<uint32_t>(record + kRecordSize) != term.size()) continue;
     if (!same(record + kRecordHead, term.data(), term.size())) continue;
-    if (load_le<uint32_t>(record + kRecordRow) == row) return;
-    store_le(record + kRecordRow, row);
-    store_le(record + kRecordCount, load_le<uint32_t>(record + kRecordCount) + 1);
-    entries_.push_back(uint64_t{load_le<uint32_t>(record)} << kRowBits | row);
-    return;
+    note(record, row);
+    return table_[place].at;
   }
-  make(term, table_[place], looked, row);
+  return make(term, table_[place], looked, row);
 }
 
-void TermLists::make(Bytes term, Place& place, uint64_t hash, uint32_t row) {
+uint32_t TermLists::make(Bytes term, Place& place, uint64_t hash, uint32_t row) {
   full_ = full_ || arena_.size() > UINT32_MAX - 1024;
-  if (full_) return;
+  if (full_) return 0;
   const auto number = static_cast<uint32_t>(words_.size());
   const auto at = static_cast<uint32_t>(arena_.size());
   uint8_t* const record = arena_.room(kRecordHead + term.size() + kSlack);
@@ -133,6 +165,7 @@ void TermLists::make(Bytes term, Place& place, uint64_t hash, uint32_t row) {
   entries_.push_back(uint64_t{number} << kRowBits | row);
   place = {tag_of(hash), at + 1};
   if (2 * words_.size() > table_.size()) grow();
+  return at + 1;
 }
 
 void TermLists::grow() {
@@ -148,14 +181,20 @@ void TermLists::grow() {
 }
 
 void TermLists::add_number(Field field, uint64_t key, uint32_t row) {
-  static_assert(static_cast<size_t>(Field::kActor) == 1 && static_cast<size_t>(Field::kActionClass) == 4);
-  const auto place = static_cast<size_t>(field) - (field <= Field::kTarget ? 1 : 2);
+  static_assert(static_cast<size_t>(Field::kActor) == 1);
+  const auto place = static_cast<size_t>(field) - 1;
   KHIPU_ASSERT(place < numbers_.size() && numbers_[place].field == field);
   if (key < kKeysEnd) {
     numbers_[place].entries.push_back(key << kRowBits | row);
   } else {
     add(entity_term(field, {key}).view(), row);  // behind all others of its field, as each() visits it
   }
+}
+
+void TermLists::add_code(Field field, uint8_t code, uint32_t row) {
+  Codes& codes = codes_[field == Field::kActionClass ? 0 : 1];
+  KHIPU_ASSERT(codes.field == field && code < kCodes);
+  codes.rows[code].push_back(row);
 }
 
 Result<void> TermLists::check_bounds() const {
@@ -167,7 +206,9 @@ Result<void> TermLists::check_bounds() const {
 
 // By eight bytes at a time: terms of a field begin alike, and comparing them whole reads all of that each time.
 void TermLists::sort_from(std::span<Word> part, size_t depth) {
-  for (Word& one : part) {
+  for (size_t i = 0; i < part.size(); ++i) {
+    Word& one = part[i];
+    if (depth > 0 && i + kAhead < part.size()) __builtin_prefetch(arena_.data() + part[i + kAhead].at);
     const uint8_t* const record = arena_.data() + one.at;
     const size_t size = load_le<uint32_t>(record + kRecordSize);
     const size_t rest = std::min<size_t>(size - std::min(size, depth), 8);
@@ -196,8 +237,8 @@ void TermLists::sort_words() {
   sort_from(words_, 0);
   next_.resize(words_.size());
   uint32_t at = 0;
-  for (const Word& word : words_) {
-    const uint8_t* const record = arena_.data() + word.at;
+  for (size_t i = 0; i < words_.size(); ++i) {
+    const uint8_t* const record = record_of(i);
     next_[load_le<uint32_t>(record)] = at;
     at += load_le<uint32_t>(record + kRecordCount);
   }
@@ -207,16 +248,20 @@ void TermLists::sort_words() {
 
 void TermLists::sort_numbers(Numbers& numbers) {
   sort_digits(scratch_, std::span(numbers.entries), [](uint64_t entry) { return entry & ~kRowMask; });
+  number_rows_.resize(std::max(number_rows_.size(), numbers.entries.size()));
 }
 
 std::span<const uint32_t> TermLists::take_rows(const Numbers& numbers, size_t& i) {
   const uint64_t key = numbers.entries[i] >> kRowBits;
-  number_rows_.clear();
-  for (; i < numbers.entries.size() && numbers.entries[i] >> kRowBits == key; ++i) {
-    const auto row = static_cast<uint32_t>(numbers.entries[i] & kRowMask);
-    if (number_rows_.empty() || number_rows_.back() != row) number_rows_.push_back(row);
+  const uint64_t* const entries = numbers.entries.data();
+  const size_t size = numbers.entries.size();
+  uint32_t* const rows = number_rows_.data();
+  size_t count = 0;
+  for (; i < size && entries[i] >> kRowBits == key; ++i) {
+    const auto row = static_cast<uint32_t>(entries[i] & kRowMask);
+    if (count == 0 || rows[count - 1] != row) rows[count++] = row;
   }
-  return number_rows_;
+  return {rows, count};
 }
 
 }  // namespace khipu::index

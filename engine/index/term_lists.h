@@ -21,13 +21,21 @@ class TermLists {
   // Empty again; what was allocated stays.
   void clear();
 
+  // Room for the entries of about so many events, each with an actor, a target, and a word for action, source and url.
+  void expect_events(size_t count);
+
   // Rows come ascending. The same term of a row again changes nothing.
   void add(Bytes term, uint32_t row) { add(term, look(term), row); }
+  // word_term(field, word), of a field with few values: one that came lately is found without a look-up.
+  void add_word(Field field, std::string_view word, uint32_t row);
   // The same a few calls later, for terms whose place in memory is nearly always far away: by then it has been fetched.
   // Whatever is added this way is never added the other way.
   void add_later(const Term& term, uint32_t row);
-  // entity_term(field, {key}) or code_term(field, key), and nothing else that has these fields.
+  // entity_term(field, {key}) of kActor and kTarget, and code_term(field, code) of kActionClass and kOutcome: nothing
+  // else that has these fields. A code comes once a row, and is less than kCodes.
   void add_number(Field field, uint64_t key, uint32_t row);
+  void add_code(Field field, uint8_t code, uint32_t row);
+  static constexpr size_t kCodes = 16;
 
   // Calls visit(term, rows) for all terms in the order of their bytes. A term is valid until the next but one, rows
   // until the next. kLimit beyond what the numbers below can count. Only the same again or clear() may follow.
@@ -39,7 +47,7 @@ class TermLists {
     size_t word = 0, from = 0;
     const auto words_before = [&](unsigned field) {
       for (; word < words_.size(); ++word) {
-        const uint8_t* const record = arena_.data() + words_[word].at;
+        const uint8_t* const record = record_of(word);
         if (record[kRecordHead] >= field) return;
         const size_t count = load_le<uint32_t>(record + kRecordCount);
         visit(term_of(record), std::span<const uint32_t>(rows_).subspan(from, count));
@@ -48,16 +56,23 @@ class TermLists {
     };
     std::array<Term, 2> terms;
     size_t turn = 0;
+    const auto visit_term = [&](const Term& term, std::span<const uint32_t> rows) {
+      terms[turn ^= 1] = term;
+      visit(as_text(terms[turn].view()), rows);
+    };
     for (Numbers& numbers : numbers_) {
       words_before(static_cast<unsigned>(numbers.field));
       sort_numbers(numbers);
       for (size_t i = 0; i < numbers.entries.size();) {
         const uint64_t key = numbers.entries[i] >> kRowBits;
-        const std::span<const uint32_t> rows = take_rows(numbers, i);
-        Term& term = terms[turn ^= 1];
-        term =
-            numbers.of_entity ? entity_term(numbers.field, {key}) : code_term(numbers.field, static_cast<uint8_t>(key));
-        visit(as_text(term.view()), rows);
+        visit_term(entity_term(numbers.field, {key}), take_rows(numbers, i));
+      }
+    }
+    for (const Codes& codes : codes_) {
+      words_before(static_cast<unsigned>(codes.field));
+      for (size_t code = 0; code < kCodes; ++code) {
+        const std::vector<uint32_t>& rows = codes.rows[code];
+        if (!rows.empty()) visit_term(code_term(codes.field, static_cast<uint8_t>(code)), rows);
       }
     }
     words_before(UINT32_MAX);
@@ -81,8 +96,11 @@ class TermLists {
   };
   struct Numbers {
     Field field;
-    bool of_entity;
     std::vector<uint64_t> entries;  // key << kRowBits | row
+  };
+  struct Codes {
+    Field field;
+    std::array<std::vector<uint32_t>, kCodes> rows;
   };
 
   // A term whose table_ entry is on its way, and from the middle of its wait on the record that this one names.
@@ -94,18 +112,26 @@ class TermLists {
   static constexpr size_t kWaiting = 16;
   static_assert((kWaiting & (kWaiting - 1)) == 0);
 
+  // The record of word i, those of later ones on their way: in order they lie all over arena_.
+  [[gnu::always_inline]] const uint8_t* record_of(size_t i) const {
+    if (i + kAhead < words_.size()) __builtin_prefetch(arena_.data() + words_[i + kAhead].at);
+    return arena_.data() + words_[i].at;
+  }
+  static constexpr size_t kAhead = 12;
   uint64_t look(Bytes term) const;
   // Inlined whatever happens: a call that only fetches ahead is left out by the compiler.
   [[gnu::always_inline]] void fetch(uint64_t looked) const {
     const uint32_t at = table_[looked & (table_.size() - 1)].at;
     if (at != 0) __builtin_prefetch(arena_.data() + (at - 1));
   }
-  void add(Bytes term, uint64_t looked, uint32_t row);
+  // Returns where its record is in arena_, plus one; 0: no more can be counted.
+  uint32_t add(Bytes term, uint64_t looked, uint32_t row);
+  void note(uint8_t* record, uint32_t row);
   void add_waiting();
   static std::string_view term_of(const uint8_t* record) {
     return as_text({record + kRecordHead, load_le<uint32_t>(record + kRecordSize)});
   }
-  void make(Bytes term, Place& place, uint64_t hash, uint32_t row);
+  uint32_t make(Bytes term, Place& place, uint64_t hash, uint32_t row);
   void grow();
   Result<void> check_bounds() const;
   void sort_words();
@@ -122,8 +148,10 @@ class TermLists {
   bool full_ = false;                         // no more words can be counted
   std::vector<Word> words_;                   // in the order they came, then in theirs
   std::vector<uint64_t> entries_;             // of words: number << kRowBits | row
-  std::array<Numbers, 4> numbers_{Numbers{Field::kActor, true, {}}, Numbers{Field::kTarget, true, {}},
-                                  Numbers{Field::kActionClass, false, {}}, Numbers{Field::kOutcome, false, {}}};
+  static constexpr size_t kRecent = 64;
+  std::array<uint32_t, kRecent> recent_{};  // of add_word(), by a hash of theirs: records in arena_, plus one
+  std::array<Numbers, 2> numbers_{Numbers{Field::kActor, {}}, Numbers{Field::kTarget, {}}};
+  std::array<Codes, 2> codes_{Codes{Field::kActionClass, {}}, Codes{Field::kOutcome, {}}};
   std::vector<uint32_t> rows_, next_, number_rows_;  // scratch of each()
   std::vector<Word> words_scratch_;
   std::vector<uint64_t> scratch_;
