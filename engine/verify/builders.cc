@@ -4,7 +4,7 @@
 
 namespace khipu::verify {
 
-std::unique_ptr<index::Builder> Builders::take(TableId table, SegmentNumber number, Row first_row,
+std::unique_ptr<index::Builder> Builders::take(TableId table, SegmentNumber number, Row first_row, size_t rows,
                                                const std::vector<uint32_t>& columns) {
   std::unique_ptr<index::Builder> builder;
   {
@@ -20,12 +20,13 @@ std::unique_ptr<index::Builder> Builders::take(TableId table, SegmentNumber numb
   } else {
     builder->begin(number, first_row, columns);
   }
+  builder->expect(rows);
   return builder;
 }
 
 static std::optional<BuiltIndex> compare(os::Directory& folder, SegmentNumber number, const Hash& stated,
                                          index::Builder& builder) {
-  const Result<index::Builder::File> built = builder.finish(stated);
+  Result<index::Builder::File> built = builder.finish(stated);
   if (!built.ok()) return std::nullopt;
   BuiltIndex index;
   index.root = built->root;
@@ -41,6 +42,7 @@ static std::optional<BuiltIndex> compare(os::Directory& folder, SegmentNumber nu
   } else if (file.error().code != Code::kNotFound) {
     return std::nullopt;
   }
+  builder.reuse(std::move(built->bytes));
   return index;
 }
 

@@ -16,7 +16,8 @@ namespace khipu::verify {
 class Builders {
  public:
   explicit Builders(Leftovers& leftovers) : leftovers_(leftovers) {}
-  std::unique_ptr<index::Builder> take(TableId table, SegmentNumber number, Row first_row,
+  // `rows`: about how many there will be.
+  std::unique_ptr<index::Builder> take(TableId table, SegmentNumber number, Row first_row, size_t rows,
                                        const std::vector<uint32_t>& columns);
   // `builder` has every row of the segment. What cannot be built or read is built again when its statement is looked
   // at, which then says why. `folder` stays until then.

@@ -40,12 +40,36 @@ class Control {
   std::mutex mutex_;  // one progress call at a time
 };
 
+// The threads of one run, which one in_order() after another works with: starting them, and what each allocates for
+// hashing many at once, costs about a millisecond. They are started when first asked for. Owner: one thread.
+class Crew {
+ public:
+  explicit Crew(size_t threads) : threads_(threads) {}
+  ~Crew();
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+  size_t threads() const { return threads_; }
+  // Calls `work` on each of `count` of the threads. Once; then wait() until all of them have come back from it.
+  void start(size_t count, std::function<void()> work);
+  void wait();
+
+ private:
+  void serve();
+  const size_t threads_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> work_;
+  size_t due_ = 0, working_ = 0;  // calls not begun, and not ended
+  bool ended_ = false;
+  std::vector<std::jthread> pool_;  // the last: it ends before the others
+};
+
 class Leftovers;
-// work(0) .. work(count-1) on `threads` threads, results consumed on the calling thread in order. At most
-// threads + 2 results wait, and about as many leftovers. consume() returning false ends it early. work(i) may wait for
-// what consume() does about a job in front of it.
+// work(0) .. work(count-1) on the crew's threads, results consumed on the calling thread in order. At most threads + 2
+// results wait, and about as many leftovers. consume() returning false ends it early. work(i) may wait for what
+// consume() does about a job in front of it.
 template <typename T>
-void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work,
+void in_order(Crew& crew, size_t count, const std::function<T(size_t)>& work,
               const std::function<bool(size_t, T)>& consume, Leftovers* leftovers = nullptr);
 
 // Parts of in_order()'s jobs whose results nobody waits for in order: a job leaves one and ends, and a thread that has
@@ -57,7 +81,7 @@ class Leftovers {
 
  private:
   template <typename T>
-  friend void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work,
+  friend void in_order(Crew& crew, size_t count, const std::function<T(size_t)>& work,
                        const std::function<bool(size_t, T)>& consume, Leftovers* leftovers);
   bool at_once_ = true;
   std::mutex mutex_;
@@ -66,8 +90,9 @@ class Leftovers {
 };
 
 template <typename T>
-void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work,
+void in_order(Crew& crew, size_t count, const std::function<T(size_t)>& work,
               const std::function<bool(size_t, T)>& consume, Leftovers* leftovers) {
+  const size_t threads = crew.threads();
   if (threads <= 1 || count <= 1) {
     for (size_t i = 0; i < count; ++i) {
       if (!consume(i, work(i))) return;
@@ -111,8 +136,12 @@ void in_order(size_t threads, size_t count, const std::function<T(size_t)>& work
       }
     }
   };
-  std::vector<std::jthread> pool;
-  for (size_t i = 0; i < std::min(threads, count); ++i) pool.emplace_back(run);
+  struct Wait {
+    Crew& crew;
+    ~Wait() { crew.wait(); }
+  };
+  crew.start(std::min(threads, count), run);
+  const Wait wait{crew};
   for (size_t i = 0; i < count; ++i) {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return done[i].has_value(); });

@@ -1,6 +1,7 @@
 #include "engine/verify/entities.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/codec/protected.h"
 #include "engine/crypto/hash.h"
@@ -85,24 +86,43 @@ const char* Entities::carry(const VersionFacts& facts, uint64_t row) {
 
 // False: a first version in front of it has that name.
 bool Entities::add_name(uint64_t index) {
-  const auto place_of = [&](uint64_t one) {
-    const std::array<uint8_t, 16>& name = rows_[one].name;
-    size_t place = load_le<size_t>(name.data()) & (names_.size() - 1);
-    while (names_[place] != 0 && rows_[names_[place] - 1].name != name) place = (place + 1) & (names_.size() - 1);
-    return place;
-  };
-  if (2 * (names_count_ + 1) > names_.size()) {
-    const std::vector<uint64_t> before =
-        std::exchange(names_, std::vector<uint64_t>(std::max<size_t>(1024, 2 * names_.size())));
-    for (const uint64_t known : before) {
-      if (known != 0) names_[place_of(known - 1)] = known;
-    }
+  if (2 * (names_count_ + 1) > names_.size()) grow_names(2 * names_.size());
+  const std::array<uint8_t, 16>& name = rows_[index].name;
+  size_t place = name_place(name);
+  for (; names_[place] != 0; place = (place + 1) & (names_.size() - 1)) {
+    if (rows_[names_[place] - 1].name == name) return false;
   }
-  uint64_t& here = names_[place_of(index)];
-  if (here != 0) return false;
-  here = index + 1;
+  names_[place] = index + 1;
   ++names_count_;
   return true;
+}
+
+void Entities::grow_names(size_t size) {
+  constexpr size_t kSizeMin = 1024;
+  const std::vector<uint64_t> before = std::exchange(names_, std::vector<uint64_t>(std::max(kSizeMin, size)));
+  for (const uint64_t known : before) {
+    if (known == 0) continue;
+    size_t place = name_place(rows_[known - 1].name);
+    while (names_[place] != 0) place = (place + 1) & (names_.size() - 1);
+    names_[place] = known;
+  }
+}
+
+void Entities::reserve(uint64_t rows) {
+  if (rows_.size() + rows <= rows_.capacity()) return;
+  const uint64_t capacity = std::max<uint64_t>(rows_.size() + rows, 2 * rows_.size());
+  rows_.reserve(capacity);
+  entity_.reserve(capacity);
+  const uint64_t names = std::bit_ceil(2 * (names_count_ + rows + 1));
+  if (names > names_.size()) grow_names(names);
+}
+
+void Entities::append_row(uint64_t entity, const Entry& entry) {
+  const uint64_t row = rows(), index = rows_.size();
+  if (index % 64 == 0) first_versions_.push_back(0);
+  if (entity == row) first_versions_.back() |= uint64_t{1} << (index % 64);
+  entity_.push_back(entity);
+  rows_.push_back(entry);
 }
 
 const char* Entities::append_chain(const VersionFacts& facts) {
@@ -110,16 +130,14 @@ const char* Entities::append_chain(const VersionFacts& facts) {
   Entry entry;
   entry.seq = kUnknown;
   if (!facts.known) {
-    entity_.push_back(kUnknown);
-    rows_.push_back(entry);
+    append_row(kUnknown, entry);
     return nullptr;
   }
-  entity_.push_back(facts.entity ? facts.entity->value : row);
   entry.latest = row;
   entry.number = facts.number;
   if (facts.seq) entry.seq = facts.seq->value;
   entry.name = facts.name;
-  rows_.push_back(entry);
+  append_row(facts.entity ? facts.entity->value : row, entry);
   if (amiss(!facts.type_defined)) return "a version of a type that no TYPE statement defines";
   if (!facts.entity) {
     const bool fresh = add_name(rows_.size() - 1);

@@ -54,6 +54,13 @@ class Entities {
   };
   std::vector<Need>& needs() { return needs_; }
 
+  // So many more rows are about to come.
+  void reserve(uint64_t rows);
+  // This one soon. Inlined whatever happens: to the compiler a call that only fetches ahead does nothing, and it leaves
+  // it out.
+  [[gnu::always_inline]] void prefetch(const VersionFacts& facts) const {
+    if (!facts.entity && !names_.empty()) __builtin_prefetch(&names_[name_place(facts.name)]);
+  }
   // nullptr when the row fits, else what is wrong with it (a template of ours; kValueMoved).
   const char* append(const VersionFacts& facts);
   uint64_t rows() const { return first_row_ + rows_.size(); }
@@ -61,19 +68,16 @@ class Entities {
   // nullptr when the pin names a first version and a version of the same entity (or a row that could not be read, which
   // is a finding of its own), else what is wrong.
   const char* check(const codec::Pin& pin) const;
-  // What check() will look at is on its way into the cache. Inlined whatever happens: to the compiler a call that only
-  // fetches ahead does nothing, and it leaves it out.
-  [[gnu::always_inline]] void prefetch(const codec::Pin& pin) const {
-    prefetch_row(pin.entity.value);
-    prefetch_row(pin.version.value);
+  // Does it pin a first version, which most do? Then check() finds nothing wrong. A bit a row: what every pin of every
+  // event asks for stays in a cache that the entities themselves do not fit.
+  bool pins_first(const codec::Pin& pin) const {
+    const uint64_t index = pin.entity.value - first_row_;  // in front of first_row_ it is greater than any
+    return pin.entity == pin.version && index < rows_.size() && (first_versions_[index / 64] >> (index % 64) & 1) != 0;
   }
   // The event that brought each row, for the check against the commit.
   std::optional<Row> seq(Row row) const;
 
  private:
-  [[gnu::always_inline]] void prefetch_row(uint64_t row) const {
-    if (row >= first_row_ && row < rows()) __builtin_prefetch(&entity_[row - first_row_]);
-  }
   const char* append_chain(const VersionFacts& facts);
   const char* carry(const VersionFacts& facts, uint64_t row);
   const char* append_to_old(const VersionFacts& facts, uint64_t row, const char* not_newest);
@@ -85,8 +89,14 @@ class Entities {
   };
   static constexpr uint64_t kUnknown = UINT64_MAX;
   bool add_name(uint64_t index);
-  // Row by row: the entity, kUnknown where it could not be read. On its own, as every pin of every event asks for it.
+  size_t name_place(const std::array<uint8_t, 16>& name) const {
+    return load_le<size_t>(name.data()) & (names_.size() - 1);
+  }
+  void grow_names(size_t size);
+  void append_row(uint64_t entity, const Entry& entry);
+  // Row by row: the entity, kUnknown where it could not be read.
   std::vector<uint64_t> entity_;
+  std::vector<uint64_t> first_versions_;  // bits by row: that is the entity
   std::vector<Entry> rows_;
   // First versions by name: places in rows_ plus one, 0 where there is none, never more than half full. A name is a
   // hash.

@@ -63,7 +63,11 @@ Result<bool> Full::plan() {
 
 void Full::take_versions(const SegmentFacts& facts) {
   if (unreadable_[index_of(TableId::kRegistry)]) return;  // which rows these are of is not known
-  for (const VersionFacts& version : facts.versions) {
+  entities_.reserve(facts.versions.size());
+  constexpr size_t kAhead = 8;
+  for (size_t i = 0; i < facts.versions.size(); ++i) {
+    if (i + kAhead < facts.versions.size()) entities_.prefetch(facts.versions[i + kAhead]);
+    const VersionFacts& version = facts.versions[i];
     const uint64_t row = entities_.rows();
     const char* wrong = entities_.append(version);
     if (wrong != nullptr && version_faults_.size() < kFindingsMax) version_faults_.emplace_back(row, wrong);
@@ -128,6 +132,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
   }
   run_.report.checked.references += facts.references;
   positions_.see(id, facts, job);
+  if (entities_.needs().empty()) entities_.needs().reserve(2 * facts.old_pins.size());
   for (const OldPin& old : facts.old_pins) {
     const uint64_t seq = facts.first_row.value + old.row, first = entities_.first_row();
     const auto need = [&](Row row) {
@@ -177,14 +182,16 @@ SegmentContext Full::context_of(TableId id) {
 }
 
 // Segments of three tables and runs of indexes as one row of jobs: no thread stands idle where one table ends and the
-// next begins, and short jobs come last. What is read of logs/ meanwhile waits for registry/ where it needs it.
+// next begins, and short jobs come last, such as old rows that are read again. What is read of logs/ meanwhile waits
+// for registry/ where it needs it.
 Result<void> Full::read_rows() {
   if (run_.control.stopped()) return {};
-  using Outcome = std::variant<Result<SegmentFacts>, Result<Findings>>;
+  using Outcome = std::variant<Result<SegmentFacts>, Result<Findings>, Result<Reread>>;
   struct Part {
     TableId id;
     const SegmentJob* job = nullptr;
-    RunsTask runs;  // without it
+    RunsTask runs;       // without it
+    bool again = false;  // neither: old rows
   };
   std::vector<Part> parts;
   std::vector<SegmentContext> contexts;
@@ -194,30 +201,38 @@ Result<void> Full::read_rows() {
     if (plan_of(id).directory) {
       context[index_of(id)] = contexts.size();
       contexts.push_back(context_of(id));
-      for (const SegmentJob& job : jobs_[index_of(id)]) parts.push_back({id, &job, {}});
+      for (const SegmentJob& job : jobs_[index_of(id)]) parts.push_back({id, &job, {}, false});
     }
     if (id == TableId::kRegistry) registry_end = parts.size();
   }
   std::array<StatedIndexes, kTableCount> stated;
   for (const TableId id : index::kIndexedTables) {
     stated[index_of(id)] = stated_indexes(id, statements_);
-    for (const RunsTask& runs : runs_to_check(plan_of(id), stated[index_of(id)])) parts.push_back({id, nullptr, runs});
+    for (const RunsTask& runs : runs_to_check(plan_of(id), stated[index_of(id)])) {
+      parts.push_back({id, nullptr, runs, false});
+    }
   }
+  if (since_ != nullptr) parts.push_back({TableId::kLogs, nullptr, {}, true});
   const uint64_t stated_from = since_ == nullptr ? 0 : since_->tables[index_of(TableId::kMeta)].size;
   const auto registry_read = [&] {
     entities_read_.tell(unreadable_[index_of(TableId::kRegistry)] ? nullptr : &entities_);
   };
   if (registry_end == 0) registry_read();
   in_order<Outcome>(
-      threads(), parts.size(),
+      run_.crew, parts.size(),
       [&](size_t i) -> Outcome {
         const Part& part = parts[i];
         if (part.job != nullptr) return check_segment(contexts[context[index_of(part.id)]], *part.job);
+        if (part.again) return reread(run_, *since_, plans_, places_);
         return check_runs(plan_of(part.id), stated[index_of(part.id)], part.runs, stated_from,
-                          stated_from == 0 ? PlaceOf() : trusted_places(plan_of(part.id), statements_, stated_from));
+                          places_[index_of(part.id)]);
       },
       [&](size_t i, Outcome outcome) {
         const Part& part = parts[i];
+        if (part.again) {
+          reread_.emplace(std::move(std::get<Result<Reread>>(outcome)));
+          return true;
+        }
         if (part.job == nullptr) {
           runs_.emplace(std::pair(part.id, part.runs.number), std::move(std::get<Result<Findings>>(outcome)));
           return true;
@@ -237,7 +252,7 @@ Result<bool> Full::read_meta() {
     const SegmentContext context = context_of(TableId::kMeta);
     const std::vector<SegmentJob>& jobs = jobs_[index_of(TableId::kMeta)];
     in_order<Result<SegmentFacts>>(
-        threads(), jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
+        run_.crew, jobs.size(), [&](size_t i) { return check_segment(context, jobs[i]); },
         [&](size_t i, Result<SegmentFacts> facts) { return go_on(take(TableId::kMeta, jobs[i], std::move(facts))); });
     KHIPU_TRY(std::move(failed_));
   }
@@ -246,6 +261,13 @@ Result<bool> Full::read_meta() {
     TableTrail::Attempt attempt = trail(TableId::kMeta).attempt({at.size, at.root});
     if (!attempt.fits()) return false;
     KHIPU_TRY(trail(TableId::kMeta).accept(std::move(attempt), {at.size, at.root}, since_->commit));
+  }
+  // Statements are asked by their rows.
+  if (since_ != nullptr && meta_gap_.value >= since_->tables[index_of(TableId::kMeta)].size) {
+    const uint64_t stated = since_->tables[index_of(TableId::kMeta)].size;
+    for (const TableId id : index::kIndexedTables) {
+      places_[index_of(id)] = trusted_places(plan_of(id), statements_, stated);
+    }
   }
   types_ = defined_types(statements_);
   index_plan_ = plan_indexes(statements_);

@@ -43,7 +43,6 @@ class Full {
   void note_tails();
   void settle_pending();
 
-  size_t threads() const { return threads_of(run_.options); }
   TablePlan& plan_of(TableId id) { return plans_[index_of(id)]; }
   TableTrail& trail(TableId id) { return *trails_[index_of(id)]; }
 
@@ -67,6 +66,8 @@ class Full {
   Leftovers leftovers_;
   Builders builders_{leftovers_};
   std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs_;  // checked beside the reading
+  Places places_;                                                       // of an incremental run
+  std::optional<Result<Reread>> reread_;                                // done beside the reading
   std::vector<Finding> pending_;
   struct Active {
     SegmentNumber number;

@@ -77,8 +77,7 @@ Result<void> Full::finish_reading() {
   }
   if (known && chain_->line() && !trail(TableId::kMeta).broken() && meta_gap_.value >= committed) {
     check_spine(statements_, plans_, trails_, since_, run_.findings);
-    IndexScope scope;
-    scope.threads = threads();
+    IndexScope scope{run_.crew};
     scope.built = builders_.take_built();
     scope.runs = std::move(runs_);
     if (since_ != nullptr) scope.stated_from = since_->tables[index_of(TableId::kMeta)].size;
@@ -111,9 +110,11 @@ Result<void> Full::hold_against_heads() {
                           [&](uint64_t size) { return trail(id).root_at(size); }));
   }
   if (since_ != nullptr) {
-    const bool by_row = meta_gap_.value >= since_->tables[index_of(TableId::kMeta)].size;
-    const Again again{std::move(entities_.needs()), by_row ? &statements_ : nullptr};
-    KHIPU_TRY(look_again(run_, *since_, plans_, line, again));
+    KHIPU_ASSERT(reread_.has_value());
+    KHIPU_TRY_ASSIGN(Reread again, *std::move(reread_));
+    run_.findings.merge(std::move(again.findings));
+    run_.report.checked.reread += again.rows;
+    KHIPU_TRY(look_up_all(run_, plan_of(TableId::kRegistry), entities_.needs(), places_[index_of(TableId::kRegistry)]));
     run_.report.not_checked.emplace_back(
         "records read by an earlier run, but for those read again; whether new versions of entities registered before "
         "that follow the newest one; of the indexes of their segments more than their size");

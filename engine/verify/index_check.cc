@@ -332,7 +332,7 @@ Result<void> check_indexes(const TablePlan& table, const std::vector<codec::Stat
   for (const RunsTask& runs : runs_to_check(table, stated)) tasks.push_back({nullptr, runs});
   Result<void> failed;
   in_order<Result<Findings>>(
-      scope.threads, tasks.size(),
+      scope.crew, tasks.size(),
       [&](size_t i) -> Result<Findings> {
         if (control.stopped()) return Findings();
         if (const segment::ManifestEntry* const entry = tasks[i].whole; entry != nullptr) {

@@ -45,12 +45,12 @@ Result<Findings> check_runs(const TablePlan& table, const StatedIndexes& stated,
 // on, and those that statements from row `stated_from` on are about; of the others, read by an earlier run, the files'
 // sizes are looked at. Errors: what cannot be read.
 struct IndexScope {
-  SegmentNumber anew;
+  Crew& crew;
+  SegmentNumber anew{};
   uint64_t stated_from = 0;
-  size_t threads = 1;
-  BuiltIndexes built;  // by the scan that read the rows anyway; others are built from their segments
+  BuiltIndexes built{};  // by the scan that read the rows anyway; others are built from their segments
   // What check_runs() said, of these very statements; others are checked here.
-  std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs;
+  std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs{};
 };
 Result<void> check_indexes(const TablePlan& table, const std::vector<codec::StatementRecord>& statements,
                            IndexScope& scope, Findings& findings, const Control& control);

@@ -123,7 +123,7 @@ class NoteReader {
       std::vector<std::optional<PublishedNote>> notes;
     };
     in_order<Read>(
-        threads_of(run_.options), (waiting_.size() + kAPart - 1) / kAPart,
+        run_.crew, (waiting_.size() + kAPart - 1) / kAPart,
         [&](size_t part) {
           Read read;
           for (size_t i = part * kAPart; i < std::min(waiting_.size(), (part + 1) * kAPart); ++i) {

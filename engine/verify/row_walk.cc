@@ -6,15 +6,39 @@ namespace khipu::verify {
 namespace {
 
 constexpr uint64_t kHopSize = 256 << 10;
-constexpr uint64_t kRowsHopped = 4096;  // are passed over before it is asked where a row stands
+constexpr uint64_t kRowsHopped = 4096;  // more are passed over only when it was asked where the row stands
 
 // Frame headers of one segment, front to back.
 class Hopper {
  public:
   Hopper(const os::File& file, uint64_t end) : file_(file), end_(end) {}
 
-  // The frame of the next row, nullopt at the end or where frames cannot be followed; its payload only if `wanted`.
-  Result<std::optional<std::pair<uint64_t, codec::Frame>>> next_row(TableId table, bool wanted) {
+  // Goes behind `rows` rows; returns how many there were before the end, or a place where frames cannot be followed.
+  Result<uint64_t> pass_over(TableId table, uint64_t rows) {
+    const auto row_kind = static_cast<uint8_t>(codec::row_kind(table));
+    uint64_t passed = 0;
+    while (passed < rows) {
+      KHIPU_TRY_ASSIGN(const Bytes front, bytes(codec::kFrameHeaderSize));
+      if (front.size() < codec::kFrameHeaderSize) break;
+      const Bytes here = Bytes(buffer_).first(got_);
+      uint64_t at = at_ - start_;
+      while (passed < rows && at + codec::kFrameHeaderSize <= here.size()) {
+        const uint8_t* const header = here.data() + at;
+        const uint32_t length = load_le<uint32_t>(header);
+        const uint8_t kind = header[16];
+        if (length == 0 || length > codec::kPayloadSizeBytesMax) break;
+        if (kind != row_kind && codec::is_row(kind)) break;
+        passed += kind == row_kind ? 1 : 0;
+        at += codec::kFrameHeaderSize + length;
+      }
+      if (start_ + at == at_) break;
+      at_ = start_ + at;
+    }
+    return passed;
+  }
+
+  // The frame of the next row, nullopt at the end or where frames cannot be followed.
+  Result<std::optional<std::pair<uint64_t, codec::Frame>>> next_row(TableId table) {
     using Found = std::optional<std::pair<uint64_t, codec::Frame>>;
     for (;;) {
       KHIPU_TRY_ASSIGN(const Bytes header, bytes(codec::kFrameHeaderSize));
@@ -29,10 +53,6 @@ class Hopper {
         continue;
       }
       const uint64_t offset = at_;
-      if (!wanted) {
-        at_ += size;
-        return Found(std::pair(offset, codec::Frame{}));
-      }
       KHIPU_TRY_ASSIGN(const Bytes whole, bytes(size));
       const codec::ParsedFrame parsed = codec::parse_frame(whole);
       if (parsed.fault != codec::FrameFault::kNone) return Found();
@@ -100,10 +120,15 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
             at = *row;
           }
         }
-        const bool wanted = *row == at;
-        KHIPU_TRY_ASSIGN(const auto found, hopper.next_row(plan.id, wanted));
-        if (!found) break;
-        if (wanted) visit({Row{at}, job.number, found->first, found->second}), ++row;
+        if (const uint64_t ahead = std::min(*row - at, kRowsHopped); ahead > 0) {
+          KHIPU_TRY_ASSIGN(const uint64_t passed, hopper.pass_over(plan.id, ahead));
+          if (passed < ahead) break;
+          at += passed - 1;
+        } else {
+          KHIPU_TRY_ASSIGN(const auto found, hopper.next_row(plan.id));
+          if (!found) break;
+          visit({Row{at}, job.number, found->first, found->second}), ++row;
+        }
         if (hopper.at() < told + kHopSize) continue;
         if (!control.advance(0)) return {};
         told = hopper.at();

@@ -193,7 +193,8 @@ Result<void> check_sample(Run& run, const TablePlan& plan, const codec::CommitRe
     for (const codec::Pin& target : event.targets) pins.emplace_back(target, at.row.value);
     if (event.on_behalf_of) pins.emplace_back(*event.on_behalf_of, at.row.value);
   };
-  KHIPU_TRY_ASSIGN(run.report.checked.records, check_rows(run, plan, state, rows, run.findings, {}, take));
+  KHIPU_TRY_ASSIGN(run.report.checked.records,
+                   check_rows(run, plan, {state, run.report.commit}, rows, run.findings, {}, take));
   KHIPU_TRY(check_pinned(run, commit.tables[index_of(TableId::kRegistry)], pins));
   if (!run.control.stopped()) return {};
   run.incomplete = true;

@@ -20,6 +20,7 @@ struct Run {
   Report report;
   std::vector<OutsideHead> heads;  // what the caller kept
   bool incomplete = false;
+  Crew crew;
   void unreadable(const Error& error) {
     report.not_checked.push_back(clean(error.message));
     incomplete = true;

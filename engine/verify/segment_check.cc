@@ -13,6 +13,12 @@
 namespace khipu::verify {
 namespace {
 
+constexpr uint64_t kStoredAtOnce = 4096;  // hashes of tree/0
+
+std::span<uint8_t> bytes_of(std::span<Hash> hashes) {
+  return {reinterpret_cast<uint8_t*>(hashes.data()), hashes.size_bytes()};
+}
+
 class Check {
  public:
   Check(const SegmentContext& context, const SegmentJob& job) : context_(context), job_(job) {}
@@ -20,10 +26,20 @@ class Check {
 
  private:
   Result<uint64_t> header(const os::File& file);
+  // tree/0 of the rows from first_row on.
+  struct Stored {
+    uint64_t rows = 0;
+    bool same = false;         // as the leaves of so many rows, which then are at least as many
+    std::vector<Hash> hashes;  // unless they are
+  };
+  Result<std::unique_ptr<os::File>> open_stored(uint64_t& count);
   Result<std::vector<Hash>> read_stored(uint64_t count);
+  Result<Stored> hold_against_stored(const Scanned& scanned);
   void check_size(const Scanned& scanned, const std::vector<Hash>& stored);
+  uint64_t rows_to_align(const Scanned& scanned, uint64_t stored_rows) const;
+  bool enough(const Scanned& scanned, uint64_t stored_rows) const;
   void check_footer(const Scanned& scanned);
-  void assemble(Scanned scanned, std::vector<Hash> stored);
+  void assemble(Scanned scanned, Stored stored);
   void assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const Alignment& where);
   void report_lost(const Scanned& scanned, const Alignment::Lost& lost, const Alignment& where);
   void report_faults(const Scanned& scanned, const std::vector<uint64_t>& offsets, const Alignment* where);
@@ -89,29 +105,61 @@ Result<uint64_t> Check::header(const os::File& file) {
   return std::min(size, job_.end_max);
 }
 
-Result<std::vector<Hash>> Check::read_stored(uint64_t count) {
-  std::vector<Hash> stored;
+// nullptr: none of the `count` hashes wanted is there; else it becomes how many are.
+Result<std::unique_ptr<os::File>> Check::open_stored(uint64_t& count) {
   auto levels = segment::LevelFiles::open(context_.table, false);
   if (!levels.ok()) {
-    if (levels.error().code == Code::kNotFound) return stored;  // reported with the tree files
+    if (levels.error().code == Code::kNotFound) return std::unique_ptr<os::File>();  // reported with the tree files
     return std::move(levels).error();
   }
   KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> tree, context_.table.open_directory(segment::kTreeName));
   auto file = tree->open_file(segment::level_name(0), os::Mode::kRead);
   if (!file.ok()) {
-    if (file.error().code == Code::kNotFound) return stored;
+    if (file.error().code == Code::kNotFound) return std::unique_ptr<os::File>();
     return std::move(file).error();
   }
   // Counts of rows come from the files that are being judged: what is allocated is bounded by what is there.
   KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
   const uint64_t there = size / sizeof(Hash);
   count = there > out_.first_row.value ? std::min(count, there - out_.first_row.value) : 0;
-  if (count == 0) return stored;
+  if (count == 0) return std::unique_ptr<os::File>();
+  return std::move(file).value();
+}
+
+Result<std::vector<Hash>> Check::read_stored(uint64_t count) {
+  std::vector<Hash> stored;
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_stored(count));
+  if (!file) return stored;
   stored.resize(count);
-  KHIPU_TRY_ASSIGN(const size_t got,
-                   file.value()->read_at(out_.first_row.value * sizeof(Hash),
-                                         {reinterpret_cast<uint8_t*>(stored.data()), count * sizeof(Hash)}));
+  KHIPU_TRY_ASSIGN(const size_t got, file->read_at(out_.first_row.value * sizeof(Hash), bytes_of(stored)));
   stored.resize(got / sizeof(Hash));
+  return stored;
+}
+
+// Piece by piece against the leaves; only where they differ all of it is kept.
+Result<Check::Stored> Check::hold_against_stored(const Scanned& scanned) {
+  const std::vector<Hash>& leaves = scanned.leaves;
+  // Sealed: exactly its rows. Active: those found, and a few more that damage may have hidden.
+  const uint64_t expected = rows_expected(&scanned);
+  uint64_t want = expected;
+  if (!job_.sealed) want = std::max<uint64_t>(expected, leaves.size()) + (scanned.holes.empty() ? 0 : 64);
+  Stored stored;
+  stored.rows = want;
+  const bool whole = job_.sealed || out_.file_size >= job_.solid_end;
+  if (scanned.holes.empty() && whole) {
+    KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_stored(stored.rows));
+    if (!file) stored.rows = 0;
+    stored.same = stored.rows <= leaves.size() && enough(scanned, stored.rows);
+    std::vector<Hash> piece(std::min<uint64_t>(stored.rows, kStoredAtOnce));
+    for (uint64_t at = 0; at < stored.rows && stored.same; at += kStoredAtOnce) {
+      const std::span<Hash> now = std::span(piece).first(std::min<uint64_t>(stored.rows - at, kStoredAtOnce));
+      KHIPU_TRY_ASSIGN(const size_t got, file->read_at((out_.first_row.value + at) * sizeof(Hash), bytes_of(now)));
+      stored.same = got == now.size_bytes() && std::memcmp(now.data(), &leaves[at], got) == 0;
+    }
+  }
+  if (stored.same) return stored;
+  KHIPU_TRY_ASSIGN(stored.hashes, read_stored(want));
+  stored.rows = stored.hashes.size();
   return stored;
 }
 
@@ -318,23 +366,31 @@ void Check::assemble_damaged(Scanned& scanned, std::vector<Hash> stored, const A
   report_faults(scanned, scanned.offsets, &where);
 }
 
-void Check::assemble(Scanned scanned, std::vector<Hash> stored) {
-  const uint64_t rows = scanned.leaves.size();
-  // Rows beyond both the records and the tree are the business of the commits that name them (table_trail.h).
-  const uint64_t expected = std::min(rows_expected(&scanned), std::max<uint64_t>(rows, stored.size()));
-  out_.stored_rows = stored.size();
-  const bool enough = job_.sealed ? rows == expected : rows >= expected;
-  const uint64_t common = std::min<uint64_t>(rows, stored.size());
-  check_size(scanned, stored);
+// Rows beyond both the records and the tree are the business of the commits that name them (table_trail.h).
+uint64_t Check::rows_to_align(const Scanned& scanned, uint64_t stored_rows) const {
+  return std::min(rows_expected(&scanned), std::max<uint64_t>(scanned.leaves.size(), stored_rows));
+}
+
+bool Check::enough(const Scanned& scanned, uint64_t stored_rows) const {
+  const uint64_t rows = scanned.leaves.size(), expected = rows_to_align(scanned, stored_rows);
+  return job_.sealed ? rows == expected : rows >= expected;
+}
+
+void Check::assemble(Scanned scanned, Stored stored) {
+  const uint64_t common = std::min<uint64_t>(scanned.leaves.size(), stored.rows);
+  out_.stored_rows = stored.rows;
+  check_size(scanned, stored.hashes);
   check_footer(scanned);
-  if (scanned.holes.empty() && enough &&
-      std::equal(stored.begin(), stored.begin() + static_cast<ptrdiff_t>(common), scanned.leaves.begin())) {
+  if (stored.same || (scanned.holes.empty() && enough(scanned, stored.rows) &&
+                      std::equal(stored.hashes.begin(), stored.hashes.begin() + static_cast<ptrdiff_t>(common),
+                                 scanned.leaves.begin()))) {
     out_.leaves = std::move(scanned.leaves);
     out_.offsets = std::move(scanned.offsets);
     out_.versions = std::move(scanned.versions);
     report_faults(scanned, out_.offsets, nullptr);
   } else {
-    assemble_damaged(scanned, std::move(stored), align(scanned, stored, expected, job_.sealed));
+    const Alignment where = align(scanned, stored.hashes, rows_to_align(scanned, stored.rows), job_.sealed);
+    assemble_damaged(scanned, std::move(stored.hashes), where);
   }
   out_.commits = std::move(scanned.commits);
   uint64_t whole = 0;
@@ -365,13 +421,19 @@ void Check::hash_tiles() {
   if (out_.leaves.size() < cut + tree::kTileWidth) return;
   out_.tiles_from = first / tree::kTileWidth + (cut == 0 ? 0 : 1);
   out_.tiles.resize((out_.leaves.size() - cut) / tree::kTileWidth);
+  std::vector<tree::TileView> tiles;  // together, so that lanes stay full to a tile's root
+  std::vector<size_t> places;
   size_t commit = 0;
   for (size_t i = 0; i < out_.tiles.size(); ++i) {
     const uint64_t from = (out_.tiles_from + i) * tree::kTileWidth - first, to = from + tree::kTileWidth;
     while (commit < out_.commits.size() && out_.commits[commit].rows_before <= from) ++commit;
     if (commit < out_.commits.size() && out_.commits[commit].rows_before < to) continue;
-    out_.tiles[i] = tree::root_of(std::span(out_.leaves).subspan(from, tree::kTileWidth));
+    tiles.emplace_back(std::span(out_.leaves).subspan(from).first<tree::kTileWidth>());
+    places.push_back(i);
   }
+  std::vector<Hash> roots(tiles.size());
+  tree::roots_of_tiles(tiles, roots);
+  for (size_t i = 0; i < places.size(); ++i) out_.tiles[places[i]] = roots[i];
 }
 
 Result<SegmentFacts> Check::run() {
@@ -399,12 +461,7 @@ Result<SegmentFacts> Check::run() {
     out_.stopped = true;
     return std::move(out_);
   }
-  // Sealed: exactly its rows. Active: those found, and a few more that damage may have hidden.
-  const uint64_t expected = rows_expected(&scanned);
-  const uint64_t want = job_.sealed || scanned.holes.empty()
-                            ? std::max<uint64_t>(expected, job_.sealed ? 0 : scanned.leaves.size())
-                            : std::max<uint64_t>(expected, scanned.leaves.size()) + 64;
-  KHIPU_TRY_ASSIGN(std::vector<Hash> stored, read_stored(want));
+  KHIPU_TRY_ASSIGN(Stored stored, hold_against_stored(scanned));
   if (scanned.index) {
     context_.builders->finish(context_.table, job_.table, job_.number, *context_.indexes, std::move(scanned.index));
   }

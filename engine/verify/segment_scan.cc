@@ -16,8 +16,7 @@ constexpr uint64_t kScanBlock = 1 << 20;
 // A file made to look like frames at every byte must not cost its square: after this many bytes of candidates the
 // search ends and the rest of the segment counts as unreadable.
 constexpr uint64_t kCandidateBytesMax = 1ULL << 30;
-constexpr size_t kPinsAtOnce = 1024;  // checked behind one another, each fetched ahead
-constexpr size_t kPinsAhead = 8;
+constexpr size_t kPinsAtOnce = 1024;      // that wait, between two looks at whether registry/ was read
 constexpr size_t kPinsWaiting = 1 << 20;  // while registry/ is read: then the scan waits, too
 
 bool known_kind(uint8_t kind) {
@@ -66,7 +65,9 @@ class Scan {
         !indexes->segments.contains({job.table, job.number})) {
       return;
     }
-    out_.index = context.builders->take(job.table, job.number, job.entry->footer.first_row, indexes->columns);
+    // A number from a file that is being judged.
+    const uint64_t rows = std::min(job.entry->footer.rows, end / codec::kFrameHeaderSize);
+    out_.index = context.builders->take(job.table, job.number, job.entry->footer.first_row, rows, indexes->columns);
   }
   Result<Scanned> run();
 
@@ -80,7 +81,8 @@ class Scan {
   bool version(uint64_t offset, Bytes payload);
   void statement(Bytes payload);
   void pin(const codec::Pin& pin);
-  void check_pins(const Entities* entities);
+  void check_pin(const codec::Pin& pin, uint64_t entry);
+  void check_waiting_pins();
   void finish_pins();
   void commit(uint64_t offset, const codec::Frame& frame, std::vector<CommitAt>& to);
   Result<bool> fault(const segment::Step& step);
@@ -111,7 +113,8 @@ class Scan {
   std::vector<size_t> named_;  // in out_.versions, whose names these are
   tree::LeafHasher names_hasher_{names_};
   Buffer name_;
-  std::vector<OldPin> pins_;  // not checked yet
+  std::optional<const Entities*> entities_;  // once they are known
+  std::vector<OldPin> pins_;                 // that came before
   std::vector<RecordFault> pin_faults_;
   Seen seen_;
   uint64_t pins_end_ = 0, pins_end_entry_ = 0;
@@ -125,32 +128,36 @@ void Scan::pin(const codec::Pin& pin) {
     pins_end_entry_ = entry();
   }
   if (context_.entities == nullptr) return;
+  if (entities_) return check_pin(pin, entry());
   pins_.push_back({pin, entry()});
   if (pins_.size() % kPinsAtOnce != 0) return;
-  if (pins_.size() >= kPinsWaiting || context_.entities->told()) check_pins(context_.entities->wait());
+  if (pins_.size() >= kPinsWaiting || context_.entities->told()) check_waiting_pins();
 }
 
 // Nothing here depends on when it is called.
-void Scan::check_pins(const Entities* entities) {
-  const uint64_t first = entities == nullptr ? 0 : entities->first_row();
-  for (size_t i = 0; entities != nullptr && i < pins_.size(); ++i) {
-    if (i + kPinsAhead < pins_.size()) entities->prefetch(pins_[i + kPinsAhead].pin);
-    const auto& [pin, entry] = pins_[i];
-    if ((pin.entity.value < first || pin.version.value < first) &&
-        seen_.insert(pin.entity.value * 0x9e3779b97f4a7c15 ^ pin.version.value)) {
-      out_.old_pins.push_back({pin, entry});
-    }
-    if (const char* wrong = entities->check(pin)) {
-      add_pin_fault(entry, fmt::format("the event {} (entity row {}, version row {})", wrong, pin.entity.value,
-                                       pin.version.value));
-    }
+void Scan::check_pin(const codec::Pin& pin, uint64_t entry) {
+  const Entities* const entities = *entities_;
+  if (entities == nullptr || entities->pins_first(pin)) return;
+  const uint64_t first = entities->first_row();
+  if ((pin.entity.value < first || pin.version.value < first) &&
+      seen_.insert(pin.entity.value * 0x9e3779b97f4a7c15 ^ pin.version.value)) {
+    out_.old_pins.push_back({pin, entry});
   }
+  if (const char* wrong = entities->check(pin)) {
+    add_pin_fault(
+        entry, fmt::format("the event {} (entity row {}, version row {})", wrong, pin.entity.value, pin.version.value));
+  }
+}
+
+void Scan::check_waiting_pins() {
+  entities_ = context_.entities->wait();
+  for (const OldPin& waiting : pins_) check_pin(waiting.pin, waiting.row);
   pins_.clear();
 }
 
 // Faults go by record, and of one record those of its pins first.
 void Scan::finish_pins() {
-  if (!pins_.empty()) check_pins(context_.entities->wait());
+  if (!pins_.empty()) check_waiting_pins();
   if (pin_faults_.empty()) return;
   std::vector<RecordFault> all;
   std::merge(std::make_move_iterator(pin_faults_.begin()), std::make_move_iterator(pin_faults_.end()),

@@ -9,22 +9,28 @@
 #include "engine/index/format.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/spot.h"
-#include "engine/verify/trusted_places.h"
 
 namespace khipu::verify {
 namespace {
 
 // Registry rows that are looked up are cut into parts with about as many needs each, so that threads share the walk:
-// where each begins, and an end. As a sample of them lies, which needs less sorting.
-std::vector<uint64_t> cut(const NeededRows& needed) {
+// where each begins, and an end. As a sample of them lies, which needs less sorting. A part begins where a row's place
+// is known: elsewhere it would have to follow the frames in front of it, which the part before it follows as well.
+std::vector<uint64_t> cut(const NeededRows& needed, const TablePlan& registry, const PlaceOf& place_of) {
   constexpr size_t kPartsMax = 4, kNeedsAPart = 512, kSampled = 32;
   std::vector<uint64_t> sample, cuts{0};
   for (size_t i = 0; i < needed.size(); i += kSampled) sample.push_back(needed[i].first);
   std::sort(sample.begin(), sample.end());
   const size_t parts = std::min(kPartsMax, needed.size() / kNeedsAPart);
+  const auto known = [&](uint64_t row) {
+    const auto behind =
+        std::upper_bound(registry.jobs.begin(), registry.jobs.end(), row,
+                         [](uint64_t one, const SegmentJob& job) { return one < job.first_row.value_or(Row{}).value; });
+    return behind != registry.jobs.begin() && place_of && place_of(std::prev(behind)->number, row);
+  };
   for (size_t i = 1; i < parts; ++i) {
     const uint64_t from = sample[i * sample.size() / parts];
-    if (from > cuts.back()) cuts.push_back(from);
+    if (from > cuts.back() && known(from)) cuts.push_back(from);
   }
   cuts.push_back(UINT64_MAX);
   return cuts;
@@ -118,13 +124,7 @@ Result<bool> resume(Run& run, const State& state, Plans& plans, Trails& trails) 
   return true;
 }
 
-namespace {
-
-using Places = std::array<PlaceOf, kTableCount>;
-
-// Returns how many rows were there.
-Result<uint64_t> reread(Run& run, const State& state, const Plans& plans, const codec::CommitRecord& line,
-                        const Places& places, Findings& findings) {
+Result<Reread> reread(Run& run, const State& state, const Plans& plans, const Places& places) {
   std::array<uint64_t, kTableCount> blocks{};
   uint64_t all = 0;
   for (const TableId id : kTables) {
@@ -139,59 +139,42 @@ Result<uint64_t> reread(Run& run, const State& state, const Plans& plans, const 
     const uint64_t end = std::min(state.tables[table].size, (block + 1) * tree::kTileWidth);
     for (uint64_t row = block * tree::kTileWidth; row < end; ++row) rows[table].push_back(row);
   }
-  uint64_t seen = 0;
+  Reread again;
   for (const TableId id : kTables) {
     const size_t table = index_of(id);
+    const SignedRoot root{{state.tables[table].size, state.tables[table].root}, state.commit};
     KHIPU_TRY_ASSIGN(const uint64_t there,
-                     check_rows(run, plans[table], line.tables[table], rows[table], findings, places[table]));
-    seen += there;
+                     check_rows(run, plans[table], root, rows[table], again.findings, places[table]));
+    again.rows += there;
   }
-  return seen;
+  return again;
 }
 
-}  // namespace
-
-// Several looks beside one another: none changes anything of the run that another reads. How they are cut does not
-// depend on the number of threads, as what is found behind damage may depend on where the walk began.
-Result<void> look_again(Run& run, const State& state, const Plans& plans, const codec::CommitRecord& line,
-                        const Again& again) {
-  struct Look {
-    Findings findings;
-    uint64_t reread = 0;
-  };
-  const auto place_of = [&](TableId id) {
-    const uint64_t stated = state.tables[index_of(TableId::kMeta)].size;
-    return again.statements == nullptr ? PlaceOf() : trusted_places(plans[index_of(id)], *again.statements, stated);
-  };
-  const NeededRows needed = needed_rows(again.needs);
-  const std::vector<uint64_t> cuts = cut(needed);
+// How they are cut does not depend on the number of threads, as what is found behind damage may depend on where the
+// walk began.
+Result<void> look_up_all(Run& run, const TablePlan& registry, const std::vector<Entities::Need>& needs,
+                         const PlaceOf& place_of) {
+  const NeededRows needed = needed_rows(needs);
+  const std::vector<uint64_t> cuts = cut(needed, registry, place_of);
   const size_t parts = cuts.size() - 1;
   Result<void> failed;
-  in_order<Result<Look>>(
-      threads_of(run.options), 1 + parts,
-      [&](size_t i) -> Result<Look> {
-        Look look;
-        if (i == 0) {
-          Places places;
-          for (const TableId id : index::kIndexedTables) places[index_of(id)] = place_of(id);
-          KHIPU_TRY_ASSIGN(look.reread, reread(run, state, plans, line, places, look.findings));
-        } else {
-          NeededRows rows;
-          std::copy_if(needed.begin(), needed.end(), std::back_inserter(rows), [&](const auto& one) {
-            return one.first >= cuts[i - 1] && (i == parts || one.first < cuts[i]);
-          });
-          KHIPU_TRY(look_up(run, plans[index_of(TableId::kRegistry)], again.needs, std::move(rows), look.findings,
-                            place_of(TableId::kRegistry)));
-        }
-        return look;
+  in_order<Result<Findings>>(
+      run.crew, parts,
+      [&](size_t i) -> Result<Findings> {
+        NeededRows rows;
+        std::copy_if(needed.begin(), needed.end(), std::back_inserter(rows), [&](const auto& one) {
+          return one.first >= cuts[i] && (i + 1 == parts || one.first < cuts[i + 1]);
+        });
+        Findings findings;
+        KHIPU_TRY(look_up(run, registry, needs, std::move(rows), findings, place_of));
+        return findings;
       },
-      [&](size_t, Result<Look> look) {
-        if (!look.ok()) {
-          failed = std::move(look).error();
+      [&](size_t, Result<Findings> findings) {
+        if (!findings.ok()) {
+          failed = std::move(findings).error();
           return false;
         }
-        run.findings.merge(std::move(look->findings));
-        run.report.checked.reread += look->reread;
+        run.findings.merge(std::move(findings).value());
         return true;
       });
   return failed;

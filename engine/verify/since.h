@@ -2,6 +2,7 @@
 // to this room.
 #pragma once
 
+#include "engine/verify/row_walk.h"
 #include "engine/verify/run.h"
 #include "engine/verify/table_trail.h"
 
@@ -15,14 +16,18 @@ bool same_log(Run& run, const State& state);
 // Leaves out of the plan what the state covers, after a look at manifests and file sizes; trails begin behind it.
 // False: the log does not go on from the state, so all of it must be read to say why. meta/ is always read in full.
 Result<bool> resume(Run& run, const State& state, Plans& plans, Trails& trails);
-// Looks at old rows: those that new ones refer to, and `Options::reread_blocks` blocks of 256 rows drawn from all that
-// the state covers, these against the roots of the line.
-struct Again {
-  std::vector<Entities::Need> needs;
-  const std::vector<codec::StatementRecord>* statements;  // by row, at least those the state covers; may be null
+// Where old rows stand, by table; where nothing says so, frames are followed.
+using Places = std::array<PlaceOf, kTableCount>;
+// `Options::reread_blocks` blocks of 256 rows drawn from all that the state covers, against its roots, which the walk
+// finds the line to go on from. Beside anything that does not change the run: of that it changes nothing.
+struct Reread {
+  Findings findings;
+  uint64_t rows = 0;  // that were there
 };
-Result<void> look_again(Run& run, const State& state, const Plans& plans, const codec::CommitRecord& line,
-                        const Again& again);
+Result<Reread> reread(Run& run, const State& state, const Plans& plans, const Places& places);
+// The old registry rows that new rows refer to.
+Result<void> look_up_all(Run& run, const TablePlan& registry, const std::vector<Entities::Need>& needs,
+                         const PlaceOf& place_of);
 
 // Follows a run, to know where it ended. Owner: one thread.
 class Positions {

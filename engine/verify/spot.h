@@ -11,10 +11,15 @@
 
 namespace khipu::verify {
 
+// Of a table, as this commit signed it.
+struct SignedRoot {
+  codec::TableState state;
+  CommitNumber commit;
+};
 // Every row of `rows` (ascending): its frame, its leaf, the path to the signed root. Returns how many were there.
 // `visit`: each that has a frame, whatever was found. Of the run nothing but its control changes.
-Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const codec::TableState& state,
-                            const std::vector<uint64_t>& rows, Findings& findings, const PlaceOf& place_of = {},
+Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const SignedRoot& root, const std::vector<uint64_t>& rows,
+                            Findings& findings, const PlaceOf& place_of = {},
                             const std::function<void(const WalkedRow&)>& visit = {});
 // The registry rows that these events pin, against the registry's signed root: that they are there, whose they are, and
 // that a protected value they repeat is the one that the version before them has. `pins` go with the event's row.

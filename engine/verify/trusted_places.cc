@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 
 #include "engine/index/reader.h"
 #include "engine/verify/index_check.h"
@@ -15,6 +16,7 @@ class IndexedPlaces {
       : plan_(plan), stated_(stated_indexes(plan.id, statements, stated_to)) {}
 
   std::optional<uint64_t> of(SegmentNumber segment, uint64_t row) {
+    const std::lock_guard hold(mutex_);
     const codec::IndexStatement* const statement = about(segment, row);
     if (statement == nullptr || !plan_.directory) return std::nullopt;
     auto known = readers_.find(statement->file);
@@ -25,9 +27,8 @@ class IndexedPlaces {
     }
     const uint64_t first = reader->header().first_row.value;
     if (row < first || row - first >= reader->rows()) return std::nullopt;
-    const Result<index::Column> offsets = reader->offsets();
-    if (!offsets.ok()) return std::nullopt;
-    return static_cast<uint64_t>((*offsets)[static_cast<uint32_t>(row - first)]);
+    const Result<int64_t> offset = reader->offset_of(static_cast<uint32_t>(row - first));
+    return offset.ok() ? std::optional(static_cast<uint64_t>(*offset)) : std::nullopt;
   }
 
  private:
@@ -56,6 +57,7 @@ class IndexedPlaces {
 
   const TablePlan& plan_;
   StatedIndexes stated_;
+  std::mutex mutex_;
   std::map<std::string, std::unique_ptr<index::Reader>> readers_;
 };
 

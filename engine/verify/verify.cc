@@ -34,7 +34,7 @@ std::optional<os::ReaderSlot> reader_slot(os::Directory& root) {
 Result<Report> run(os::Directory& root, const Options& options) {
   Control control(options.clock != nullptr ? *options.clock : os::system_clock(), options.budget_us, options.cancelled,
                   options.progress);
-  Run run{root, options, control, {}, {}, {}, {}, {}, {}, false};
+  Run run{root, options, control, {}, {}, {}, {}, {}, {}, false, Crew(threads_of(options))};
   if (options.from_row || options.to_row) run.report.scope = "range";
   if (options.sample) run.report.scope = "sample";
   if (options.since) run.report.scope = "since";

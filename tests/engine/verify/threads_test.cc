@@ -1,5 +1,9 @@
 // Work shared among threads: results in order, leftovers done once, and the same report whatever the number. And where
 // old rows stand, as an incremental run is told.
+#include <mutex>
+#include <set>
+#include <thread>
+
 #include "engine/index/format.h"
 #include "engine/verify/trusted_places.h"
 #include "tests/engine/verify/forge.h"
@@ -16,8 +20,9 @@ TEST_CASE("in order: results come in order, each leftover is done once, and a jo
     size_t next = 0;
     {
       verify::Leftovers leftovers;
+      verify::Crew crew(threads);
       verify::in_order<size_t>(
-          threads, kJobs,
+          crew, kJobs,
           [&](size_t i) {
             // The last of every ten is needed by those behind it, as registry/ is by logs/.
             for (size_t seen = consumed; seen < i / 10 * 10; seen = consumed) consumed.wait(seen);
@@ -42,8 +47,9 @@ TEST_CASE("in order: it ends when its consumer says so, with leftovers undone") 
   for (const size_t threads : {1, 2, 5}) {
     verify::Leftovers leftovers;
     std::vector<size_t> seen;
+    verify::Crew crew(threads);
     verify::in_order<size_t>(
-        threads, 100,
+        crew, 100,
         [&](size_t i) {
           leftovers.leave([] {});
           return i;
@@ -55,6 +61,26 @@ TEST_CASE("in order: it ends when its consumer says so, with leftovers undone") 
         &leftovers);
     CHECK(seen == std::vector<size_t>{0, 1, 2, 3, 4, 5, 6, 7});
   }
+}
+
+TEST_CASE("crew: one in_order after another works on the same threads, also behind one that ended early") {
+  verify::Crew crew(3);
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  for (int round = 0; round < 20; ++round) {
+    size_t seen = 0;
+    verify::in_order<size_t>(
+        crew, 30,
+        [&](size_t i) {
+          const std::lock_guard lock(mutex);
+          threads.insert(std::this_thread::get_id());
+          return i;
+        },
+        [&](size_t, size_t) { return ++seen != 11 || round % 2 == 0; });
+    CHECK(seen == (round % 2 == 0 ? 30 : 11));
+  }
+  CHECK(threads.size() <= 3);
+  CHECK(!threads.contains(std::this_thread::get_id()));
 }
 
 // One segment with runs of 512 rows, of which the state has seen some.
