@@ -56,6 +56,8 @@ class Seen {
   bool none_ = false;
 };
 
+constexpr uint64_t kExpectedRowsMax = 1 << 20;
+
 class Scan {
  public:
   Scan(const SegmentContext& context, const SegmentJob& job, const os::File& file, uint64_t end)
@@ -65,8 +67,8 @@ class Scan {
         !indexes->segments.contains({job.table, job.number})) {
       return;
     }
-    // A number from a file that is being judged.
-    const uint64_t rows = std::min(job.entry->footer.rows, end / codec::kFrameHeaderSize);
+    // A number from a file that is being judged, of a size that may be a hole's: room is made for so many at most.
+    const uint64_t rows = std::min({job.entry->footer.rows, end / codec::kFrameHeaderSize, kExpectedRowsMax});
     out_.index = context.builders->take(job.table, job.number, job.entry->footer.first_row, rows, indexes->columns);
   }
   Result<Scanned> run();
