@@ -1,6 +1,6 @@
 // Questions to a log of N events, warm, through the indexes of its sealed segments and without them; and how long the
 // first answer takes after the root is opened.
-// Usage: bench_query [--events N] [--rounds N] [--dir DIR] [--keep] [--filled] [--only WORD]
+// Usage: bench_query [--events N] [--rounds N] [--dir DIR] [--keep] [--filled] [--only WORD] [--json]
 //
 // --keep leaves the log, --filled measures one that was left (and leaves it, with its indexes); --only: the
 // measurements whose name has WORD in it. What a process has resident beyond mapped files is asked of the kernel
@@ -21,6 +21,7 @@
 #include "engine/query/engine.h"
 #include "engine/snapshot/store.h"
 #include "engine/writer/writer.h"
+#include "tests/bench/figures.h"
 #include "tests/bench/generator.h"
 #include "tests/bench/must.h"
 
@@ -31,6 +32,7 @@ using Steady = std::chrono::steady_clock;
 constexpr uint64_t kBatch = 1000;
 
 using bench::die;
+using bench::Figures;
 using bench::must;
 double ms_since(Steady::time_point start) {
   return std::chrono::duration<double, std::milli>(Steady::now() - start).count();
@@ -74,7 +76,7 @@ Settings parse(int count, char** words) {
       continue;
     }
     if (i + 1 == count)
-      die("usage: bench_query [--events N] [--rounds N] [--dir DIR] [--keep] [--filled] [--only WORD]");
+      die("usage: bench_query [--events N] [--rounds N] [--dir DIR] [--keep] [--filled] [--only WORD] [--json]");
     const std::string value = words[++i];
     if (word == "--events") {
       settings.events = std::strtoull(value.c_str(), nullptr, 10);
@@ -98,9 +100,10 @@ struct Times {
 };
 
 // Waits for the indexes.
-void finish(const Settings& settings, writer::Writer& writer, double filled) {
+void finish(const Settings& settings, writer::Writer& writer, double filled_ms, Figures& figures) {
   const auto waiting = Steady::now();
   writer.wait_until_indexed();
+  const double indexed_ms = ms_since(waiting);
   uint64_t log_bytes = 0, index_bytes = 0, indexes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
     if (entry.path().extension() == ".log") log_bytes += entry.file_size();
@@ -108,22 +111,24 @@ void finish(const Settings& settings, writer::Writer& writer, double filled) {
     index_bytes += entry.file_size();
     ++indexes;
   }
-  std::printf("%llu events in %.1f s, then %.2f s until indexed; %llu indexes, %.1f %% of logs/\n",
-              static_cast<unsigned long long>(settings.events), filled / 1e3, ms_since(waiting) / 1e3,
-              static_cast<unsigned long long>(indexes),
-              100.0 * static_cast<double>(index_bytes) / static_cast<double>(log_bytes));
+  figures.row("the log")
+      .add("events", static_cast<double>(settings.events))
+      .add("filled_s", filled_ms / 1e3)
+      .add("then_indexed_s", indexed_ms / 1e3)
+      .add("indexes", static_cast<double>(indexes))
+      .add("index_share_of_logs", static_cast<double>(index_bytes) / static_cast<double>(log_bytes));
 }
 
 // Of a log that an earlier run made: the writer looks after its indexes.
-void look_after(const Settings& settings) {
+void look_after(const Settings& settings, Figures& figures) {
   const auto root = must(os::open_directory(settings.dir + "/log"));
   const auto keys = must(os::open_directory(settings.dir + "/log.keys"));
   const auto writer = must(writer::Writer::open({*root, *keys, os::system_clock(), os::system_random()}, {}));
-  finish(settings, *writer, 0);
+  finish(settings, *writer, 0, figures);
   must(writer->close());
 }
 
-Times fill(const Settings& settings) {
+Times fill(const Settings& settings, Figures& figures) {
   std::filesystem::remove_all(settings.dir);
   std::filesystem::create_directories(settings.dir);
   const auto root = must(os::create_directory(settings.dir + "/log", 0750));
@@ -144,8 +149,7 @@ Times fill(const Settings& settings) {
     }
     must(writer->submit_and_wait(std::move(batch)));
   }
-  const double filled = ms_since(start);
-  finish(settings, *writer, filled);
+  finish(settings, *writer, ms_since(start), figures);
   must(writer->close());
   return times;
 }
@@ -172,9 +176,17 @@ class Asked {
 
 using Question = std::function<query::EventRequest(std::mt19937_64&)>;
 
-void measure(const char* what, const Settings& settings, int rounds, const Question& question) {
-  if (!settings.wants(what)) return;
-  Asked asked(settings);
+// Where the measurements of one state of the log go.
+struct State {
+  const Settings& settings;
+  Figures& figures;
+  const std::string name;
+  Figures::Row& row(const char* what) { return figures.row(name + what); }
+};
+
+void measure(const char* what, State& state, int rounds, const Question& question) {
+  if (!state.settings.wants(what)) return;
+  Asked asked(state.settings);
   std::mt19937_64 random(7);
   for (int i = 0; i < 3; ++i) asked.ask(question(random));  // warm
   std::vector<double> times, cpu;
@@ -189,10 +201,12 @@ void measure(const char* what, const Settings& settings, int rounds, const Quest
   }
   std::sort(times.begin(), times.end());
   std::sort(cpu.begin(), cpu.end());
-  std::printf("  %-50s p50 %8.3f ms (%8.3f of processor)   p99 %8.3f ms   %.0f matches; %.0f MiB anonymous\n", what,
-              times[times.size() / 2], cpu[cpu.size() / 2], times[times.size() * 99 / 100],
-              static_cast<double>(found) / rounds, anon_mib());
-  std::fflush(stdout);
+  state.row(what)
+      .add("p50_ms", times[times.size() / 2])
+      .add("p50_cpu_ms", cpu[cpu.size() / 2])
+      .add("p99_ms", times[times.size() * 99 / 100])
+      .add("matches", static_cast<double>(found) / rounds)
+      .add("anonymous_mib", anon_mib());
 }
 
 // A few times one thing that takes long: each time, and the best of processor time of all threads.
@@ -201,9 +215,9 @@ double process_cpu_ms() {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
-double few(const char* what, const Settings& settings, int rounds, const std::function<uint64_t(Asked&)>& question) {
-  if (!settings.wants(what)) return 0;
-  Asked asked(settings);
+double few(const char* what, State& state, int rounds, const std::function<uint64_t(Asked&)>& question) {
+  if (!state.settings.wants(what)) return 0;
+  Asked asked(state.settings);
   std::vector<double> times, cpu;
   uint64_t found = 0;
   for (int i = 0; i < rounds; ++i) {
@@ -213,16 +227,19 @@ double few(const char* what, const Settings& settings, int rounds, const std::fu
     times.push_back(ms_since(start));
     cpu.push_back(process_cpu_ms() - cpu_before);
   }
-  std::printf("  %-50s first %8.1f ms, best %8.1f ms (%8.1f of processor)   %llu; %.0f MiB anonymous\n", what,
-              times.front(), *std::min_element(times.begin(), times.end()), *std::min_element(cpu.begin(), cpu.end()),
-              static_cast<unsigned long long>(found), anon_mib());
-  std::fflush(stdout);
-  return *std::min_element(times.begin(), times.end());
+  const double best = *std::min_element(times.begin(), times.end());
+  state.row(what)
+      .add("first_ms", times.front())
+      .add("best_ms", best)
+      .add("best_cpu_ms", *std::min_element(cpu.begin(), cpu.end()))
+      .add("matches", static_cast<double>(found))
+      .add("anonymous_mib", anon_mib());
+  return best;
 }
 
-void measure_wholes(const Settings& settings, int rounds) {
+void measure_wholes(State& state, int rounds) {
   const auto group = [&](const char* what, query::GroupBy by) {
-    few(what, settings, rounds, [by](Asked& asked) {
+    few(what, state, rounds, [by](Asked& asked) {
       query::AggregateRequest request;
       request.group_by = {{by, ""}};
       const query::Answer<query::Aggregate> answer = asked.engine().aggregate(request);
@@ -234,10 +251,10 @@ void measure_wholes(const Settings& settings, int rounds) {
   group("group by actor over everything", query::GroupBy::kActor);
   group("group by action over everything", query::GroupBy::kAction);
   uint64_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(state.settings.dir + "/log/logs")) {
     if (entry.path().extension() == ".log") bytes += entry.file_size();
   }
-  const double best = few("contains over all content", settings, rounds, [](Asked& asked) {
+  const double best = few("contains over all content", state, rounds, [](Asked& asked) {
     query::EventRequest request;
     request.filter.emplace();
     request.filter->where.text = "no such words";
@@ -245,17 +262,18 @@ void measure_wholes(const Settings& settings, int rounds) {
     return asked.ask(request);
   });
   if (best > 0) {
-    std::printf("    %.2f GB/s of logs/ (%.2f GB)\n", static_cast<double>(bytes) / best / 1e6,
-                static_cast<double>(bytes) / 1e9);
+    state.row("contains, of logs/")
+        .add("gb_per_s", static_cast<double>(bytes) / best / 1e6)
+        .add("gb", static_cast<double>(bytes) / 1e9);
   }
-  few("history of an entity", settings, rounds, [](Asked& asked) {
+  few("history of an entity", state, rounds, [](Asked& asked) {
     query::HistoryRequest request;
     request.entity = "resource:acct-" + std::to_string(std::random_device{}() % 1000);
     const query::Answer<query::History> answer = asked.engine().history(request);
     if (!answer.ok()) die(answer.error().code + " " + answer.error().hint);
     return answer->total;
   });
-  few("find entity by a name", settings, rounds, [](Asked& asked) {
+  few("find entity by a name", state, rounds, [](Asked& asked) {
     query::FindRequest request;
     request.text = "user number " + std::to_string(std::random_device{}() % 10000);
     const query::Answer<query::FoundEntities> answer = asked.engine().find(request);
@@ -284,13 +302,13 @@ int cold(const Settings& settings, Steady::time_point start) {
   std::printf("%.3f %.3f %.1f\n", ms_since(start), process_cpu_ms(), anon_mib());
   return 0;
 }
-void measure_cold(const Settings& settings, int rounds, const char* name, const char* what) {
-  if (!settings.wants(name)) return;
+void measure_cold(State& state, int rounds, const char* name, const char* what) {
+  if (!state.settings.wants(name)) return;
   std::vector<double> wall, cpu;
   double most = 0;
   for (int i = 0; i < rounds; ++i) {
     const std::string self =
-        std::filesystem::read_symlink("/proc/self/exe").string() + " --dir " + settings.dir + " --one " + what;
+        std::filesystem::read_symlink("/proc/self/exe").string() + " --dir " + state.settings.dir + " --one " + what;
     std::FILE* pipe = popen(self.c_str(), "r");
     double ms = 0, used = 0, mib = 0;
     if (pipe == nullptr || std::fscanf(pipe, "%lf %lf %lf", &ms, &used, &mib) != 3) die("it said nothing");
@@ -301,12 +319,14 @@ void measure_cold(const Settings& settings, int rounds, const char* name, const 
   }
   std::sort(wall.begin(), wall.end());
   std::sort(cpu.begin(), cpu.end());
-  std::printf("  %-50s best %8.1f ms, p50 %8.1f ms (%8.1f of processor); %.1f MiB anonymous\n", name, wall.front(),
-              wall[wall.size() / 2], cpu[cpu.size() / 2], most);
-  std::fflush(stdout);
+  state.row(name)
+      .add("best_ms", wall.front())
+      .add("p50_ms", wall[wall.size() / 2])
+      .add("p50_cpu_ms", cpu[cpu.size() / 2])
+      .add("anonymous_mib", most);
 }
 
-void measure_all(const Settings& settings, const Times& times, int rounds) {
+void measure_all(State state, const Times& times, int rounds) {
   const TimeUs tenth = (times.to - times.from) / 10;
   const auto filter = [] {
     query::EventRequest request;
@@ -318,67 +338,68 @@ void measure_all(const Settings& settings, const Times& times, int rounds) {
     request.filter->from = times.from + static_cast<TimeUs>(random() % static_cast<uint64_t>(9 * tenth));
     request.filter->to = *request.filter->from + tenth;
   };
-  measure("by actor, newest 25, exact total", settings, rounds, [&](std::mt19937_64& random) {
+  measure("by actor, newest 25, exact total", state, rounds, [&](std::mt19937_64& random) {
     auto request = filter();
     request.filter->where.actors = {"user:u-" + std::to_string(random() % bench::Generator::kActors)};
     return request;
   });
-  measure("the same of one actor, again and again", settings, rounds, [&](std::mt19937_64&) {
+  measure("the same of one actor, again and again", state, rounds, [&](std::mt19937_64&) {
     auto request = filter();
     request.filter->where.actors = {"user:u-4321"};
     return request;
   });
-  measure("by target in a window of 10 %", settings, rounds, [&](std::mt19937_64& random) {
+  measure("by target in a window of 10 %", state, rounds, [&](std::mt19937_64& random) {
     auto request = filter();
     request.filter->where.targets = {"resource:acct-" + std::to_string(random() % 2000)};
     window(request, random);
     return request;
   });
-  measure("the same target and window of 10 %, again and again", settings, rounds, [&](std::mt19937_64&) {
+  measure("the same target and window of 10 %, again and again", state, rounds, [&](std::mt19937_64&) {
     auto request = filter();
     request.filter->where.targets = {"resource:acct-1234"};
     request.filter->from = times.from + 9 * tenth / 2;
     request.filter->to = *request.filter->from + tenth;
     return request;
   });
-  measure("count of a window of 10 %", settings, rounds, [&](std::mt19937_64& random) {
+  measure("count of a window of 10 %", state, rounds, [&](std::mt19937_64& random) {
     auto request = filter();
     request.limit = 0;
     window(request, random);
     return request;
   });
-  measure("count of an action in a window of 10 %", settings, rounds, [&](std::mt19937_64& random) {
+  measure("count of an action in a window of 10 %", state, rounds, [&](std::mt19937_64& random) {
     auto request = filter();
     request.limit = 0;
     request.filter->where.actions = {"DELETE"};
     window(request, random);
     return request;
   });
-  measure_wholes(settings, std::max(1, std::min(rounds, 5)));
-  measure_cold(settings, std::min(rounds, 15), "cold process, newest 25 of an actor", "actor");
-  measure_cold(settings, std::min(rounds, 5), "cold process, history of an entity", "history");
-  measure_cold(settings, std::min(rounds, 5), "cold process, find entity by a name", "find");
+  measure_wholes(state, std::max(1, std::min(rounds, 5)));
+  measure_cold(state, std::min(rounds, 15), "cold process, newest 25 of an actor", "actor");
+  measure_cold(state, std::min(rounds, 5), "cold process, history of an entity", "history");
+  measure_cold(state, std::min(rounds, 5), "cold process, find entity by a name", "find");
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   const auto start = Steady::now();
+  Figures figures("query", bench::take_flag(count, words, "--json"));
   const Settings settings = parse(count, words);
   if (!settings.one.empty()) return cold(settings, start);
   bench::Generator first(1);
   const TimeUs from = first.next().occurred_at;
-  if (settings.filled) look_after(settings);
-  const Times times =
-      settings.filled ? Times{from, from + static_cast<TimeUs>(settings.events - 1) * 137 + 1} : fill(settings);
-  std::printf("with indexes\n");
-  measure_all(settings, times, settings.rounds);
-  if (settings.keep) return 0;
-  for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
-    if (entry.path().extension() == ".idx") std::filesystem::remove(entry.path());
+  if (settings.filled) look_after(settings, figures);
+  const Times times = settings.filled ? Times{from, from + static_cast<TimeUs>(settings.events - 1) * 137 + 1}
+                                      : fill(settings, figures);
+  measure_all({settings, figures, ""}, times, settings.rounds);
+  if (!settings.keep) {
+    for (const auto& entry : std::filesystem::directory_iterator(settings.dir + "/log/logs")) {
+      if (entry.path().extension() == ".idx") std::filesystem::remove(entry.path());
+    }
+    measure_all({settings, figures, "without indexes: "}, times, std::max(1, settings.rounds / 20));
+    std::filesystem::remove_all(settings.dir);
   }
-  std::printf("without\n");
-  measure_all(settings, times, std::max(1, settings.rounds / 20));
-  std::filesystem::remove_all(settings.dir);
+  figures.print();
   return 0;
 }
