@@ -300,6 +300,23 @@ void note_edges(const AggregateRequest& request, Interval interval, const Zone& 
   }
 }
 
+// What the period before counted in groups, or by time in buckets, that this one has nothing in.
+void note_elsewhere(uint64_t previous_total, const std::vector<Counted>& groups, const std::vector<Series>& ranked,
+                    bool by_time, std::vector<Note>& notes) {
+  uint64_t elsewhere = previous_total;
+  for (const Series& series : ranked) {
+    for (size_t i = series.begin; i < series.end; ++i) {
+      if (!by_time || groups[i].count > 0) elsewhere -= groups[i].previous;
+    }
+  }
+  if (elsewhere == 0) return;
+  notes.push_back({"PREVIOUS_IN_OTHER",
+                   "Of the period before, " + std::to_string(elsewhere) +
+                       " fell into groups or buckets that have nothing in this one: they are counted in other alone. "
+                       "Ask for that period by itself to see them.",
+                   ""});
+}
+
 }  // namespace
 
 Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
@@ -331,7 +348,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
     }
     plan.buckets = interval;
     out.interval = name(*interval);
-    if (request.previous) {
+    if (request.previous && by_time) {
       KHIPU_TRY_ASSIGN(plan.twins, twins({*out.previous_from, *out.previous_to},
                                          {*request.filter.from, *request.filter.to}, Buckets(zone, *interval)));
     }
@@ -422,6 +439,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
     }
   }
   out.other_groups = all_groups - out.groups.size();
+  note_elsewhere(out.previous_total, groups, ranked, by_time, out.notes);
   if (by_time) note_edges(request, *interval, zone, out.notes);
   if (out.total != out.events) {
     out.notes.push_back({"COUNTED_BY_KEY",

@@ -48,6 +48,8 @@ uint32_t KeyValues::of(int64_t number) {
 Tally::Tally(Plan plan, const Zone& zone, const Entities& entities)
     : plan_(std::move(plan)), zone_(zone), entities_(entities) {
   if (plan_.buckets) buckets_.emplace(zone_, *plan_.buckets);
+  by_time_ = std::any_of(plan_.group_by.begin(), plan_.group_by.end(),
+                         [](const GroupKey& key) { return key.by == GroupBy::kTime; });
 }
 
 uint32_t Tally::type_of(size_t place, Row entity) {
@@ -98,12 +100,12 @@ void Tally::read(const codec::EventRecord& event, std::vector<Tuple>& keys) {
   const TimeUs time = time_of(event);
   Tuple base{};
   if (buckets_) {
-    TimeUs start = buckets_->of(time).start;
-    if (plan_.from && time < *plan_.from) {
-      const auto twin = plan_.twins.find(start);
-      if (twin != plan_.twins.end()) start = twin->second;
+    const TimeUs start = buckets_->of(time).start;
+    if (!plan_.from || time >= *plan_.from) {
+      base[kBucketPlace] = values_[kBucketPlace].of(start);
+    } else if (const auto twin = plan_.twins.find(start); twin != plan_.twins.end()) {
+      base[kBucketPlace] = values_[kBucketPlace].of(twin->second);
     }
-    base[kBucketPlace] = values_[kBucketPlace].of(start);
   }
   bool by_target = false, by_flags = false;
   for (size_t place = 0; place < plan_.group_by.size(); ++place) {
@@ -199,14 +201,10 @@ bool Tally::add_events(uint64_t events) {
 bool Tally::add(Row row, const codec::EventRecord& event) {
   const TimeUs time = time_of(event);
   const bool before = plan_.from && time < *plan_.from;
-  if (before && plan_.buckets && !plan_.twins.contains(buckets_->of(time).start)) {
-    ++previous_total_;
-    ++previous_unplaced_;
-    return true;
-  }
   read(event, keys_);
   const size_t known = groups_.size();
   for (const Tuple& key : keys_) {
+    if (before && by_time_ && key[kBucketPlace] == 0) continue;
     Counted& counted = group(key);
     if (before) {
       ++counted.previous;
@@ -223,10 +221,10 @@ bool Tally::add(Row row, const codec::EventRecord& event) {
   }
   if (before) {
     previous_total_ += keys_.size();
-    return true;
+  } else {
+    ++events_;
+    total_ += keys_.size();
   }
-  ++events_;
-  total_ += keys_.size();
   // Looked at when something new came: a set of one more entity is bounded by the entities, and looked at by the row.
   return (groups_.size() == known && row.value % 1024 != 0) || bytes() <= plan_.memory_bytes_max;
 }

@@ -67,8 +67,10 @@ class Tally {
     const Labels* labels = nullptr;
     std::vector<Labels::OfVersion> version_labels;  // by registry row, when kFlags is asked for
     size_t memory_bytes_max = 0;
-    std::optional<TimeUs> from;                // rows before it are the previous period's ...
-    std::unordered_map<TimeUs, TimeUs> twins;  // ... and bucket starts there, those of this period at the same place
+    std::optional<TimeUs> from;  // rows before it are the previous period's ...
+    // ... and bucket starts there, those of this period at the same place. When time is a key; a row of a bucket that
+    // has none is counted in the total of that period alone.
+    std::unordered_map<TimeUs, TimeUs> twins;
   };
   Tally(Plan plan, const Zone& zone, const Entities& entities);
 
@@ -88,7 +90,6 @@ class Tally {
   uint64_t events() const { return events_; }
   uint64_t total() const { return total_; }
   uint64_t previous_total() const { return previous_total_; }
-  uint64_t previous_unplaced() const { return previous_unplaced_; }  // in buckets this period has no place for
   TimeUs time_of(const codec::EventRecord& event) const {
     return plan_.axis == Axis::kOccurred ? event.occurred_at : event.recorded_at;
   }
@@ -110,6 +111,7 @@ class Tally {
   Zone zone_;
   const Entities& entities_;
   std::optional<Buckets> buckets_;
+  bool by_time_ = false;
   std::array<KeyValues, 4> values_;
   std::unordered_map<uint64_t, std::string> types_;  // by entity
   std::unordered_map<Tuple, uint32_t, TupleHash> index_;
@@ -117,7 +119,7 @@ class Tally {
   std::vector<Counted> groups_;
   std::unordered_set<std::pair<uint32_t, uint64_t>, PairHash> distinct_;  // group, entity
   std::vector<Tuple> keys_;
-  uint64_t events_ = 0, total_ = 0, previous_total_ = 0, previous_unplaced_ = 0;
+  uint64_t events_ = 0, total_ = 0, previous_total_ = 0;
 };
 
 }  // namespace khipu::query
