@@ -5,6 +5,7 @@
 
 #include "engine/query/engine.h"
 #include "engine/query/fields.h"
+#include "engine/query/known_values.h"
 #include "engine/query/pass.h"
 #include "engine/query/posting_tally.h"
 #include "engine/query/tally.h"
@@ -439,6 +440,9 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
     }
   }
   out.other_groups = all_groups - out.groups.size();
+  if (out.total == 0 && !out.total_is_lower_bound) {
+    note_nearest_known(*snapshot, filter, entities_, out.as_of.registry_size, request.stop, out.notes);
+  }
   note_elsewhere(out.previous_total, groups, ranked, by_time, out.notes);
   if (by_time) note_edges(request, *interval, zone, out.notes);
   if (out.total != out.events) {

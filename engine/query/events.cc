@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/query/engine.h"
+#include "engine/query/known_values.h"
 #include "engine/query/matcher.h"
 #include "engine/query/pass.h"
 
@@ -216,6 +217,9 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   page.total = place.total;
   page.total_is_lower_bound = place.total_is_lower_bound;
   page.scanned = pass.scanned;
+  if (!question.goes_on && page.total == 0 && !page.total_is_lower_bound) {
+    note_nearest_known(*snapshot, page.applied, entities_, place.as_of.registry_size, request.stop, page.notes);
+  }
 
   RecordReader reader(*snapshot, place.as_of.registry_size, findings, request.opens ? fields_.get() : nullptr);
   const std::vector<Place> places = first.take();

@@ -30,6 +30,8 @@ class Matcher {
   }
   // The whole filter; `event` lies in_window().
   bool matches(const codec::EventRecord& event) const;
+  // Whether whoever asks is shown all of `value`, a text of the event's.
+  bool shows(const codec::EventRecord& event, std::string_view value) const;
   // Whether matches() may be asked by several threads at once, and is worth it: a search for text through records, and
   // no more than what is in them.
   bool may_sift() const;

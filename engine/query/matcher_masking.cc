@@ -57,6 +57,10 @@ std::vector<std::string> Matcher::hidden_values(const codec::EventRecord& event)
   return values;
 }
 
+bool Matcher::shows(const codec::EventRecord& event, std::string_view value) const {
+  return masking_ == nullptr || masking_->hidden(value, hidden_values(event)).empty();
+}
+
 bool Matcher::has_text(const codec::EventRecord& event, const std::string& folded) const {
   const std::string_view content = as_text(event.content);
   if (!contains_folded(content, folded)) return false;

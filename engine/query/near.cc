@@ -7,8 +7,6 @@
 namespace khipu::query {
 namespace {
 
-constexpr size_t kWordSizeMax = 64;
-
 // Insertions, deletions, changes and swaps of neighbours (optimal string alignment).
 size_t edits(std::string_view a, std::string_view b) {
   const size_t width = b.size() + 1;
@@ -29,18 +27,23 @@ size_t edits(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::optional<size_t> edits_to(std::string_view word, std::string_view candidate) {
+  if (word.empty() || word.size() > kNearSizeMax || candidate.size() > kNearSizeMax) return std::nullopt;
+  const size_t most = std::max<size_t>(1, word.size() / 3);
+  const size_t longer = std::max(word.size(), candidate.size()), shorter = std::min(word.size(), candidate.size());
+  if (longer - shorter > most) return std::nullopt;
+  const size_t distance = edits(fold(word), fold(candidate));
+  return distance <= most ? std::optional(distance) : std::nullopt;
+}
+
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  if (word.empty() || word.size() > kWordSizeMax) return {};
-  const std::string folded = fold(word);
-  size_t best = std::max<size_t>(1, word.size() / 3) + 1;
+  std::optional<size_t> best;
   std::string found;
   for (const std::string& candidate : candidates) {
-    if (candidate.size() > kWordSizeMax) continue;
-    const size_t distance = edits(folded, fold(candidate));
-    if (distance < best) {
-      best = distance;
-      found = candidate;
-    }
+    const std::optional<size_t> distance = edits_to(word, candidate);
+    if (!distance || (best && *distance >= *best)) continue;
+    best = distance;
+    found = candidate;
   }
   return found;
 }

@@ -7,6 +7,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/query/engine.h"
 #include "engine/query/fields.h"
+#include "engine/query/known_values.h"
 #include "engine/query/pass.h"
 #include "engine/query/tally.h"
 
@@ -164,6 +165,9 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
   }
   out.population_digest = digest.finish();
   out.population_is_lower_bound = pass.damage;
+  if (out.population == 0 && !pass.damage) {
+    note_nearest_known(*snapshot, request.filter, entities_, out.as_of.registry_size, request.stop, out.notes);
+  }
 
   std::vector<Drawing*> drawings;
   for (auto& [key, drawing] : strata) drawings.push_back(&drawing);
