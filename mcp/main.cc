@@ -6,6 +6,7 @@
 
 #include "engine/access/reporter.h"
 #include "engine/auth/tokens.h"
+#include "engine/crypto/cursor_key.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
@@ -60,15 +61,17 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
   return crypto::public_key(key);
 }
 
-// The tokens in force: of the folder that was named, or of ROOT.keys if there is one.
+// The folder that was named, or ROOT.keys.
+std::string keys_folder(const mcp::Settings& settings) {
+  if (!settings.keys.empty()) return settings.keys;
+  std::string folder = settings.root;
+  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  return folder + ".keys";
+}
+
+// The tokens in force, if there is such a folder.
 Result<std::shared_ptr<const auth::Tokens>> load_tokens(const mcp::Settings& settings) {
-  std::string folder = settings.keys;
-  if (folder.empty()) {
-    folder = settings.root;
-    while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
-    folder += ".keys";
-  }
-  Result<std::unique_ptr<os::Directory>> keys = os::open_directory(folder);
+  Result<std::unique_ptr<os::Directory>> keys = os::open_directory(keys_folder(settings));
   if (!keys.ok() && keys.error().code == Code::kNotFound && settings.keys.empty()) {
     return std::make_shared<const auth::Tokens>();
   }
@@ -141,9 +144,11 @@ Result<int> serve(const mcp::Settings& settings) {
   const auto verifier_key = store_options.verifier_key;
   KHIPU_TRY_ASSIGN(auto root, os::open_directory(settings.root));
   KHIPU_TRY_ASSIGN(auto store, snapshot::Store::open(std::move(root), std::move(store_options)));
-  // A cursor lives as long as this process: one host, one conversation.
-  std::array<uint8_t, 32> cursor_key;
-  os::system_random().fill(cursor_key);
+  KHIPU_TRY_ASSIGN(const crypto::CursorKey cursor_key,
+                   at("--cursor-key", crypto::cursor_key(settings.cursor_key, keys_folder(settings))));
+  if (cursor_key.unkept) {
+    mcp::log_line("cursors last as long as this process: no key of theirs can be kept: " + cursor_key.unkept->message);
+  }
   std::shared_ptr<const query::FieldReader> fields;
   if (!settings.role_keys.empty()) {
     KHIPU_TRY_ASSIGN(const auto snapshot, store->snapshot());
@@ -154,7 +159,7 @@ Result<int> serve(const mcp::Settings& settings) {
     fields = std::make_shared<const query::FieldReader>(std::move(held.searcher), std::move(held.opener), store.get());
   }
   query::Engine engine(
-      *store, [] { return os::system_clock().now(); }, cursor_key, query::Scope{}, fields);
+      *store, [] { return os::system_clock().now(); }, cursor_key.bytes, query::Scope{}, fields);
   mcp::tools::AuditContext audit{engine, *store, verifier_key, settings.root};
 
   mcp::server::Options options;

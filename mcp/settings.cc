@@ -50,7 +50,8 @@ Result<void> check(const Settings& settings) {
 const char* const kHelp =
     "khipu-mcp - lets an MCP host query, walk and verify a khipu audit log. Reads only.\n"
     "\n"
-    "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--exit-when-orphaned] ROOT\n"
+    "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--cursor-key FILE] [--exit-when-orphaned] "
+    "ROOT\n"
     "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F | --insecure-http] [--host "
     "NAME]...\n"
     "                 [--origin URL]... [--oauth-issuer URL --oauth-resource URL --oauth-keys FILE|URL] ROOT\n"
@@ -65,6 +66,11 @@ const char* const kHelp =
     "nothing "
     "is answered;\n"
     "                    off: nothing is reported\n"
+    "  --cursor-key FILE  key file of cursors, made when it is missing; default: cursor.key of ROOT.keys if one lies "
+    "there, else\n"
+    "                    cursor.key in $XDG_STATE_HOME/khipu (~/.local/state/khipu), made when it is missing. A cursor "
+    "outlives\n"
+    "                    this process with it; where no key can be kept, it does not\n"
     "  --exit-when-orphaned  stop when the parent process is gone, also when it left stdin open\n"
     "  --http ADDR:PORT  Streamable HTTP at http://ADDR:PORT/mcp in place of stdin and stdout; port 0 takes any free "
     "one.\n"
@@ -123,6 +129,7 @@ Result<Settings> parse_settings(int count, char** words) {
     const size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
     std::string* single = name == "--key"              ? &settings.key
+                          : name == "--cursor-key"     ? &settings.cursor_key
                           : name == "--keys"           ? &settings.keys
                           : name == "--tls-cert"       ? &settings.tls_certificate_path
                           : name == "--tls-key"        ? &settings.tls_key_path

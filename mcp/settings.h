@@ -12,7 +12,8 @@ namespace khipu::mcp {
 
 struct Settings {
   std::string root;
-  std::string key;  // a vkey or the path of a key file; empty: the log's own first key
+  std::string key;         // a vkey or the path of a key file; empty: the log's own first key
+  std::string cursor_key;  // file of it; empty: where engine/crypto/cursor_key.h says
   bool exit_when_orphaned = false;
   tools::AccessLog access_log = tools::AccessLog::kAuto;
 

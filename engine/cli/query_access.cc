@@ -2,13 +2,11 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "engine/base/time.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
-#include "engine/crypto/hash.h"
-#include "engine/crypto/key_file.h"
+#include "engine/crypto/cursor_key.h"
 #include "engine/os/clock.h"
 #include "engine/os/process.h"
 #include "engine/protect/reader_keys.h"
@@ -17,42 +15,6 @@
 
 namespace khipu::cli {
 namespace {
-
-constexpr std::string_view kCursorKeyFileName = "cursor.key";
-
-// The folder for what this user's programs remember; empty when the environment names none.
-std::filesystem::path state_folder() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
-    return std::filesystem::path(state) / "khipu";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return std::filesystem::path(home) / ".local/state/khipu";
-  return {};
-}
-
-Result<crypto::Key> stored_key(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder.parent_path(), error);
-  KHIPU_TRY_ASSIGN(const auto directory, os::create_directory(folder.string(), 0700));
-  auto key = crypto::open_key_file(*directory, kCursorKeyFileName, crypto::KeyKind::kIndex);
-  if (key.ok() || key.error().code != Code::kNotFound) return key;
-  const auto fresh = crypto::generate_key(crypto::KeyKind::kIndex, "cursor", os::system_clock().now());
-  // kConflict: another process has just made it; its key is the one.
-  if (const auto made = crypto::create_key_file(*directory, kCursorKeyFileName, fresh);
-      !made.ok() && made.error().code != Code::kConflict) {
-    return made.error();
-  }
-  return crypto::open_key_file(*directory, kCursorKeyFileName, crypto::KeyKind::kIndex);
-}
-
-std::array<uint8_t, 32> cursor_key() {
-  std::array<uint8_t, 32> bytes{};
-  if (const auto folder = state_folder(); !folder.empty()) {
-    if (const auto key = stored_key(folder); key.ok())
-      return crypto::blake2b_keyed(key->bytes.bytes(), "khipu-cursor-key", {});
-  }
-  os::system_random().fill(bytes);
-  return bytes;
-}
 
 std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
@@ -106,8 +68,9 @@ Result<QueryAccess> open_query_access(const std::string& root, const std::string
     fields = std::make_shared<const query::FieldReader>(std::move(keys.searcher), std::move(keys.opener),
                                                         access.store.get());
   }
+  KHIPU_TRY_ASSIGN(const crypto::CursorKey cursor_key, crypto::cursor_key("", keys_path(root, "")));
   access.engine = std::make_unique<query::Engine>(
-      *access.store, [] { return os::system_clock().now(); }, cursor_key(), query::Scope{}, std::move(fields));
+      *access.store, [] { return os::system_clock().now(); }, cursor_key.bytes, query::Scope{}, std::move(fields));
   access.caller = "uid:" + std::to_string(os::effective_user_id());
   return access;
 }

@@ -19,8 +19,7 @@ struct QueryAccess {
   std::unique_ptr<query::Engine> engine;
   std::string caller;  // "uid:1000"
 };
-// `key`: --key as given. The key of cursors is this user's own: cursor.key in $XDG_STATE_HOME/khipu (default
-// ~/.local/state/khipu), made when first needed; without such a folder cursors last as long as the process.
+// `key`: --key as given. The key of cursors: engine/crypto/cursor_key.h.
 // `role_keys`: --keys as given, folders with search or decrypt keys of protected fields.
 Result<QueryAccess> open_query_access(const std::string& root, const std::string& key,
                                       const std::vector<std::string>& role_keys = {});

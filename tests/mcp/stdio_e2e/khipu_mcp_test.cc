@@ -26,6 +26,7 @@ namespace {
 // A log with two events, on the real disk.
 struct Root {
   Root() {
+    setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
     auto top = os::open_directory(folder.path()).value();
     REQUIRE(top->make_directory("root").ok());
     REQUIRE(top->make_directory("keys", 0700).ok());
@@ -53,7 +54,7 @@ struct Root {
 // The program with both its streams in our hands.
 class Host {
  public:
-  explicit Host(const std::string& root) {
+  explicit Host(const std::string& root, std::string option = "--access-log=auto") {
     int in[2], out[2];
     REQUIRE(pipe2(in, O_CLOEXEC) == 0);
     REQUIRE(pipe2(out, O_CLOEXEC) == 0);
@@ -62,7 +63,7 @@ class Host {
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     std::string name = program("khipu-mcp"), argument = root;
-    char* words[] = {name.data(), argument.data(), nullptr};
+    char* words[] = {name.data(), option.data(), argument.data(), nullptr};
     REQUIRE(posix_spawn(&pid_, words[0], &actions, nullptr, words, environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
@@ -182,6 +183,28 @@ TEST_CASE("khipu-mcp: lists its tools and answers a call of each") {
     CHECK(result.at("content").at(0).at("type") == "text");
   }
   CHECK(host.end() == 0);
+}
+
+TEST_CASE("khipu-mcp: a cursor is good in the next process, unless that one has another --cursor-key") {
+  const Root root;
+  const auto query = [](Host& host, const Json& arguments) {
+    return host.ask(1, "tools/call", {{"name", "audit_query"}, {"arguments", arguments}}).at("result");
+  };
+  Host first(root.path());
+  first.initialize("2025-11-25");
+  const std::string cursor = query(first, {{"limit", 1}}).at("structuredContent").at("more").at("cursor");
+  CHECK(first.end() == 0);
+  Host second(root.path());
+  second.initialize("2025-11-25");
+  const Json answer = query(second, {{"cursor", cursor}});
+  INFO(answer.dump());
+  CHECK_FALSE(answer.value("isError", false));
+  CHECK(answer.at("structuredContent").at("returned") == 1);
+  CHECK(second.end() == 0);
+  Host third(root.path(), "--cursor-key=" + (root.folder / "other.key"));
+  third.initialize("2025-11-25");
+  CHECK(query(third, {{"cursor", cursor}}).at("structuredContent").at("error").at("code") == "CURSOR_INVALID");
+  CHECK(third.end() == 0);
 }
 
 TEST_CASE("khipu-mcp: a ping behind a call and an unknown method are answered, bad JSON is not, stdin's end ends it") {
