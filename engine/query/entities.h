@@ -124,6 +124,7 @@ class Entities {
   // Versions with a score, with `current_only` those that are their entity's newest and mark no end.
   Result<std::vector<Met>> met(const snapshot::Snapshot& snapshot, uint64_t size, bool current_only,
                                VersionQuestion question) const;
+  bool meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded) const;
   Result<void> narrow(PartScores& part, const EntityMatcher& matcher, std::string_view folded,
                       const std::optional<codec::Value>& number) const;
   Answer<std::vector<Row>> match_protected(const snapshot::Snapshot& snapshot, uint64_t size,

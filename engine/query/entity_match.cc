@@ -4,6 +4,7 @@
 
 #include "engine/base/fold.h"
 #include "engine/index/attributes.h"
+#include "engine/query/canonical_json.h"
 #include "engine/query/entities.h"
 #include "engine/query/fields.h"
 #include "engine/query/masking.h"
@@ -40,6 +41,8 @@ Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& 
   }
   return {};
 }
+
+bool is_whole(Match match) { return match == Match::kExact || match == Match::kExactCi; }
 
 // Rows that have one of these digests or tokens; `any` ascending.
 template <typename Key>
@@ -146,6 +149,7 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
         return number && equal_values(field.value, *number) &&
                (masking_ == nullptr || !masking_->hides_field(field.name));
       }
+      if (field.value.kind == codec::Value::Kind::kJson) return meets_json(matcher, field.value.text, folded);
       return meets(field.name, field.value.text, matcher.value, folded, matcher.match);
     }
     return false;
@@ -163,10 +167,17 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   return found;
 }
 
+// Documents that say the same are equal, however they are written.
+bool Entities::meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded) const {
+  if (!is_whole(matcher.match)) return meets(matcher.field, text, matcher.value, folded, matcher.match);
+  const std::string canonical = canonical_json(matcher.value);
+  return meets(matcher.field, canonical_json(text), canonical, fold(canonical), matcher.match);
+}
+
 // What fits() in match() says of a version, of all rows of an index.
 Result<void> Entities::narrow(PartScores& part, const EntityMatcher& matcher, std::string_view folded,
                               const std::optional<codec::Value>& number) const {
-  const bool whole = matcher.match == Match::kExact || matcher.match == Match::kExactCi;
+  const bool whole = is_whole(matcher.match);
   const auto take = [&](std::string_view text, const index::List& list) -> Result<void> {
     if (!meets(matcher.field, text, matcher.value, folded, matcher.match)) return {};
     return part.say(list, 0);
@@ -189,7 +200,12 @@ Result<void> Entities::narrow(PartScores& part, const EntityMatcher& matcher, st
   }
   const std::string_view begin = matcher.match == Match::kContains ? std::string_view() : folded;
   KHIPU_TRY(part.texts(index::AttributeKind::kText, matcher.type, matcher.field, begin, whole, take));
-  return part.texts(index::AttributeKind::kJson, matcher.type, matcher.field, begin, whole, take);
+  const auto take_json = [&](std::string_view text, const index::List& list) -> Result<void> {
+    return meets_json(matcher, text, folded) ? part.say(list, 0) : Result<void>();
+  };
+  // Equal documents begin as they like.
+  const std::string_view json_begin = whole ? std::string_view() : begin;
+  return part.texts(index::AttributeKind::kJson, matcher.type, matcher.field, json_begin, false, take_json);
 }
 
 // By tokens and digests, then by plaintext where a key opens it.

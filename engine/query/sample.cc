@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/crypto/hash.h"
+#include "engine/query/canonical_json.h"
 #include "engine/query/engine.h"
 #include "engine/query/fields.h"
 #include "engine/query/known_values.h"
@@ -70,6 +71,7 @@ GroupValue stratum_value(const EventRow& row, const GroupKey& key, Axis axis, co
   constexpr const char* kWeekdays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
   const LocalTime local = zone.local(axis == Axis::kOccurred ? row.occurred_at : row.recorded_at);
   GroupValue value;
+  bool given = false;
   switch (key.by) {
     case GroupBy::kActor: value.text = row.actor.ref(); break;
     case GroupBy::kActorType: value.text = row.actor.type; break;
@@ -83,10 +85,12 @@ GroupValue stratum_value(const EventRow& row, const GroupKey& key, Axis axis, co
     case GroupBy::kWeekday: value.text = kWeekdays[((days_from_civil(local.date) + 3) % 7 + 7) % 7]; break;
     default:
       for (const NamedOwnedValue& custom : row.custom) {
-        if (custom.name == key.column) value.text = custom.value.as_text();
+        if (custom.name != key.column) continue;
+        value.text = comparable_text(custom.value.view());
+        given = true;
       }
   }
-  value.none = value.text.empty();
+  value.none = value.text.empty() && !given;
   return value;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/query/canonical_json.h"
+
 namespace khipu::query {
 namespace {
 
@@ -12,8 +14,7 @@ bool multiple(GroupBy by) { return by == GroupBy::kTarget || by == GroupBy::kTar
 
 }  // namespace
 
-uint32_t KeyValues::of(std::string_view text) {
-  if (text.empty()) return 0;
+uint32_t KeyValues::of_given(std::string_view text) {
   const auto found = by_text_.find(text);
   if (found != by_text_.end()) return found->second;
   const auto added = by_text_.emplace(std::string(text), static_cast<uint32_t>(texts_.size() + 1)).first;
@@ -89,7 +90,7 @@ uint32_t Tally::single(size_t place, const codec::EventRecord& event, TimeUs tim
     }
     case GroupBy::kColumn:
       for (const codec::ColumnValue& value : event.custom) {
-        if (value.column == plan_.columns[place]) return values.of(std::string_view(OwnedValue(value.value).as_text()));
+        if (value.column == plan_.columns[place]) return values.of_given(comparable_text(value.value));
       }
       return 0;
     default: return 0;  // kTime has a place of its own; the others are multiple

@@ -16,7 +16,8 @@ namespace khipu::query {
 // The values one key takes, numbered from 1; 0: none.
 class KeyValues {
  public:
-  uint32_t of(std::string_view text);
+  uint32_t of(std::string_view text) { return text.empty() ? 0 : of_given(text); }
+  uint32_t of_given(std::string_view text);  // also the empty one
   uint32_t of(int64_t number);
   const std::string& text(uint32_t id) const { return *texts_[id - 1]; }
   int64_t number(uint32_t id) const { return numbers_[id - 1]; }

@@ -4,6 +4,7 @@
 
 #include "engine/codec/protected.h"
 #include "engine/protect/value.h"
+#include "engine/query/canonical_json.h"
 #include "engine/query/entities.h"
 #include "engine/query/near.h"
 
@@ -17,22 +18,41 @@ uint64_t sealed_size_class(Bytes value) {
   return sealed.ok() ? sealed->size_class() : 0;
 }
 
-// An integer that a double holds exactly, compared with that double.
+constexpr double kTwo63 = 9223372036854775808.0;
+
+// The integer that a double is, if it is one that a record can hold.
+std::optional<codec::Value> as_integer(double real) {
+  if (std::trunc(real) != real || real < -kTwo63 || real >= 2 * kTwo63) return std::nullopt;
+  if (real < kTwo63) return codec::Value::of_integer(static_cast<int64_t>(real));
+  return codec::Value::of_unsigned(static_cast<uint64_t>(real));
+}
+
+bool equal_integers(const codec::Value& left, const codec::Value& right) {
+  return left.kind == right.kind && left.integer == right.integer && left.unsigned_integer == right.unsigned_integer;
+}
 bool equal_real(const codec::Value& integer, double real) {
-  const double converted = integer.kind == codec::Value::Kind::kInteger ? static_cast<double>(integer.integer)
-                                                                        : static_cast<double>(integer.unsigned_integer);
-  return converted == real && std::abs(converted) <= 9007199254740992.0;
+  const auto value = as_integer(real);
+  return value && equal_integers(integer, *value);
 }
 
 }  // namespace
 
 bool equal_values(const codec::Value& left, const codec::Value& right) {
   using Kind = codec::Value::Kind;
-  if (!is_number(left) || !is_number(right)) return left.kind == right.kind && left.text == right.text;
+  if (!is_number(left) || !is_number(right)) {
+    if (left.kind != right.kind || left.text == right.text) return left.kind == right.kind;
+    return left.kind == Kind::kJson && canonical_json(left.text) == canonical_json(right.text);
+  }
   if (left.kind == Kind::kReal && right.kind == Kind::kReal) return left.real == right.real;
   if (left.kind == Kind::kReal) return equal_real(right, left.real);
   if (right.kind == Kind::kReal) return equal_real(left, right.real);
-  return left.kind == right.kind && left.integer == right.integer && left.unsigned_integer == right.unsigned_integer;
+  return equal_integers(left, right);
+}
+
+std::string comparable_text(const codec::Value& value) {
+  if (value.kind == codec::Value::Kind::kJson) return canonical_json(value.text);
+  if (value.kind != codec::Value::Kind::kReal) return OwnedValue(value).as_text();
+  return OwnedValue(as_integer(value.real).value_or(value)).as_text();
 }
 
 Withheld withheld(const OwnedValue& value) {
