@@ -38,6 +38,7 @@ Result<void> Writer::Impl::make_checkpoint() {
   watch_clock();
   if (now >= heartbeat_next) own_statements.emplace_back(codec::Heartbeat{});
   CheckpointTarget target;
+  target.keys_from = sequencer->window().first_number();
   int64_t heartbeat_us = 0;
   {
     const std::lock_guard hold(mutex);
@@ -118,7 +119,9 @@ void Writer::Impl::checkpoint_loop() {
     const CheckpointTarget target = std::move(*to_publish);
     to_publish.reset();
     hold.unlock();
-    const Result<void> done = at("checkpoint", checkpointer->run(target, *head_file));
+    Result<void> done = at("checkpoint", checkpointer->run(target, *head_file));
+    // Before it counts as made: retention removes rows behind it, whose keys are then known from here alone.
+    if (done.ok()) done = idempotency->cover(target.head.tables[index_of(TableId::kLogs)].size, target.keys_from);
     if (!done.ok()) poison(done.error());
     hold.lock();
     if (!done.ok()) break;

@@ -21,8 +21,9 @@ namespace khipu::writer {
 struct CheckpointTarget {
   codec::CommitRecord commit;
   segment::Head head;
-  uint32_t moved = 0;     // bit i: table i has a TABLE_HEAD that no checkpoint before this one names
-  uint64_t requests = 0;  // how many requests for a checkpoint it answers, counted from the first
+  uint32_t moved = 0;      // bit i: table i has a TABLE_HEAD that no checkpoint before this one names
+  uint64_t requests = 0;   // how many requests for a checkpoint it answers, counted from the first
+  uint64_t keys_from = 0;  // number of the oldest answer in the idempotency window
 };
 
 // One commit on its way from frame to answer.

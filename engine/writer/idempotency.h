@@ -5,6 +5,7 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -38,6 +39,7 @@ class IdempotencyWindow {
   // Lets go of what is beyond the bounds. Not inside a batch that may be taken back.
   void trim(TimeUs now);
   size_t count() const { return order_.size(); }
+  uint64_t first_number() const { return first_; }  // answers are numbered from 0 in the order of add()
   const std::deque<Answered>& entries() const { return order_; }
 
  private:
@@ -53,30 +55,36 @@ class IdempotencyWindow {
   std::unordered_map<std::array<uint8_t, 16>, uint64_t, KeyHash> by_key_;  // key -> number
 };
 
-// The cache file. Owner: the sync thread once the writer runs.
+// The cache file: the window, and what fell out of it since the file was last written anew. Its entries are numbered as
+// the window's. Two threads while the writer runs: whoever syncs a commit appends, the checkpointer covers.
 class IdempotencyLog {
  public:
-  // Every sound entry of the file and its predecessor; and how many rows of logs/ they cover for certain.
+  // The file's newest sound entries; and how many rows of logs/ all of them cover for certain.
   struct Loaded {
     std::vector<Answered> entries;
     std::optional<uint64_t> covered_rows;
   };
-  static Result<Loaded> load(os::Directory& root);
+  static Result<Loaded> load(os::Directory& root, uint64_t newest_max = UINT64_MAX);
   // Starts afresh with these entries, covering `rows`.
   static Result<std::unique_ptr<IdempotencyLog>> create(os::Directory& root, const std::deque<Answered>& entries,
-                                                        uint64_t rows);
+                                                        uint64_t rows, uint64_t first_number = 0);
   Result<void> append(const std::vector<Answered>& entries);
-  // Syncs, then records that every key in rows [0, rows) is in the file.
-  Result<void> cover(uint64_t rows);
-  uint64_t entries() const { return entries_; }
+  // Syncs, then records that every key in rows [0, rows) is in the file. Entries below `keep_from` are out of the
+  // window: when there are more of them than of the others, and enough to be worth it, the file is written anew.
+  Result<void> cover(uint64_t rows, uint64_t keep_from);
 
  private:
-  explicit IdempotencyLog(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
-  std::unique_ptr<os::File> file_;
+  IdempotencyLog(os::Directory& root, std::unique_ptr<os::File> file) : root_(root), file_(std::move(file)) {}
+  Result<void> rewrite(uint64_t rows, uint64_t keep_from);
+  Result<void> copy(os::File& to, uint64_t from, uint64_t end, uint64_t& at);
+
+  os::Directory& root_;
+  std::mutex mutex_;                // of what follows; only cover() changes file_ and first_number_
+  std::unique_ptr<os::File> file_;  // open for reading and writing
+  uint64_t first_number_ = 0;
   uint64_t end_ = 0;
-  uint64_t entries_ = 0;
-  uint64_t covers_ = 0;
   bool dirty_ = false;
+  uint64_t covers_ = 0;  // cover()'s
 };
 
 }  // namespace khipu::writer

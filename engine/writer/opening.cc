@@ -56,8 +56,11 @@ Result<void> Writer::Impl::open(Options opened_with) {
   KHIPU_TRY(at("replay", replay(recovered)));
   KHIPU_TRY_ASSIGN(committer, Committer::open(environment.root, *keys, root_id, recovered, options.segment_size_bytes));
   KHIPU_TRY_ASSIGN(head_file, HeadFile::open(environment.root, recovered.head.sequence, recovered.head_slot));
-  KHIPU_TRY_ASSIGN(idempotency, IdempotencyLog::create(environment.root, sequencer->window().entries(),
-                                                       recovered.head.tables[index_of(TableId::kLogs)].size));
+  IdempotencyWindow& window = sequencer->window();
+  window.trim(environment.clock.now());
+  KHIPU_TRY_ASSIGN(idempotency,
+                   IdempotencyLog::create(environment.root, window.entries(),
+                                          recovered.head.tables[index_of(TableId::kLogs)].size, window.first_number()));
   published.commit = recovered.commit;
   published.head = recovered.head;
   epoch = recovered.head.epoch;
@@ -130,23 +133,26 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   KHIPU_TRY(rows(TableId::kMeta, {0}, replay_statement));
   key_log = sequencer->key_log();
   KHIPU_TRY(open_registry(recovered));
-  KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded cache, IdempotencyLog::load(environment.root));
-  const uint64_t size = table(TableId::kLogs).size;
-  uint64_t covered = std::min(cache.covered_rows.value_or(0), size);
-  if (!cache.covered_rows) {
-    // No cache: only segments young enough to matter are read.
-    for (const segment::ManifestEntry& entry : recovered.manifests[index_of(TableId::kLogs)].entries) {
-      if (entry.footer.recorded_last + options.idempotency_window_us >= environment.clock.now()) break;
-      covered = entry.footer.first_row.value + entry.footer.rows;
-    }
+  KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded cache,
+                   IdempotencyLog::load(environment.root, options.idempotency_keys_max));
+  uint64_t covered = std::min(cache.covered_rows.value_or(0), table(TableId::kLogs).size);
+  // Only segments young enough to matter are read.
+  for (const segment::ManifestEntry& entry : recovered.manifests[index_of(TableId::kLogs)].entries) {
+    if (entry.footer.recorded_last + options.idempotency_window_us >= environment.clock.now()) break;
+    covered = std::max(covered, entry.footer.first_row.value + entry.footer.rows);
   }
-  // What retention let go cannot be read: keys of such rows are known from the cache or not at all.
-  const Row retained = sequencer->rules()->retained[index_of(TableId::kLogs)];
+  // What retention let go cannot be read: keys of such rows are known from the cache or not at all. They were in it
+  // before the RETENTION's checkpoint was published.
+  covered = std::max(covered, sequencer->rules()->retained[index_of(TableId::kLogs)].value);
   for (const Answered& answered_before : cache.entries) {
-    // What lies above `covered` is read from the records: a cached answer to a commit that was cut must not survive.
-    if (answered_before.first_seq.value < covered) sequencer->window().add(answered_before);
+    // What lies above `covered` is read from the records: a cached answer to a commit that was cut must not survive. A
+    // key without events stands in no record; its seq is that of the event that came next.
+    const uint64_t first = answered_before.first_seq.value;
+    const bool alone = answered_before.count == 0 && first == covered;
+    if (answered_before.commit > recovered.commit.number || (first >= covered && !alone)) continue;
+    sequencer->window().add(answered_before);
   }
-  KHIPU_TRY(rows(TableId::kLogs, std::max(Row{covered}, retained), [&](Row row, const codec::Frame& frame) {
+  KHIPU_TRY(rows(TableId::kLogs, Row{covered}, [&](Row row, const codec::Frame& frame) {
     return sequencer->replay_event_key(row, frame.payload, recovered.commit.number);
   }));
   std::array<uint64_t, kTableCount> sizes;
@@ -273,7 +279,7 @@ Result<void> Writer::Impl::finish_files() {
   for (size_t i = 0; i < kTableCount; ++i) published.head.tables[i].tree_synced = tree_synced[i];
   KHIPU_TRY(head_file->write(published.head));
   KHIPU_TRY(head_file->sync());
-  return idempotency->cover(published.head.tables[index_of(TableId::kLogs)].size);
+  return idempotency->cover(published.head.tables[index_of(TableId::kLogs)].size, sequencer->window().first_number());
 }
 
 }  // namespace khipu::writer

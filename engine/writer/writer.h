@@ -109,7 +109,7 @@ class Writer {
   // kConflict, kNotFound: what came before forbids it (rules.h). Not for producers: their statements come with
   // submit().
   Result<CommitNumber> append_and_publish(codec::Statement statement);
-  // Until a published checkpoint covers all that is committed now. Waits for a commit and five syncs, not for the
+  // Until a published checkpoint covers all that is committed now. Waits for a commit and six syncs, not for the
   // timer.
   Result<void> publish();
 

@@ -70,7 +70,7 @@ struct Writer::Impl {
   std::unique_ptr<Sequencer> sequencer;         // the writer's thread
   std::unique_ptr<Committer> committer;         // the writer's thread
   std::unique_ptr<HeadFile> head_file;
-  std::unique_ptr<IdempotencyLog> idempotency;  // the sync thread's, like head_file: whoever syncs the commit
+  std::unique_ptr<IdempotencyLog> idempotency;  // whoever syncs the commit appends; else as checkpointer
   std::unique_ptr<Checkpointer> checkpointer;   // the checkpointer's thread, at the end close()
 
   // Guarded by protect_mutex, which is taken before `mutex`. key_log: until there is a sealer.

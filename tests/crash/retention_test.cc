@@ -121,6 +121,39 @@ TEST_CASE("crash: retention keeps its order: statement synced and published, tre
   CHECK(log.back().operation == DiskOperation::kSyncDirectory);
 }
 
+TEST_CASE(
+    "crash: the key of an event that retention let go answers its repeat, though the process or the machine died") {
+  for (const bool power_lost : {false, true}) {
+    CrashRig rig;
+    auto writer = rig.open(kSegment);
+    REQUIRE(writer.ok());
+    const auto keyed = [&rig] {
+      ingest::Batch batch = rig.batch("paid");
+      batch.event_keys = {{"source", "paid", Hash{7}}};
+      return batch;
+    };
+    const Result<writer::Receipt> first = (*writer)->submit_and_wait(keyed());
+    REQUIRE(first.ok());
+    for (int i = 0; i < 30; ++i) REQUIRE(rig.submit(**writer, "e-" + std::to_string(i)).ok());
+    const auto keeper = retainer(rig, **writer);
+    REQUIRE(keeper->decide(TableId::kLogs, {std::nullopt, kBudget}, "test").value().commit);
+    REQUIRE(keeper->sweep().value().segments > 1);
+    REQUIRE_FALSE(rig.disk().exists("root/logs/seg-0000000000.log"));
+    if (power_lost) {
+      rig.disk().power_loss(3);
+    } else {
+      rig.disk().crash_process();
+    }
+    writer->reset();
+    auto next = rig.open(kSegment);
+    REQUIRE(next.ok());
+    const Result<writer::Receipt> again = (*next)->submit_and_wait(keyed());
+    REQUIRE(again.ok());
+    CHECK(again->duplicate);
+    CHECK(again->first_seq == first->first_seq);
+  }
+}
+
 TEST_CASE("crash: both slots of HEAD are lost after retention, and recovery starts at the newest sealed segment") {
   CrashRig rig(prepared().disk().clone(), 7);
   rig.remember(prepared());

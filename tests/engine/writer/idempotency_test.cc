@@ -79,5 +79,52 @@ TEST_CASE("idempotency.log: a damaged slot covers nothing, a damaged or torn ent
   }
 }
 
+Answered numbered(uint64_t number) {
+  Answered answered = example_answer();
+  answered.key = {};
+  store_le(answered.key.data(), number);
+  answered.first_seq = {number};
+  return answered;
+}
+
+TEST_CASE("idempotency.log: what outlived the window is left out when it is more than the rest, nothing else is") {
+  FakeDisk disk;
+  const auto root = disk.directory("root");
+  writer::IdempotencyWindow window;
+  window.set_bounds(3, INT64_MAX / 2);
+  for (uint64_t number = 0; number < 5; ++number) window.add(numbered(number));
+  window.trim(0);
+  REQUIRE(window.first_number() == 2);
+  auto log = IdempotencyLog::create(*root, window.entries(), 5, window.first_number()).value();
+  constexpr uint64_t kMany = 20000;  // more than one piece of the file
+  std::vector<Answered> answers;
+  for (uint64_t number = 5; number < kMany; ++number) answers.push_back(numbered(number));
+  REQUIRE(log->append(answers).ok());
+  REQUIRE(log->cover(kMany, 4).ok());  // little to gain
+  CHECK(disk.read("root/idempotency.log").size() == kEntries + (kMany - 2) * 72);
+  REQUIRE(log->cover(kMany, kMany - 9000).ok());
+  CHECK(disk.read("root/idempotency.log").size() == kEntries + 9000 * 72);
+  CHECK(disk.unsynced().empty());
+  REQUIRE(log->append({numbered(kMany)}).ok());
+  REQUIRE(log->cover(kMany + 1, kMany - 2).ok());
+  const IdempotencyLog::Loaded loaded = IdempotencyLog::load(*root).value();
+  CHECK(loaded.covered_rows == kMany + 1);
+  REQUIRE(loaded.entries.size() == 3);
+  for (uint64_t i = 0; i < 3; ++i) CHECK(loaded.entries[i].first_seq.value == kMany - 2 + i);
+  CHECK_FALSE(disk.exists("root/idempotency.log.new"));
+}
+
+TEST_CASE("idempotency.log: no more is loaded than is asked for, and that is the newest") {
+  FakeDisk disk;
+  const auto root = disk.directory("root");
+  std::deque<Answered> answers;
+  for (uint64_t number = 0; number < 20000; ++number) answers.push_back(numbered(number));
+  REQUIRE(IdempotencyLog::create(*root, answers, 20000).ok());
+  const IdempotencyLog::Loaded loaded = IdempotencyLog::load(*root, 9000).value();
+  REQUIRE(loaded.entries.size() == 9000);
+  CHECK(loaded.entries.front().first_seq.value == 11000);
+  CHECK(loaded.entries.back().first_seq.value == 19999);
+}
+
 }  // namespace
 }  // namespace khipu::tests

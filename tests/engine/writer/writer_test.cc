@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "engine/snapshot/store.h"
+#include "engine/writer/idempotency.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_directory.h"
 
@@ -192,7 +193,32 @@ TEST_CASE("writer: the key of a batch of statements alone answers once, and is n
   CHECK(writer->submit_and_wait(keyed(2)).error().code == Code::kConflict);
   REQUIRE(writer->close().ok());
   writer.reset();
-  REQUIRE(root.open() != nullptr);
+  writer = root.open();
+  CHECK(writer->submit_and_wait(keyed(1)).value().duplicate);
+  CHECK(writer->submit_and_wait(keyed(2)).error().code == Code::kConflict);
+}
+
+TEST_CASE(
+    "writer: a published checkpoint covers the keys before it, and a start keeps no more of them than the window") {
+  Root root;
+  const auto keyed = [](int number) {
+    ingest::Batch batch = event("u-1", "alice", "PUT");
+    batch.key = ingest::IdempotencyKey{"tests", "k-" + std::to_string(number), Hash{1}};
+    return batch;
+  };
+  auto writer = root.open();
+  for (int number = 0; number < 10; ++number) REQUIRE(writer->submit_and_wait(keyed(number)).ok());
+  REQUIRE(writer->publish().ok());
+  const auto loaded = writer::IdempotencyLog::load(*root.root);
+  REQUIRE(loaded.ok());
+  CHECK(loaded->covered_rows == 10);
+  REQUIRE(writer->close().ok());
+  writer::Options options;
+  options.idempotency_keys_max = 3;
+  writer = root.open(options);
+  CHECK(writer::IdempotencyLog::load(*root.root).value().entries.size() == 3);
+  CHECK(writer->submit_and_wait(keyed(9)).value().duplicate);
+  CHECK_FALSE(writer->submit_and_wait(keyed(6)).value().duplicate);
 }
 
 TEST_CASE("writer: a receipt of events that were there before names the commit that holds them") {
