@@ -42,6 +42,52 @@ uint64_t odd_up_to(uint64_t bits) {
 }
 #endif
 
+constexpr const char* kUnclosed = "the record is not closed where the next one begins";
+constexpr const char* kBehindLost = "what follows a record that was given up";
+
+// Where in a value a byte stands.
+struct Scan {
+  int depth = 0;
+  bool quoted = false, escaped = false;
+  bool balanced = true;  // what stands here is sure: no string went on over a line's end
+  // Takes the next byte; true when it closes the value.
+  bool closes(uint8_t c) {
+    if (quoted) {
+      if (!escaped && c == '"') quoted = false;
+      escaped = !escaped && c == '\\';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      return --depth <= 0;
+    }
+    return false;
+  }
+};
+
+// Looks for a line that begins as the next record would: with an object (or the array's end) no further to the right
+// than the record at hand. In a record that closes it means nothing; one that does not ends in front of it.
+class NextLine {
+ public:
+  explicit NextLine(size_t column) : column_(std::min(column, kColumnMax)) {}
+  void line_ends(size_t at) { end_ = at, open_ = true; }
+  bool begins(uint8_t c, size_t at, bool in_array) {
+    if (!open_ || c == ' ' || c == '\t' || c == '\r' || c == ',' || c == '[') return false;
+    open_ = false;
+    return (c == '{' || (c == ']' && in_array)) && at - end_ - 1 <= column_;
+  }
+  bool open() const { return open_; }  // how the line begins is not seen yet
+  size_t end() const { return end_; }  // of the line before
+  size_t seen_at() const { return end_ + column_ + 2; }
+
+ private:
+  static constexpr size_t kColumnMax = 64;
+  const size_t column_;
+  size_t end_ = 0;
+  bool open_ = false;
+};
+
 class JsonSplitter : public Splitter {
  public:
   JsonSplitter(Input& input, const SourceOptions& options, bool line_by_line)
@@ -62,9 +108,13 @@ class JsonSplitter : public Splitter {
         where_ = Where::kTop;
         lost_ = false;
       }
-      if (lost_) return garbage(item, line_by_line_ ? "\n" : "", "what follows a record over the size limit");
+      if (lost_ && line_by_line_) return garbage(item, "\n", kBehindLost);
+      if (lost_) {
+        KHIPU_TRY_ASSIGN(const size_t size, rest(item));
+        if (size > 0) return size;
+      }
       if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
-        input_.consume(1);
+        step(c);
         continue;
       }
       if (where_ == Where::kEnvelope) {
@@ -75,11 +125,11 @@ class JsonSplitter : public Splitter {
         where_ = c == '[' ? Where::kArray : enveloped_ ? Where::kEnvelope : Where::kTop;
         if (c == '[') enveloped_ = false;
         depth_ = 1;
-        input_.consume(1);
+        step(c);
         continue;
       }
       if (c == ',') {  // between elements; also between the lines of an array that was cut apart
-        input_.consume(1);
+        step(c);
         continue;
       }
       if (c != '{' && c != '[') {
@@ -87,8 +137,21 @@ class JsonSplitter : public Splitter {
         return garbage(item, stop, "expected an object");
       }
       KHIPU_TRY_ASSIGN(const std::optional<size_t> size, value(item));
-      if (size) return *size;
+      if (!size) continue;
+      column_.reset();
+      return *size;
     }
+  }
+
+  // Consumes a byte that stands between records.
+  void step(int c) {
+    if (c == '[' || c == '\n') behind_bracket_ = c == '[';
+    if (c == '\n') {
+      column_ = 0;
+    } else if (column_) {
+      ++*column_;
+    }
+    input_.consume(1);
   }
 
   void warn(std::string text) {
@@ -97,6 +160,7 @@ class JsonSplitter : public Splitter {
 
   // Bytes that are no record, up to one of `stop`.
   Result<size_t> garbage(Item& item, std::string_view stop, const char* why) {
+    column_.reset();
     for (size_t at = 1;; ++at) {
       KHIPU_TRY_ASSIGN(const int c, byte(at));
       if (c < 0 || too_long(at) || stop.find(static_cast<char>(c)) != std::string_view::npos) {
@@ -143,6 +207,28 @@ class JsonSplitter : public Splitter {
     return at;
   }
 
+  // What is left of a record that was given up: up to where it closes, when nothing but its size was wrong, or up to
+  // the line with which the next one seems to begin. 0 when that is here.
+  Result<size_t> rest(Item& item) {
+    NextLine next(lost_column_);
+    for (size_t at = 0;; ++at) {
+      KHIPU_TRY_ASSIGN(const int c, byte(at));
+      if (c < 0) return damaged(item, at, kBehindLost);
+      if (too_long(at)) return damaged(item, next.open() && next.end() > 0 ? next.end() : at, kBehindLost);
+      if (c == '\n') {
+        if (scan_.quoted) scan_.balanced = false;
+        scan_.quoted = scan_.escaped = false;
+        next.line_ends(at);
+      } else if (next.begins(static_cast<uint8_t>(c), at, where_ == Where::kArray)) {
+        lost_ = false;
+        return next.end() == 0 ? size_t{0} : damaged(item, next.end(), kBehindLost);
+      } else if (scan_.balanced && scan_.closes(static_cast<uint8_t>(c))) {
+        lost_ = false;
+        return damaged(item, at + 1, kBehindLost);
+      }
+    }
+  }
+
   // The balanced value at the front of the window; nullopt when it turned out to be an outer object and its array of
   // records has been entered.
   Result<std::optional<size_t>> value(Item& item) {
@@ -150,6 +236,8 @@ class JsonSplitter : public Splitter {
     int depth = 0;
     bool quoted = false, escaped = false, named = false;
     size_t key_from = 0, key_end = 0, byte_by_byte = 0;
+    NextLine next(column_.value_or(0));
+    std::optional<size_t> other;  // the end of the line behind which another record seems to begin
     for (size_t at = 0;;) {
       const Bytes window = input_.window();
       for (; at < window.size(); ++at) {
@@ -161,7 +249,20 @@ class JsonSplitter : public Splitter {
         if (quoted && !escaped) at = plain_end(window, at);
         if (at == window.size()) break;
         const uint8_t c = window[at];
-        if (c == '\n' && line_by_line_) return std::optional(damaged(item, at, "the line ends inside a record"));
+        if (c == '\n') {
+          if (line_by_line_) return std::optional(damaged(item, at, "the line ends inside a record"));
+          if (quoted) {  // which no JSON has: it was cut off
+            if (column_ && !behind_bracket_) give_up(Scan{depth, false, false, false});
+            return std::optional(damaged(item, at, "the line ends inside a string of the record"));
+          }
+          if (!other) next.line_ends(at);
+          byte_by_byte = std::max(byte_by_byte, next.seen_at());
+          continue;
+        }
+        if (!quoted && next.begins(c, at, where_ == Where::kArray)) {
+          other = next.end();
+          if (unclosed_) return std::optional(damaged(item, *other, kUnclosed));
+        }
         if (quoted) {
           if (escaped) {
             escaped = false;
@@ -198,23 +299,37 @@ class JsonSplitter : public Splitter {
           default: break;
         }
       }
-      if (too_long(at)) {
-        lost_ = true;
+      const bool full = too_long(at);
+      if (!full) {
+        KHIPU_TRY_ASSIGN(const bool more, input_.more());
+        if (more) continue;
+      }
+      if (other) {
+        unclosed_ = true;
+        return std::optional(damaged(item, *other, kUnclosed));
+      }
+      if (full) {
+        Scan scan;
+        for (const uint8_t c : input_.window().first(options_.record_size_bytes_max)) (void)scan.closes(c);
+        give_up(scan);
         return std::optional(damaged(item, options_.record_size_bytes_max, "the record is " + limit_text()));
       }
-      KHIPU_TRY_ASSIGN(const bool more, input_.more());
-      if (!more) {
-        const std::string why = input_.damage().empty() ? "the input ends inside a record" : input_.damage();
-        return std::optional(damaged(item, at, why));
-      }
+      return std::optional(
+          damaged(item, at, input_.damage().empty() ? "the input ends inside a record" : input_.damage()));
     }
   }
 
+  void give_up(const Scan& scan) {
+    lost_ = true;
+    scan_ = scan;
+    lost_column_ = column_.value_or(0);
+  }
   bool wrapper(std::string_view name) const {
     return std::find(options_.wrappers.begin(), options_.wrappers.end(), name) != options_.wrappers.end();
   }
   void enter(size_t consumed) {
     input_.consume(consumed);
+    column_.reset();
     where_ = Where::kArray;
     enveloped_ = true;
   }
@@ -226,6 +341,11 @@ class JsonSplitter : public Splitter {
     for (;;) {
       KHIPU_TRY_ASSIGN(const int c, byte(0));
       if (c < 0 || (c == '\n' && line_by_line_)) return {};  // cut() says that it is not closed
+      if (c == '\n' && quoted) {                             // which no JSON has: it was cut off
+        warn("line " + std::to_string(input_.line()) + " ends inside a string behind its records");
+        where_ = Where::kTop;
+        return {};
+      }
       if (c == '[' && !quoted && named && depth_ == 1 && wrapper(key)) {
         enter(1);
         return {};
@@ -253,8 +373,14 @@ class JsonSplitter : public Splitter {
   const bool line_by_line_;
   Where where_ = Where::kTop;
   bool enveloped_ = false;
-  bool lost_ = false;  // a record over the limit was cut: where the next one begins is not known
-  int depth_ = 1;      // in the envelope
+  bool lost_ = false;  // a record was given up before its end: where the next one begins is not known
+  Scan scan_;          // then: of that record
+  size_t lost_column_ = 0;
+  bool unclosed_ = false;  // a record was not closed where the next one began: then none is read on beyond that
+  std::optional<size_t> column_ =
+      0;                         // of the window's first byte, while its line holds nothing but what is between records
+  bool behind_bracket_ = false;  // that line began the array
+  int depth_ = 1;                // in the envelope
 };
 
 }  // namespace

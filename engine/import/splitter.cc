@@ -193,6 +193,21 @@ bool has_object_line(std::string_view text) {
   return false;
 }
 
+// How much is looked at to choose: kDetectSize, and more where the first line with anything in it has not ended there.
+Result<size_t> detect_size(Input& input, uint64_t record_size_bytes_max) {
+  for (size_t looked = 0;;) {
+    const std::string_view text = as_text(input.window());
+    const size_t first = text.find_first_not_of(" \t\r\n");
+    const bool full = text.size() >= kDetectSize + record_size_bytes_max;
+    size_t end = std::string_view::npos;
+    if (first != std::string_view::npos) end = text.find('\n', std::max(first, looked));
+    if (text.size() >= kDetectSize && (full || end != std::string_view::npos)) return std::max(kDetectSize, end);
+    looked = text.size();
+    KHIPU_TRY_ASSIGN(const bool more, input.more());
+    if (!more) return text.size();
+  }
+}
+
 }  // namespace
 
 Result<std::optional<Item>> Splitter::next() {
@@ -250,17 +265,14 @@ std::unique_ptr<Splitter> make_export_splitter(Input& input, const SourceOptions
 }
 
 Result<std::unique_ptr<Splitter>> make_splitter(Input& input, const SourceOptions& options) {
-  while (input.window().size() < kDetectSize) {
-    KHIPU_TRY_ASSIGN(const bool more, input.more());
-    if (!more) break;
-  }
+  KHIPU_TRY_ASSIGN(const size_t size, detect_size(input, options.record_size_bytes_max));
   std::string_view text = as_text(input.window());
   if (text.starts_with("\xEF\xBB\xBF")) {
     input.consume(3);
     text = as_text(input.window());
   }
   if (options.container == Container::kLines) return make_line_splitter(input, options);
-  text = text.substr(0, kDetectSize);
+  text = text.substr(0, size);
   const size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
   const char c = first < text.size() ? text[first] : '\0';
   if (c != '{' && c != '[') {

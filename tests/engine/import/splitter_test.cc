@@ -118,6 +118,61 @@ TEST_CASE("splitter: a record over the limit is parked in pieces, and nothing in
   CHECK(lines.damage.size() == 3);
 }
 
+TEST_CASE("splitter: JSON lines are known by their first line, however long it is") {
+  const std::string first = "{\"a\":\"" + std::string(400000, 'x') + "\"}";
+  const Pieces pieces = split(first + "\n{\"cut\": [1,\n{\"b\":2}\n{\"c\":\"cut\n{\"d\":3}\n");
+  CHECK((pieces.records == Texts{first, "{\"b\":2}", "{\"d\":3}"}));
+  CHECK(pieces.damage == Texts{"{\"cut\": [1,", "{\"c\":\"cut"});
+  // Longer than a record may be.
+  SourceOptions options;
+  options.record_size_bytes_max = 100000;
+  const std::string longest = "{\"a\":\"" + std::string(800000, 'x') + "\"}";
+  const Pieces longer =
+      split(longest + "\n{\"b\":2}\n{\"c\":\"cut\n{\"d\":3}\n{\"e\":[1,\n{\"f\":4}\n{\"g\":[\n{\"h\":5}\n", options);
+  CHECK(longer.records == Texts{"{\"b\":2}", "{\"d\":3}", "{\"f\":4}", "{\"h\":5}"});
+  std::string parked;
+  for (const std::string& piece : longer.damage) parked += piece;
+  CHECK((parked == longest + "{\"c\":\"cut{\"e\":[1,{\"g\":["));
+}
+
+TEST_CASE("splitter: a record that is cut takes nothing along of those in the lines behind it") {
+  const std::string cuts[] = {R"({"a":"te)", R"({"a":"te\)", R"({"a":{"b":[1,)", R"({"a":[{"b":1},)",
+                              "{\"a\":{\n   \"b\":\"te"};
+  for (const std::string& cut : cuts) {
+    for (const std::string& indent : {std::string(), std::string("  "), std::string(60, ' ')}) {
+      INFO(cut << " behind " << indent.size());
+      std::string input = "[\n";
+      Texts expected;
+      for (int n = 0; n < 300; ++n) {
+        const bool bad = n == 2 || n == 3 || n == 120;
+        const std::string record = bad ? cut : "{\"n\":" + std::to_string(n) + ",\"m\":[\n" + indent + "    {}]}";
+        if (!bad) expected.push_back(record);
+        input += (n == 0 ? "" : ",\n") + indent + record;
+      }
+      const Pieces pieces = split(input + "\n]\n");
+      CHECK(pieces.records == expected);
+      CHECK(pieces.warnings.empty());
+      // The same in an outer object, and one after another.
+      CHECK(split("{\"Records\":" + input + "\n]}\n", wrapped()).records == expected);
+    }
+  }
+  // Where a record does not begin its line nothing tells where the next one does but a brace.
+  CHECK(split("[{\"a\":\"te\n\"},{\"b\":1}]").records == Texts{"{\"b\":1}"});
+  const Pieces outer = split("{\"Records\":[{\"a\":1}],\"x\":\"cut\n{\"Records\":[\n{\"b\":2}]}", wrapped());
+  CHECK(outer.records == Texts{"{\"a\":1}", "{\"b\":2}"});
+  CHECK(outer.warnings.size() == 1);
+}
+
+TEST_CASE("splitter: a record over the limit ends where it closes, in an array of one line too") {
+  SourceOptions options;
+  options.record_size_bytes_max = 1000;
+  const std::string big = "{\"a\":[\"\\\"}]" + std::string(700000, 'x') + "\",{\"b\":1}]}";
+  CHECK(split("[" + big + ",{\"c\":1}," + big + ",{\"d\":2}]", options).records == Texts{"{\"c\":1}", "{\"d\":2}"});
+  const Pieces pretty = split("[\n  " + big + ",\n  {\n    \"c\":1\n  }\n]\n", options);
+  CHECK(pretty.records == Texts{"{\n    \"c\":1\n  }"});
+  CHECK(pretty.warnings.empty());
+}
+
 TEST_CASE("splitter: strings, escapes and brackets are told apart wherever they stand in a record") {
   // Of lengths around the 64 bytes that are looked at together, each part moved on by a byte at a time.
   const Texts parts = {R"("k":"}]{[")", R"("k":"\"}")", R"("k":{"l":[{}]})", R"("k":"\\")", R"("k":[[],"]"])"};
