@@ -156,25 +156,6 @@ Note note_of(const std::string& argument, const std::string& value) {
   return {"NEAREST_KNOWN", "The nearest value to the one given in " + argument + " that an event does have.", value};
 }
 
-// "usr:u-1" for "user:u-1".
-std::optional<Note> near_type(const registry::Schema& schema, const ScopeView* scope, const std::string& argument,
-                              const std::vector<std::string>& refs) {
-  std::vector<std::string> types;
-  for (const codec::TypeSchema& type : schema.types()) {
-    if (scope == nullptr || scope->names_type(type.name)) types.push_back(type.name);
-  }
-  for (const std::string& ref : refs) {
-    const size_t colon = ref.find(':');
-    if (colon == std::string::npos) continue;
-    const std::string type = ref.substr(0, colon);
-    if (std::find(types.begin(), types.end(), type) != types.end()) continue;
-    if (const std::string near = nearest(type, types); !near.empty()) {
-      return Note{"NEAREST_KNOWN", "The nearest entity type to the one given in " + argument + " that there is.", near};
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 void note_nearest_known(const snapshot::Snapshot& snapshot, const Filter& filter, const Entities& entities,
@@ -191,9 +172,6 @@ void note_nearest_known(const snapshot::Snapshot& snapshot, const Filter& filter
     }
   };
   const Conditions& c = filter.where;
-  for (const auto& [name, refs] : {std::pair("actor", &c.actors), {"target", &c.targets}}) {
-    if (auto note = near_type(snapshot.schema(), entities.scope(), name, *refs)) notes.push_back(std::move(*note));
-  }
   look(source_argument(), c.sources);
   look(action_argument(), c.actions);
   for (const NamedOwnedValue& value : c.custom) {

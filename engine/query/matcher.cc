@@ -169,20 +169,18 @@ struct Matcher::Compiler {
       return error;
     }
     if (!column->rule.none()) return protected_column(*column, value, argument);
-    // An index knows JSON as it was written, which is compared by its meaning: the records are asked.
-    const bool indexed = column->indexed && column->kind != codec::ValueKind::kJson;
-    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value, indexed};
+    if (column->kind == value.value.view().schema_kind()) return Column{column->id, value.value, column->indexed};
     // Hosts and shells give everything as text.
     if (column->kind == codec::ValueKind::kNumber && value.value.kind == codec::Value::Kind::kText) {
       if (const auto number = number_from_text(value.value.text)) {
         value.value = OwnedValue(*number);
-        return Column{column->id, value.value, indexed};
+        return Column{column->id, value.value, column->indexed};
       }
     }
     if (column->kind != codec::ValueKind::kNumber) {
       value.value = OwnedValue(column->kind == codec::ValueKind::kText ? codec::Value::of_text(value.value.as_text())
                                                                        : codec::Value::of_json(value.value.as_text()));
-      return Column{column->id, value.value, indexed};
+      return Column{column->id, value.value, column->indexed};
     }
     return QueryError("UNKNOWN_VALUE", argument, value.value.as_text(), "That column is a number: give it in decimal.");
   }
