@@ -109,7 +109,7 @@ HttpResponse Api::post_events(HttpRequest& request, const Caller& caller) {
       }
     } else {
       const std::string_view text = batch.adopt(std::move(*body));
-      parsed = import::parse_event(text, batch, &problem);
+      parsed = import::parse_event(text, batch, &problem, limits);
       texts = {text};
       lines = {0};
     }

@@ -39,6 +39,8 @@ enum Member : uint8_t {
 constexpr std::array<std::string_view, kMemberCount> kMembers = {
     "occurred_at", "actor",     "action",   "method",  "action_class", "outcome", "targets", "url",
     "source",      "source_ip", "event_id", "session", "on_behalf_of", "content", "custom"};
+// A log has fewer columns, as each is defined by hand; an event names each once.
+constexpr size_t kColumnsMax = 4096;
 constexpr std::array<std::string_view, 4> kEntityMembers = {"type", "id", "fields", "deleted"};
 constexpr std::array<std::string_view, 9> kClasses = {"other",  "auth",      "read",   "create",     "update",
                                                       "delete", "privilege", "config", "log_control"};
@@ -72,7 +74,8 @@ const char* kind_name(char first) {
 // One event. Functions return false after fail(); each level then puts its name in front of the path.
 class Parser {
  public:
-  explicit Parser(ingest::Batch& batch) : scan_({}), batch_(batch) {}
+  Parser(ingest::Batch& batch, const ingest::Limits& limits, size_t inputs_max = SIZE_MAX)
+      : scan_({}), batch_(batch), limits_(limits), inputs_left_(inputs_max) {}
 
   // Parses one text; used for many, its vectors stop allocating.
   bool run(std::string_view text_of_event) {
@@ -264,6 +267,13 @@ class Parser {
     return true;
   }
 
+  static std::string at_most(size_t count) { return "at most " + std::to_string(count); }
+  bool one_more() {
+    if (inputs_left_ == 0) return fail("more entities, fields and columns than one request may hold");
+    --inputs_left_;
+    return true;
+  }
+
   bool null() {
     std::string_view raw;
     return scan_.value(raw) || syntax("expected null");
@@ -272,6 +282,8 @@ class Parser {
   bool fields(EntityInput& entity) {
     fields_.clear();
     const bool ok = object([&](std::string_view name) {
+      if (fields_.size() == limits_.fields_max) return fail(at_most(limits_.fields_max) + " of them in one entity");
+      if (!one_more()) return false;
       FieldInput& field = fields_.emplace_back();
       field.name = name;
       field.remove = scan_.peek() == 'n';
@@ -288,6 +300,8 @@ class Parser {
     targets_.clear();
     do {
       const size_t index = targets_.size();
+      if (index == limits_.targets_max) return fail(at_most(limits_.targets_max) + " of them fit into one event");
+      if (!one_more()) return false;
       if (!entity(targets_.emplace_back())) return within("[" + std::to_string(index) + "]", false);
     } while (scan_.take(','));
     if (!scan_.take(']')) return syntax("expected ',' or ']'");
@@ -312,6 +326,8 @@ class Parser {
     columns_.clear();
     const bool ok = object([&](std::string_view name) {
       if (scan_.peek() == 'n') return within(name, fail("null: leave the column out"));
+      if (columns_.size() == kColumnsMax) return fail(at_most(kColumnsMax) + " of them in one event");
+      if (!one_more()) return false;
       ColumnInput& column = columns_.emplace_back();
       column.name = name;
       return within(name, any(column.value));
@@ -323,6 +339,8 @@ class Parser {
 
   ingest::JsonScanner scan_;
   ingest::Batch& batch_;
+  const ingest::Limits limits_;
+  size_t inputs_left_;
   std::string scratch_;
   std::vector<FieldInput> fields_;
   std::vector<EntityInput> targets_;
@@ -340,17 +358,18 @@ Result<void> parse_with(Parser& parser, std::string_view text, Problem* problem)
 
 }  // namespace
 
-Result<void> parse_event(std::string_view text, ingest::Batch& batch, Problem* problem) {
-  Parser parser(batch);
+Result<void> parse_event(std::string_view text, ingest::Batch& batch, Problem* problem, const ingest::Limits& limits) {
+  Parser parser(batch, limits);
   return parse_with(parser, text, problem);
 }
 
 struct EventParser::Impl {
-  explicit Impl(ingest::Batch& batch) : parser(batch) {}
+  Impl(ingest::Batch& batch, const ingest::Limits& limits) : parser(batch, limits) {}
   Parser parser;
 };
 
-EventParser::EventParser(ingest::Batch& batch) : impl_(std::make_unique<Impl>(batch)) {}
+EventParser::EventParser(ingest::Batch& batch, const ingest::Limits& limits)
+    : impl_(std::make_unique<Impl>(batch, limits)) {}
 EventParser::~EventParser() = default;
 
 Result<void> EventParser::parse(std::string_view text, Problem* problem) {
@@ -360,7 +379,7 @@ Result<void> EventParser::parse(std::string_view text, Problem* problem) {
 Result<ParsedEvents> parse_events(std::string body, const ingest::Limits& limits, Problem* problem) {
   ParsedEvents parsed;
   const std::string_view text = parsed.batch.adopt(std::move(body));
-  Parser parser(parsed.batch);
+  Parser parser(parsed.batch, limits, kBodyInputsMax);
   const auto newlines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
   const size_t events = std::min<size_t>(newlines + 1, limits.batch_events_max);
   parsed.batch.events.reserve(events);

@@ -27,18 +27,23 @@ struct ParsedEvents {
   std::vector<std::string_view> texts;  // the text of each event; borrowed from the batch
 };
 
+// Whatever a body holds, it costs memory for at most so many entities, fields and columns: some 80 MB.
+inline constexpr size_t kBodyInputsMax = 1'000'000;
+
 // NDJSON: blank lines are skipped, CRLF is fine, the last newline may be missing. All or nothing: the first bad line is
-// the Error. kLimit beyond limits.batch_events_max.
+// the Error. kLimit beyond limits.batch_events_max. Nothing of an event is kept beyond limits.targets_max and
+// fields_max.
 Result<ParsedEvents> parse_events(std::string body, const ingest::Limits& limits, Problem* problem = nullptr);
 
 // One object, which may span lines. Appends to the batch; its events may view into `text`, which must live as long.
 // On an Error the batch is as it was.
-Result<void> parse_event(std::string_view text, ingest::Batch& batch, Problem* problem = nullptr);
+Result<void> parse_event(std::string_view text, ingest::Batch& batch, Problem* problem = nullptr,
+                         const ingest::Limits& limits = {});
 
 // The same for many texts, one after another, into one batch, which outlives it. Owner: one thread.
 class EventParser {
  public:
-  explicit EventParser(ingest::Batch& batch);
+  explicit EventParser(ingest::Batch& batch, const ingest::Limits& limits = {});
   ~EventParser();
   EventParser(const EventParser&) = delete;
   EventParser& operator=(const EventParser&) = delete;

@@ -89,13 +89,15 @@ class Collector {
 Inferred infer(std::string_view ndjson, const registry::Schema& schema) {
   Inferred inferred;
   Collector collector;
+  ingest::Limits most;
+  most.targets_max = most.fields_max = 4096;  // whatever a writer may be set to
   for (size_t at = 0, line = 1; at < ndjson.size(); ++line) {
     const size_t end = std::min(ndjson.find('\n', at), ndjson.size());
     const std::string_view text = ndjson.substr(at, end - at);
     at = end + 1;
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     ingest::Batch batch;
-    if (auto parsed = parse_event(text, batch); !parsed.ok()) {
+    if (auto parsed = parse_event(text, batch, nullptr, most); !parsed.ok()) {
       if (inferred.skipped++ == 0)
         inferred.first_problem = "line " + std::to_string(line) + ": " + parsed.error().message;
       continue;

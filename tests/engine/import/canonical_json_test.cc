@@ -177,5 +177,35 @@ TEST_CASE("canonical json: one parser for many texts forgets a bad one before th
   }
 }
 
+TEST_CASE("canonical json: what is beyond a limit of an event is refused where it begins, and not kept") {
+  const auto many = [](size_t count, const std::string& one) {
+    std::string all;
+    for (size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ",") + one;
+    return all;
+  };
+  const auto with_fields = [&](size_t count) {
+    return R"({"actor":{"type":"u","id":"1","fields":{)" + many(count, R"("a":1)") + R"(}},"action":"x"})";
+  };
+  const ingest::Limits limits;
+  const Problem fields = refused(with_fields(limits.fields_max + 1));
+  CHECK(fields.path == "actor.fields");
+  CHECK_THAT(fields.message, ContainsSubstring("at most 256"));
+  const Problem targets = refused(R"({"actor":{"type":"u","id":"1"},"action":"x","targets":[)" +
+                                  many(limits.targets_max + 1, R"({"type":"u","id":"1"})") + "]}");
+  CHECK(targets.path == "targets");
+  CHECK_THAT(targets.message, ContainsSubstring("at most 256"));
+  CHECK(refused(R"({"actor":{"type":"u","id":"1"},"action":"x","custom":{)" + many(5000, R"("a":1)") + "}}").path ==
+        "custom");
+  // And of a request.
+  const std::string line = with_fields(limits.fields_max) + "\n";
+  std::string body;
+  for (size_t fields_in = 0; fields_in <= kBodyInputsMax; fields_in += limits.fields_max) body += line;
+  Problem problem;
+  const auto parsed = parse_events(body, limits, &problem);
+  REQUIRE_FALSE(parsed.ok());
+  CHECK(problem.line == kBodyInputsMax / limits.fields_max + 1);
+  CHECK_THAT(parsed.error().message, ContainsSubstring("one request"));
+}
+
 }  // namespace
 }  // namespace khipu::import
