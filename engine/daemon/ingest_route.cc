@@ -53,6 +53,13 @@ Place place_of(std::string_view message, const std::vector<size_t>& lines) {
   return place;
 }
 
+HttpResponse answer_of(const Result<writer::Receipt>& receipt, const std::vector<size_t>& lines) {
+  if (!receipt.ok()) return error_response(receipt.error(), place_of(receipt.error().message, lines));
+  HttpResponse response;
+  response.body = receipt_json(*receipt);
+  return response;
+}
+
 }  // namespace
 
 HttpResponse Api::post_events(HttpRequest& request, const Caller& caller) {
@@ -113,7 +120,16 @@ HttpResponse Api::post_events(HttpRequest& request, const Caller& caller) {
       texts = {text};
       lines = {0};
     }
-    if (!parsed.ok()) return error_response(parsed.error(), {problem.line, problem.path});
+    if (!parsed.ok()) {
+      // What a smaller limit refuses may have been taken before it was set: then that is the answer.
+      if (keys == 1) {
+        ingest::Batch repeat;
+        repeat.key = ingest::IdempotencyKey{caller.scope, key, body_hash};
+        const Result<writer::Receipt> before = sink_.submit(std::move(repeat));
+        if (before.ok() || before.error().code == Code::kConflict) return answer_of(before, lines);
+      }
+      return error_response(parsed.error(), {problem.line, problem.path});
+    }
     if (batch.events.empty()) return error_response(400, "invalid", "the body holds no event");
     if (by_event_id) {
       for (size_t i = 0; i < batch.events.size(); ++i) {
@@ -128,11 +144,7 @@ HttpResponse Api::post_events(HttpRequest& request, const Caller& caller) {
   }
   if (keys == 1) batch.key = ingest::IdempotencyKey{caller.scope, key, body_hash};
 
-  const Result<writer::Receipt> receipt = sink_.submit(std::move(batch));
-  if (!receipt.ok()) return error_response(receipt.error(), place_of(receipt.error().message, lines));
-  HttpResponse response;
-  response.body = receipt_json(*receipt);
-  return response;
+  return answer_of(sink_.submit(std::move(batch)), lines);
 }
 
 }  // namespace khipu::daemon

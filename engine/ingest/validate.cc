@@ -238,29 +238,16 @@ class Checker {
   size_t size_ = 0;
 };
 
+Error at_event(Error error, size_t index) { return std::move(error).at("event " + std::to_string(index)); }
+
 Result<void> check_key(const IdempotencyKey& key) {
   if (!key.key.empty() && key.key.size() <= kKeyMax) return {};
   return invalid("idempotency key: " + std::to_string(key.key.size()) + " bytes, it must have 1 to " +
                  std::to_string(kKeyMax));
 }
 
-}  // namespace
-
-bool is_ip_address(std::string_view text) {
-  char copy[INET6_ADDRSTRLEN + 1];
-  if (text.empty() || text.size() >= sizeof copy || text.find('\0') != std::string_view::npos) return false;
-  std::memcpy(copy, text.data(), text.size());
-  copy[text.size()] = 0;
-  unsigned char address[16];
-  const bool six = text.find(':') != std::string_view::npos;
-  return inet_pton(six ? AF_INET6 : AF_INET, copy, address) == 1;
-}
-
-Result<void> validate(const Event& event, const registry::Schema& schema, const Limits& limits, TimeUs now) {
-  return Checker(schema, limits, now).event(event);
-}
-
-Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now) {
+// All but the events themselves.
+Result<void> check_batch(const Batch& batch, const Limits& limits) {
   if (batch.events.empty() && batch.statements.empty() && batch.accesses.empty())
     return invalid("the batch holds no events");
   if (batch.events.size() > limits.batch_events_max) {
@@ -281,11 +268,43 @@ Result<void> validate(const Batch& batch, const registry::Schema& schema, const 
     return invalid("idempotency keys: one for each event, or none");
   }
   for (const IdempotencyKey& key : batch.event_keys) KHIPU_TRY(check_key(key));
+  return {};
+}
+
+}  // namespace
+
+bool is_ip_address(std::string_view text) {
+  char copy[INET6_ADDRSTRLEN + 1];
+  if (text.empty() || text.size() >= sizeof copy || text.find('\0') != std::string_view::npos) return false;
+  std::memcpy(copy, text.data(), text.size());
+  copy[text.size()] = 0;
+  unsigned char address[16];
+  const bool six = text.find(':') != std::string_view::npos;
+  return inet_pton(six ? AF_INET6 : AF_INET, copy, address) == 1;
+}
+
+Result<void> validate(const Event& event, const registry::Schema& schema, const Limits& limits, TimeUs now) {
+  return Checker(schema, limits, now).event(event);
+}
+
+Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now) {
+  KHIPU_TRY(check_batch(batch, limits));
   Checker checker(schema, limits, now);
   for (size_t i = 0; i < batch.events.size(); ++i) {
     if (auto result = checker.event(batch.events[i]); !result.ok()) {
-      return std::move(result).error().at("event " + std::to_string(i));
+      return at_event(std::move(result).error(), i);
     }
+  }
+  return {};
+}
+
+Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now,
+                      std::vector<std::optional<Error>>& events) {
+  KHIPU_TRY(check_batch(batch, limits));
+  Checker checker(schema, limits, now);
+  events.assign(batch.events.size(), std::nullopt);
+  for (size_t i = 0; i < batch.events.size(); ++i) {
+    if (auto result = checker.event(batch.events[i]); !result.ok()) events[i] = at_event(std::move(result).error(), i);
   }
   return {};
 }

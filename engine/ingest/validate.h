@@ -5,6 +5,9 @@
 // of engine/import while parsing, decode_batch for what comes over the socket).
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "engine/ingest/event.h"
 #include "engine/registry/schema.h"
 
@@ -13,6 +16,9 @@ namespace khipu::ingest {
 // kInvalid with what was wrong, where ("event 3: actor.fields.nmae: ...", counted from 0) and what would be right; an
 // unknown type names the command that defines it. `now` bounds occurred_at.
 Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now);
+// The same, and what is wrong with single events comes in `events`, one for each: the Error is of the batch as a whole.
+Result<void> validate(const Batch& batch, const registry::Schema& schema, const Limits& limits, TimeUs now,
+                      std::vector<std::optional<Error>>& events);
 // One event alone, without the "event 3" in front: importers park the ones that fail and go on.
 Result<void> validate(const Event& event, const registry::Schema& schema, const Limits& limits, TimeUs now);
 

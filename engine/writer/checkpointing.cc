@@ -153,7 +153,7 @@ Result<void> Writer::publish() { return impl_->publish(); }
 Result<CommitNumber> Writer::append_and_publish(codec::Statement statement) {
   ingest::Batch batch;
   batch.statements.push_back(statement);
-  KHIPU_TRY_ASSIGN(const Receipt receipt, wait_for_answer(std::move(batch)));
+  KHIPU_TRY_ASSIGN(const Receipt receipt, wait_for_answer(std::move(batch), {}));
   KHIPU_TRY(impl_->note_keys(statement));
   KHIPU_TRY(publish());
   return receipt.commit;

@@ -77,7 +77,7 @@ std::optional<Steady::time_point> Writer::Impl::run_due() const {
 // To be committed. Past the bounds of the queue: a busy log is one that needs its indexes.
 void Writer::Impl::state_index(codec::IndexStatement statement) {
   if (stopping || !poisoned.empty()) return;
-  Submission submission{{}, {}, 1, 0, Steady::now()};
+  Submission submission{{}, {}, {}, 1, 0, Steady::now()};
   submission.batch.statements.emplace_back(std::move(statement));
   submission.answer = [this](const Result<Receipt>&) { --indexes_unanswered; };  // with the mutex or without
   ++indexes_unanswered;

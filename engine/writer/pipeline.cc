@@ -168,7 +168,7 @@ Result<void> Writer::Impl::commit(std::vector<Submission> taken, Sync sync) {
   pending.clear();
   sequencer->begin(committer->next_number());
   for (Submission& submission : taken) {
-    Result<Receipt> receipt = sequencer->add(submission.batch, pending);
+    Result<Receipt> receipt = sequencer->add(submission.batch, pending, submission.refused);
     if (!receipt.ok()) {
       submission.answer(std::move(receipt));
     } else {

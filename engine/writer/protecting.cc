@@ -63,7 +63,7 @@ Result<void> Writer::protect(ingest::Batch& batch, const registry::Schema& schem
     ingest::Batch own;
     for (const codec::KeyStatement& statement : due) own.statements.emplace_back(statement);
     enter(
-        std::move(own),
+        std::move(own), {},
         [&impl](const Result<Receipt>& receipt) {
           // Values under a key that meta does not know could never be opened.
           if (!receipt.ok() && receipt.error().code != Code::kPoisoned) impl.poison(receipt.error());

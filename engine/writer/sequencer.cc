@@ -163,7 +163,7 @@ std::array<uint8_t, 16> Sequencer::keyed_body(const Hash& body) const {
   return keyed("idempotency-body", {}, as_text(body));
 }
 
-Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
+Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending, const Refused& refused) {
   Mark mark;
   for (size_t i = 0; i < kTableCount; ++i) {
     const Rows& rows = pending.rows[i];
@@ -178,7 +178,7 @@ Result<Receipt> Sequencer::add(const ingest::Batch& batch, Pending& pending) {
   undo.rules = rules_;
   Receipt receipt;
   receipt.commit = commit_;
-  Result<void> added = add_all(batch, pending, receipt, undo);
+  Result<void> added = add_all(batch, refused, pending, receipt, undo);
   if (!added.ok()) {
     take_back(undo, mark, pending);
     return std::move(added).error();
@@ -211,7 +211,8 @@ void Sequencer::take_back(Undo& undo, const Mark& mark, Pending& pending) {
   }
 }
 
-Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Receipt& receipt, Undo& undo) {
+Result<void> Sequencer::add_all(const ingest::Batch& batch, const Refused& refused, Pending& pending, Receipt& receipt,
+                                Undo& undo) {
   if (batch.key && !batch.event_keys.empty()) {
     return Error{Code::kInvalid, "a batch has either one idempotency key or one for each event, not both"};
   }
@@ -232,6 +233,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
       return {};
     }
   }
+  if (refused.batch) return *refused.batch;
   for (const codec::Statement& statement : batch.statements) KHIPU_TRY(append_statement(statement, pending));
   for (const codec::AccessRecord& access : batch.accesses) append_access(access, pending);
   receipt.first_seq = {sizes_[index_of(TableId::kLogs)]};
@@ -269,6 +271,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, Pending& pending, Re
         continue;
       }
     }
+    if (!refused.events.empty() && refused.events[i]) return *refused.events[i];
     Result<Row> seq = add_event(batch.events[i], event_mark, pending, undo);
     if (!seq.ok()) return std::move(seq).error().at(fmt::format("event {}", i));
     added = true;

@@ -6,6 +6,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -36,6 +37,13 @@ struct Pending {
   }
 };
 
+// What is wrong with a batch that came with idempotency keys: nothing of it is appended, but what was answered before
+// is answered again, whatever the rules are by now.
+struct Refused {
+  std::optional<Error> batch;                // with a key of its own; its events are not there
+  std::vector<std::optional<Error>> events;  // whose events have keys: one for each, or empty
+};
+
 // P7, once more: whoever prepared the batch knew the same schema, and nothing comes past here that did not.
 Error in_the_clear(const std::string& where);
 
@@ -56,7 +64,7 @@ class Sequencer {
 
   // ---- one commit: begin, then submissions; each is whole in `pending` or not at all
   void begin(CommitNumber commit);
-  Result<Receipt> add(const ingest::Batch& batch, Pending& pending);
+  Result<Receipt> add(const ingest::Batch& batch, Pending& pending, const Refused& refused = {});
   // One row of meta/. TYPE and COLUMN pass the evolution guard and say nothing when they change nothing; RETENTION and
   // HOLD must be allowed by what came before; KEY and SHRED must not contradict it, or no later start could replay
   // them.
@@ -89,7 +97,8 @@ class Sequencer {
   std::array<uint8_t, 16> keyed(std::string_view label, std::string_view scope, std::string_view key) const;
   Uid next_uid();
   void apply_rules(const codec::Statement& statement);
-  Result<void> add_all(const ingest::Batch& batch, Pending& pending, Receipt& receipt, Undo& undo);
+  Result<void> add_all(const ingest::Batch& batch, const Refused& refused, Pending& pending, Receipt& receipt,
+                       Undo& undo);
   void take_back(Undo& undo, const Mark& mark, Pending& pending);
 
   const crypto::SecretBytes& index_key_;

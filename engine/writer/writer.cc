@@ -17,6 +17,31 @@ uint64_t size_of(const ingest::Batch& batch) {
   return size;
 }
 
+// A repeat is answered out of the idempotency window, whatever rules hold by now: what is wrong with a batch that has
+// keys is kept until they were looked up, and its bad events are emptied, so that nothing is made of them.
+Result<void> validate(ingest::Batch& batch, const registry::Schema& schema, const ingest::Limits& limits, TimeUs now,
+                      Refused& refused) {
+  if (!batch.event_keys.empty() && !batch.key) {
+    KHIPU_TRY(ingest::validate(batch, schema, limits, now, refused.events));
+    bool any = false;
+    for (size_t i = 0; i < batch.events.size(); ++i) {
+      if (!refused.events[i]) continue;
+      any = true;
+      batch.events[i] = {};
+    }
+    if (!any) refused.events.clear();
+    return {};
+  }
+  Result<void> valid = ingest::validate(batch, schema, limits, now);
+  if (valid.ok() || !batch.key) return valid;
+  refused.batch = std::move(valid).error();
+  batch.events.clear();
+  batch.event_keys.clear();
+  batch.statements.clear();
+  batch.accesses.clear();
+  return {};
+}
+
 }  // namespace
 
 Writer::Writer() = default;
@@ -37,7 +62,7 @@ Writer::~Writer() {
 }
 
 // On the caller's thread: rules checked, protected values sealed.
-Result<void> Writer::prepare(ingest::Batch& batch) {
+Result<void> Writer::prepare(ingest::Batch& batch, Refused& refused) {
   const Impl& impl = *impl_;
   std::shared_ptr<const registry::Schema> schema = this->schema();
   ingest::Limits limits;
@@ -57,20 +82,22 @@ Result<void> Writer::prepare(ingest::Batch& batch) {
     }
     schema = std::move(extended);
   }
-  KHIPU_TRY(ingest::validate(batch, *schema, limits, impl.environment.clock.now()));
+  KHIPU_TRY(validate(batch, *schema, limits, impl.environment.clock.now(), refused));
+  if (refused.batch) return {};
   if (!schema->protects() && !batch.seal_content) return {};
   crypto::wipe_freed_memory();
   return protect(batch, *schema);
 }
 
 void Writer::submit(ingest::Batch batch, Answer answer) {
-  if (Result<void> ready = prepare(batch); !ready.ok()) return answer(std::move(ready).error());
-  enter(std::move(batch), std::move(answer), Entry::kQueue);
+  Refused refused;
+  if (Result<void> ready = prepare(batch, refused); !ready.ok()) return answer(std::move(ready).error());
+  enter(std::move(batch), std::move(refused), std::move(answer), Entry::kQueue);
 }
 
-void Writer::enter(ingest::Batch batch, Answer answer, Entry entry) {
+void Writer::enter(ingest::Batch batch, Refused refused, Answer answer, Entry entry) {
   Impl& impl = *impl_;
-  Submission submission{std::move(batch), std::move(answer), 0, 0, Steady::now()};
+  Submission submission{std::move(batch), std::move(refused), std::move(answer), 0, 0, Steady::now()};
   // Somebody waits for an answer behind each read: it does not wait for company, only for the commit under way.
   if (!submission.batch.accesses.empty()) submission.since = Steady::time_point();
   submission.events = std::max<uint64_t>(1, submission.batch.events.size());
@@ -101,11 +128,12 @@ void Writer::enter(ingest::Batch batch, Answer answer, Entry entry) {
 }
 
 Result<Receipt> Writer::submit_and_wait(ingest::Batch batch) {
-  KHIPU_TRY(prepare(batch));
-  return wait_for_answer(std::move(batch));
+  Refused refused;
+  KHIPU_TRY(prepare(batch, refused));
+  return wait_for_answer(std::move(batch), std::move(refused));
 }
 
-Result<Receipt> Writer::wait_for_answer(ingest::Batch batch) {
+Result<Receipt> Writer::wait_for_answer(ingest::Batch batch, Refused refused) {
   // Not a promise: it wakes the kernel also when the answer is there before anybody waits.
   struct Slot {
     std::mutex mutex;
@@ -113,7 +141,7 @@ Result<Receipt> Writer::wait_for_answer(ingest::Batch batch) {
     std::optional<Result<Receipt>> receipt;
   } slot;
   enter(
-      std::move(batch),
+      std::move(batch), std::move(refused),
       [&slot](Result<Receipt> receipt) {
         const std::lock_guard hold(slot.mutex);
         slot.receipt = std::move(receipt);

@@ -93,6 +93,8 @@ struct Status {
   std::string index_error;      // why a segment has no index, or empty: it is scanned, and the next start tries again
 };
 
+struct Refused;
+
 // Owner: whoever opened it; submit(), status() and schema() from any thread.
 class Writer {
  public:
@@ -131,11 +133,11 @@ class Writer {
 
  private:
   Writer();
-  Result<void> prepare(ingest::Batch& batch);
+  Result<void> prepare(ingest::Batch& batch, Refused& refused);
   Result<void> protect(ingest::Batch& batch, const registry::Schema& schema);
   enum class Entry { kQueue, kMayBlock, kOwn };  // kOwn: the log's own statements, which no limit refuses
-  void enter(ingest::Batch batch, Answer answer, Entry entry);
-  Result<Receipt> wait_for_answer(ingest::Batch batch);
+  void enter(ingest::Batch batch, Refused refused, Answer answer, Entry entry);
+  Result<Receipt> wait_for_answer(ingest::Batch batch, Refused refused);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -30,6 +30,7 @@ inline constexpr int64_t kClockStepUs = 10 * 1000000;
 
 struct Submission {
   ingest::Batch batch;
+  Refused refused;
   Answer answer;
   uint64_t events = 0;
   uint64_t size_bytes = 0;

@@ -1,0 +1,115 @@
+// The real `khipu` beside a running writer: limits it tells, the time it takes, the repeats it answers; and the names a
+// log may be given by.
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "engine/daemon/http.h"
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_directory.h"
+
+using namespace khipu;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
+
+struct Log {
+  tests::TempDirectory folder;
+  std::string root = folder / "log";
+  Log() { REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0); }
+  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), tests::program("khipu"));
+    return tests::run(words, input);
+  }
+  // With settings when there are any.
+  std::vector<std::string> serving(const std::string& settings = "") const {
+    std::ofstream(folder / "k.toml") << settings;
+    return {tests::program("khipu"), "serve", root, "--config", folder / "k.toml"};
+  }
+  std::unique_ptr<daemon::HttpClient> client() const {
+    return daemon::HttpClient::open_local(os::SocketPath::make(root, "ingest.sock").value());
+  }
+  uint64_t rows() const {
+    return Json::parse(khipu({"status", root, "--json"}).out)["tables"]["logs"]["rows"].get<uint64_t>();
+  }
+};
+
+void stop(tests::Process& writer) {
+  writer.signal(SIGTERM);
+  REQUIRE(writer.wait() == 0);
+}
+
+std::string audit_line(int number, size_t padding) {
+  return Json{{"kind", "Event"},
+              {"level", "Metadata"},
+              {"auditID", std::to_string(number)},
+              {"stage", "ResponseComplete"},
+              {"verb", "get"},
+              {"requestURI", "/"},
+              {"user", {{"username", "u"}}},
+              {"stageTimestamp", "2026-06-15T05:07:07.2Z"},
+              {"pad", std::string(padding, 'x')}}
+             .dump() +
+         "\n";
+}
+
+}  // namespace
+
+TEST_CASE("cli: a repeat is answered with its seq though a rule has come that it breaks, another body is a conflict") {
+  const Log log;
+  const std::string with_id = R"({"actor":{"type":"user","id":"u-1"},"action":"login","event_id":"e-1"})";
+  const std::string targets =
+      R"({"actor":{"type":"user","id":"u-1"},"action":"x","targets":[{"type":"user","id":"a"},{"type":"user","id":"b"}]})";
+  const auto keyed = [&](const std::string& key, const std::string& body) {
+    return log.client()->post("/v1/events", "application/json", body, {{"Idempotency-Key", key}}).value();
+  };
+  const auto by_id = [&](const std::string& body) {
+    return log.client()->post("/v1/events?idempotency=event_id", "application/x-ndjson", body, {}).value();
+  };
+  {
+    tests::Process writer(log.serving());
+    REQUIRE(!writer.wait_for("serve ready").empty());
+    REQUIRE(keyed("k-1", kEvent).status == 200);
+    REQUIRE(by_id(with_id).status == 200);
+    REQUIRE(keyed("k-2", targets).status == 200);
+    stop(writer);
+  }
+  REQUIRE(Log::khipu({"columns", "add", log.root, "reason", "--required"}).exit == 0);
+  tests::Process writer(log.serving("[limits]\ntargets_max = 1\n"));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const uint64_t rows = log.rows();
+  for (const auto& [key, body, seq] : {std::tuple("k-1", kEvent, 0), std::tuple("k-2", targets, 2)}) {
+    const daemon::HttpAnswer again = keyed(key, body);
+    INFO(again.body);
+    REQUIRE(again.status == 200);
+    CHECK(Json::parse(again.body)["duplicate"] == true);
+    CHECK(Json::parse(again.body)["first_seq"] == seq);
+  }
+  CHECK(keyed("k-1", R"({"actor":{"type":"user","id":"u-2"},"action":"login"})").status == 409);
+  CHECK(keyed("k-2", targets + " ").status == 409);
+  CHECK(keyed("k-3", kEvent).status == 400);
+  CHECK(keyed("k-3", targets).status == 400);
+  const daemon::HttpAnswer again = by_id(with_id);
+  INFO(again.body);
+  REQUIRE(again.status == 200);
+  CHECK(Json::parse(again.body)["seqs"] == Json::array({1}));
+  CHECK(by_id(R"({"actor":{"type":"user","id":"u-2"},"action":"login","event_id":"e-1"})").status == 409);
+  // Beside a repeat the others are held to the rules.
+  const std::string valid =
+      R"({"actor":{"type":"user","id":"u"},"action":"x","event_id":"e-3","custom":{"reason":"r"}})";
+  const std::string bad = R"({"actor":{"type":"user","id":"u"},"action":"x","event_id":"e-2"})";
+  const daemon::HttpAnswer refused = by_id(valid + "\n" + with_id + "\n" + bad);
+  CHECK(refused.status == 400);
+  CHECK(Json::parse(refused.body)["error"]["line"] == 3);
+  CHECK(log.rows() == rows);
+  const daemon::HttpAnswer taken = by_id(with_id + "\n" + valid);
+  INFO(taken.body);
+  REQUIRE(taken.status == 200);
+  CHECK(Json::parse(taken.body)["seqs"] == Json::array({1, 3}));
+  stop(writer);
+}
