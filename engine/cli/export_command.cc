@@ -1,4 +1,9 @@
 // `khipu export`: all events that match as NDJSON, the form `khipu append` takes.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/query_access.h"
@@ -12,6 +17,48 @@ namespace {
 
 constexpr uint64_t kRowsBetweenLooks = 256;  // at stdout and the progress bar
 
+// As input a field that is not named stays as it was: one that was taken away since the entity was last written out has
+// to be named, with null. Remembers of each entity which fields it was written with.
+class TakenAway {
+ public:
+  // The event as it is to be written: itself, or `changed`.
+  const query::EventRow& written(const query::EventRow& event, query::EventRow& changed) {
+    bool any = false;
+    const auto entity = [&](const query::EntityView& view, const auto& place) {
+      if (view.missing) return;
+      std::vector<std::string> names;
+      if (!view.deleted) {
+        for (const query::NamedOwnedValue& field : view.fields) names.push_back(field.name);
+        std::sort(names.begin(), names.end());
+      }
+      const std::vector<std::string>*& known = known_[view.entity];
+      if (known != nullptr && *known == names) return;
+      const std::vector<std::string>* const before = std::exchange(known, &*names_.insert(std::move(names)).first);
+      if (before == nullptr || view.deleted) return;  // what comes back after its end begins anew
+      for (const std::string& name : *before) {
+        if (std::binary_search(known->begin(), known->end(), name)) continue;
+        if (!std::exchange(any, true)) changed = event;
+        query::OwnedValue null;
+        null.kind = codec::Value::Kind::kJson;
+        null.text = "null";
+        place().fields.push_back({name, std::move(null)});
+      }
+    };
+    entity(event.actor, [&]() -> query::EntityView& { return changed.actor; });
+    for (size_t i = 0; i < event.targets.size(); ++i) {
+      entity(event.targets[i], [&, i]() -> query::EntityView& { return changed.targets[i]; });
+    }
+    if (event.on_behalf_of) {
+      entity(*event.on_behalf_of, [&]() -> query::EntityView& { return *changed.on_behalf_of; });
+    }
+    return any ? changed : event;
+  }
+
+ private:
+  std::set<std::vector<std::string>> names_;  // few: there are not many kinds of entities
+  std::map<Row, const std::vector<std::string>*> known_;
+};
+
 class ExportCommand final : public Command {
  public:
   std::string name() const override { return "export"; }
@@ -19,6 +66,7 @@ class ExportCommand final : public Command {
   std::string details() const override {
     return std::string(
                "One canonical event a line, with the entities' fields as they were then: what `khipu append` takes.\n"
+               "A field that an entity had in a line before and has no more is null.\n"
                "What is sealed comes as {\"withheld\":...}, which no append takes, unless --keys opens it: then lines "
                "hold\n"
                "it in the clear for the log they are appended to, which seals it anew, and a running writer records\n"
@@ -51,13 +99,15 @@ class ExportCommand final : public Command {
     Result<void> written;
     uint64_t count = 0;
     std::string line;
+    TakenAway taken_away;
+    query::EventRow changed;
     const auto write = [&](const query::EventRow& event) {
       line.clear();
       if (output.json()) {
         query::append_event(line, event);
         line.insert(1, "\"schema\":\"khipu.event/v1\",");
       } else {
-        query::append_canonical_event(line, event);
+        query::append_canonical_event(line, taken_away.written(event, changed));
       }
       line += '\n';
       output.print(line);

@@ -178,6 +178,10 @@ void append_value(std::string& to, const OwnedValue& value) {
         to += "null";
         return;
       }
+      if (value.real == 0 && std::signbit(value.real)) {  // "-0" would be read as the integer 0
+        to += "-0.0";
+        return;
+      }
       [[fallthrough]];
     case codec::Value::Kind::kInteger:
     case codec::Value::Kind::kUnsigned: to += value.as_text(); return;

@@ -60,6 +60,35 @@ std::string audit_line(int number, size_t padding) {
 
 }  // namespace
 
+TEST_CASE("cli: what export writes makes the same versions when it is appended, also of what was taken away") {
+  const Log from, to;
+  REQUIRE(Log::khipu({"append", from.root},
+                     R"({"actor":{"type":"user","id":"u","fields":{"name":"A","role":"admin"}},"action":"made"}
+{"actor":{"type":"user","id":"v","fields":{"name":"B"}},"action":"x","targets":[{"type":"user","id":"u","fields":{"role":null}}]}
+{"actor":{"type":"user","id":"u"},"action":"login"}
+{"actor":{"type":"user","id":"u","fields":{"name":null}},"action":"emptied"}
+{"actor":{"type":"user","id":"u"},"action":"login"}
+{"actor":{"type":"user","id":"v","deleted":true},"action":"end"}
+{"actor":{"type":"user","id":"v","fields":{"role":"guest"}},"action":"back"}
+)")
+              .exit == 0);
+  const tests::Ran exported = Log::khipu({"export", from.root});
+  REQUIRE(exported.exit == 0);
+  REQUIRE(Log::khipu({"append", to.root}, exported.out).exit == 0);
+  CHECK(Log::khipu({"export", to.root}).out == exported.out);
+  for (const char* who : {"user:u", "user:v"}) {
+    Json versions[2];
+    for (const Log* log : {&from, &to}) {
+      const Json history = Json::parse(Log::khipu({"history", log->root, who, "--json"}).out);
+      for (const Json& version : history["versions"]) {
+        versions[log == &to ? 1 : 0].push_back({version["version"], version["fields"], version["changes"]});
+      }
+    }
+    REQUIRE(versions[0].size() > 1);
+    CHECK(versions[0] == versions[1]);
+  }
+}
+
 TEST_CASE("cli: a repeat is answered with its seq though a rule has come that it breaks, another body is a conflict") {
   const Log log;
   const std::string with_id = R"({"actor":{"type":"user","id":"u-1"},"action":"login","event_id":"e-1"})";
