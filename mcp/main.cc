@@ -9,6 +9,7 @@
 #include "engine/crypto/cursor_key.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
+#include "engine/os/keys_path.h"
 #include "engine/os/process.h"
 #include "engine/os/service.h"
 #include "engine/protect/reader_keys.h"
@@ -63,10 +64,7 @@ Result<crypto::PublicKey> read_key(const std::string& path) {
 
 // The folder that was named, or ROOT.keys.
 std::string keys_folder(const mcp::Settings& settings) {
-  if (!settings.keys.empty()) return settings.keys;
-  std::string folder = settings.root;
-  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
-  return folder + ".keys";
+  return settings.keys.empty() ? os::keys_beside(settings.root) : settings.keys;
 }
 
 // The tokens in force, if there is such a folder.

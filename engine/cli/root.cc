@@ -5,6 +5,7 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
+#include "engine/os/keys_path.h"
 
 namespace khipu::cli {
 namespace {
@@ -69,10 +70,7 @@ bool is_way_out(const std::string& path) {
 }  // namespace
 
 std::string keys_path(const std::string& root, const std::string& given) {
-  if (!given.empty()) return given;
-  std::string path = root;
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path + ".keys";
+  return given.empty() ? os::keys_beside(root) : given;
 }
 
 Result<void> refuse_network_filesystem(const std::string& path, const std::string& allowed) {

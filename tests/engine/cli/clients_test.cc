@@ -142,3 +142,24 @@ TEST_CASE("cli: a repeat is answered with its seq though a rule has come that it
   CHECK(Json::parse(taken.body)["seqs"] == Json::array({1, 3}));
   stop(writer);
 }
+
+TEST_CASE("cli: a log may be named as ., by a path that ends in ., and by a link, and its keys are those beside it") {
+  const Log log;
+  std::filesystem::create_symlink("log", log.folder / "link");
+  const auto in = [&](const std::string& folder, const std::string& line) {
+    return tests::run({"env", "KHIPU=" + tests::program("khipu"), "bash", "-c", "cd '" + folder + "' && " + line});
+  };
+  const std::string append = " <<< '" + kEvent + "'";
+  CHECK(in(log.root, "$KHIPU append ." + append).exit == 0);
+  CHECK(in(log.root, "$KHIPU append ./" + append).exit == 0);
+  CHECK(in(log.folder.path(), "$KHIPU append log/." + append).exit == 0);
+  CHECK(in(log.folder.path(), "$KHIPU append log/meta/.." + append).exit == 0);
+  CHECK(in(log.folder.path(), "$KHIPU append link" + append).exit == 0);
+  CHECK(in(log.root, "$KHIPU token add . ci && $KHIPU types add . thing").exit == 0);
+  CHECK(in(log.root, "mkdir ../made && cd ../made && $KHIPU init . && $KHIPU append ." + append).exit == 0);
+  CHECK(log.rows() == 5);
+  // A folder beside the link is the one that is meant.
+  std::filesystem::rename(log.root + ".keys", log.folder / "link.keys");
+  CHECK(in(log.folder.path(), "$KHIPU append link" + append).exit == 0);
+  CHECK(in(log.folder.path(), "$KHIPU append log" + append).exit == 3);
+}
