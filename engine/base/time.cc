@@ -58,16 +58,17 @@ bool valid_date(const CivilDate& date) {
 }
 
 Result<TimeUs> parse_rfc3339(std::string_view text) {
-  if (text.size() == 19 && text[10] == 'T') return bad(text, "it must end in Z or an offset such as +02:00");
+  const auto is = [&](size_t at, char upper) { return text[at] == upper || text[at] == upper + 32; };
+  if (text.size() == 19 && is(10, 'T')) return bad(text, "it must end in Z or an offset such as +02:00");
   if (text.size() < 20) return bad(text, "too short");
-  if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') {
+  if (text[4] != '-' || text[7] != '-' || !is(10, 'T') || text[13] != ':' || text[16] != ':') {
     return bad(text, "expected YYYY-MM-DDThh:mm:ss");
   }
   const unsigned century = two(text, 0), year = two(text, 2);
   const CivilDate date{century > 99 || year > 99 ? 0 : int64_t{century} * 100 + year, two(text, 5), two(text, 8)};
   if (!valid_date(date)) return bad(text, "no such date");
   const unsigned hour = two(text, 11), minute = two(text, 14), second = two(text, 17);
-  if (hour > 23 || minute > 59 || second > 59) return bad(text, "no such time of day");
+  if (hour > 23 || minute > 59 || second > 60) return bad(text, "no such time of day");
   size_t at = 19;
   int64_t micros = 0;
   if (text[at] == '.') {
@@ -79,7 +80,7 @@ Result<TimeUs> parse_rfc3339(std::string_view text) {
     for (; digits < 6; ++digits) micros *= 10;
   }
   int64_t offset_s = 0;
-  if (at + 1 == text.size() && text[at] == 'Z') {
+  if (at + 1 == text.size() && is(at, 'Z')) {
     offset_s = 0;
   } else if (at + 6 == text.size() && (text[at] == '+' || text[at] == '-') && text[at + 3] == ':') {
     const unsigned hours = two(text, at + 1), minutes = two(text, at + 4);
@@ -90,6 +91,10 @@ Result<TimeUs> parse_rfc3339(std::string_view text) {
     return bad(text, "it must end in Z or an offset such as +02:00");
   }
   const int64_t seconds = days_from_civil(date) * 86400 + hour * 3600 + minute * 60 + second - offset_s;
+  // A leap second ends a month in UTC. Times here have none: it is the first second of the next day, as in POSIX.
+  if (second == 60 && (seconds % 86400 != 0 || civil_from_days(seconds / 86400).day != 1)) {
+    return bad(text, "a second 60 there is only at the end of a month in UTC");
+  }
   const TimeUs time = seconds * kMicrosPerSecond + micros;
   if (time < kTimeMin || time > kTimeMax) return bad(text, "outside the years 0001 to 9999 in UTC");
   return time;

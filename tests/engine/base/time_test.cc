@@ -32,13 +32,17 @@ TEST_CASE("time: an offset is taken off, and fractions of any length up to nine 
   CHECK(parsed("2022-02-07T22:23:37.999999999Z") == parsed("2022-02-07T22:23:37.999999Z"));  // cut, not rounded
 }
 
+TEST_CASE("time: T and Z may be small, and a leap second is the second that comes after it") {
+  CHECK(parsed("2026-06-15t05:07:07z") == parsed("2026-06-15T05:07:07Z"));
+  CHECK(parsed("2016-12-31T23:59:60Z") == parsed("2017-01-01T00:00:00Z"));
+  CHECK(parsed("1990-12-31T15:59:60.25-08:00") == parsed("1991-01-01T00:00:00.25Z"));  // RFC 3339 5.8
+}
+
 TEST_CASE("time: what is not exactly RFC 3339 is refused") {
   for (const char* text : {"",
                            "2026-06-15",
                            "2026-06-15T05:07:07",
                            "2026-06-15 05:07:07Z",
-                           "2026-06-15t05:07:07Z",
-                           "2026-06-15T05:07:07z",
                            "2026-06-15T05:07:07.Z",
                            "2026-06-15T05:07:07.1234567890Z",
                            "2026-06-15T05:07:07+0200",
@@ -49,6 +53,9 @@ TEST_CASE("time: what is not exactly RFC 3339 is refused") {
                            "2026-06-31T00:00:00Z",
                            "2026-06-15T24:00:00Z",
                            "2026-06-15T23:59:60Z",
+                           "2016-12-31T23:58:60Z",
+                           "2016-12-31T23:59:61Z",
+                           "2016-12-31T23:59:60+01:00",
                            "0000-06-15T05:07:07Z",
                            "0001-01-01T00:00:00+00:01",
                            "9999-12-31T23:59:59-00:01",
