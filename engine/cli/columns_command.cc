@@ -86,6 +86,13 @@ class ColumnsAdd final : public Command {
     if (was != nullptr) {  // flags not given keep what is there
       column_.id = was->id;
       column_.indexed = column_.indexed || was->indexed;
+      const bool moved = since_.empty() ? was->required_since_us > column_.required_since_us
+                                        : was->required_since_us != column_.required_since_us;
+      if (was->required && column_.required && moved) {
+        return Error{Code::kConflict, "column '" + column_.name + "' is required since " +
+                                          format_rfc3339(was->required_since_us) +
+                                          ", and that moment may not be moved"};
+      }
       if (was->required) {
         column_.required = true;
         column_.required_since_us = was->required_since_us;

@@ -126,9 +126,16 @@ HttpResponse Api::post_types(HttpRequest& request, const Caller&) {
 HttpResponse Api::post_columns(HttpRequest& request, const Caller&) {
   const auto submit = [&]() -> Result<writer::Receipt> {
     KHIPU_TRY_ASSIGN(const std::string body, request.body());
-    KHIPU_TRY_ASSIGN(const std::vector<codec::ColumnSchema> columns, parse_columns(body));
+    const TimeUs now = clock_.now();
+    KHIPU_TRY_ASSIGN(std::vector<codec::ColumnSchema> columns, parse_columns(body, now));
+    const std::shared_ptr<const registry::Schema> schema = sink_.schema();
     ingest::Batch batch;
-    for (const codec::ColumnSchema& column : columns) batch.statements.emplace_back(codec::ColumnStatement{column});
+    for (codec::ColumnSchema& column : columns) {
+      const codec::ColumnSchema* known = schema->column(std::string_view(column.name));
+      const bool required = known != nullptr && known->required && known->required_since_us <= now;
+      if (required && column.required_since_us == now) column.required_since_us = known->required_since_us;
+      batch.statements.emplace_back(codec::ColumnStatement{std::move(column)});
+    }
     return sink_.submit(std::move(batch));
   };
   const Result<writer::Receipt> receipt = submit();

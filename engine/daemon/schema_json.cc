@@ -122,7 +122,7 @@ Result<codec::TypeSchema> parse_type(const Json& json, const std::string& where)
   return type;
 }
 
-Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& where) {
+Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& where, TimeUs now) {
   codec::ColumnSchema column;
   Members members(json, where);
   members.text("name", column.name, true);
@@ -132,7 +132,9 @@ Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& wh
   parse_rule(members, json, column.rule);
   std::string since;
   members.text("required_since", since);
-  if (!since.empty()) {
+  if (since.empty()) {
+    if (column.required && !members.has("required_since")) column.required_since_us = now;
+  } else {
     const Result<TimeUs> time = parse_rfc3339(since);
     if (!time.ok()) {
       members.fail("required_since", time.error().message);
@@ -144,8 +146,8 @@ Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& wh
   return column;
 }
 
-template <typename T>
-Result<std::vector<T>> parse_all(std::string_view text, Result<T> (*parse_one)(const Json&, const std::string&)) {
+template <typename T, typename ParseOne>
+Result<std::vector<T>> parse_all(std::string_view text, ParseOne parse_one) {
   const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return Error{Code::kInvalid, "the body is not JSON"};
   std::vector<T> all;
@@ -167,8 +169,9 @@ Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json) {
   return parse_all<codec::TypeSchema>(json, parse_type);
 }
 
-Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json) {
-  return parse_all<codec::ColumnSchema>(json, parse_column);
+Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json, TimeUs now) {
+  return parse_all<codec::ColumnSchema>(
+      json, [now](const Json& one, const std::string& where) { return parse_column(one, where, now); });
 }
 
 Json type_json(const codec::TypeSchema& type) {

@@ -14,13 +14,15 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/base/time.h"
 #include "engine/codec/schema.h"
 
 namespace khipu::daemon {
 
 // One definition, or an array of them.
 Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json);
-Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json);
+// "required" without "required_since": since `now`.
+Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json, TimeUs now);
 
 nlohmann::ordered_json type_json(const codec::TypeSchema& type);
 nlohmann::ordered_json column_json(const codec::ColumnSchema& column);

@@ -163,3 +163,36 @@ TEST_CASE("cli: a log may be named as ., by a path that ends in ., and by a link
   CHECK(in(log.folder.path(), "$KHIPU append link" + append).exit == 0);
   CHECK(in(log.folder.path(), "$KHIPU append log" + append).exit == 3);
 }
+
+TEST_CASE("cli: that a column is required already is nothing new, that it should be from another moment is refused") {
+  const Log log;
+  const auto add = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"columns", "add", log.root, "reason"});
+    return Log::khipu(words);
+  };
+  REQUIRE(add({"--required", "--required-since", "2031-01-01T00:00:00Z"}).exit == 0);
+  for (const tests::Ran& ran : {add({"--required"}), add({"--required", "--required-since", "2030-01-01T00:00:00Z"})}) {
+    CHECK(ran.exit == 3);
+    CHECK_THAT(ran.err, ContainsSubstring("required since 2031-01-01") && ContainsSubstring("may not be moved"));
+  }
+  CHECK_THAT(add({}).out, ContainsSubstring("nothing new"));
+  CHECK_THAT(add({"--required", "--required-since", "2031-01-01T00:00:00Z"}).out, ContainsSubstring("nothing new"));
+  REQUIRE(Log::khipu({"columns", "add", log.root, "other", "--required"}).exit == 0);
+  CHECK_THAT(Log::khipu({"columns", "add", log.root, "other", "--required"}).out, ContainsSubstring("nothing new"));
+}
+
+TEST_CASE("cli: a column that is posted as required without a moment is required from then on") {
+  const Log log;
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const auto post = [&](const std::string& path, const std::string& body) {
+    return log.client()->post(path, "application/json", body, {}).value().status;
+  };
+  const std::string column = R"({"name":"reason","required":true})";
+  REQUIRE(post("/v1/columns", column) == 200);
+  CHECK(post("/v1/columns", column) == 200);
+  CHECK(post("/v1/events", kEvent) == 400);
+  CHECK(post("/v1/events",
+             R"({"actor":{"type":"user","id":"u-1"},"action":"late","occurred_at":"2020-01-01T00:00:00Z"})") == 200);
+  stop(writer);
+}
