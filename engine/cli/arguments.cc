@@ -175,7 +175,8 @@ Parsed parse(std::vector<std::string> words, const std::vector<std::unique_ptr<C
         parent->add_subcommand(name.substr(space == std::string::npos ? 0 : space + 1), command->summary());
     child->footer(command->details());
     command->declare(declared.emplace_back(*child));
-    child->add_flag("--json", parsed.json, "print JSON with a versioned schema name, for programs");
+    CLI::Option* json = child->add_flag("--json", parsed.json, "print JSON with a versioned schema name, for programs");
+    if (!command->prints_documents()) json->group("");  // not listed: the command says why it takes none
     child->callback([&parsed, chosen = command.get()] { parsed.command = chosen; });
   }
   try {

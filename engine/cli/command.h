@@ -55,6 +55,7 @@ class Command {
   virtual void declare(Arguments& arguments) = 0;
   // --json is taken by the frame for every command: output.json(). Everything on stdout goes through `output`.
   virtual Result<Exit> run(Output& output) = 0;
+  virtual bool prints_documents() const { return true; }  // false: --json is not in its help, and run() refuses it
 };
 
 // The whole program: parses, runs one command, maps what happened to the exit code.

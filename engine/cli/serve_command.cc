@@ -66,6 +66,8 @@ class ServeCommand final : public Command {
     return Exit::kOk;
   }
 
+  bool prints_documents() const override { return false; }
+
  private:
   daemon::ServeOptions options_;
   std::string network_;

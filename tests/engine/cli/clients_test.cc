@@ -196,3 +196,12 @@ TEST_CASE("cli: a column that is posted as required without a moment is required
              R"({"actor":{"type":"user","id":"u-1"},"action":"late","occurred_at":"2020-01-01T00:00:00Z"})") == 200);
   stop(writer);
 }
+
+TEST_CASE("cli: serve lists no --json, and refuses it") {
+  const Log log;
+  CHECK_THAT(Log::khipu({"serve", "--help"}).out, !ContainsSubstring("--json"));
+  const tests::Ran ran = Log::khipu({"serve", log.root, "--json"});
+  CHECK(ran.exit == 3);
+  CHECK_THAT(ran.err, ContainsSubstring("without --json"));
+  CHECK_THAT(Log::khipu({"append", "--help"}).out, ContainsSubstring("--json"));
+}
