@@ -233,6 +233,8 @@ TEST_CASE("api: over TCP a token with the grant decides (REFERENCE 31)") {
   REQUIRE(status("Bearer " + good) == 200);
   REQUIRE(f.sink.batches.size() == 1);
   REQUIRE(status("Bearer " + good, "/v1/types") == 403);  // definitions come over the socket only
+  REQUIRE(status("bEARER " + good, "/v1/types") == 403);  // a scheme's name has no case (RFC 9110 11.1)
+  REQUIRE(status("Bearer", "/v1/types") == 401);
   REQUIRE(status("Bearer " + good, "/v1/status", "GET") == 403);
   REQUIRE(status("", "/v1/healthz", "GET") == 200);
   FakeRequest wire("POST", "/v1/events", "", "application/cbor");
