@@ -46,6 +46,10 @@ bool has_control(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
+bool all_digits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 // "/v1/x": what the one route below matches, so that only these are given a content reader.
 bool one_segment_below_v1(const std::string& path) {
   return path.size() > 4 && path.starts_with("/v1/") && path.find('/', 4) == std::string::npos;
@@ -87,7 +91,8 @@ class LibraryRequest final : public HttpRequest {
     });
     if (too_large) return Error{Code::kLimit, "the body is larger than " + limit + " bytes"};
     if (!read)
-      return Error{Code::kIo, "the body did not arrive whole and in time, or is larger than " + limit + " bytes"};
+      return Error{Code::kIo, "the body did not arrive whole and in time, is larger than " + limit +
+                                  " bytes, or is not in chunks as it says"};
     if (!current_connection->begin_answer()) return given_up;
     return body;
   }
@@ -311,6 +316,10 @@ class Listener final : public HttpListener {
       }
       if (request.method == "POST" && !coded && !request.has_header("Content-Length")) {
         write(plain_error(411, "invalid", "a body wants Content-Length, or Transfer-Encoding: chunked"), response);
+        return Server::HandlerResponse::Handled;
+      }
+      if (!coded && !all_digits(request.get_header_value("Content-Length", "0"))) {
+        write(plain_error(400, "invalid", "Content-Length is a number of bytes"), response);
         return Server::HandlerResponse::Handled;
       }
       if (request.method == "POST" && one_segment_below_v1(request.path)) return Server::HandlerResponse::Unhandled;

@@ -159,6 +159,15 @@ TEST_CASE("http: header values arrive as they were sent, and a length is digits"
   }
 }
 
+TEST_CASE("http: a length that is no number is 400") {
+  Server server;
+  for (const char* length : {"abc", "5x", "-5", "+5", "0x5", "5 5"}) {
+    INFO(length);
+    CHECK_THAT(server.ask(kPost + "Content-Length: " + length + "\r\n\r\nhello"), ContainsSubstring("HTTP/1.1 400"));
+  }
+  CHECK(server.requests == 0);
+}
+
 TEST_CASE("http: a body without a length, or in an encoding that is not chunked alone, is refused") {
   Server server;
   REQUIRE_THAT(server.ask(kPost + "\r\nhello"), ContainsSubstring("HTTP/1.1 411"));
