@@ -46,7 +46,13 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
   options.role = role;
   options.sync = writer::SyncPolicy::kAlways;  // one submission at a time: waiting for others would only wait
   const writer::Environment environment{*access->root_, *access->keys_, os::system_clock(), os::system_random()};
-  KHIPU_TRY_ASSIGN(access->writer_, writer::Writer::open(environment, options));
+  auto opened = writer::Writer::open(environment, options);
+  if (!opened.ok() && opened.error().code == Code::kLocked && holder.held) {
+    return Error{Code::kLocked, opened.error().message + "; nobody answers at " + root +
+                                    "/ingest.sock: if that process is `khipu serve`, its socket was removed, and it "
+                                    "makes it again when it is started anew"};
+  }
+  KHIPU_TRY_ASSIGN(access->writer_, std::move(opened));
   return access;
 }
 

@@ -205,3 +205,14 @@ TEST_CASE("cli: serve lists no --json, and refuses it") {
   CHECK_THAT(ran.err, ContainsSubstring("without --json"));
   CHECK_THAT(Log::khipu({"append", "--help"}).out, ContainsSubstring("--json"));
 }
+
+TEST_CASE("cli: that the socket of a running writer was removed is said") {
+  const Log log;
+  tests::Process writer(log.serving());
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::filesystem::remove(log.root + "/ingest.sock");
+  const tests::Ran ran = Log::khipu({"append", log.root}, kEvent);
+  CHECK(ran.exit == 3);
+  CHECK_THAT(ran.err, ContainsSubstring("another process") && ContainsSubstring("ingest.sock"));
+  stop(writer);
+}
