@@ -93,12 +93,12 @@ class AppendCommand final : public Command {
   }
 
  private:
-  Result<void> park(const AppendLine& line, const std::string& reason, Output& output) {
+  Result<void> park(const AppendLine& line, const std::string& reason) {
     // What a bad line holds may be what the schema protects (P7): then it is sealed, and the reason quotes nothing.
     const std::string told = protects_ ? import::reason_without_values(reason) : reason;
-    output.note("line " + std::to_string(line.number) + ": parked: " + printable(told));
     KHIPU_TRY(parking_->park({"-", "canonical", line.number, line.offset, told, as_bytes(line.text), protects_}));
     ++parked_;
+    untold_.push_back("line " + std::to_string(line.number) + ": parked: " + printable(told));
     return {};
   }
 
@@ -114,7 +114,7 @@ class AppendCommand final : public Command {
         if (body) {
           batch.batch.key = ingest::IdempotencyKey{WriterAccess::scope(), key_ + "/" + std::to_string(batches_), *body};
         }
-        if (parked_ > 0) KHIPU_TRY(parking_->sync());
+        KHIPU_TRY(sync_parked(output));
         Result<writer::Receipt> receipt = writer_->commit(std::move(batch.batch));
         if (receipt.ok()) return print(*receipt, lines.size(), output);
         batch.reason = receipt.error().message;
@@ -130,11 +130,26 @@ class AppendCommand final : public Command {
                                          "; nothing of its batch was added (" + std::to_string(added_) +
                                          " events before it were)"};
       }
-      KHIPU_TRY(park(lines[bad], batch.reason, output));
+      KHIPU_TRY(park(lines[bad], batch.reason));
       lines.erase(lines.begin() + static_cast<ptrdiff_t>(bad));
       batch.parse();
     }
-    return parking_->sync();
+    return sync_parked(output);
+  }
+
+  // A line is said to be parked when it is in dlq/.
+  Result<void> sync_parked(Output& output) {
+    if (untold_.empty()) return {};
+    if (Result<void> synced = parking_->sync(); !synced.ok()) {
+      Error error = std::move(synced).error();
+      if (error.code == Code::kForbidden) {
+        error.message += ": only the writer's own user and root may set records aside; nothing of this batch was added";
+      }
+      return error;
+    }
+    for (const std::string& one : untold_) output.note(one);
+    untold_.clear();
+    return {};
   }
 
   Result<void> print(const writer::Receipt& receipt, size_t lines, Output& output) {
@@ -160,6 +175,7 @@ class AppendCommand final : public Command {
   bool park_ = false, protects_ = false;
   WriterAccess* writer_ = nullptr;         // during run()
   import::ParkingLot* parking_ = nullptr;  // during run()
+  std::vector<std::string> untold_;        // lines that are parked and not synced yet
   uint64_t added_ = 0, duplicates_ = 0, parked_ = 0, batches_ = 0;
 };
 

@@ -206,6 +206,16 @@ TEST_CASE("cli: serve lists no --json, and refuses it") {
   CHECK_THAT(Log::khipu({"append", "--help"}).out, ContainsSubstring("--json"));
 }
 
+TEST_CASE("cli: a line is said to be parked when it is") {
+  const Log log;
+  std::filesystem::remove(log.root + "/dlq");
+  std::ofstream(log.root + "/dlq") << "no folder";
+  const tests::Ran ran = Log::khipu({"append", log.root, "--park"}, "no event\n");
+  INFO(ran.err);
+  CHECK(ran.exit == 3);
+  CHECK_THAT(ran.err, !ContainsSubstring("parked"));
+}
+
 TEST_CASE("cli: that the socket of a running writer was removed is said") {
   const Log log;
   tests::Process writer(log.serving());
