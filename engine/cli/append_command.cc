@@ -62,6 +62,7 @@ class AppendCommand final : public Command {
   Result<Exit> run(Output& output) override {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                      WriterAccess::open(root_, keys_path(root_, keys_), "append", network_));
+    writer->tell = [&output](const std::string& what) { output.note(what); };
     RecipientSealer sealer(root_, keys_path(root_, keys_));
     import::DlqFile parking(writer->root(), &sealer);
     // A log too damaged to be read here still takes events: then any of them may hold what is protected.
@@ -74,7 +75,8 @@ class AppendCommand final : public Command {
     AppendReader reader(
         LineInput([&](std::span<uint8_t> into) { return input->read(into); },
                   writer->limits().event_size_bytes_max + (1U << 20)),
-        std::min<uint64_t>(batch_lines_, writer->limits().batch_events_max), [&] { input->stop(); }, park_);
+        std::min<uint64_t>(batch_lines_, writer->limits().batch_events_max), [&] { input->stop(); }, park_,
+        writer->limits(), writer->batch_size_bytes_max() / 2);
     for (;;) {
       KHIPU_TRY_ASSIGN(const std::unique_ptr<AppendLines> lines, reader.next());
       if (lines == nullptr) break;

@@ -7,7 +7,7 @@ namespace khipu::cli {
 void AppendLines::parse() {
   batch = {};
   batch.events.reserve(lines.size());
-  import::EventParser parser(batch);
+  import::EventParser parser(batch, limits);
   for (bad = 0; bad < lines.size(); ++bad) {
     reason = lines[bad].reason;
     if (!reason.empty()) return;
@@ -18,9 +18,12 @@ void AppendLines::parse() {
   }
 }
 
-AppendReader::AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long)
+AppendReader::AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long,
+                           const ingest::Limits& limits, uint64_t batch_size_bytes)
     : input_(std::move(input)),
       batch_lines_(batch_lines),
+      batch_size_bytes_(batch_size_bytes),
+      limits_(limits),
       keeps_long_(keeps_long),
       stop_(std::move(stop)),
       thread_([this] {
@@ -61,8 +64,9 @@ Result<void> AppendReader::read_all() {
       places.push_back({line.number, line.offset, body.size(), std::move(reason)});
       body += '\n';
     }
-    if (places.empty() || (places.size() < batch_lines_ && more)) continue;
+    if (places.empty() || (places.size() < batch_lines_ && body.size() < batch_size_bytes_ && more)) continue;
     auto lines = std::make_unique<AppendLines>();
+    lines->limits = limits_;
     const size_t size = body.size();
     lines->body = std::move(body);
     lines->lines.reserve(places.size());

@@ -25,8 +25,9 @@ struct AppendLines {
   std::vector<AppendLine> lines;
   std::string body;     // each of them as it was read, with a newline behind it; the lines and the batch view it
   ingest::Batch batch;  // of all of them, or of those in front of the bad one
-  size_t bad = 0;       // index of the first line that is no event, or lines.size()
-  std::string reason;   // why it is none
+  ingest::Limits limits = {};
+  size_t bad = 0;      // index of the first line that is no event, or lines.size()
+  std::string reason;  // why it is none
 
   // Makes the batch again of the lines that are left.
   void parse();
@@ -36,10 +37,12 @@ struct AppendLines {
 inline constexpr size_t kLongLineKeptBytes = 64 << 10;
 
 // Owner: one thread; the input is the reading thread's from here on. `stop` makes a read that waits return. A line that
-// is too long is a bad line where `keeps_long`, else the end.
+// is too long is a bad line where `keeps_long`, else the end. A batch ends with the line with which it has so many
+// lines or bytes.
 class AppendReader {
  public:
-  AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long = false);
+  AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long = false,
+               const ingest::Limits& limits = {}, uint64_t batch_size_bytes = UINT64_MAX);
   ~AppendReader();
   AppendReader(const AppendReader&) = delete;
   AppendReader& operator=(const AppendReader&) = delete;
@@ -51,7 +54,8 @@ class AppendReader {
   Result<void> read_all();
 
   LineInput input_;
-  const uint64_t batch_lines_;
+  const uint64_t batch_lines_, batch_size_bytes_;
+  const ingest::Limits limits_;
   const bool keeps_long_;
   const std::function<void()> stop_;
   Channel<std::unique_ptr<AppendLines>> ready_{1};

@@ -97,6 +97,7 @@ class ImportCommand final : public Command {
     std::unique_ptr<WriterAccess> writer;
     if (!dry_run_) {
       KHIPU_TRY_ASSIGN(writer, WriterAccess::open(root_, keys_path(root_, keys_), "import", network_));
+      writer->tell = [&output](const std::string& what) { output.note(what); };
     }
     KHIPU_TRY_ASSIGN(std::unique_ptr<os::Directory> directory, os::open_directory(root_));
     KHIPU_TRY_ASSIGN(const std::unique_ptr<snapshot::Store> store, snapshot::Store::open(std::move(directory)));
@@ -233,7 +234,13 @@ class ImportCommand final : public Command {
     options.chunk_events = kChunkEvents;
     options.may_grow = !final_ && !spooled;
     options.dry_run = dry_run_;
-    if (writer != nullptr) options.limits = writer->limits();
+    if (writer != nullptr) {
+      options.limits = writer->limits();
+      // Of records; what is sent holds what was read out of them as well.
+      options.chunk_size_bytes =
+          std::min(options.chunk_size_bytes, std::max<uint64_t>(1, writer->batch_size_bytes_max() / 4));
+      writer->interrupted = [this] { return told_to_end(); };
+    }
     options.progress = [&](const import::Progress& progress) {
       bar.update(progress.bytes_total == 0 ? progress.read : progress.bytes, progress.bytes_total);
     };

@@ -1,6 +1,9 @@
 #include "engine/cli/writer_access.h"
 
+#include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "engine/cli/root.h"
 #include "engine/daemon/answer.h"
@@ -11,6 +14,13 @@
 #include "engine/os/process.h"
 
 namespace khipu::cli {
+namespace {
+
+constexpr int64_t kBusyMaxMs = 60000;  // how long a writer that takes nothing is waited for
+constexpr int64_t kRetryAfterMaxS = 10;
+constexpr int64_t kLookMs = 100;
+
+}  // namespace
 
 Result<RunningWriter> running_writer(const std::string& root) {
   KHIPU_TRY_ASSIGN(os::SocketPath path, os::SocketPath::make(root, "ingest.sock"));
@@ -34,6 +44,7 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
     Result<RunningWriter> running = running_writer(root);
     if (running.ok()) {
       KHIPU_TRY_ASSIGN(access->limits_, daemon::parse_limits(running->status));
+      KHIPU_TRY_ASSIGN(access->batch_size_bytes_max_, daemon::parse_body_limit(running->status));
       access->client_ = std::move(running->client);
       return access;
     }
@@ -58,10 +69,37 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
 
 WriterAccess::~WriterAccess() = default;
 
+Result<daemon::HttpAnswer> WriterAccess::post(const std::string& path, std::string_view content_type,
+                                              std::string_view body) {
+  int64_t waited_ms = 0;
+  for (;;) {
+    KHIPU_TRY_ASSIGN(daemon::HttpAnswer answer, client_->post(path, content_type, body, {}));
+    if (answer.status != 503 || !answer.retry_after_s) return answer;
+    const Error error = daemon::parse_error(answer);
+    if (error.code != Code::kBusy) return answer;  // it has stopped, and waiting does not start it
+    const int64_t wait_ms = std::clamp<int64_t>(*answer.retry_after_s, 1, kRetryAfterMaxS) * 1000;
+    if (waited_ms + wait_ms > kBusyMaxMs) {
+      return Error{Code::kBusy, "the running writer has been busy for " + std::to_string(waited_ms / 1000) +
+                                    " s and took nothing meanwhile: " + error.message};
+    }
+    if (waited_ms == 0 && tell) tell("the running writer is busy (" + error.message + "): waiting");
+    for (int64_t slept_ms = 0; slept_ms < wait_ms; slept_ms += kLookMs) {
+      if (interrupted && interrupted()) return Error{Code::kCancelled, "interrupted"};
+      std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+    }
+    waited_ms += wait_ms;
+  }
+}
+
 Result<writer::Receipt> WriterAccess::commit(ingest::Batch batch) {
   if (writer_) return writer_->submit_and_wait(std::move(batch));
   const Buffer body = ingest::encode_batch(batch);
-  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, client_->post("/v1/events", "application/cbor", as_text(body), {}));
+  if (body.size() > batch_size_bytes_max_) {
+    return Error{Code::kLimit, "what would be committed at once is " + std::to_string(body.size()) +
+                                   " bytes as it is sent, and the running writer takes at most " +
+                                   std::to_string(batch_size_bytes_max_) + " (http.body_size_bytes_max)"};
+  }
+  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, post("/v1/events", "application/cbor", as_text(body)));
   if (answer.status != 200) return daemon::parse_error(answer);
   return daemon::parse_receipt(answer.body);
 }
@@ -82,7 +120,7 @@ Result<WriterAccess::Checkpoint> WriterAccess::publish() {
     const writer::Status status = writer_->status();
     return Checkpoint{status.checkpoint, status.checkpoint_note};
   }
-  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, client_->post("/v1/checkpoint", "application/json", "", {}));
+  KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, post("/v1/checkpoint", "application/json", ""));
   if (answer.status != 200) return daemon::parse_error(answer);
   const nlohmann::json json = nlohmann::json::parse(answer.body, nullptr, false);
   if (!json.is_object() || !json.contains("number") || !json["number"].is_number_unsigned() || !json.contains("note") ||

@@ -2,6 +2,8 @@
 // being the writer for a moment. Not here: what is handed over.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,14 +38,22 @@ class WriterAccess final : public import::Sink {
   daemon::HttpClient* client() { return client_.get(); }  // when running()
   writer::Writer* writer() { return writer_.get(); }      // when not
   const ingest::Limits& limits() const { return limits_; }
+  // How large what is committed at once may be, as it is sent. kLimit beyond.
+  uint64_t batch_size_bytes_max() const { return batch_size_bytes_max_; }
+  // While the running writer is busy, commits wait as it tells us to, a minute at most. `interrupted`, when it is set,
+  // ends that early; `tell` is what says so, at first once a commit.
+  std::function<bool()> interrupted;
+  std::function<void(const std::string&)> tell;
   os::Directory& root() { return *root_; }
   // What the idempotency keys of this user are kept apart by, as the running writer would say it.
   static std::string scope();
 
  private:
   WriterAccess() = default;
+  Result<daemon::HttpAnswer> post(const std::string& path, std::string_view content_type, std::string_view body);
   std::unique_ptr<os::Directory> root_, keys_;
   ingest::Limits limits_;  // of the running writer, or the defaults
+  uint64_t batch_size_bytes_max_ = UINT64_MAX;
   std::unique_ptr<daemon::HttpClient> client_;
   std::unique_ptr<writer::Writer> writer_;
 };

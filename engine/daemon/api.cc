@@ -175,7 +175,7 @@ HttpResponse Api::get_status(HttpRequest&, const Caller&) {
                      {"tables", std::move(tables)},
                      {"checkpoint", status.checkpoint},
                      {"queued_events", status.queued_events},
-                     {"limits", limits_json(locked(limits_))},
+                     {"limits", limits_json(locked(limits_), facts.body_size_bytes_max)},
                      {"since_start", {{"commits", status.commits}, {"events", status.events}}},
                      {"retention", retention_facts()},
                      {"poisoned", status.poisoned.empty() ? Json() : Json(status.poisoned)},

@@ -36,6 +36,7 @@ struct ServerFacts {
   std::string sync;
   std::string http;  // the TCP listener's address, or ""
   TimeUs started = 0;
+  uint64_t body_size_bytes_max = HttpLimits().body_size_bytes_max;
 };
 
 // Any thread.

@@ -78,6 +78,7 @@ class HttpListener {
 struct HttpAnswer {
   int status = 0;
   std::string body;
+  std::optional<unsigned> retry_after_s = {};
 };
 // A client of a writer's Unix socket, one connection kept alive. Owner: one thread.
 class HttpClient {

@@ -4,6 +4,8 @@
 namespace khipu::daemon {
 namespace {
 
+constexpr uint64_t kRetryAfterMaxS = 3600;
+
 class Client final : public HttpClient {
  public:
   explicit Client(os::SocketPath path) : path_(std::move(path)), client_(path_.text()) {
@@ -25,7 +27,14 @@ class Client final : public HttpClient {
 
  private:
   static Result<HttpAnswer> answer(const httplib::Result& result) {
-    if (result) return HttpAnswer{result->status, result->body};
+    if (result) {
+      HttpAnswer answer{result->status, result->body};
+      if (result->has_header("Retry-After")) {
+        answer.retry_after_s =
+            static_cast<unsigned>(std::min<uint64_t>(result->get_header_value_u64("Retry-After"), kRetryAfterMaxS));
+      }
+      return answer;
+    }
     const bool nobody = result.error() == httplib::Error::Connection;
     return Error{nobody ? Code::kNotFound : Code::kIo, "the writer's socket: " + httplib::to_string(result.error())};
   }

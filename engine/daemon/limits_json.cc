@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "engine/daemon/http.h"
+
 namespace khipu::daemon {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr std::pair<const char*, uint32_t ingest::Limits::*> kSizes[] = {
     {"batch_events_max", &ingest::Limits::batch_events_max},
 };
 constexpr const char* kFuture = "future_s";
+constexpr const char* kBody = "body_size_bytes_max";
 
 Error no_answer(const std::string& what) {
   return Error{Code::kCorrupt, "the running writer's status is not one of ours: " + what};
@@ -22,10 +25,11 @@ Error no_answer(const std::string& what) {
 
 }  // namespace
 
-nlohmann::ordered_json limits_json(const ingest::Limits& limits) {
+nlohmann::ordered_json limits_json(const ingest::Limits& limits, uint64_t body_size_bytes_max) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const auto& [name, member] : kSizes) json[name] = limits.*member;
   json[kFuture] = limits.future_us_max / 1000000;
+  json[kBody] = body_size_bytes_max;
   return json;
 }
 
@@ -47,6 +51,18 @@ Result<ingest::Limits> parse_limits(std::string_view status) {
   if (!future->is_number_unsigned() || future->get<uint64_t>() > UINT32_MAX) return no_answer(kFuture);
   limits.future_us_max = future->get<int64_t>() * 1000000;
   return limits;
+}
+
+Result<uint64_t> parse_body_limit(std::string_view status) {
+  const auto json = nlohmann::json::parse(status, nullptr, false);
+  if (!json.is_object()) return no_answer("no JSON object");
+  const uint64_t otherwise = HttpLimits().body_size_bytes_max;
+  const auto limits = json.find("limits");
+  if (limits == json.end() || !limits->is_object()) return otherwise;
+  const auto told = limits->find(kBody);
+  if (told == limits->end()) return otherwise;
+  if (!told->is_number_unsigned()) return no_answer(kBody);
+  return told->get<uint64_t>();
 }
 
 }  // namespace khipu::daemon

@@ -10,8 +10,10 @@
 
 namespace khipu::daemon {
 
-nlohmann::ordered_json limits_json(const ingest::Limits& limits);
+nlohmann::ordered_json limits_json(const ingest::Limits& limits, uint64_t body_size_bytes_max);
 // Of the whole answer of /v1/status. What it does not say is as it is by default. kCorrupt: no such answer.
 Result<ingest::Limits> parse_limits(std::string_view status);
+// The same of a request's body (http.body_size_bytes_max).
+Result<uint64_t> parse_body_limit(std::string_view status);
 
 }  // namespace khipu::daemon

@@ -109,6 +109,7 @@ class Server {
 
   Result<void> start(const Config& config, std::shared_ptr<const auth::Tokens> tokens) {
     started_ = os::system_clock().now();
+    body_size_bytes_max_ = config.http.body_size_bytes_max;
     api_.set_tokens(std::move(tokens));
     apply(config);
     KHIPU_TRY_ASSIGN(auto directory, os::open_directory(root_.path()));
@@ -199,7 +200,7 @@ class Server {
   void apply(const Config& config) {
     config_ = config;
     api_.set_limits(config.writer.limits);
-    api_.set_facts({root_.path(), sync_text(config.writer), http_, started_});
+    api_.set_facts({root_.path(), sync_text(config.writer), http_, started_, body_size_bytes_max_});
   }
 
   const ServeOptions& options_;
@@ -211,7 +212,8 @@ class Server {
   Config config_;
   std::string http_;
   TimeUs started_ = 0;
-  std::unique_ptr<Keeper> keeper_;  // ends after the listeners, whose requests use it
+  uint64_t body_size_bytes_max_ = 0;  // the listeners', whatever a reload says
+  std::unique_ptr<Keeper> keeper_;    // ends after the listeners, whose requests use it
   std::unique_ptr<HttpListener> local_;
   std::unique_ptr<HttpListener> access_;
   std::unique_ptr<HttpListener> tcp_;

@@ -143,6 +143,59 @@ TEST_CASE("cli: a repeat is answered with its seq though a rule has come that it
   stop(writer);
 }
 
+TEST_CASE("cli: import and append keep to the body size that the running writer tells, and name it where they cannot") {
+  const Log log;
+  std::ofstream(log.folder / "k.log") << [] {
+    std::string lines;
+    for (int i = 0; i < 2000; ++i) lines += audit_line(i, 1500);
+    return lines;
+  }();
+  std::string events;
+  for (int i = 0; i < 2000; ++i) {
+    events +=
+        Json{{"actor", {{"type", "user"}, {"id", "u"}}}, {"action", "x"}, {"content", std::string(1500, 'y')}}.dump();
+    events += '\n';
+  }
+  {
+    tests::Process writer(log.serving("[http]\nbody_size_bytes_max = 1048576\n"));
+    REQUIRE(!writer.wait_for("serve ready").empty());
+    const tests::Ran imported = Log::khipu({"import", log.root, "--format", "kubernetes", log.folder / "k.log"});
+    INFO(imported.out << imported.err);
+    REQUIRE(imported.exit == 0);
+    CHECK(log.rows() == 2000);
+    const tests::Ran appended = Log::khipu({"append", log.root, "--batch", "2000"}, events);
+    INFO(appended.out << appended.err);
+    REQUIRE(appended.exit == 0);
+    CHECK(log.rows() == 4000);
+    stop(writer);
+  }
+  tests::Process writer(log.serving("[http]\nbody_size_bytes_max = 1024\n"));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::ofstream(log.folder / "one.log") << audit_line(5000, 1500);
+  for (const tests::Ran& ran : {Log::khipu({"import", log.root, "--format", "kubernetes", log.folder / "one.log"}),
+                                Log::khipu({"append", log.root}, events)}) {
+    CHECK(ran.exit == 3);
+    CHECK_THAT(ran.err, ContainsSubstring("at most 1024 (http.body_size_bytes_max)"));
+  }
+  stop(writer);
+}
+
+TEST_CASE("cli: a writer whose queue is full is waited for, and it is said") {
+  const Log log;
+  tests::Process writer(log.serving("[writer]\nqueue_events_max = 2\nsync = \"group:100000:2000\"\n"));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::thread waiting(
+      [&] { (void)log.client()->post("/v1/events", "application/x-ndjson", kEvent + "\n" + kEvent + "\n", {}).ok(); });
+  while (Json::parse(log.client()->get("/v1/status").value().body)["queued_events"] != 2) std::this_thread::yield();
+  const tests::Ran ran = Log::khipu({"append", log.root}, kEvent);
+  waiting.join();
+  INFO(ran.out << ran.err);
+  CHECK(ran.exit == 0);
+  CHECK_THAT(ran.err, ContainsSubstring("busy") && ContainsSubstring("waiting"));
+  CHECK(log.rows() == 3);
+  stop(writer);
+}
+
 TEST_CASE("cli: a log may be named as ., by a path that ends in ., and by a link, and its keys are those beside it") {
   const Log log;
   std::filesystem::create_symlink("log", log.folder / "link");

@@ -312,6 +312,13 @@ TEST_CASE("api: status tells the limits, and what it tells is read back") {
   REQUIRE(told.batch_events_max == 100);
   REQUIRE(told.future_us_max == 7000000);
   REQUIRE(told.id_size_bytes_max == ingest::Limits().id_size_bytes_max);
+  REQUIRE(daemon::parse_body_limit(f.api.handle(status).body).value() == daemon::HttpLimits().body_size_bytes_max);
+  daemon::ServerFacts facts;
+  facts.body_size_bytes_max = 1024;
+  f.api.set_facts(facts);
+  REQUIRE(daemon::parse_body_limit(f.api.handle(status).body).value() == 1024);
+  REQUIRE(daemon::parse_body_limit("{}").value() == daemon::HttpLimits().body_size_bytes_max);
+  REQUIRE_FALSE(daemon::parse_body_limit(R"({"limits":{"body_size_bytes_max":-1}})").ok());
   REQUIRE(daemon::parse_limits("{}").value().targets_max == ingest::Limits().targets_max);
   REQUIRE_FALSE(daemon::parse_limits("[]").ok());
   REQUIRE_FALSE(daemon::parse_limits(R"({"limits":{"targets_max":-1}})").ok());
