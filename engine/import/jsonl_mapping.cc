@@ -209,7 +209,15 @@ class MappedFormat : public Mapper {
     for (size_t i = 0; i < kTexts.size(); ++i) {
       const auto rule = find(event, {kTexts[i]});
       if (!rule) continue;
-      KHIPU_TRY_ASSIGN(texts_[i], Rule::parse(*rule, "event." + std::string(kTexts[i])));
+      const std::string name(kTexts[i]), where = "event." + name;
+      KHIPU_TRY_ASSIGN(texts_[i], Rule::parse(*rule, where));
+      const auto known = [&](std::string_view word) {
+        return name == "outcome" ? codec::outcome(word).has_value() : codec::action_class(word).has_value();
+      };
+      if (name != "outcome" && name != "action_class") continue;
+      if (const auto word = texts_[i]->stray(known)) {
+        return mapping_error(where, ingest::quoted(*word) + " is no " + name);
+      }
     }
     simdjson::dom::array targets;
     if (const auto list = find(event, {"targets"})) {
@@ -258,6 +266,7 @@ class MappedFormat : public Mapper {
     if (!list || list->get(formats) != simdjson::SUCCESS) {
       return mapping_error(where, "\"formats\" lists the time formats that occur, such as [\"rfc3339\"]");
     }
+    if (formats.size() == 0) return mapping_error(where + ".formats", "it is empty: no time would fit");
     for (const Json format : formats) {
       KHIPU_TRY_ASSIGN(formats_.emplace_back(), mapping_text(format, where + ".formats"));
       KHIPU_TRY(at("mapping file: " + where, check_time_format(formats_.back(), zone_)));
@@ -280,6 +289,7 @@ class MappedFormat : public Mapper {
     if (!entity.each.empty() && (line_ != nullptr || entity.each.front() != '/')) {
       return mapping_error(where + ".each", "a JSON Pointer to an array, and only for JSON records");
     }
+    if (!entity.each.empty()) KHIPU_TRY(check_pointer(entity.each, where + ".each"));
     const auto fields = find(json, {"fields"});
     if (!fields) return entity;
     KHIPU_TRY(read_values(*fields, where + ".fields", entity.fields,

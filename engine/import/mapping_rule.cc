@@ -106,6 +106,18 @@ Result<std::string> mapping_text(Json value, const std::string& where) {
   return std::string(text);
 }
 
+Result<void> check_pointer(std::string_view pointer, const std::string& where) {
+  if (!pointer.starts_with('/')) {
+    return mapping_error(where, ingest::quoted(pointer) + " is no JSON Pointer: it begins with /");
+  }
+  for (size_t at = pointer.find('~'); at != std::string_view::npos; at = pointer.find('~', at + 1)) {
+    const char next = at + 1 < pointer.size() ? pointer[at + 1] : '\0';
+    if (next == '0' || next == '1') continue;
+    return mapping_error(where, ingest::quoted(pointer) + " is no JSON Pointer: ~ is written ~0, and / in a name ~1");
+  }
+  return {};
+}
+
 Result<std::shared_ptr<const RE2>> compile_regex(const std::string& pattern, const std::string& where) {
   RE2::Options options;
   options.set_log_errors(false);
@@ -145,9 +157,7 @@ Result<Rule> Rule::parse(Json json, const std::string& where, std::initializer_l
     }
   }
   if (sources != 1) return mapping_error(where, "a rule has exactly one of pointer, constant, concat, first");
-  if (rule.source_ == Source::kPointer && !rule.text_.starts_with('/')) {
-    return mapping_error(where, ingest::quoted(rule.text_) + " is no JSON Pointer: it begins with /");
-  }
+  if (rule.source_ == Source::kPointer) KHIPU_TRY(check_pointer(rule.text_, where));
   if (rule.source_ == Source::kPointer) rule.keys_ = names_of(rule.text_);
   if (const auto regex = find(json, {"regex"})) {
     KHIPU_TRY_ASSIGN(const std::string pattern, mapping_text(*regex, where + ".regex"));
@@ -215,6 +225,26 @@ std::optional<std::string_view> Rule::text(const Lookup& from) const {
     value = entry == table_->end() ? std::nullopt : std::optional(std::string_view(entry->second));
   }
   return value || !default_ ? value : std::optional(std::string_view(*default_));
+}
+
+std::optional<std::string> Rule::stray(const std::function<bool(std::string_view)>& known) const {
+  const auto check = [&](const std::string& text) -> std::optional<std::string> {
+    return text.empty() || known(text) ? std::nullopt : std::optional(text);
+  };
+  if (default_ && check(*default_)) return default_;
+  if (table_) {
+    for (const auto& [from, to] : *table_) {
+      if (check(to)) return to;
+    }
+    return std::nullopt;
+  }
+  if (regex_ != nullptr) return std::nullopt;
+  if (source_ == Source::kConstant) return check(text_);
+  if (source_ != Source::kFirst) return std::nullopt;
+  for (const Rule& part : parts_) {
+    if (const auto found = part.stray(known)) return found;
+  }
+  return std::nullopt;
 }
 
 Result<std::optional<std::string_view>> Rule::of_kind(const Lookup& from, codec::ValueKind kind) const {

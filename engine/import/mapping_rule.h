@@ -10,6 +10,7 @@
 #include <re2/re2.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 
 #include "engine/import/record_json.h"
@@ -43,6 +44,9 @@ class Rule {
   // it is there and of another kind.
   Result<std::optional<std::string_view>> of_kind(const Lookup& from, codec::ValueKind kind) const;
 
+  // The first text written in the rule that it may come to and that `known` does not know, but "".
+  std::optional<std::string> stray(const std::function<bool(std::string_view)>& known) const;
+
  private:
   enum class Source { kPointer, kConstant, kConcat, kFirst };
   std::optional<std::string_view> raw(const Lookup& from, bool json) const;
@@ -61,6 +65,8 @@ class Rule {
 Error mapping_error(const std::string& where, std::string what);
 Result<void> known_members(Json object, const std::string& where, std::span<const std::string_view> names);
 Result<std::string> mapping_text(Json value, const std::string& where);
+// kInvalid unless it is a JSON Pointer (RFC 6901) into an object or array.
+Result<void> check_pointer(std::string_view pointer, const std::string& where);
 // Compiled with bounded memory; kInvalid when it is no RE2 expression or has no named group.
 Result<std::shared_ptr<const RE2>> compile_regex(const std::string& pattern, const std::string& where);
 

@@ -88,6 +88,17 @@ TEST_CASE("mapping: every mistake in a mapping file is named with its place") {
   CHECK_THAT(refused(mapping(R"j(,"occurred_at":{"pointer":"/t","formats":["%Y-%m-%d"]})j")),
              ContainsSubstring("zone"));
   CHECK_THAT(refused(mapping(R"j(,"occurred_at":{"pointer":"/t","formats":["%Q"]})j")), ContainsSubstring("%Y"));
+  CHECK_THAT(refused(mapping(R"j(,"occurred_at":{"pointer":"/t","formats":[]})j")), ContainsSubstring("empty"));
+  for (const char* pointer : {"/a~2", "/a~", "/~~0"}) {
+    CHECK_THAT(refused(mapping(",\"url\":{\"pointer\":\"" + std::string(pointer) + "\"}")), ContainsSubstring("~"));
+  }
+  CHECK_THAT(refused(mapping(R"j(,"targets":[{"each":"/a~2","type":"thing","id":{"pointer":"/x"}}])j")),
+             ContainsSubstring("targets[0].each"));
+  CHECK_THAT(refused(mapping(R"j(,"outcome":{"pointer":"/x","table":{"yes":"succes"}})j")),
+             ContainsSubstring("event.outcome: 'succes'"));
+  CHECK_THAT(refused(mapping(R"j(,"action_class":{"first":[{"pointer":"/x"},{"constant":"reed"}]})j")),
+             ContainsSubstring("'reed' is no action_class"));
+  CHECK_THAT(refused(mapping(R"j(,"outcome":{"pointer":"/x","default":"none"})j")), ContainsSubstring("'none'"));
   CHECK_THAT(refused(mapping(R"j(,"targets":[{"type":"thing"}])j")), ContainsSubstring("targets[0].id"));
   CHECK_THAT(refused(mapping("", R"j("lines":{"regex":"x"},)j")), ContainsSubstring("named group"));
   CHECK_THAT(refused(R"j({"khipu_mapping":1,"name":"x","types":{"Bad":{}},"event":{}})j"),
