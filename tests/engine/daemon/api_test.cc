@@ -281,6 +281,8 @@ TEST_CASE("api: types and columns are read strictly and become statements") {
   REQUIRE(post("/v1/types", R"({"name":"a","fields":[{"name":"b","indexes":["grams"]}]})").status == 400);
   REQUIRE(post("/v1/columns", R"({"name":"c","protection":"sealed","indexes":["exact"]})").status == 200);
   REQUIRE(post("/v1/columns", R"({"name":"t","required_since":"yesterday"})").status == 400);
+  REQUIRE_THAT(post("/v1/types", R"({"name":"a","fields":[{"name":"b","name":"c"}]})").body,
+               ContainsSubstring("twice"));
   REQUIRE(post("/v1/types", "nonsense").status == 400);
   REQUIRE(f.sink.batches.size() == 4);
 }
