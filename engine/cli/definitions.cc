@@ -19,6 +19,7 @@ Result<void> commit_statements(const std::string& root, const std::string& keys,
                    WriterAccess::open(root, keys, "types", network_filesystem));
   ingest::Batch batch;
   batch.statements = std::move(statements);
+  batch.changes_rules = true;
   KHIPU_TRY(writer->commit(std::move(batch)));
   return writer->close();
 }

@@ -105,6 +105,7 @@ class Batch {
   std::vector<codec::Statement> statements;   // TYPE, COLUMN, IMPORT: committed in the same commit, before events
   std::vector<codec::AccessRecord> accesses;  // reads to record; uid and recorded_at are the writer's to give
   bool seal_content = false;                  // what was made of the events' content is protected, so the content is
+  bool changes_rules = false;                 // TYPE statements may change the rules of fields that are there (guard.h)
 
  private:
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;

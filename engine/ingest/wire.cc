@@ -175,6 +175,11 @@ class Decoder {
           if (!batch_.seal_content) return from_.fail("a flag that is false is left out");
           break;
         }
+        case 7: {
+          KHIPU_TRY_ASSIGN(batch_.changes_rules, from_.boolean());
+          if (!batch_.changes_rules) return from_.fail("a flag that is false is left out");
+          break;
+        }
         default: return from_.fail("unknown member of a batch");
       }
     }
@@ -409,7 +414,8 @@ Buffer encode_batch(const Batch& batch) {
   const auto columns = static_cast<size_t>(std::count_if(batch.statements.begin(), batch.statements.end(),
                                                          [](const auto& one) { return unnumbered(one) != nullptr; }));
   to.map(2 + uint64_t{batch.key.has_value()} + uint64_t{!batch.event_keys.empty()} +
-         uint64_t{batch.statements.size() > columns} + uint64_t{columns > 0} + uint64_t{batch.seal_content});
+         uint64_t{batch.statements.size() > columns} + uint64_t{columns > 0} + uint64_t{batch.seal_content} +
+         uint64_t{batch.changes_rules});
   to.unsigned_integer(0);
   to.unsigned_integer(kVersion);
   to.unsigned_integer(1);
@@ -427,6 +433,10 @@ Buffer encode_batch(const Batch& batch) {
   put_statements(to, batch.statements, columns);
   if (batch.seal_content) {
     to.unsigned_integer(6);
+    to.boolean(true);
+  }
+  if (batch.changes_rules) {
+    to.unsigned_integer(7);
     to.boolean(true);
   }
   return bytes;

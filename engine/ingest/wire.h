@@ -5,7 +5,7 @@
 //   batch  = { 0: 1 (version), 1: [* event], ? 2: key, ? 3: [* key], ? 4: [* bstr (a statement row,
 //   codec/statement.h)],
 //              ? 5: [+ [name tstr, kind, indexed bool, required bool, required_since int, ? rule tstr]] (columns),
-//              ? 6: true (seal_content) }
+//              ? 6: true (seal_content), ? 7: true (changes_rules) }
 //   key    = [ scope tstr, key tstr, body bstr .size 32 ] event  = { ? 0: occurred_at int, 1: entity (actor), 2:
 //   action tstr, ? 3: action_class, ? 4: outcome,
 //              ? 5: [+ entity] (targets), ? 6: url, ? 7: source, ? 8: source_ip, ? 9: event_id, ? 10: session,

@@ -10,6 +10,11 @@ namespace khipu::registry {
 // there is no record that they speak of. So `khipu init` decides nothing about what is protected.
 Result<void> check_unused_type(const Schema& schema, const codec::TypeSchema& type);
 
+// A type as it is once somebody has defined it who only says what his events need (an importer, a producer): what the
+// log has of it stays, and a field that is named without a rule, or as optional, is not changed by that. kConflict when
+// it asks for another rule where there is one: that is for the operator alone to say, with `khipu types add`.
+Result<codec::TypeSchema> with_rules_kept(const Schema& schema, codec::TypeSchema type);
+
 // `content` and `source_ip` of every event are sealed, as one, whatever its entities hold. In a schema it stands as the
 // type "@event" with the one field `content`, sealed and without an index; once said, it stays.
 inline constexpr std::string_view kEventTypeName = "@event";

@@ -248,6 +248,21 @@ Result<void> check_unused_type(const Schema& schema, const codec::TypeSchema& ty
 
 bool seals_content(const Schema& schema) { return schema.protects() && schema.type(kEventTypeName) != nullptr; }
 
+Result<codec::TypeSchema> with_rules_kept(const Schema& schema, codec::TypeSchema type) {
+  const codec::TypeSchema* known = schema.type(type.name);
+  if (known == nullptr) return type;
+  for (codec::FieldSchema& field : type.fields) {
+    const codec::FieldSchema* was = find(known->fields, field.name);
+    if (was == nullptr) continue;
+    field.required |= was->required;
+    if (field.rule.none()) field.rule = was->rule;
+    if (was->rule.none() || field.rule == was->rule) continue;
+    return conflict("type " + quoted(type.name) + ": field " + quoted(field.name) +
+                    " has another rule: only `khipu types add` changes one");
+  }
+  return type;
+}
+
 Result<void> check_column(const Schema& schema, const codec::ColumnSchema& column) {
   if (!valid_name(column.name)) return bad_name("column", column.name);
   const std::string where = "column " + quoted(column.name);

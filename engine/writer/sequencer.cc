@@ -234,7 +234,9 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, const Refused& refus
     }
   }
   if (refused.batch) return *refused.batch;
-  for (const codec::Statement& statement : batch.statements) KHIPU_TRY(append_statement(statement, pending));
+  for (const codec::Statement& statement : batch.statements) {
+    KHIPU_TRY(append_statement(statement, pending, batch.changes_rules));
+  }
   for (const codec::AccessRecord& access : batch.accesses) append_access(access, pending);
   receipt.first_seq = {sizes_[index_of(TableId::kLogs)]};
   receipt.count = batch.events.size();
@@ -317,10 +319,13 @@ void Sequencer::look_ahead(std::span<const ingest::Event> events, size_t at) {
   step(kBetween, Step::kTexts);
 }
 
-Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending) {
+Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending, bool changes_rules) {
   KHIPU_TRY(rules_->check(given));
   codec::StatementRecord record{{}, now_, given};
   if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
+    if (!changes_rules) {
+      KHIPU_TRY_ASSIGN(type->type, registry::with_rules_kept(*schema_, std::move(type->type)));
+    }
     const codec::TypeSchema* known = schema_->type(type->type.name);
     if (known && *known == type->type) return {};  // says nothing new
     Result<void> allowed = registry::check_type(*schema_, type->type);

@@ -4,6 +4,7 @@
 
 #include "engine/crypto/wipe_freed.h"
 #include "engine/ingest/validate.h"
+#include "engine/registry/guard.h"
 #include "engine/writer/writer_impl.h"
 
 namespace khipu::writer {
@@ -73,7 +74,13 @@ Result<void> Writer::prepare(ingest::Batch& batch, Refused& refused) {
   for (const codec::Statement& statement : batch.statements) {
     // Events may use what their own batch defines.
     auto extended = std::make_shared<registry::Schema>(*schema);
-    if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) extended->apply(type->type);
+    if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) {
+      codec::TypeSchema defined = type->type;
+      if (!batch.changes_rules) {
+        KHIPU_TRY_ASSIGN(defined, registry::with_rules_kept(*schema, std::move(defined)));
+      }
+      extended->apply(defined);
+    }
     if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) {
       codec::ColumnSchema with_id = column->column;
       const codec::ColumnSchema* known = schema->column(std::string_view(with_id.name));

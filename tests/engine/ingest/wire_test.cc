@@ -64,7 +64,8 @@ bool same(const EntityInput& a, const EntityInput& b) {
 }
 
 TEST_CASE("wire: a batch comes back as it went, whatever bytes its content has") {
-  const Batch batch = sample();
+  Batch batch = sample();
+  batch.changes_rules = true;
   const Buffer bytes = encode_batch(batch);
   const auto decoded = decode_batch(bytes, {});
   INFO((decoded.ok() ? "" : decoded.error().message));
@@ -83,6 +84,8 @@ TEST_CASE("wire: a batch comes back as it went, whatever bytes its content has")
   CHECK(event.session == was.session);
   CHECK(event.custom[0].value == was.custom[0].value);
   CHECK(!decoded->events[1].occurred_at);
+  CHECK(decoded->changes_rules);
+  CHECK_FALSE(decode_batch(encode_batch(sample()), {})->changes_rules);
   CHECK(decoded->key->body == batch.key->body);
   CHECK(decoded->event_keys[1].key == "2");
   CHECK(decoded->statements[1] == batch.statements[1]);

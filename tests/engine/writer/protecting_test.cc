@@ -362,6 +362,7 @@ TEST_CASE("protecting: the type that init made becomes protected until the log h
       type.fields[0].rule = *codec::rule(rule);
       batch.statements.push_back(codec::TypeStatement{type});
     }
+    batch.changes_rules = true;
     return batch;
   };
   const auto named = [](const char* type) {
@@ -390,6 +391,40 @@ TEST_CASE("protecting: the type that init made becomes protected until the log h
   auto& type = std::get<codec::TypeStatement>(service.statements[0]).type;
   type.fields[0].rule = *codec::rule("digest");
   accepted(writer->submit_and_wait(std::move(service)));
+}
+
+TEST_CASE("protecting: who only says what his events need takes no rule away") {
+  Root root;
+  tests::FieldKeys{}.give_writer(*root.keys);
+  auto writer = root.open();
+  const auto member = [](const char* rule, bool changes_rules) {
+    ingest::Batch batch;
+    batch.statements.push_back(codec::TypeStatement{{"member", {field("email", rule)}}});
+    batch.changes_rules = changes_rules;
+    return batch;
+  };
+  const auto joined = [&](const char* rule) {
+    ingest::Batch batch = member(rule, false);
+    ingest::Event event;
+    event.actor.type = "member";
+    event.actor.id = "one";
+    const ingest::FieldInput mail{"email", false, codec::Value::of_text(kNeedle)};
+    event.actor.fields = batch.keep(std::span<const ingest::FieldInput>(&mail, 1));
+    event.action = "JOIN";
+    batch.events.push_back(event);
+    return batch;
+  };
+  const auto rule = [&] { return codec::text_of(writer->schema()->field("member", "email")->rule); };
+  accepted(writer->submit_and_wait(member("none", false)));
+  accepted(writer->submit_and_wait(member("sealed,exact", true)));
+  accepted(writer->submit_and_wait(member("none", false)));
+  CHECK(rule() == "sealed,exact");
+  CHECK(writer->submit_and_wait(member("digest", false)).error().code == Code::kConflict);
+  CHECK(writer->submit_and_wait(joined("digest")).error().code == Code::kConflict);
+  CHECK(rule() == "sealed,exact");
+  accepted(writer->submit_and_wait(joined("none")));
+  CHECK(rule() == "sealed,exact");
+  CHECK_FALSE(root.anywhere(kNeedle));
 }
 
 TEST_CASE("protecting: who may read is said with the definition, and keys that come later are taken up") {
