@@ -12,6 +12,7 @@
 #include "engine/cli/writer_access.h"
 #include "engine/crypto/key_file.h"
 #include "engine/crypto/wipe_freed.h"
+#include "engine/daemon/limits_json.h"
 #include "engine/import/protecting.h"
 #include "engine/import/runner.h"
 #include "engine/os/clock.h"
@@ -79,9 +80,12 @@ class ImportCommand final : public Command {
                     "target.FIELD or custom.COLUMN; several. Needs the writer's keys (khipu keys init)");
     arguments.flag("--journal", journal_, "import this machine's journal (journalctl -o json --all) instead of files");
     arguments.flag("--whole", whole_, "with --journal: all of it, not what came behind the last import of it alone");
-    arguments.flag("--final", final_,
-                   "the files grow no more: take a last line of text that has no end (of standard input and gzip it is "
-                   "taken always); default: it is left for the next import");
+    arguments.flag(
+        "--final", final_,
+        "the files grow no more: take a last line, row or entry that has no end (of standard input and gzip it is "
+        "taken always); default: it is left for the next import");
+    arguments.flag("--again", again_,
+                   "store also what was imported before under another mapping or --protect; default: refuse");
     arguments.flag("--dry-run", dry_run_, "add nothing: show fill rates, ten mapped samples and the rejects");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
@@ -101,6 +105,11 @@ class ImportCommand final : public Command {
     }
     KHIPU_TRY_ASSIGN(std::unique_ptr<os::Directory> directory, os::open_directory(root_));
     KHIPU_TRY_ASSIGN(const std::unique_ptr<snapshot::Store> store, snapshot::Store::open(std::move(directory)));
+    if (writer) {
+      limits_ = writer->limits();
+    } else if (const Result<RunningWriter> running = running_writer(root_); running.ok()) {
+      KHIPU_TRY_ASSIGN(limits_, daemon::parse_limits(running->status));  // a trial is held to what an import would be
+    }
     Exit exit = Exit::kOk;
     for (const std::string& file : files_) {
       auto done = import_one(file, mapping_text, writer.get(), *store);
@@ -203,8 +212,8 @@ class ImportCommand final : public Command {
     if (!protect_.empty()) {
       KHIPU_TRY_ASSIGN(mapper, import::make_protecting_mapper(std::move(mapper), protect_));
     }
-    KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> snapshot, store.snapshot());
-    const std::vector<codec::Import> earlier = receipts_of(*snapshot);
+    KHIPU_TRY_ASSIGN(std::shared_ptr<const snapshot::Snapshot> snapshot, store.snapshot());
+    std::vector<codec::Import> earlier = receipts_of(*snapshot);
     import::RunOptions options;
     options.source = source_name(file);
     std::optional<Spool> spooled;
@@ -223,6 +232,9 @@ class ImportCommand final : public Command {
         report.nothing_new = kept.ok();
         return report;
       }
+      // Reading may have taken hours: what is protected, and what others have imported, is as it stands behind that.
+      KHIPU_TRY_ASSIGN(snapshot, store.snapshot());
+      earlier = receipts_of(*snapshot);
     } else {
       KHIPU_TRY_ASSIGN(opened, open_input_file(file));
     }
@@ -234,8 +246,9 @@ class ImportCommand final : public Command {
     options.chunk_events = kChunkEvents;
     options.may_grow = !final_ && !spooled;
     options.dry_run = dry_run_;
+    options.again = again_;
+    options.limits = limits_;
     if (writer != nullptr) {
-      options.limits = writer->limits();
       // Of records; what is sent holds what was read out of them as well.
       options.chunk_size_bytes =
           std::min(options.chunk_size_bytes, std::max<uint64_t>(1, writer->batch_size_bytes_max() / 4));
@@ -248,6 +261,10 @@ class ImportCommand final : public Command {
     import::Sink& sink = writer != nullptr ? static_cast<import::Sink&>(*writer) : nowhere;
     import::Importer importer{*mapper, sink, parking, snapshot->schema(), earlier, os::system_clock(), key.bytes()};
     if (writer != nullptr) {
+      importer.schema_again = [&]() -> Result<registry::Schema> {
+        KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> fresh, store.snapshot());
+        return fresh->schema();
+      };
       importer.receipts = [&]() -> Result<std::vector<codec::Import>> {
         KHIPU_TRY(writer->publish());  // what a receipt that was in the way belongs to is visible behind this
         KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> fresh, store.snapshot());
@@ -295,15 +312,25 @@ class ImportCommand final : public Command {
 
   void print_text(const import::Report& report, Output& output) const {
     const std::string file = printable(report.source);
-    if (report.nothing_new) {
+    if (report.nothing_new && dry_run_) {
+      output.line(file + ": imported before" +
+                  (report.earlier == report.source ? "" : " as " + printable(report.earlier)) +
+                  ": an import would add nothing; what follows is of all its records");
+    } else if (report.nothing_new) {
       output.line(file + ": imported before" +
                   (report.earlier == report.source ? "" : " as " + printable(report.earlier)) + ", nothing new");
       return;
     }
-    output.line(file + ": " + (dry_run_ ? "would store " : "stored ") + std::to_string(report.stored) + " of " +
-                std::to_string(report.read) + " records, parked " + std::to_string(report.parked) +
-                (report.parked > 0 && !dry_run_ ? " in dlq/" : ""));
-    if (report.skipped > 0 || report.resumed_at > 0) {
+    const bool known = report.nothing_new || (dry_run_ && (report.skipped > 0 || report.resumed_at > 0));
+    output.line(file + ": " +
+                (!dry_run_ ? "stored "
+                 : known   ? "maps "
+                           : "would store ") +
+                std::to_string(report.stored) + " of " + std::to_string(report.read) + " records, parked " +
+                std::to_string(report.parked) + (report.parked > 0 && !dry_run_ ? " in dlq/" : ""));
+    if (dry_run_ && known && !report.nothing_new) {
+      output.line("  an import would go on behind what was stored of it before");
+    } else if (!dry_run_ && (report.skipped > 0 || report.resumed_at > 0)) {
       output.line("  continued after " + std::to_string(report.skipped) + " records of an earlier import");
     }
     if (report.stored_meanwhile > 0) {
@@ -331,7 +358,8 @@ class ImportCommand final : public Command {
 
   std::string root_, format_, mapping_, keys_, network_;
   std::vector<std::string> files_, protect_;
-  bool journal_ = false, whole_ = false, final_ = false, dry_run_ = false;
+  bool journal_ = false, whole_ = false, final_ = false, again_ = false, dry_run_ = false;
+  ingest::Limits limits_;
   std::optional<os::Signals> signals_;
   bool told_to_end_ = false;
 };

@@ -314,6 +314,9 @@ class JsonSplitter : public Splitter {
         give_up(scan);
         return std::optional(damaged(item, options_.record_size_bytes_max, "the record is " + limit_text()));
       }
+      if (options_.last_line_waits && (line_by_line_ || where_ == Where::kTop)) {
+        return std::optional(hold_back("record", at));
+      }
       return std::optional(
           damaged(item, at, input_.damage().empty() ? "the input ends inside a record" : input_.damage()));
     }

@@ -29,7 +29,7 @@ struct SourceOptions {
   std::vector<std::string> wrappers;  // members of an outer object whose arrays hold the records: "Records"
   uint64_t record_size_bytes_max =
       16ULL << 20;               // a longer one is parked in pieces of this size (runner.h: their beginnings)
-  bool last_line_waits = false;  // kLines: a last line without its end is not read, and a warning says so
+  bool last_line_waits = false;  // a last line, row or entry without its end is not read, and a warning says so
 };
 
 struct Record {

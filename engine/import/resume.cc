@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "engine/crypto/hash.h"
 #include "engine/import/input.h"
@@ -85,7 +86,9 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   KHIPU_TRY_ASSIGN(resume.size, input.size());
   ByEnd candidates, unpacked;
   for (const codec::Import& import : earlier) {
-    if (import.format != format || import.mapping != mapping || import.to == 0) continue;
+    if (import.format != format || import.to == 0) continue;
+    const bool ours = import.mapping == mapping;
+    if (!ours && (import.stored == 0 || (import.keyed && key.empty()))) continue;
     const bool may_be_prefix = import.to <= resume.size;
     if (import.keyed && key.empty()) {
       resume.undecided |= may_be_prefix || gzip;
@@ -100,18 +103,31 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   const auto is_prefix = [&](const codec::Import& import, const Hash& prefix) {
     return import.prefix_sha256 == (import.keyed ? crypto::keyed_input_hash(key, prefix) : prefix);
   };
+  uint64_t ours_to = 0;                      // of the files that receipts of this mapping are about, the largest
+  uint64_t stage_to = 0, stage_records = 0;  // gzip: when the file had so many bytes, so many of its records were read
   const auto visit = [&](const codec::Import& import, const Hash& prefix) {
     if (!is_prefix(import, prefix)) return;
+    if (import.mapping != mapping) {
+      resume.remapped = &import;
+      return;
+    }
+    ours_to = import.to;
     const bool whole = import.to == resume.size;
-    if (gzip && !whole && !import.done) return;  // how far it got is told in records of that file
     resume.earlier = import.source;
     resume.sha256 = prefix;
     if (!gzip) resume.at = import.to;
-    if (gzip && whole) resume.skip_records += import.read;
-    if (gzip && !whole) grown_from = import.to;
+    if (gzip && !whole && import.done) grown_from = import.to;
+    if (gzip && (whole || !import.done)) {
+      // One that was stopped has read the first records of the file, and they are the first ones still when it has
+      // grown. What was read at two sizes is not added up: the second may have begun in front of the first one's end.
+      if (std::exchange(stage_to, import.to) != import.to) stage_records = 0;
+      stage_records += import.read;
+      resume.skip_records = std::max(resume.skip_records, stage_records);
+    }
     resume.nothing_new |= whole && import.done;
   };
   KHIPU_TRY_ASSIGN(const Hash whole, hash_prefixes(input, end, candidates, visit));
+  if (resume.remapped != nullptr && resume.remapped->to <= ours_to) resume.remapped = nullptr;
   if (!gzip) return resume;
   resume.sha256 = whole;
   if (resume.nothing_new) return resume;
@@ -121,12 +137,19 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   }
   if (unpacked.empty()) return resume;
   // The same bytes may have been imported before they were packed.
-  const codec::Import* plain = nullptr;
+  const codec::Import *plain = nullptr, *remapped = nullptr;
   KHIPU_TRY_ASSIGN(const Unpacked all,
                    unpack(input, resume.size, unpacked, [&](const codec::Import& import, const Hash& prefix) {
-                     if (is_prefix(import, prefix) && (plain == nullptr || !plain->done || import.to > plain->to))
+                     if (!is_prefix(import, prefix)) return;
+                     if (import.mapping != mapping) {
+                       remapped = &import;
+                     } else if (plain == nullptr || !plain->done || import.to > plain->to) {
                        plain = &import;
+                     }
                    }));
+  if (remapped != nullptr && remapped->to > std::max(resume.at, plain == nullptr ? 0 : plain->to)) {
+    resume.remapped = remapped;
+  }
   if (plain != nullptr && plain->to > resume.at) {
     resume.at = plain->to;
     resume.earlier = plain->source;

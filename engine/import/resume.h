@@ -18,9 +18,12 @@ struct Resume {
   Hash sha256{};              // of the whole input as it lies there; of a plain one with something new, of [0, at)
   uint64_t size = 0;
   std::string earlier;  // the source name of the receipt that matched
+  // A receipt under another mapping that holds more of these bytes than those of this one.
+  const codec::Import* remapped = nullptr;
 };
 
-// Only receipts of the same format and mapping count: another mapping makes other events of the same bytes.
+// Only receipts of the same format and mapping count, for another mapping makes other events of the same bytes: those
+// of others are told of.
 // `key`: of keyed receipts, empty when it is not held.
 Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view format, const Hash& mapping,
                            std::span<const codec::Import> earlier, Bytes key);

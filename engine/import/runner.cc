@@ -42,6 +42,10 @@ class Run {
     KHIPU_TRY_ASSIGN(input_, Input::open(file_));
     KHIPU_TRY_ASSIGN(resume_, find_resume(file_, input_->compressed(), importer_.mapper.format(),
                                           importer_.mapper.mapping(), earlier, importer_.receipt_key));
+    // What is written behind a packed input while it is read is none of what its receipts speak of.
+    if (input_->compressed()) {
+      KHIPU_TRY_ASSIGN(input_, Input::open(file_, resume_.size));
+    }
     report_.earlier = resume_.earlier;
     if (resume_.nothing_new && !options_.dry_run) {
       report_.nothing_new = report_.read == 0;
@@ -53,9 +57,22 @@ class Run {
                    "inputs with protected values were imported in this format before, and only the writer's index.key "
                    "can tell whether this is one of them: import as a user who may read it"};
     }
-    if (options_.dry_run) resume_.at = resume_.skip_records = 0;  // a trial looks at all of it
-    if (!conflict_) {
+    if (resume_.remapped != nullptr && !options_.dry_run && !options_.again) {
+      const codec::Import& other = *resume_.remapped;
+      return Error{Code::kConflict, "its first " + std::to_string(other.to) + " bytes were imported before as " +
+                                        other.source + " under the mapping with SHA-256 " + hex(other.mapping) +
+                                        ", and this one's is " + hex(importer_.mapper.mapping()) +
+                                        ": their records would be stored a second time. Import with that mapping, or "
+                                        "say --again"};
+    }
+    if (options_.dry_run) {  // a trial looks at all of it
+      report_.nothing_new = resume_.nothing_new;
       report_.resumed_at = resume_.at;
+      report_.skipped = resume_.skip_records;
+      resume_.at = resume_.skip_records = 0;
+    }
+    if (!conflict_) {
+      if (!options_.dry_run) report_.resumed_at = resume_.at;
       KHIPU_TRY(define());
     }
     refused_ = false;
@@ -107,7 +124,7 @@ class Run {
       reason +=
           "; kept are the first " + std::to_string(record.raw.size()) + " of " + std::to_string(record.size) + " bytes";
     }
-    if (report_.rejects.size() < kRejectsMax) report_.rejects.push_back({record.line, record.offset, reason});
+    rejects_.push_back({record.line, record.offset, reason});
     if (options_.dry_run) return {};
     return importer_.parking.park(
         {options_.source, importer_.mapper.format(), record.line, record.offset, reason, record.raw, protects_});
@@ -116,16 +133,17 @@ class Run {
   // Commits the chunk with its receipt. The order is in runner.h.
   Result<void> flush(Chunk& chunk) {
     codec::Import& receipt = chunk.receipt;
-    report_.skipped = chunk.skipped;
+    if (!options_.dry_run) report_.skipped = chunk.skipped;
     report_.sha256 = receipt.prefix_sha256;
-    report_.warnings.insert(report_.warnings.end(), chunk.told.begin(), chunk.told.end());
     if (options_.cancelled && options_.cancelled()) {
       report_.cancelled = true;
       return {};
     }
+    KHIPU_TRY(look_again(chunk));
+    rejects_.clear();
     for (const Chunk::Parked& record : chunk.parked) KHIPU_TRY(park(record));
-    if (chunk.held_back && receipt.from == receipt.to) return {};  // it would say nothing
-    if (!options_.dry_run) {
+    const bool says_nothing = chunk.held_back && receipt.from == receipt.to;
+    if (!options_.dry_run && !says_nothing) {
       KHIPU_TRY(importer_.parking.sync());
       receipt.source = options_.source;
       receipt.format = importer_.mapper.format();
@@ -139,20 +157,44 @@ class Run {
       auto stored = importer_.sink.store(std::move(chunk.batch));
       if (!stored.ok() && stored.error().code == Code::kConflict && !tried && importer_.receipts) {
         conflict_ = start;
-        refused_ = true;
+        refused_ = true;  // and what the chunk says is said when it comes again
         return {};
       }
       if (!stored.ok()) return std::move(stored).error().at("storing records up to byte " + std::to_string(receipt.to));
       if (stored->duplicate) {
+        tell(chunk);
         report_.stored_meanwhile += receipt.read;
         return {};
       }
       if (events && !report_.first_seq) report_.first_seq = stored->first_seq;
     }
+    tell(chunk);
+    if (says_nothing) return {};
+    for (Reject& reject : rejects_) {
+      if (report_.rejects.size() < kRejectsMax) report_.rejects.push_back(std::move(reject));
+    }
     add(receipt, chunk.tally);
     if (options_.progress) {
       options_.progress({chunk.offset, input_->compressed() ? 0 : resume_.size, report_.read});
     }
+    return {};
+  }
+
+  void tell(const Chunk& chunk) {
+    for (const std::string& warning : chunk.told) {  // what was read again says the same again
+      const auto said = std::find(report_.warnings.begin(), report_.warnings.end(), warning);
+      if (said == report_.warnings.end()) report_.warnings.push_back(warning);
+    }
+  }
+
+  // What was not protected when the run began may be by the time its records are stored or set aside.
+  Result<void> look_again(Chunk& chunk) {
+    if (!protects_ && !options_.dry_run && importer_.schema_again && !chunk.parked.empty()) {
+      KHIPU_TRY_ASSIGN(const registry::Schema schema, importer_.schema_again());
+      protects_ = protects(importer_.mapper, schema);
+      if (protects_) crypto::wipe_freed_memory();
+    }
+    chunk.batch.seal_content |= protects_;
     return {};
   }
 
@@ -196,6 +238,7 @@ class Run {
   Resume resume_;
   Report report_;
   bool protects_ = false;
+  std::vector<Reject> rejects_;   // of the chunk at hand
   bool refused_ = false;          // a chunk was a conflict
   std::optional<Hash> conflict_;  // where it begins
 };
@@ -237,7 +280,8 @@ Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, 
                                             std::string(mapper.format()) + " needs " + std::string(name(field.kind))};
         }
       }
-      // A rule that differs can still be taken where the type has no entity yet: that the writer knows.
+      // A rule can still be given where there is none and the type has no entity yet: that the writer knows. Another
+      // one than there is it refuses.
       for (codec::FieldSchema& field : merged.fields) {
         const auto wanted = std::find_if(type.fields.begin(), type.fields.end(),
                                          [&](const codec::FieldSchema& other) { return other.name == field.name; });

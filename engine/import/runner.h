@@ -61,8 +61,9 @@ struct RunOptions {
   std::string source;                      // the file's name as given, for receipts and messages
   uint32_t chunk_events = 1000;            // records, parked ones included
   uint64_t chunk_size_bytes = 4ULL << 20;  // of records: a chunk ends at whichever comes first
-  bool may_grow = false;                   // a last line of text that has no end is left for the next time; not of gzip
+  bool may_grow = false;                   // a last record that has no end is left for the next time; not of gzip
   bool dry_run = false;                    // nothing is submitted or parked
+  bool again = false;                      // also what was stored before under another mapping
   ingest::Limits limits;
   std::function<void(const Progress&)> progress;  // behind each chunk; may be empty
   std::function<bool()> cancelled;                // asked before each chunk is submitted; may be empty
@@ -114,6 +115,9 @@ struct Importer {
   // All IMPORT statements again, those of every batch that the sink has refused as a conflict among them. Without it
   // a conflict ends the import.
   std::function<Result<std::vector<codec::Import>>()> receipts = {};
+  // The schema in force at that moment: asked before records are parked, for what is protected may have become so
+  // while the import runs. Without it `schema` holds for all of the run.
+  std::function<Result<registry::Schema>()> schema_again = {};
 
   Result<Report> run(const os::File& input, const RunOptions& options);
 };
@@ -129,6 +133,7 @@ bool protects(const Mapper& mapper, const registry::Schema& schema);
 
 // The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought
 // there.
+// What the root has stands: a field's rule is asked for only where it has none.
 Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, const registry::Schema& schema);
 
 }  // namespace khipu::import

@@ -24,12 +24,7 @@ class LineSplitter : public Splitter {
       if (after < 0 && !input_.damage().empty()) return damaged(item, size, input_.damage());
       size_t end = size;
       if (end > 0 && input_.window()[end - 1] == '\r') --end;
-      if (after < 0 && options_.last_line_waits) {
-        held_back_ = true;
-        warnings_.push_back("the last line has no end yet: its " + std::to_string(size) +
-                            " bytes are left for the next import, or for one with --final");
-        return size_t{0};
-      }
+      if (after < 0 && options_.last_line_waits) return hold_back("line", size);
       if (end > 0) return end;
       input_.consume(size + (after == '\n' ? 1 : 0));
     }
@@ -49,6 +44,7 @@ class CsvSplitter : public Splitter {
       KHIPU_TRY_ASSIGN(const size_t size, row());
       const auto at = std::find(cells_.begin(), cells_.end(), "_raw");
       column_ = static_cast<size_t>(at - cells_.begin());
+      columns_ = cells_.size();
       input_.consume(size);
     }
     for (;;) {
@@ -58,9 +54,16 @@ class CsvSplitter : public Splitter {
       input_.consume(1);
     }
     KHIPU_TRY_ASSIGN(const size_t size, row());
+    KHIPU_TRY_ASSIGN(const int after, byte(size));
     if (too_long(size)) return damaged(item, size, limit_text());
+    if (after < 0 && !input_.damage().empty()) return damaged(item, size, input_.damage());
+    if (after < 0 && options_.last_line_waits) return hold_back("row", size);
     if (open_quote_) return damaged(item, size, "a quote in this row never closes");
-    if (cells_.size() <= *column_) return damaged(item, size, "the row has no column _raw");
+    if (cells_.size() < columns_) {
+      return damaged(item, size,
+                     "the row has " + std::to_string(cells_.size()) + " of " + std::to_string(columns_) + " columns");
+    }
+    if (after < 0) warnings_.push_back("the last row has no end: more of it may be missing");
     item.inner = std::move(cells_[*column_]);
     return size;
   }
@@ -96,6 +99,7 @@ class CsvSplitter : public Splitter {
   }
 
   std::optional<size_t> column_;
+  size_t columns_ = 0;  // of the header
   std::vector<std::string> cells_;
   bool open_quote_ = false;
 };
@@ -118,26 +122,42 @@ class ExportSplitter : public Splitter {
       KHIPU_TRY_ASSIGN(const size_t size, line_size(at));
       KHIPU_TRY_ASSIGN(const int after, byte(at + size));
       if (too_long(at + size)) return damaged(item, at + size, limit_text());
-      if (size == 0) return at;  // a blank line, or the end of the input behind a complete line
+      if (size == 0 && after >= 0) return at;  // a blank line
+      if (size == 0) return last(at);
       const auto line = input_.window().subspan(at, size);
       const bool named = std::find(line.begin(), line.end(), uint8_t{'='}) != line.end();
-      if (after < 0) return named ? at + size : damaged(item, at + size, "the input ends inside an entry");
+      if (after < 0 && named) return last(at + size);
+      if (after < 0) return ends_inside(item, at + size);
       at += size + 1;
       if (named) continue;
       KHIPU_TRY_ASSIGN(const bool sized, has(at + 8));
-      if (!sized) return damaged(item, input_.window().size(), "the input ends inside an entry");
+      if (!sized) return ends_inside(item, input_.window().size());
       const auto value = load_le<uint64_t>(input_.window().data() + at);
       if (value > options_.record_size_bytes_max - std::min<uint64_t>(at, options_.record_size_bytes_max)) {
         KHIPU_TRY_ASSIGN(const size_t rest, entry_end(at));
         return damaged(item, rest, "a field's size (" + std::to_string(value) + ") is over the record limit");
       }
       KHIPU_TRY_ASSIGN(const bool whole, has(at + 8 + value + 1));
+      if (!whole && options_.last_line_waits) {
+        KHIPU_TRY_ASSIGN(const size_t rest, entry_end(at));
+        if (rest == input_.window().size()) return hold_back("entry", rest);
+      }
       if (!whole || input_.window()[at + 8 + value] != '\n') {
         KHIPU_TRY_ASSIGN(const size_t rest, entry_end(at));
         return damaged(item, rest, "a field's size does not fit its bytes");
       }
       at += 8 + value + 1;
     }
+  }
+
+  // What stands at the end of the input without the blank line that ends an entry.
+  size_t last(size_t size) {
+    if (options_.last_line_waits) return hold_back("entry", size);
+    warnings_.push_back("the last entry has no blank line behind it: more of it may be missing");
+    return size;
+  }
+  size_t ends_inside(Item& item, size_t size) {
+    return options_.last_line_waits ? hold_back("entry", size) : damaged(item, size, "the input ends inside an entry");
   }
 
   // Where the next blank line ends this entry, when its sizes cannot be followed.

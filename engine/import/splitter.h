@@ -50,6 +50,13 @@ class Splitter {
     item.damage = std::move(why);
     return size;
   }
+  // Leaves the last `size` bytes of the input for the next import.
+  size_t hold_back(const char* what, size_t size) {
+    held_back_ = true;
+    warnings_.push_back("the last " + std::string(what) + " has no end yet: its " + std::to_string(size) +
+                        " bytes are left for the next import, or for one with --final");
+    return 0;
+  }
   std::string limit_text() const {
     return "longer than the limit of " + std::to_string(options_.record_size_bytes_max) + " bytes";
   }
