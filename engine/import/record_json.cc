@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string>
+#include <vector>
 
 #include "engine/ingest/json_scan.h"
 #include "engine/ingest/validate.h"
@@ -49,9 +51,52 @@ std::string large_numbers_quoted(std::string_view text) {
   return out;
 }
 
+// Whether an object in it names a member twice: which of the two counts is anybody's guess, so it is nobody's record.
+bool names_twice(Json value, std::vector<std::string_view>& names) {
+  if (value.is_array()) {
+    const simdjson::dom::array elements = value.get_array().value_unsafe();
+    for (const Json element : elements) {
+      if (names_twice(element, names)) return true;
+    }
+    return false;
+  }
+  if (!value.is_object()) return false;
+  const simdjson::dom::object members = value.get_object().value_unsafe();
+  const size_t from = names.size();
+  uint64_t seen = 0;
+  bool alike = false;
+  for (const auto member : members) {
+    // Names of one object rarely share length and both ends.
+    const std::string_view name = member.key;
+    const auto end = [&](size_t at) { return static_cast<uint64_t>(static_cast<uint8_t>(name[at])); };
+    const uint64_t mixed =
+        name.empty() ? 0 : name.size() * 131 + end(0) * 31 + end(name.size() / 2) * 7 + end(name.size() - 1);
+    const uint64_t bit = uint64_t{1} << (mixed * 0x9E3779B97F4A7C15 >> 58);
+    alike |= (seen & bit) != 0;
+    seen |= bit;
+    names.push_back(name);
+  }
+  if (alike) {
+    std::sort(names.begin() + static_cast<ptrdiff_t>(from), names.end());
+    if (std::adjacent_find(names.begin() + static_cast<ptrdiff_t>(from), names.end()) != names.end()) return true;
+  }
+  names.resize(from);
+  for (const auto member : members) {
+    if (names_twice(member.value, names)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Json> RecordParser::parse(std::string_view text) {
+  KHIPU_TRY_ASSIGN(const Json root, parse_any(text));
+  names_.clear();
+  if (names_twice(root, names_)) return Error{Code::kInvalid, "an object names a member twice"};
+  return root;
+}
+
+Result<Json> RecordParser::parse_any(std::string_view text) {
   Json root;
   if (text.data() == nullptr) text = "";  // it is copied, and a copy of nothing must come from somewhere, too
   if (same_verdict(text) && parser_.parse(text.data(), text.size()).get(root) == simdjson::SUCCESS &&

@@ -16,12 +16,15 @@ using Json = simdjson::dom::element;
 // Owner: one thread. An element lives until the next parse.
 class RecordParser {
  public:
-  // An object, or kInvalid with the place. A number that fits no 64 bits and no double is a text of its digits. What
-  // passes here also passes ingest::check_json, which is asked on the writer's side of the socket.
+  // An object in which no object names a member twice, or kInvalid with the place. A number that fits no 64 bits and no
+  // double is a text of its digits. What passes here also passes ingest::check_json, which is asked on the writer's
+  // side of the socket.
   Result<Json> parse(std::string_view text);
 
  private:
+  Result<Json> parse_any(std::string_view text);
   simdjson::dom::parser parser_;
+  std::vector<std::string_view> names_;  // scratch
 };
 
 // The value below these members; nullopt when one is absent or null.
