@@ -65,10 +65,7 @@ class AppendCommand final : public Command {
     writer->tell = [&output](const std::string& what) { output.note(what); };
     RecipientSealer sealer(root_, keys_path(root_, keys_));
     import::DlqFile parking(writer->root(), &sealer);
-    // A log too damaged to be read here still takes events: then any of them may hold what is protected.
-    const Result<registry::Schema> schema = current_schema(root_);
-    protects_ = !schema.ok() || schema->protects();
-    if (protects_) crypto::wipe_freed_memory();  // before the first line is read
+    look_at_schema();  // before the first line is read
     writer_ = writer.get();
     parking_ = &parking;
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::StandardInput> input, os::StandardInput::open());
@@ -95,7 +92,16 @@ class AppendCommand final : public Command {
   }
 
  private:
+  // A log too damaged to be read here still takes events: then any of them may hold what is protected.
+  void look_at_schema() {
+    const Result<registry::Schema> schema = current_schema(root_);
+    const bool protects = !schema.ok() || schema->protects();
+    if (protects && !protects_) crypto::wipe_freed_memory();
+    protects_ = protects;
+  }
+
   Result<void> park(const AppendLine& line, const std::string& reason) {
+    look_at_schema();  // fields may have become protected since the last time
     // What a bad line holds may be what the schema protects (P7): then it is sealed, and the reason quotes nothing.
     const std::string told = protects_ ? import::reason_without_values(reason) : reason;
     KHIPU_TRY(parking_->park({"-", "canonical", line.number, line.offset, told, as_bytes(line.text), protects_}));
