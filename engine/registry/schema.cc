@@ -258,7 +258,8 @@ Result<codec::TypeSchema> with_rules_kept(const Schema& schema, codec::TypeSchem
     if (field.rule.none()) field.rule = was->rule;
     if (was->rule.none() || field.rule == was->rule) continue;
     return conflict("type " + quoted(type.name) + ": field " + quoted(field.name) +
-                    " has another rule: only `khipu types add` changes one");
+                    " has another rule: only `khipu types add` changes one, and none may change once an entity of that "
+                    "type is in the log");
   }
   return type;
 }
