@@ -93,7 +93,8 @@ TEST_CASE("version search: what is found through indexes is what is found by rea
   const auto snapshot = log.store().snapshot().value();
   uint64_t with = 0;
   for (const snapshot::SegmentInfo& segment : snapshot->segments(TableId::kRegistry)) {
-    for (const snapshot::Part& part : snapshot->parts(TableId::kRegistry, segment).value()) with += part.index ? 1 : 0;
+    const auto parts = snapshot->parts(TableId::kRegistry, segment).value();
+    for (const snapshot::Part& part : parts) with += part.index ? 1 : 0;
   }
   REQUIRE(with > 3);
 
