@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/time.h"
+#include "engine/os/head_lock.h"
 #include "engine/os/process.h"
 
 namespace khipu::os {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::string_view kLockName = "LOCK";
 constexpr std::string_view kHeadName = "HEAD";
 constexpr std::string_view kReadersName = "READERS";
-constexpr uint64_t kLockOffset = 96;
+constexpr uint64_t kLockOffset = kHeadLockOffset;
 constexpr size_t kDiagnosticsSize = 96;
 constexpr size_t kReadersSize = kReaderSlotOffset + kReaderSlotCount;
 static_assert(kReadersSize == 128);
@@ -59,18 +60,28 @@ Result<RootLock> RootLock::acquire(Directory& folder, std::string_view role, Tim
 Result<LockHolder> lock_holder(Directory& root) {
   LockHolder holder;
   auto file = root.open_file(kLockName, Mode::kRead);
-  if (!file.ok()) {
-    if (file.error().code == Code::kNotFound) return holder;
-    if (file.error().code != Code::kForbidden) return std::move(file).error();
-    // LOCK is its owner's alone. Who may read the log asks the same byte of HEAD, which a writer holds too.
-    auto head = root.open_file(kHeadName, Mode::kRead);
-    if (!head.ok()) return std::move(file).error();
-    KHIPU_TRY_ASSIGN(holder.held, head.value()->lock_refused(kLockOffset, 1, LockKind::kExclusive));
+  const bool there = file.ok() || file.error().code != Code::kNotFound;
+  if (file.ok()) {
+    KHIPU_TRY_ASSIGN(holder.held, file.value()->lock_refused(kLockOffset, 1, LockKind::kExclusive));
+    KHIPU_TRY_ASSIGN(holder.diagnostics, read_diagnostics(*file.value()));
+    if (holder.held) return holder;
+  } else if (there && file.error().code != Code::kForbidden) {
+    return std::move(file).error();
+  }
+  auto head = root.open_file(kHeadName, Mode::kRead);
+  if (!head.ok()) {
+    if (!file.ok() && there) return std::move(file).error();  // LOCK is its owner's alone
     return holder;
   }
-  KHIPU_TRY_ASSIGN(holder.held, file.value()->lock_refused(kLockOffset, 1, LockKind::kExclusive));
-  KHIPU_TRY_ASSIGN(holder.diagnostics, read_diagnostics(*file.value()));
+  KHIPU_TRY_ASSIGN(holder.held, head.value()->lock_refused(kHeadLockOffset, 1, LockKind::kExclusive));
+  if (holder.held) holder.diagnostics.clear();  // whoever holds it is not the one that LOCK speaks of
   return holder;
+}
+
+Result<bool> head_kept(Directory& root) {
+  auto head = root.open_file(kHeadName, Mode::kRead);
+  if (!head.ok()) return false;
+  return head.value()->lock_refused(kHeadKeptOffset, 1, LockKind::kExclusive);
 }
 
 // Opened for each holder: an OFD lock belongs to the open file, so closing any other descriptor of READERS, in this

@@ -37,8 +37,8 @@ class RootLock {
   std::unique_ptr<File> file_;
 };
 
-// What bytes 0-95 of LOCK say, or "" when nobody ever held it; and whether byte 96 is held now. Who may not open LOCK
-// is told by byte 96 of HEAD, with "".
+// What bytes 0-95 of LOCK say, or "" when nobody ever held it; and whether byte 96 is held now, of LOCK or of HEAD:
+// LOCK may not be opened by everybody, and may have been removed or replaced under its holder (head_lock.h).
 struct LockHolder {
   bool held = false;
   std::string diagnostics;

@@ -7,7 +7,7 @@
 
 #include "engine/index/format.h"
 #include "engine/index/merged.h"
-#include "engine/os/lock_file.h"
+#include "engine/os/head_lock.h"
 
 namespace khipu::verify {
 namespace {
@@ -281,13 +281,13 @@ class Planner {
 
 Result<HeadState> read_head_state(os::Directory& root, Findings& findings) {
   HeadState state;
-  // LOCK is asked before and after: a writer that starts or ends between the two counts as running.
-  KHIPU_TRY_ASSIGN(const os::LockHolder before, os::lock_holder(root));
+  // Asked before and after: a writer that starts or ends between the two counts as running.
+  KHIPU_TRY_ASSIGN(const bool before, os::head_kept(root));
   KHIPU_TRY_ASSIGN(const std::optional<os::Entry> entry, root.stat(segment::kHeadName));
   KHIPU_TRY_ASSIGN(state.slots, segment::read_head(root));
   state.newest = segment::newest(state.slots);
-  KHIPU_TRY_ASSIGN(const os::LockHolder after, os::lock_holder(root));
-  state.writer_running = before.held || after.held;
+  KHIPU_TRY_ASSIGN(const bool after, os::head_kept(root));
+  state.writer_running = before || after;
   if (state.newest) return state;
   Finding found;
   found.code = code::kHeadMissing;

@@ -15,7 +15,8 @@ namespace khipu::verify {
 struct HeadState {
   std::array<std::optional<segment::Head>, 2> slots;
   std::optional<segment::Head> newest;
-  bool writer_running = false;  // LOCK was held when HEAD was read: what lies above HEAD is not judged
+  // One that keeps HEAD (os::head_kept) when it was read, or later: what lies above HEAD is not judged.
+  bool writer_running = false;
 };
 // HEAD first: everything it names is durable and stays as it is, whatever a writer does meanwhile.
 Result<HeadState> read_head_state(os::Directory& root, Findings& findings);

@@ -41,6 +41,7 @@ class Full {
   Result<void> take_logs(SegmentFacts facts);
   void take_versions(const SegmentFacts& facts);
   void note_tails();
+  Result<void> note_head();
   void settle_pending();
 
   TablePlan& plan_of(TableId id) { return plans_[index_of(id)]; }

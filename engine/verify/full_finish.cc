@@ -55,6 +55,28 @@ void Full::note_tails() {
   }
 }
 
+// HEAD is behind the line, and still is: what is above it was written, and readers do not see it.
+Result<void> Full::note_head() {
+  if (run_.head.writer_running || !run_.head.newest || !chain_->line()) return {};
+  if (chain_->line()->number <= run_.head.newest->commit) return {};
+  KHIPU_TRY_ASSIGN(const auto slots, segment::read_head(run_.root));
+  const std::optional<segment::Head> now = segment::newest(slots);
+  if (!now || now->commit >= chain_->line()->number) return {};
+  Finding found;
+  found.code = code::kHeadInconsistent;
+  found.information = true;
+  found.rank = Rank::kHead;
+  found.file = segment::kHeadName;
+  found.commit = chain_->line()->number;
+  found.expected = fmt::format("commit {}", chain_->line()->number.value);
+  found.actual = fmt::format("commit {}", now->commit.value);
+  found.detail = fmt::format(
+      "HEAD is older than the log: until the writer's next start, which mends it, readers see it up to commit {} only",
+      now->commit.value);
+  run_.findings.add(std::move(found));
+  return {};
+}
+
 Result<void> Full::finish_reading() {
   Report& report = run_.report;
   chain_->finish();
@@ -63,6 +85,7 @@ Result<void> Full::finish_reading() {
   }
   const bool known = line_known();
   if (known) note_tails();
+  if (const Result<void> head = known ? note_head() : Result<void>(); !head.ok()) run_.unreadable(head.error());
   const uint64_t committed = chain_->line() ? chain_->line()->tables[index_of(TableId::kMeta)].size : 0;
   if (!meta_denied_) check_statements(statements_, committed, run_.findings);
   for (const TableId id : kTables) {

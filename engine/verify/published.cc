@@ -18,6 +18,12 @@ constexpr uint64_t kNoteSizeMax = tree::kNoteSizeMax + 1;  // with the empty lin
 // Checkpoint commits that may stand without their notes: a crash comes between the two, and one more may come before
 // the writer has issued the first again.
 constexpr uint64_t kUnpublishedMax = 2;
+constexpr uint64_t kNewestSize = 64ULL << 10;  // the end of checkpoints.log that the newest notes are looked for in
+
+constexpr const char* kHeadPutBack =
+    "HEAD, and so what is read, ends before a checkpoint that was published: HEAD was put back, or the log's end cut "
+    "off";
+constexpr const char* kHeadBehind = "HEAD names an older commit than this checkpoint does, as after a power loss";
 
 Finding of_log(std::string_view code, uint64_t offset, std::string detail, std::string_view file = kLogName) {
   Finding found;
@@ -40,6 +46,21 @@ Result<std::optional<std::string>> read_newest(os::Directory& root) {
   Buffer bytes(kNoteSizeMax);
   KHIPU_TRY_ASSIGN(const size_t got, file.value()->read_at(0, bytes));
   return std::optional(std::string(as_text(Bytes(bytes).first(got))));
+}
+
+// One that is being written has no whole slot for a moment, at worst.
+Result<std::optional<segment::Head>> head_now(os::Directory& root) {
+  constexpr int kAttempts = 16;
+  std::optional<segment::Head> head;
+  for (int attempt = 0; attempt < kAttempts && !head; ++attempt) {
+    KHIPU_TRY_ASSIGN(const auto slots, segment::read_head(root));
+    head = segment::newest(slots);
+  }
+  return head;
+}
+
+bool covers(const std::optional<segment::Head>& head, TableId table, uint64_t size) {
+  return head && size <= head->tables[index_of(table)].size;
 }
 
 // Calls back for each note of checkpoints.log with its offset, in order and in bounded memory. `size` and where the
@@ -189,7 +210,54 @@ Result<Published> read_published(Run& run) {
   reader.finish();
   out.size = extent.size;
   out.tail = extent.size - extent.end;
+  if (run.head.writer_running) {
+    KHIPU_TRY_ASSIGN(out.head, head_now(run.root));
+  }
   return out;
+}
+
+Result<void> check_head_covers(Run& run) {
+  std::vector<std::pair<uint64_t, std::string>> texts;
+  KHIPU_TRY_ASSIGN(const std::optional<std::string> newest, read_newest(run.root));
+  if (newest) texts.emplace_back(0, *newest);
+  auto file = run.root.open_file(kLogName, os::Mode::kRead);
+  if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
+  if (file.ok()) {
+    KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+    const uint64_t from = size - std::min(size, kNewestSize);
+    Buffer bytes(size - from);
+    KHIPU_TRY_ASSIGN(const size_t got, file.value()->read_at(from, bytes));
+    std::string_view text = as_text(Bytes(bytes).first(got));
+    if (from > 0) {  // a note begins behind an empty line, with the origin
+      const size_t at = text.find("\n\n" + run.genesis->origin);
+      text.remove_prefix(at == std::string_view::npos ? text.size() : at + 2);
+    }
+    uint64_t tail = 0;
+    for (auto& [offset, note] : split_notes(text, tail)) texts.emplace_back(size - text.size() + offset, note);
+  }
+  std::optional<segment::Head> head = run.head.newest;
+  if (run.head.writer_running) {
+    KHIPU_TRY_ASSIGN(head, head_now(run.root));
+  }
+  for (auto text = texts.rbegin(); text != texts.rend(); ++text) {
+    Findings others;  // is for who reads all of the log to judge
+    uint64_t signatures = 0;
+    const std::optional<PublishedNote> note = read_one(run, text->second, text->first, kLogName, others, signatures);
+    if (!note || covers(head, note->table, note->checkpoint.size)) continue;
+    Finding found = of_log(run.head.writer_running ? code::kRollback : code::kHeadInconsistent, note->offset,
+                           run.head.writer_running ? kHeadPutBack : kHeadBehind);
+    found.table = note->table;
+    found.information = !run.head.writer_running;
+    found.expected = fmt::format("size {}", note->checkpoint.size);
+    if (head) found.actual = fmt::format("size {}", head->tables[index_of(note->table)].size);
+    found.signed_heads = {note->text};
+    run.findings.add(std::move(found));
+    if (run.head.writer_running) return {};
+    run.incomplete = true;
+    run.report.not_checked.emplace_back("events that HEAD does not name, and a checkpoint does: verify the whole log");
+    return {};
+  }
+  return {};
 }
 
 Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint64_t> number) {
@@ -297,7 +365,8 @@ class PublishedCheck {
     const uint64_t published = newest_ == nullptr ? 0 : newest_->checkpoint.size;
     const auto unpublished = static_cast<uint64_t>(
         std::count_if(head_rows_.begin(), head_rows_.end(), [&](uint64_t row) { return row >= published; }));
-    if (unpublished <= kUnpublishedMax || published_.refused > 0 || run_.head.writer_running) return;
+    const uint64_t under_way = run_.head.writer_running ? 1 : 0;
+    if (unpublished <= kUnpublishedMax + under_way || published_.refused > 0) return;
     Finding found =
         of_log(code::kHeadMissing, published_.size - published_.tail,
                "checkpoints that TABLE_HEADs were made for are not there: checkpoints.log was cut, or is gone");
@@ -325,11 +394,13 @@ class PublishedCheck {
     const std::optional<Hash> there = root_at_(note.table, note.checkpoint.size);
     if (there && !amiss(*there != note.checkpoint.root)) return;
     const bool ahead = note.checkpoint.size > now.size;
-    if (ahead && run_.head.writer_running) return;
+    if (ahead && run_.head.writer_running && covers(published_.head, note.table, note.checkpoint.size)) return;
     if (!ahead && !there) return;  // the walk broke in front of it, which is a finding of its own
     Finding found = of_log(ahead ? code::kRollback : code::kFork, note.offset,
-                           ahead ? "the log is shorter than a checkpoint it published: its end was cut off"
-                                 : "the log has another past than a checkpoint it published");
+                           !ahead                     ? "the log has another past than a checkpoint it published"
+                           : run_.head.writer_running ? kHeadPutBack
+                                                      : "the log is shorter than a checkpoint it published: its end "
+                                                        "was cut off");
     found.table = note.table;
     found.row = Row{std::min(note.checkpoint.size, now.size)};
     found.expected = fmt::format("size {} root {}", note.checkpoint.size, base64(note.checkpoint.root));

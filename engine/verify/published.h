@@ -21,11 +21,15 @@ struct Published {
   uint64_t size = 0;                  // of checkpoints.log; 0 when it is not there
   uint64_t tail = 0;                  // bytes behind the last whole note
   std::optional<std::string> newest;  // the file `checkpoint`
+  std::optional<segment::Head> head;  // beside a writer: HEAD, read behind the notes, each of which it covers
 };
 // One text with notes, each followed by an empty line, to its notes; what cannot be one is where `tail` begins.
 std::vector<std::pair<uint64_t, std::string>> split_notes(std::string_view text, uint64_t& tail);
 // Signatures and form. Findings: what is not a note of this log.
 Result<Published> read_published(Run& run);
+// For who looks at a few rows below HEAD: that no note at the end of checkpoints.log is of more rows than HEAD covers.
+// Beside a writer one is a finding; else a power loss may have left it, and the run is incomplete.
+Result<void> check_head_covers(Run& run);
 // After the walk, which was asked for the roots at every note's size. `statements`: committed ones.
 void check_published(Run& run, const Published& published, const std::vector<codec::StatementRecord>& statements,
                      const codec::CommitRecord& line,

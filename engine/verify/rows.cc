@@ -7,6 +7,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/level_source.h"
+#include "engine/verify/published.h"
 #include "engine/verify/retained.h"
 #include "engine/verify/run.h"
 #include "engine/verify/spot.h"
@@ -252,6 +253,7 @@ Result<void> run_rows(Run& run) {
   KHIPU_TRY(explain_missing(run, plan));
   KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
   if (!commit) return {};
+  KHIPU_TRY(check_head_covers(run));
   KHIPU_TRY(run.options.sample ? check_sample(run, plan, *commit) : check_range(run, std::move(plan), *commit));
   if (run.heads.empty()) return {};
   for (const TableId id : kTables) {

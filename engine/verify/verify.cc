@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/os/head_lock.h"
 #include "engine/os/lock_file.h"
 #include "engine/segment/reader.h"
 #include "engine/verify/run.h"
@@ -29,9 +30,22 @@ std::optional<os::ReaderSlot> reader_slot(os::Directory& root) {
   return slot;
 }
 
-}  // namespace
+// What a run began with, and whether it was stopped.
+struct Began {
+  HeadState head;
+  bool stopped = false;
+};
 
-Result<Report> run(os::Directory& root, const Options& options) {
+// A writer keeps HEAD that did not when the run began, or has come and gone. Whoever pretends that makes the run be
+// repeated, no more.
+bool moved_since(os::Directory& root, const HeadState& began) {
+  const Result<bool> kept = os::head_kept(root);
+  if (kept.ok() && *kept) return true;
+  const auto slots = segment::read_head(root);
+  return slots.ok() && *slots != began.slots;
+}
+
+Result<Report> run_once(os::Directory& root, const Options& options, bool beside_writer, Began& began) {
   Control control(options.clock != nullptr ? *options.clock : os::system_clock(), options.budget_us, options.cancelled,
                   options.progress);
   Run run{root, options, control, {}, {}, {}, {}, {}, {}, false, Crew(threads_of(options))};
@@ -52,6 +66,8 @@ Result<Report> run(os::Directory& root, const Options& options) {
   }
   const std::optional<os::ReaderSlot> slot = reader_slot(root);
   KHIPU_TRY_ASSIGN(run.head, read_head_state(root, run.findings));
+  run.head.writer_running = run.head.writer_running || beside_writer;
+  began.head = run.head;
   Result<std::optional<codec::Genesis>> genesis = read_genesis(root, run.findings);
   if (!genesis.ok()) {
     run.unreadable(genesis.error());
@@ -89,8 +105,23 @@ Result<Report> run(os::Directory& root, const Options& options) {
   } else {
     run.report.not_checked.emplace_back("everything else: without GENESIS there is no key to check it with");
   }
+  began.stopped = control.stopped();
   conclude(run);
   return std::move(run.report);
+}
+
+}  // namespace
+
+// A run that began with no writer is bounded by nothing that stays as it is when one starts: what it found then may be
+// that writer's work under way. Beside a writer HEAD is the bound, and there is one judgement.
+Result<Report> run(os::Directory& root, const Options& options) {
+  Began began;
+  Result<Report> first = run_once(root, options, false, began);
+  if (began.head.writer_running || (first.ok() && first->verdict == Verdict::kPass)) return first;
+  if (first.ok() && first->verdict == Verdict::kIncomplete && began.stopped) return first;
+  if (options.cancelled != nullptr && options.cancelled->load()) return first;
+  if (!moved_since(root, began.head)) return first;
+  return run_once(root, options, true, began);
 }
 
 }  // namespace khipu::verify

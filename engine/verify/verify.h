@@ -29,7 +29,7 @@ struct Options {
   // Rows [from, to) of logs/ only, each against the signed root of the newest commit.
   std::optional<Row> from_row, to_row;
   size_t threads = 0;                // 0: one a core. The report does not depend on it
-  std::optional<int64_t> budget_us;  // then the verdict is incomplete
+  std::optional<int64_t> budget_us;  // then the verdict is incomplete. Of each of two runs: see run()
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> progress;  // from any thread, one call at a time
   os::Clock* clock = nullptr;                                               // for the budget; the system's when null
@@ -38,7 +38,8 @@ struct Options {
 // Checkpoint `number` of meta/ in checkpoints.log, from 1, or the newest: the signed note. kNotFound: there is none.
 Result<std::string> published_checkpoint(os::Directory& root, std::optional<uint64_t> number);
 
-// A verdict is a value, also when the root is in ruins. Errors: the root itself cannot be read, or was never made.
+// A verdict is a value, also when the root is in ruins. Errors: the root itself cannot be read, or was never made. What
+// does not pass while a writer starts is read once more, as beside a writer; the second verdict stands.
 Result<Report> run(os::Directory& root, const Options& options);
 
 }  // namespace khipu::verify

@@ -1,13 +1,19 @@
 // From files to a running writer and back: lock, recovery, replay, quarantine statements; and close().
 #include "engine/crypto/wipe_freed.h"
 #include "engine/index/merged.h"
+#include "engine/os/head_lock.h"
 #include "engine/writer/writer_impl.h"
 
 #include <algorithm>
 
 namespace khipu::writer {
 
-static constexpr uint64_t kHeadLockOffset = 96;  // of HEAD, as of LOCK
+// Recovery has written HEAD: whoever reads beside this writer may take it for all that was published.
+static Result<void> keep(os::File& head) {
+  KHIPU_TRY_ASSIGN(const bool locked, head.try_lock(os::kHeadKeptOffset, 1, os::LockKind::kExclusive));
+  if (locked) return {};
+  return Error{Code::kLocked, "HEAD: another process holds its byte 97"};
+}
 
 // Whoever removes LOCK under a running writer lets a second one in, which would write over what the first has
 // acknowledged: HEAD, which no log is without, is locked as well.
@@ -15,7 +21,7 @@ Result<void> Writer::Impl::hold_head() {
   auto head = environment.root.open_file(segment::kHeadName, os::Mode::kReadWrite);
   if (!head.ok() && head.error().code == Code::kNotFound) return {};  // recovery makes it again
   KHIPU_TRY_ASSIGN(held_head, std::move(head));
-  KHIPU_TRY_ASSIGN(const bool locked, held_head->try_lock(kHeadLockOffset, 1, os::LockKind::kExclusive));
+  KHIPU_TRY_ASSIGN(const bool locked, held_head->try_lock(os::kHeadLockOffset, 1, os::LockKind::kExclusive));
   if (locked) return {};
   return Error{Code::kLocked, environment.root.path() +
                                   ": another process writes here, though LOCK does not say so: somebody removed or "
@@ -71,7 +77,10 @@ Result<void> Writer::Impl::open(Options opened_with) {
   // Key files that were shredded go now, also when no protected value ever comes again.
   if (!key_log.files().empty()) KHIPU_TRY(open_sealer());
   KHIPU_TRY_ASSIGN(const bool rolled_back, open_checkpoints(recovered, state, state_lost));
-  return first_commit(state, rolled_back);
+  KHIPU_TRY(first_commit(state, rolled_back));
+  if (!held_head) KHIPU_TRY(hold_head());  // it was not there when this began
+  if (!held_head) return Error{Code::kNotFound, "HEAD was removed while the writer started"};
+  return keep(*held_head);
 }
 
 // Does checkpoints.log hold what the key side knows was published? When an operator accepted that it does not, or that

@@ -6,6 +6,7 @@
 #include "engine/codec/statement.h"
 #include "engine/crypto/key_file.h"
 #include "engine/crypto/signature.h"
+#include "engine/os/head_lock.h"
 #include "engine/segment/format.h"
 #include "engine/tree/note.h"
 #include "tests/attacks/workbench.h"
@@ -120,6 +121,37 @@ TEST_CASE("real attack: an older HEAD, and one slot put back, are information: n
 }
 
 // A commit frame that something else names.
+TEST_CASE("real attack: HEAD put back, and checkpoints.log removed, beside a writer that runs") {
+  const auto keep_head = [](const Victim& victim) {  // as a writer does
+    auto head = os::open_directory(victim.root()).value()->open_file("HEAD", os::Mode::kReadWrite).value();
+    for (const uint64_t byte : {os::kHeadLockOffset, os::kHeadKeptOffset}) {
+      REQUIRE(head->try_lock(byte, 1, os::LockKind::kExclusive).value());
+    }
+    return head;
+  };
+  const auto found = [](const Victim& victim, const std::vector<std::string>& arguments, std::string_view code) {
+    const Ran ran = victim.verify_with(arguments);
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit == 1);
+    CHECK(nlohmann::json::parse(ran.out)["first_break"]["code"] == code);
+  };
+  {
+    Victim victim;
+    write_bytes(victim.file("HEAD"), read_bytes(original().older() + "/HEAD"));
+    const auto head = keep_head(victim);
+    found(victim, {}, "rollback");
+    found(victim, {"--rows", "0:"}, "rollback");
+    found(victim, {"--sample", "50"}, "rollback");
+  }
+  {
+    Victim victim;
+    fs::remove(victim.file("checkpoints.log"));
+    fs::remove(victim.file("checkpoint"));
+    const auto head = keep_head(victim);
+    found(victim, {}, "head-missing");
+  }
+}
+
 TEST_CASE("real attack: a commit frame removed or damaged") {
   const auto hurt = [](Victim& victim, const std::string& name, size_t from_end, bool remove) {
     std::vector<AttackedFrame> frames = frames_of(read_bytes(victim.file(name)));

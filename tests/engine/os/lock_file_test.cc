@@ -1,4 +1,5 @@
 #include "engine/os/lock_file.h"
+#include "engine/os/head_lock.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -210,6 +211,27 @@ TEST_CASE("READERS: a slot that somebody holds exclusively is kBusy, and a reade
   REQUIRE(writer->try_lock(97, 1, LockKind::kExclusive).value());
   CHECK(ReaderSlot::acquire(*root, Epoch{31}).error().code == Code::kBusy);
   CHECK(ReaderSlot::acquire(*root, Epoch{1}).ok());
+}
+
+TEST_CASE("LOCK: removed or replaced under its holder, HEAD still tells that there is one") {
+  const tests::TempDirectory temp;
+  const auto root = open_directory(temp.path()).value();
+  const auto head = root->open_file("HEAD", Mode::kCreate, 0644).value();
+  auto lock = RootLock::acquire(*root, "serve", kNow);
+  REQUIRE(lock.ok());
+  REQUIRE(head->try_lock(kHeadLockOffset, 1, LockKind::kExclusive).value());
+  CHECK_FALSE(lock_holder(*root)->diagnostics.empty());
+  REQUIRE(root->unlink("LOCK").ok());
+  CHECK(lock_holder(*root)->held);
+  REQUIRE(root->open_file("LOCK", Mode::kCreate, 0600).value()->write_at(0, as_bytes(std::string_view("pid=1"))).ok());
+  CHECK(lock_holder(*root)->held);
+  CHECK(lock_holder(*root)->diagnostics.empty());
+  REQUIRE(head->unlock(kHeadLockOffset, 1).ok());
+  CHECK_FALSE(lock_holder(*root)->held);
+  CHECK_FALSE(head_kept(*root).value());
+  REQUIRE(head->try_lock(kHeadKeptOffset, 1, LockKind::kExclusive).value());
+  CHECK(head_kept(*root).value());
+  CHECK_FALSE(lock_holder(*root)->held);
 }
 
 TEST_CASE("locks: the fake disk gives the same answers") {

@@ -1,0 +1,16 @@
+// OFD locks on HEAD, beside the one on LOCK (lock_file.h). They are of places, whatever bytes stand there.
+// Byte 96: whoever owns the root for writing, as on byte 96 of LOCK, which somebody may remove or replace under it.
+// Byte 97: the same process from where HEAD names whatever was ever made durable, to the end; what it publishes
+// meanwhile stands in HEAD first.
+#pragma once
+
+#include "engine/os/file.h"
+
+namespace khipu::os {
+
+inline constexpr uint64_t kHeadLockOffset = 96, kHeadKeptOffset = 97;
+
+// Is byte 97 held? False also when HEAD is not there, or is no file.
+Result<bool> head_kept(Directory& root);
+
+}  // namespace khipu::os
