@@ -22,6 +22,10 @@ static std::string passed(const Run& run, const std::string& head) {
   } else if (report.scope == "sample") {
     text = fmt::format("{} events drawn at random (seed {}) match the tree of {}, signed by {}.",
                        with_commas(report.checked.records), *report.seed, head, whose);
+    if (report.checked.not_retained > 0) {
+      text += fmt::format(" {} more that were drawn are not retained, and were not looked at.",
+                          with_commas(report.checked.not_retained));
+    }
   } else if (report.since_commit) {
     text = fmt::format(
         "All {} records since commit {} match the trees of {}, which extend the state you keep; every "

@@ -284,7 +284,11 @@ Result<HeadState> read_head_state(os::Directory& root, Findings& findings) {
   // Asked before and after: a writer that starts or ends between the two counts as running.
   KHIPU_TRY_ASSIGN(const bool before, os::head_kept(root));
   KHIPU_TRY_ASSIGN(const std::optional<os::Entry> entry, root.stat(segment::kHeadName));
-  KHIPU_TRY_ASSIGN(state.slots, segment::read_head(root));
+  const bool file = entry && entry->kind == os::EntryKind::kFile;
+  if (file) {
+    KHIPU_TRY_ASSIGN(state.slots, segment::read_head(root));
+  }
+  state.newest = segment::newest(state.slots);
   state.newest = segment::newest(state.slots);
   KHIPU_TRY_ASSIGN(const bool after, os::head_kept(root));
   state.writer_running = before || after;
@@ -294,8 +298,10 @@ Result<HeadState> read_head_state(os::Directory& root, Findings& findings) {
   found.rank = Rank::kHead;
   found.file = segment::kHeadName;
   // Torn slots are what a power loss may leave (HEAD is not synced with each commit); the file itself is made by init.
-  found.information = entry.has_value();
-  found.detail = entry ? "neither slot of HEAD is whole: the newest commit is searched in logs/" : "HEAD is not there";
+  found.information = file;
+  found.detail = file    ? "neither slot of HEAD is whole: the newest commit is searched in logs/"
+                 : entry ? "HEAD is not a regular file"
+                         : "HEAD is not there";
   findings.add(std::move(found));
   return state;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/base/system_error.h"
 #include "engine/verify/run.h"
 #include "engine/verify/since.h"
 
@@ -33,8 +34,13 @@ Result<void> run_full(Run& run) {
   if (since && same_log(run, *since)) {
     const Findings before = run.findings;
     const Report report = run.report;
-    KHIPU_TRY_ASSIGN(const bool done, read_all(run, &*since));
-    if (done) {
+    const Result<bool> done = read_all(run, &*since);
+    if (!done.ok() && of_system(done.error())) {
+      run.unreadable(done.error());
+      return {};
+    }
+    if (!done.ok()) return done.error();
+    if (*done) {
       note_full_read(run, &*since);
       return {};
     }

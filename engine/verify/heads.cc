@@ -7,8 +7,8 @@
 #include "engine/tree/checkpoint.h"
 #include "engine/tree/note.h"
 #include "engine/tree/tree.h"
-#include "engine/verify/level_source.h"
 #include "engine/verify/run.h"
+#include "engine/verify/signed_tree.h"
 
 namespace khipu::verify {
 namespace {
@@ -88,14 +88,26 @@ Result<HeadVerdict> check_head(const OutsideHead& head, const codec::TableState&
     return contradicted(code::kFork, forked, &*there);
   }
   if (table == nullptr) return HeadVerdict::kUndecided;
-  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*table, false));
-  LevelSource source(levels);
-  KHIPU_TRY_ASSIGN(const std::vector<Hash> proof, tree::prove_consistency(head.size, now.size, source));
-  if (tree::verify_consistency(head.size, now.size, proof, head.root, now.root)) return HeadVerdict::kExtended;
-  KHIPU_TRY_ASSIGN(const Hash stored, tree::root_at(head.size, source));
-  if (stored != head.root && tree::verify_consistency(head.size, now.size, proof, stored, now.root)) {
-    return contradicted(code::kFork, forked, &stored);
-  }
+  struct Led {
+    Hash stored{};  // the root at the head's size
+    bool there = false, elsewhere = false;
+  };
+  const auto lead = [&]() -> Result<Led> {
+    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*table, false));
+    LevelSource source(levels);
+    KHIPU_TRY_ASSIGN(const std::vector<Hash> proof, tree::prove_consistency(head.size, now.size, source));
+    Led led;
+    led.there = tree::verify_consistency(head.size, now.size, proof, head.root, now.root);
+    if (led.there) return led;
+    KHIPU_TRY_ASSIGN(led.stored, tree::root_at(head.size, source));
+    led.elsewhere =
+        led.stored != head.root && tree::verify_consistency(head.size, now.size, proof, led.stored, now.root);
+    return led;
+  };
+  const Result<Led> led = lead();
+  if (!led.ok() && !tree_ruined(*table, led.error())) return led.error();
+  if (led.ok() && led->there) return HeadVerdict::kExtended;
+  if (led.ok() && led->elsewhere) return contradicted(code::kFork, forked, &led->stored);
   Finding found;
   found.code = code::kTileMismatch;
   found.table = head.table;

@@ -179,6 +179,7 @@ std::string to_json(const Report& report) {
   checked.number("checkpoints", report.checked.checkpoints);
   checked.number("outside_heads", report.checked.outside_heads);
   checked.number("reread", report.checked.reread);
+  checked.number("not_retained", report.checked.not_retained);
   checked.number("bytes", report.checked.bytes);
   checked.end();
   object.texts("basis", report.basis);

@@ -152,19 +152,15 @@ Result<void> Retained::check_hashes(const std::array<TablePlan, kTableCount>& pl
     crypto::Sha256 hasher;
     uint64_t at = statement.from.value * sizeof(Hash);
     const uint64_t end = statement.to.value * sizeof(Hash);
-    auto tree = plan.directory->open_directory(segment::kTreeName);
-    if (!tree.ok() && tree.error().code != Code::kNotFound) return std::move(tree).error();
-    if (tree.ok()) {
-      auto file = tree.value()->open_file(segment::level_name(0), os::Mode::kRead);
-      if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
-      Buffer block(1 << 18);
-      while (file.ok() && at < end) {
-        KHIPU_TRY_ASSIGN(const size_t got,
-                         file.value()->read_at(at, std::span(block).first(std::min<uint64_t>(block.size(), end - at))));
-        if (got == 0) break;
-        hasher.update(Bytes(block).first(got));
-        at += got;
-      }
+    auto file = open_level(*plan.directory, 0);
+    if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
+    Buffer block(1 << 18);
+    while (file.ok() && at < end) {
+      KHIPU_TRY_ASSIGN(const size_t got,
+                       file.value()->read_at(at, std::span(block).first(std::min<uint64_t>(block.size(), end - at))));
+      if (got == 0) break;
+      hasher.update(Bytes(block).first(got));
+      at += got;
     }
     if (at == end && !amiss(hasher.finish() != statement.tree_sha256)) continue;
     Finding found;

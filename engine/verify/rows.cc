@@ -4,12 +4,13 @@
 
 #include <algorithm>
 
+#include "engine/base/system_error.h"
 #include "engine/crypto/hash.h"
 #include "engine/tree/tree.h"
-#include "engine/verify/level_source.h"
 #include "engine/verify/published.h"
 #include "engine/verify/retained.h"
 #include "engine/verify/run.h"
+#include "engine/verify/signed_tree.h"
 #include "engine/verify/spot.h"
 
 namespace khipu::verify {
@@ -62,21 +63,14 @@ Result<std::optional<codec::CommitRecord>> newest_commit(Run& run, os::Directory
 
 class RowRange {
  public:
-  RowRange(Run& run, TablePlan plan, Row from, Row to) : run_(run), plan_(std::move(plan)), from_(from), to_(to) {}
+  RowRange(Run& run, TablePlan plan, Row from, Row to)
+      : run_(run), plan_(std::move(plan)), from_(from), to_(to), next_(from.value) {}
 
   Result<void> go(const codec::TableState& state) {
-    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan_.directory, false));
-    LevelSource source(levels);
-    KHIPU_TRY_ASSIGN(std::optional<tree::Checker> checker, tree::Checker::open(state.size, state.root, source));
-    if (!checker) {
-      Finding found;
-      found.code = code::kTileMismatch;
-      found.table = TableId::kLogs;
-      found.file = "logs/tree";
-      found.row = from_;
-      found.detail = "the tree files do not add up to the signed root";
-      found.expected = short_hash(state.root);
-      run_.findings.add(std::move(found));
+    if (from_ == to_) return {};
+    KHIPU_TRY_ASSIGN(std::optional<SignedTree> tree, SignedTree::open(*plan_.directory, state));
+    if (!tree) {
+      run_.findings.add(not_adding_up(TableId::kLogs, from_, state));
       return {};
     }
     Entities none;  // of whose rows none is known: each pin is told once a segment
@@ -104,7 +98,7 @@ class RowRange {
         const uint64_t row = facts->first_row.value + old.row;
         if (row < to_.value) pins.emplace_back(old.pin, row);
       }
-      KHIPU_TRY(check_rows(*facts, *checker, source));
+      KHIPU_TRY(check_rows(*facts, *tree));
     }
     if (next_ < to_.value && !run_.findings.any_break() && !run_.incomplete) {
       Finding found;
@@ -121,13 +115,13 @@ class RowRange {
   std::vector<std::pair<codec::Pin, uint64_t>> pins;  // of the segments that were read, up to the last row
 
  private:
-  Result<void> check_rows(const SegmentFacts& facts, tree::Checker& checker, tree::HashSource& source) {
+  Result<void> check_rows(const SegmentFacts& facts, SignedTree& tree) {
     const uint64_t end = std::min(to_.value, facts.first_row.value + facts.leaves.size());
     for (uint64_t row = std::max(from_.value, facts.first_row.value); row < end; ++row) {
       const uint64_t index = row - facts.first_row.value;
       next_ = row + 1;
       if (facts.offsets[index] == kNoOffset) continue;  // reported already
-      KHIPU_TRY_ASSIGN(const bool good, checker.check(row, facts.leaves[index], source));
+      KHIPU_TRY_ASSIGN(const bool good, tree.check(row, facts.leaves[index]));
       ++run_.report.checked.records;
       if (good) continue;
       const bool record = !facts.states.empty() && facts.states[index] == RowState::kDiffers;
@@ -151,7 +145,7 @@ class RowRange {
   Run& run_;
   TablePlan plan_;
   Row from_, to_;
-  uint64_t next_ = 0;
+  uint64_t next_;  // that no segment has shown yet
 };
 
 constexpr const char* kNotLookedAt = "the commits before the newest, meta/, and of registry/ all but what these pin";
@@ -172,7 +166,7 @@ Result<void> check_range(Run& run, TablePlan plan, const codec::CommitRecord& co
   for (const SegmentJob& job : plan.jobs) {
     if (!job.let_go || job.file_size || !job.entry) continue;
     const uint64_t first = job.entry->footer.first_row.value, end = first + job.entry->footer.rows;
-    if (first < to.value && from.value < end) run.incomplete = true;
+    if (from < to && first < to.value && from.value < end) run.incomplete = true;
   }
   run.control.set_total(plan.bytes);
   run.report.not_checked.push_back(std::string("events outside the range, ") + kNotLookedAt);
@@ -194,8 +188,13 @@ Result<void> check_sample(Run& run, const TablePlan& plan, const codec::CommitRe
     for (const codec::Pin& target : event.targets) pins.emplace_back(target, at.row.value);
     if (event.on_behalf_of) pins.emplace_back(*event.on_behalf_of, at.row.value);
   };
+  const uint64_t breaks_before = run.findings.count();
   KHIPU_TRY_ASSIGN(run.report.checked.records,
                    check_rows(run, plan, {state, run.report.commit}, rows, run.findings, {}, take));
+  if (run.findings.count() == breaks_before && !run.control.stopped()) {
+    run.report.checked.not_retained = rows.size() - run.report.checked.records;
+    if (run.report.checked.not_retained > 0 && run.report.checked.records == 0) run.incomplete = true;
+  }
   KHIPU_TRY(check_pinned(run, commit.tables[index_of(TableId::kRegistry)], pins));
   if (!run.control.stopped()) return {};
   run.incomplete = true;
@@ -203,13 +202,15 @@ Result<void> check_sample(Run& run, const TablePlan& plan, const codec::CommitRe
   return {};
 }
 
-// Rows whose segments are gone, or may go while a writer runs: meta/ says why, unchecked here.
-Result<void> explain_missing(Run& run, TablePlan& logs) {
-  if (logs.missing.empty() && !run.head.writer_running) return {};
-  std::array<TablePlan, kTableCount> plans;
-  for (const TableId id : kTables) plans[index_of(id)].id = id;
+// The HOLDs and the RETENTION statements of logs/, each at its row in meta/, and of the latter the leaves. In the place
+// of any other statement stands an empty one.
+struct RetentionRows {
   std::vector<codec::StatementRecord> statements;
-  KHIPU_TRY_ASSIGN(const TablePlan meta, plan_table(run.root, TableId::kMeta, run.head, run.findings));
+  std::vector<uint64_t> rows;
+  std::vector<Hash> leaves;
+};
+Result<RetentionRows> read_retentions(const TablePlan& meta) {
+  RetentionRows out;
   for (const SegmentJob& job : meta.jobs) {
     if (!meta.directory || !job.file_size) continue;
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> file,
@@ -219,20 +220,69 @@ Result<void> explain_missing(Run& run, TablePlan& logs) {
       KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
       if (step.kind != segment::Step::Kind::kFrame) break;
       if (!codec::is_row(step.frame.kind)) continue;
+      out.statements.emplace_back();
       Result<codec::StatementRecord> record = codec::decode_statement(step.frame.payload);
-      if (!record.ok()) continue;
-      const auto* retention = std::get_if<codec::Retention>(&record->body);
-      if (retention != nullptr && retention->table != TableId::kLogs) continue;
-      statements.push_back(std::move(record).value());
+      const auto* retention = record.ok() ? std::get_if<codec::Retention>(&record->body) : nullptr;
+      const bool mine = retention != nullptr && retention->table == TableId::kLogs;
+      if (mine) {
+        out.rows.push_back(out.statements.size() - 1);
+        out.leaves.push_back(tree::leaf_hash(step.frame.payload));
+      }
+      if (mine || (record.ok() && std::holds_alternative<codec::Hold>(record->body))) {
+        out.statements.back() = std::move(record).value();
+      }
     }
   }
+  return out;
+}
+
+// Those of the RETENTION statements that the signed root of meta/ does not stand for. The tree files lead there or not.
+Result<std::vector<uint64_t>> unsigned_of(const RetentionRows& retentions, const TablePlan& meta,
+                                          const codec::TableState& state) {
+  std::vector<uint64_t> wrong;
+  if (retentions.rows.empty()) return wrong;
+  KHIPU_TRY_ASSIGN(std::optional<SignedTree> tree, SignedTree::open(*meta.directory, state));
+  for (size_t i = 0; i < retentions.rows.size(); ++i) {
+    const uint64_t row = retentions.rows[i];
+    if (row >= state.size) continue;  // above the line: judge_missing() says so
+    bool good = false;
+    if (tree) {
+      KHIPU_TRY_ASSIGN(good, tree->check(row, retentions.leaves[i]));
+    }
+    if (amiss(!good)) wrong.push_back(row);
+  }
+  return wrong;
+}
+
+// Rows whose segments are gone, or may go while a writer runs: a RETENTION in meta/ says why, each against the signed
+// root.
+Result<void> explain_missing(Run& run, TablePlan& logs, const codec::CommitRecord& commit) {
+  if (logs.missing.empty() && !run.head.writer_running) return {};
+  const codec::TableState& state = commit.tables[index_of(TableId::kMeta)];
+  KHIPU_TRY_ASSIGN(const TablePlan meta, plan_table(run.root, TableId::kMeta, run.head, run.findings));
+  KHIPU_TRY_ASSIGN(RetentionRows retentions, read_retentions(meta));
+  KHIPU_TRY_ASSIGN(const std::vector<uint64_t> forged, unsigned_of(retentions, meta, state));
+  for (const uint64_t row : forged) {
+    Finding found;
+    found.code = code::kRetentionUnauthorised;
+    found.table = TableId::kMeta;
+    found.row = Row{row};
+    found.file = table_name(TableId::kMeta);
+    found.commit = commit.number;
+    found.detail = "a RETENTION that the signed root of meta/ does not stand for";
+    run.findings.add(std::move(found));
+    retentions.statements[row] = {};
+  }
+  std::array<TablePlan, kTableCount> plans;
+  for (const TableId id : kTables) plans[index_of(id)].id = id;
   TablePlan& mine = plans[index_of(TableId::kLogs)];
-  mine.manifest = logs.manifest;
-  mine.missing = logs.missing;
-  const Retained retained(statements, plans, run.findings);
-  retained.judge_missing(mine, statements.size(), run.findings);
+  std::swap(mine, logs);
+  const Retained retained(retentions.statements, plans, run.findings);
+  retained.judge_missing(mine, state.size, run.findings);
+  std::swap(mine, logs);
   for (SegmentJob& job : logs.jobs) {
-    job.let_go = retained.covering(TableId::kLogs, job.number) != nullptr;
+    const LetGo* const item = retained.covering(TableId::kLogs, job.number);
+    job.let_go = item != nullptr && item->meta_row < state.size;
     if (!job.let_go || job.file_size || !job.entry) continue;
     run.report.not_checked.push_back(fmt::format("events {} to {}: not retained", job.entry->footer.first_row.value,
                                                  job.entry->footer.first_row.value + job.entry->footer.rows - 1));
@@ -242,7 +292,7 @@ Result<void> explain_missing(Run& run, TablePlan& logs) {
 
 }  // namespace
 
-Result<void> run_rows(Run& run) {
+static Result<void> check_some_rows(Run& run) {
   if (!run.head.newest) {
     run.incomplete = true;
     run.report.not_checked.emplace_back("the rows: HEAD names no commit to check them against; verify the whole log");
@@ -250,10 +300,10 @@ Result<void> run_rows(Run& run) {
   }
   KHIPU_TRY_ASSIGN(TablePlan plan, plan_table(run.root, TableId::kLogs, run.head, run.findings));
   if (!plan.directory) return {};
-  KHIPU_TRY(explain_missing(run, plan));
   KHIPU_TRY_ASSIGN(const std::optional<codec::CommitRecord> commit, newest_commit(run, *plan.directory));
   if (!commit) return {};
   KHIPU_TRY(check_head_covers(run));
+  KHIPU_TRY(explain_missing(run, plan, *commit));
   KHIPU_TRY(run.options.sample ? check_sample(run, plan, *commit) : check_range(run, std::move(plan), *commit));
   if (run.heads.empty()) return {};
   for (const TableId id : kTables) {
@@ -262,6 +312,13 @@ Result<void> run_rows(Run& run) {
     KHIPU_TRY(check_heads(run, id, directory.ok() ? directory->get() : nullptr, commit->tables[index_of(id)],
                           [](uint64_t) { return std::nullopt; }));
   }
+  return {};
+}
+
+Result<void> run_rows(Run& run) {
+  const Result<void> checked = check_some_rows(run);
+  if (checked.ok() || !of_system(checked.error())) return checked;
+  run.unreadable(checked.error());
   return {};
 }
 

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "engine/segment/level_files.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/builders.h"
 #include "engine/verify/segment_align.h"
 #include "engine/verify/segment_scan.h"
+#include "engine/verify/signed_tree.h"
 
 namespace khipu::verify {
 namespace {
@@ -107,15 +107,9 @@ Result<uint64_t> Check::header(const os::File& file) {
 
 // nullptr: none of the `count` hashes wanted is there; else it becomes how many are.
 Result<std::unique_ptr<os::File>> Check::open_stored(uint64_t& count) {
-  auto levels = segment::LevelFiles::open(context_.table, false);
-  if (!levels.ok()) {
-    if (levels.error().code == Code::kNotFound) return std::unique_ptr<os::File>();  // reported with the tree files
-    return std::move(levels).error();
-  }
-  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> tree, context_.table.open_directory(segment::kTreeName));
-  auto file = tree->open_file(segment::level_name(0), os::Mode::kRead);
+  auto file = open_level(context_.table, 0);
   if (!file.ok()) {
-    if (file.error().code == Code::kNotFound) return std::unique_ptr<os::File>();
+    if (file.error().code == Code::kNotFound) return std::unique_ptr<os::File>();  // reported with the tree files
     return std::move(file).error();
   }
   // Counts of rows come from the files that are being judged: what is allocated is bounded by what is there.

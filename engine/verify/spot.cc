@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/tree/tree.h"
-#include "engine/verify/level_source.h"
 #include "engine/verify/row_walk.h"
+#include "engine/verify/signed_tree.h"
 
 namespace khipu::verify {
 namespace {
@@ -26,8 +25,8 @@ Finding row_finding(std::string_view code, TableId table, const WalkedRow& at, s
 
 class Spot {
  public:
-  Spot(CommitNumber commit, TableId table, tree::Checker& checker, tree::HashSource& source, Findings& findings)
-      : commit_(commit), table_(table), checker_(checker), source_(source), findings_(findings) {}
+  Spot(CommitNumber commit, TableId table, SignedTree& tree, Findings& findings)
+      : commit_(commit), table_(table), tree_(tree), findings_(findings) {}
 
   void visit(const WalkedRow& at) {
     if (failed_) return;
@@ -51,7 +50,7 @@ class Spot {
   void check_waiting() {
     hasher_.finish();
     for (size_t i = 0; i < waiting_.size() && !failed_; ++i) {
-      const Result<bool> good = checker_.check(waiting_[i].row.value, leaves_[i], source_);
+      const Result<bool> good = tree_.check(waiting_[i].row.value, leaves_[i]);
       if (!good.ok()) {
         failed_ = good.error();
       } else if (!*good) {
@@ -70,8 +69,7 @@ class Spot {
  private:
   CommitNumber commit_;
   TableId table_;
-  tree::Checker& checker_;
-  tree::HashSource& source_;
+  SignedTree& tree_;
   Findings& findings_;
   uint64_t seen_ = 0;
   std::optional<Error> failed_;
@@ -86,21 +84,12 @@ Result<uint64_t> check_rows(Run& run, const TablePlan& plan, const SignedRoot& r
                             Findings& findings, const PlaceOf& place_of,
                             const std::function<void(const WalkedRow&)>& visit) {
   if (rows.empty() || !plan.directory) return uint64_t{0};
-  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*plan.directory, false));
-  LevelSource source(levels);
-  KHIPU_TRY_ASSIGN(std::optional<tree::Checker> checker, tree::Checker::open(root.state.size, root.state.root, source));
-  if (!checker) {
-    Finding found;
-    found.code = code::kTileMismatch;
-    found.table = plan.id;
-    found.row = Row{rows.front()};
-    found.file = std::string(table_name(plan.id)) + "/tree";
-    found.expected = short_hash(root.state.root);
-    found.detail = "the tree files do not add up to the signed root";
-    findings.add(std::move(found));
+  KHIPU_TRY_ASSIGN(std::optional<SignedTree> tree, SignedTree::open(*plan.directory, root.state));
+  if (!tree) {
+    findings.add(not_adding_up(plan.id, Row{rows.front()}, root.state));
     return uint64_t{0};
   }
-  Spot spot(root.commit, plan.id, *checker, source, findings);
+  Spot spot(root.commit, plan.id, *tree, findings);
   KHIPU_TRY(walk_rows(plan, rows, run.control, place_of, [&](const WalkedRow& at) {
     spot.visit(at);
     if (visit && at.frame) visit(at);

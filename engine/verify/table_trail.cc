@@ -4,7 +4,7 @@
 
 #include "engine/segment/format.h"
 #include "engine/tree/tree.h"
-#include "engine/verify/level_source.h"
+#include "engine/verify/signed_tree.h"
 
 namespace khipu::verify {
 namespace {
@@ -13,11 +13,15 @@ constexpr size_t kLevelRun = 4096;  // hashes compared at once
 
 Result<bool> TableTrail::resume(uint64_t size, const Hash& root) {
   if (table_ == nullptr) return size == 0;
-  KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*table_, false));
-  LevelSource source(levels);
-  KHIPU_TRY_ASSIGN(Frontier frontier, Frontier::load(size, source));
-  if (frontier.root() != root) return false;
-  frontier_ = frontier;
+  const auto load = [&]() -> Result<Frontier> {
+    KHIPU_TRY_ASSIGN(segment::LevelFiles levels, segment::LevelFiles::open(*table_, false));
+    LevelSource source(levels);
+    return Frontier::load(size, source);
+  };
+  Result<Frontier> frontier = load();
+  if (!frontier.ok() && !tree_ruined(*table_, frontier.error())) return std::move(frontier).error();
+  if (!frontier.ok() || frontier->root() != root) return false;
+  frontier_ = std::move(frontier).value();
   rows_end_ = size;
   return true;
 }
@@ -289,17 +293,13 @@ Result<void> TableTrail::compare_levels(size_t level) {
   if (run.hashes.empty() || table_ == nullptr) return {};
   std::vector<Hash> stored(run.hashes.size());
   size_t got = 0;
-  auto tree = table_->open_directory(segment::kTreeName);
-  if (!tree.ok() && tree.error().code != Code::kNotFound) return std::move(tree).error();
-  if (tree.ok()) {
-    auto file = tree.value()->open_file(segment::level_name(level), os::Mode::kRead);
-    if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
-    if (file.ok()) {
-      KHIPU_TRY_ASSIGN(const size_t bytes,
-                       file.value()->read_at(run.from * sizeof(Hash), {reinterpret_cast<uint8_t*>(stored.data()),
-                                                                       stored.size() * sizeof(Hash)}));
-      got = bytes / sizeof(Hash);
-    }
+  auto file = open_level(*table_, level);
+  if (!file.ok() && file.error().code != Code::kNotFound) return std::move(file).error();
+  if (file.ok()) {
+    KHIPU_TRY_ASSIGN(const size_t bytes,
+                     file.value()->read_at(run.from * sizeof(Hash),
+                                           {reinterpret_cast<uint8_t*>(stored.data()), stored.size() * sizeof(Hash)}));
+    got = bytes / sizeof(Hash);
   }
   for (size_t i = 0; i < run.hashes.size(); ++i) {
     if (i < got && stored[i] == run.hashes[i]) continue;

@@ -385,6 +385,12 @@ TEST_CASE("real attack: a forged RETENTION for segments that are gone") {
   INFO(report.dump(1));
   CHECK(report["first_break"]["code"] == "retention-unauthorised");
   CHECK(report["first_break"]["file"] == kSealed);
+  for (const std::vector<std::string>& some : {std::vector<std::string>{"--sample", "100000"}, {"--rows", "0:"}}) {
+    const Ran ran = victim.verify_with(some);
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit == 1);
+    CHECK(nlohmann::json::parse(ran.out)["first_break"]["code"] == "retention-unauthorised");
+  }
   // The writer sets the unsigned statement aside, and then nothing at all explains what is gone.
   REQUIRE(append_event(victim.root(), 1).exit == 0);
   victim.found({"deletion-unexplained", "logs", kSealed, 0, ""});

@@ -133,6 +133,25 @@ TEST_CASE("verify: a range is checked row by row to the signed root, and only th
   CHECK(rig.verify(options).verdict == verify::Verdict::kPass);
 }
 
+TEST_CASE("verify: a range of no rows is looked at without a finding, wherever it lies") {
+  for (const size_t events : {0, 20}) {
+    CrashRig rig;
+    REQUIRE(rig.life(events, 3000).ok());
+    for (const uint64_t row : {size_t{0}, events / 2, events}) {
+      for (const bool open_end : {false, true}) {
+        if (open_end && row != events) continue;
+        verify::Options options;
+        options.from_row = Row{row};
+        if (!open_end) options.to_row = Row{row};
+        const verify::Report report = rig.verify(options);
+        INFO(row << " of " << events << "\n" << describe(report));
+        CHECK(report.verdict == verify::Verdict::kPass);
+        CHECK(report.checked.records == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("verify: the JSON parses, and neither form carries record text or hostile names") {
   CrashRig rig;
   REQUIRE(rig.life(5).ok());

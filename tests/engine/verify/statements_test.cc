@@ -1,5 +1,6 @@
 // What statements say, held against the log: TABLE_HEADs, published checkpoints, RETENTION and HOLD, ROLLBACK.
 #include "engine/crypto/key_file.h"
+#include "engine/verify/spot.h"
 #include "tests/engine/verify/sign.h"
 #include "tests/support/catch.h"
 
@@ -12,8 +13,8 @@ struct Log {
   Log() { REQUIRE(rig.life(30, kSegment).ok()); }
   verify::Report verified() { return rig.verify(); }
   // Fails first of all with this.
-  verify::Finding broken(std::string_view code) {
-    const verify::Report report = rig.verify();
+  verify::Finding broken(std::string_view code, const verify::Options& options = {}) {
+    const verify::Report report = rig.verify(options);
     INFO(describe(report));
     REQUIRE(report.verdict == verify::Verdict::kFail);
     CHECK(report.counts.contains(code));
@@ -124,11 +125,25 @@ TEST_CASE("statements: a RETENTION that overlaps, lies about its segments, or wa
   }
 }
 
-TEST_CASE("statements: a RETENTION that nobody signed covers nothing") {
-  Log log;
+codec::StatementRecord retention_record(Log& log, uint64_t first, uint64_t last) {
   codec::StatementRecord record;
   record.recorded_at = 1LL << 60;
-  record.body = retention_of(log.rig, TableId::kLogs, 0, 0);
+  record.body = retention_of(log.rig, TableId::kLogs, first, last);
+  return record;
+}
+
+// All rows of the log drawn, and all of them as a range.
+std::vector<verify::Options> row_modes() {
+  std::vector<verify::Options> modes(2);
+  modes[0].sample = 1000;
+  modes[0].seed = 1;
+  modes[1].from_row = Row{0};
+  return modes;
+}
+
+TEST_CASE("statements: a RETENTION that nobody signed covers nothing") {
+  Log log;
+  const codec::StatementRecord record = retention_record(log, 0, 0);
   Buffer payload, frame;
   codec::encode_statement(payload, record);
   codec::append_frame(frame, static_cast<uint8_t>(codec::RecordKind::kStatement), record.recorded_at, payload);
@@ -136,6 +151,45 @@ TEST_CASE("statements: a RETENTION that nobody signed covers nothing") {
                       [&](Buffer& bytes) { bytes.insert(bytes.end(), frame.begin(), frame.end()); });
   log.remove(TableId::kLogs, 0, 0);
   CHECK(log.broken("retention-unauthorised").segment == SegmentNumber{0});
+  for (const verify::Options& mode : row_modes()) log.broken("retention-unauthorised", mode);
+}
+
+TEST_CASE("statements: a RETENTION in the place of a signed statement covers nothing") {
+  Log log;
+  const std::string path = segment_file(TableId::kMeta, 0);
+  std::vector<ForgedFrame> frames = frames_of(log.rig.disk(), path);
+  frames.back().payload.clear();
+  codec::encode_statement(frames.back().payload, retention_record(log, 0, 0));
+  write_frames(log.rig.disk(), path, frames);
+  log.remove(TableId::kLogs, 0, 0);
+  CHECK(log.verified().verdict == verify::Verdict::kFail);
+  for (const verify::Options& mode : row_modes()) log.broken("retention-unauthorised", mode);
+}
+
+TEST_CASE("statements: rows let go are no part of a sample that passes, and it says so") {
+  Log log;
+  sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 0, 1)});
+  const uint64_t gone = retention_of(log.rig, TableId::kLogs, 0, 1).to.value;
+  log.remove(TableId::kLogs, 0, 1);
+  const verify::Report report = log.rig.verify(row_modes()[0]);
+  INFO(describe(report));
+  CHECK(report.verdict == verify::Verdict::kPass);
+  CHECK(report.checked.records == 30 - gone);
+  CHECK(report.statement.find(std::to_string(gone) + " more that were drawn are not retained") != std::string::npos);
+  // None but such: nothing was looked at.
+  verify::Options few;
+  few.sample = 1;
+  for (few.seed = 1; verify::draw(1, 30, *few.seed).front() >= gone; ++*few.seed) {
+  }
+  CHECK(log.rig.verify(few).verdict == verify::Verdict::kIncomplete);
+  // The manifest says which rows those are, and the statement that it does.
+  log.rig.disk().edit("root/logs/manifest", [](Buffer& bytes) {
+    segment::ManifestEntry entry = segment::parse_manifest_entry(Bytes(bytes).subspan(160, 160)).value();
+    entry.footer.recorded_last += 1;
+    const auto changed = segment::encode_manifest_entry(entry);
+    std::copy(changed.begin(), changed.end(), bytes.begin() + 160);
+  });
+  for (const verify::Options& mode : row_modes()) log.broken("retention-unauthorised", mode);
 }
 
 TEST_CASE("statements: a ROLLBACK is always listed, and accuses nobody") {
