@@ -8,6 +8,7 @@
 #include "engine/index/format.h"
 #include "engine/index/merged.h"
 #include "engine/os/head_lock.h"
+#include "engine/verify/meta.h"
 
 namespace khipu::verify {
 namespace {
@@ -60,7 +61,9 @@ class Planner {
   Planner(os::Directory& root, TableId id, const HeadState& head, Findings& findings)
       : root_(root), head_(head), findings_(findings) {
     plan_.id = id;
+    plan_.root = &root;
     if (head.newest) table_ = &head.newest->tables[index_of(id)];
+    if (head.newest) plan_.meta_rows = head.newest->tables[index_of(TableId::kMeta)].size;
   }
 
   Result<TablePlan> run() {
@@ -289,7 +292,6 @@ Result<HeadState> read_head_state(os::Directory& root, Findings& findings) {
     KHIPU_TRY_ASSIGN(state.slots, segment::read_head(root));
   }
   state.newest = segment::newest(state.slots);
-  state.newest = segment::newest(state.slots);
   KHIPU_TRY_ASSIGN(const bool after, os::head_kept(root));
   state.writer_running = before || after;
   if (state.newest) return state;
@@ -308,6 +310,30 @@ Result<HeadState> read_head_state(os::Directory& root, Findings& findings) {
 
 Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings) {
   return at(table_name(id), Planner(root, id, head, findings).run());
+}
+
+Finding segment_gone(TableId table, const SegmentJob& job) {
+  Finding found;
+  found.code = code::kSegmentMissing;
+  found.table = table;
+  found.segment = job.number;
+  found.file = segment_path(table, job.number);
+  found.row = job.first_row;
+  found.detail = "the segment's file went while it was to be read, and no RETENTION statement says why";
+  return found;
+}
+
+std::optional<Error> gone_since(const TablePlan& plan, const SegmentJob& job) {
+  if (!job.file_size || job.let_go || (plan.id != TableId::kLogs && plan.id != TableId::kAccess)) return std::nullopt;
+  bool let_go = false;
+  const Result<void> read = each_statement_since(*plan.root, plan.meta_rows, [&](const codec::StatementRecord& record) {
+    const auto* retention = std::get_if<codec::Retention>(&record.body);
+    let_go = retention != nullptr && retention->table == plan.id && retention->first_segment <= job.number &&
+             job.number <= retention->last_segment;
+    return !let_go;
+  });
+  if (!read.ok() || !let_go) return std::nullopt;
+  return Error{Code::kPurged, segment_path(plan.id, job.number) + ": let go while it was to be read: run it again"};
 }
 
 void check_index_names(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements,

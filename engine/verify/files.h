@@ -31,7 +31,13 @@ struct TablePlan {
   uint64_t bytes = 0;                    // to be read
   std::vector<std::string> index_files;  // names that an index has, finished ones
   uint64_t sealed = 0;                   // segments that the manifest held after those were listed
+  os::Directory* root = nullptr;         // and how many rows of meta/ HEAD covered when this plan was made
+  uint64_t meta_rows = 0;
 };
+// A segment's file that was listed and is not there any more: kPurged when a RETENTION let it go meanwhile. Such a run
+// is incomplete: whether the statement may stand is seen by the next one.
+std::optional<Error> gone_since(const TablePlan& plan, const SegmentJob& job);
+Finding segment_gone(TableId table, const SegmentJob& job);  // and nothing says why
 // Errors: what cannot be read (not: what is wrong).
 Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings);
 

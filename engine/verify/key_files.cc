@@ -4,8 +4,8 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/protect/key_log.h"
-#include "engine/segment/reader.h"
 #include "engine/verify/files.h"
+#include "engine/verify/meta.h"
 
 namespace khipu::verify {
 namespace {
@@ -32,42 +32,11 @@ void contradiction(uint64_t row, Findings& findings, const Place& where = KHIPU_
   findings.add(std::move(found), where);
 }
 
-// The statements that HEAD has come to cover since, laid over the log of keys: as their frames' checksums have them, no
-// signature is looked at. As far as they can be read; whoever reads on finds the rest.
+// The statements that HEAD has come to cover since, laid over the log of keys; as far as they can be read: whoever
+// reads on finds the rest.
 Result<protect::KeyLog> as_of_now(os::Directory& root, protect::KeyLog log, uint64_t committed) {
-  KHIPU_TRY_ASSIGN(const auto slots, segment::read_head(root));
-  const std::optional<segment::Head> head = segment::newest(slots);
-  if (!head) return log;
-  const segment::HeadTable& meta = head->tables[index_of(TableId::kMeta)];
-  if (meta.size <= committed) return log;
-  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> folder, root.open_directory(table_name(TableId::kMeta)));
-  struct Part {
-    std::unique_ptr<os::File> file;
-    uint64_t size = 0, first_row = 0;
-  };
-  std::vector<Part> parts;  // newest first
-  for (uint64_t number = meta.segment.value;; --number) {
-    Part part;
-    KHIPU_TRY_ASSIGN(part.file, folder->open_file(segment::segment_name(SegmentNumber{number}), os::Mode::kRead));
-    KHIPU_TRY_ASSIGN(part.size, part.file->size());
-    std::array<uint8_t, segment::kHeaderSize> bytes{};
-    KHIPU_TRY(part.file->read_exactly(0, bytes));
-    KHIPU_TRY_ASSIGN(const segment::Header header, segment::parse_header(bytes));
-    part.first_row = header.first_row.value;
-    parts.push_back(std::move(part));
-    if (parts.back().first_row <= committed || number == 0) break;
-  }
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    segment::Reader reader(*part->file, segment::kHeaderSize, part->size);
-    for (uint64_t row = part->first_row; row < meta.size;) {
-      KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
-      if (step.kind != segment::Step::Kind::kFrame) break;
-      if (!codec::is_row(step.frame.kind)) continue;
-      if (row++ < committed) continue;
-      const Result<codec::StatementRecord> record = codec::decode_statement(step.frame.payload);
-      if (!record.ok() || !log.apply(record->body).ok()) return log;
-    }
-  }
+  KHIPU_TRY(each_statement_since(root, committed,
+                                 [&](const codec::StatementRecord& record) { return log.apply(record.body).ok(); }));
   return log;
 }
 

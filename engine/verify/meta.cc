@@ -95,6 +95,44 @@ std::vector<std::string> defined_types(const std::vector<codec::StatementRecord>
   return {names.begin(), names.end()};
 }
 
+Result<void> each_statement_since(os::Directory& root, uint64_t committed,
+                                  const std::function<bool(const codec::StatementRecord&)>& take) {
+  KHIPU_TRY_ASSIGN(const auto slots, segment::read_head(root));
+  const std::optional<segment::Head> head = segment::newest(slots);
+  if (!head) return {};
+  const segment::HeadTable& meta = head->tables[index_of(TableId::kMeta)];
+  if (meta.size <= committed) return {};
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> folder, root.open_directory(table_name(TableId::kMeta)));
+  struct Part {
+    std::unique_ptr<os::File> file;
+    uint64_t size = 0, first_row = 0;
+  };
+  std::vector<Part> parts;  // newest first
+  for (uint64_t number = meta.segment.value;; --number) {
+    Part part;
+    KHIPU_TRY_ASSIGN(part.file, folder->open_file(segment::segment_name(SegmentNumber{number}), os::Mode::kRead));
+    KHIPU_TRY_ASSIGN(part.size, part.file->size());
+    std::array<uint8_t, segment::kHeaderSize> bytes{};
+    KHIPU_TRY(part.file->read_exactly(0, bytes));
+    KHIPU_TRY_ASSIGN(const segment::Header header, segment::parse_header(bytes));
+    part.first_row = header.first_row.value;
+    parts.push_back(std::move(part));
+    if (parts.back().first_row <= committed || number == 0) break;
+  }
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    segment::Reader reader(*part->file, segment::kHeaderSize, part->size);
+    for (uint64_t row = part->first_row; row < meta.size;) {
+      KHIPU_TRY_ASSIGN(const segment::Step step, reader.next());
+      if (step.kind != segment::Step::Kind::kFrame) break;
+      if (!codec::is_row(step.frame.kind)) continue;
+      if (row++ < committed) continue;
+      const Result<codec::StatementRecord> record = codec::decode_statement(step.frame.payload);
+      if (!record.ok() || !take(*record)) return {};
+    }
+  }
+  return {};
+}
+
 Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
                                   Findings& findings) {
   std::map<std::string, const codec::RecoveryStatement*> named;

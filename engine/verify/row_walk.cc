@@ -107,6 +107,9 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
       pass_over();
       continue;
     }
+    if (!file.ok() && file.error().code == Code::kNotFound) {
+      if (std::optional<Error> gone = gone_since(plan, job)) return std::move(*gone);
+    }
     // What has the name and is no regular file is not the segment.
     if (!file.ok() && file.error().code != Code::kNotFound && job.file_size) return std::move(file).error();
     if (file.ok()) {

@@ -86,6 +86,13 @@ class RowRange {
         run_.unreadable(facts.error());
         continue;
       }
+      if (!facts->there && !facts->let_go && job.file_size) {  // it was listed
+        if (const std::optional<Error> gone = gone_since(plan_, job)) {
+          run_.unreadable(*gone);
+          continue;
+        }
+        facts->findings.add(segment_gone(TableId::kLogs, job));
+      }
       if (facts->stopped) {
         run_.incomplete = true;
         run_.report.not_checked.emplace_back("the rest: cancelled or out of time");
@@ -317,7 +324,8 @@ static Result<void> check_some_rows(Run& run) {
 
 Result<void> run_rows(Run& run) {
   const Result<void> checked = check_some_rows(run);
-  if (checked.ok() || !of_system(checked.error())) return checked;
+  const bool said = checked.ok() || (!of_system(checked.error()) && checked.error().code != Code::kPurged);
+  if (said) return checked;
   run.unreadable(checked.error());
   return {};
 }

@@ -155,5 +155,45 @@ TEST_CASE("beside a writer: whoever changes HEAD or holds its locks meanwhile hi
   }
 }
 
+TEST_CASE("beside retention: a segment that goes before its RETENTION was read makes the run incomplete") {
+  for (const std::string mode : {"full", "since", "sample", "range"}) {
+    LiarLog log(30, kSegment);
+    verify::Options options;
+    options.seed = 1;
+    if (mode == "since") {
+      options.since = log.rig.verify().state;
+      REQUIRE(log.rig.life(3, kSegment).ok());
+      options.reread_blocks = 1000;
+    }
+    if (mode == "sample") options.sample = 1000;
+    if (mode == "range") options.from_row = Row{0};
+    const auto verified = [&](bool signs) {
+      CrashRig rig(log.rig.disk().clone(), 7);
+      const Held held(rig.disk());
+      bool done = false;
+      Watch watch;
+      watch.sees = [&](const std::string& operation) -> Result<void> {
+        if (done || operation != "open logs/seg-0000000000.log") return {};
+        done = true;
+        if (signs) sign_statements(rig, {retention_of(rig, TableId::kLogs, 0, 1)});
+        for (const uint64_t number : {0, 1}) rig.disk().remove(segment_file(TableId::kLogs, number));
+        return {};
+      };
+      return verify_watched(rig.disk(), watch, options);
+    };
+    const Result<verify::Report> report = verified(true);
+    REQUIRE(report.ok());
+    INFO(mode << "\n" << describe(*report));
+    CHECK(report->verdict == Verdict::kIncomplete);
+    CHECK(std::any_of(report->not_checked.begin(), report->not_checked.end(),
+                      [](const std::string& text) { return text.find("run it again") != std::string::npos; }));
+    const Result<verify::Report> stolen = verified(false);
+    REQUIRE(stolen.ok());
+    INFO("no statement: " << mode << "\n" << describe(*stolen));
+    CHECK(stolen->verdict == Verdict::kFail);
+    if (mode == "full" || mode == "range") CHECK(has(*stolen, "segment-missing", false));
+  }
+}
+
 }  // namespace
 }  // namespace khipu::tests
