@@ -7,9 +7,13 @@
 namespace khipu::verify {
 
 void check_accounted(Run& run, const std::vector<codec::StatementRecord>& statements, uint64_t committed) {
-  const Result<uint64_t> quarantine = check_quarantine(run.root, statements, run.findings);
+  const Result<uint64_t> quarantine = check_quarantine(run.root, statements, run.findings, run.control);
   if (quarantine.ok()) {
     run.report.checked.quarantine_files = *quarantine;
+    if (run.control.stopped()) {
+      run.incomplete = true;
+      run.report.not_checked.emplace_back("the rest of quarantine/: cancelled or out of time");
+    }
   } else {
     run.unreadable(quarantine.error());
   }

@@ -25,6 +25,6 @@ Result<void> each_statement_since(os::Directory& root, uint64_t committed,
                                   const std::function<bool(const codec::StatementRecord&)>& take);
 // Bytes that recovery set aside are still there, as its statements say (P10). Returns how many files were compared.
 Result<uint64_t> check_quarantine(os::Directory& root, const std::vector<codec::StatementRecord>& statements,
-                                  Findings& findings);
+                                  Findings& findings, Control& control);
 
 }  // namespace khipu::verify

@@ -116,6 +116,38 @@ struct Refusal {
   }};
 };
 
+TEST_CASE("verify: bytes set aside are read within the run's time, and of another size not at all") {
+  CrashRig rig;
+  REQUIRE(rig.life(4).ok());
+  rig.disk().edit(segment_file(TableId::kLogs, 0), [](Buffer& bytes) { bytes.insert(bytes.end(), {9, 9, 9, 9, 9}); });
+  REQUIRE(rig.life(1).ok());
+  std::string path;
+  for (const std::string& name : rig.disk().files()) {
+    if (name.starts_with("root/quarantine/")) path = name;
+  }
+  REQUIRE(!path.empty());
+  int read = 0;
+  std::atomic<bool> cancelled = false;
+  Watch watch;
+  watch.sees = [&](const std::string& operation) -> Result<void> {
+    if (operation.starts_with("read quarantine/")) ++read;
+    if (operation.starts_with("open quarantine/")) cancelled = true;
+    return {};
+  };
+  verify::Options options;
+  options.cancelled = &cancelled;
+  const Result<verify::Report> stopped = verify_watched(rig.disk(), watch, options);
+  REQUIRE(stopped.ok());
+  CHECK(stopped->verdict == Verdict::kIncomplete);
+  CHECK(read == 0);
+  rig.disk().edit(path, [](Buffer& bytes) { bytes.resize(3 << 20); });
+  const Result<verify::Report> longer = verify_watched(rig.disk(), watch);
+  REQUIRE(longer.ok());
+  CHECK(longer->verdict == Verdict::kFail);
+  CHECK(longer->first_break->code == "file-unaccounted");
+  CHECK(read == 0);
+}
+
 TEST_CASE("verify: whatever cannot be opened or read once, nothing is found, and the verdict says it is incomplete") {
   Retained log(true);
   for (const bool since : {false, true}) {
