@@ -28,9 +28,10 @@ static std::string passed(const Run& run, const std::string& head) {
     }
   } else if (report.since_commit) {
     text = fmt::format(
-        "All {} records since commit {} match the trees of {}, which extend the state you keep; every "
+        "All {} records since commit {} match the trees of {}, which extend the state {} keep{}; every "
         "commit between is signed by {}. Everything up to commit {} was last read in one run at {}.",
-        with_commas(report.checked.records), with_commas(report.since_commit->value), head, whose,
+        with_commas(report.checked.records), with_commas(report.since_commit->value), head,
+        run.options.since_is_own ? "this server" : "you", run.options.since_is_own ? "s" : "", whose,
         with_commas(report.full_commit->value), format_rfc3339(report.full_time));
   } else {
     text = fmt::format("All {} records match the trees of {}, and every commit up to it is signed by {}.",
@@ -50,10 +51,11 @@ void conclude(Run& run) {
   report.counts = run.findings.counts();
   report.findings = run.findings.take();
   if (broken) report.first_break = report.findings.front();
-  const bool outside = !run.options.against.empty() || run.options.since;
+  const bool state_kept = run.options.since && !run.options.since_is_own;
+  const bool outside = !run.options.against.empty() || state_kept;
   if (report.verdict == Verdict::kPass) {
     report.basis.emplace_back("self_consistent");
-    if (run.options.key || run.options.since) report.basis.emplace_back("signed_checkpoint");
+    if (run.options.key || state_kept) report.basis.emplace_back("signed_checkpoint");
     if (outside) report.basis.emplace_back("caller_supplied_checkpoint");
   } else {
     report.state.reset();
@@ -72,7 +74,7 @@ void conclude(Run& run) {
   }
   report.does_not_show = {"that events were true when written", "that unrecorded activity did not happen",
                           fmt::format("anything after {}", head)};
-  if (!run.options.key && !run.options.since) {
+  if (!run.options.key && !state_kept) {
     report.does_not_show.emplace_back("that this is the log you think it is: no key of yours was compared");
     report.not_checked.emplace_back("the signing key: none was supplied (--key)");
   }

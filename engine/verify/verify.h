@@ -22,6 +22,9 @@ struct Options {
   std::vector<std::string> own_checkpoints;
   // What an earlier run left (Report::state): only what is new is read, and some blocks of 256 old rows again.
   std::optional<State> since;
+  // The state was kept by whoever runs this beside the log, and no auditor vouches for it: it saves reading, and is no
+  // basis.
+  bool since_is_own = false;
   uint64_t reread_blocks = 4;
   // Rows of logs/ drawn at random, so many, each against the signed root of the newest commit.
   std::optional<uint64_t> sample;

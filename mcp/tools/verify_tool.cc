@@ -43,6 +43,7 @@ class VerifyTool final : public AuditTool {
     if (scope == "since_last") {
       const std::lock_guard lock(mutex_);
       options.since = state_;  // none yet: the whole log
+      options.since_is_own = true;
     }
     const int64_t wanted_ms = given.value("max_seconds", kDefaultSeconds) * 1000;
     const int64_t wait_ms = std::max(kWaitMinMs, std::min(wanted_ms, context.remaining_ms() - kMarginMs));

@@ -67,6 +67,22 @@ TEST_CASE("verify since: what is new is read, wherever the last run ended, and l
   REQUIRE(rig.disk().exists(segment_file(TableId::kLogs, 3)));
 }
 
+TEST_CASE("verify since: a state that nobody keeps outside is no basis") {
+  CrashRig rig;
+  REQUIRE(rig.life(3, kSegment).ok());
+  verify::Options options;
+  options.since = full_state(rig);
+  options.since_is_own = true;
+  const verify::Report report = rig.verify(options);
+  INFO(describe(report));
+  REQUIRE(report.verdict == verify::Verdict::kPass);
+  CHECK(report.scope == "since");
+  CHECK(report.basis == std::vector<std::string>{"self_consistent"});
+  CHECK(report.statement.find("you keep") == std::string::npos);
+  CHECK(std::any_of(report.does_not_show.begin(), report.does_not_show.end(),
+                    [](const std::string& text) { return text.find("no key of yours") != std::string::npos; }));
+}
+
 TEST_CASE("verify since: only the new rows are read, and some old blocks again") {
   CrashRig rig;
   REQUIRE(rig.life(20, kSegment).ok());

@@ -34,6 +34,9 @@ TEST_CASE("verify: since the last pass, and against a checkpoint the caller kept
   CHECK(second.at("verdict") == "pass");
   CHECK(second.at("scope") == "since");
   CHECK(second.at("since").at("commit").is_number());
+  // The state is the server's own: it is nothing that the caller kept.
+  CHECK(second.at("basis") == first.at("basis"));
+  CHECK(second.at("does_not_show") == desk.good("audit_verify", {{"scope", "full"}}).at("does_not_show"));
   const Hash root = tree::leaf_hash(as_bytes("another past"));
   const OrderedJson fork = desk.good("audit_verify", {{"against", signed_note(desk, 2, root)}});
   CHECK(fork.at("verdict") == "fail");
