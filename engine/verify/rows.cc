@@ -161,6 +161,10 @@ Result<void> check_range(Run& run, TablePlan plan, const codec::CommitRecord& co
   const codec::TableState& state = commit.tables[index_of(TableId::kLogs)];
   const Row from = run.options.from_row.value_or(Row{});
   const Row to = run.options.to_row.value_or(Row{state.size});
+  if (from.value > state.size) {
+    return Error{Code::kInvalid,
+                 fmt::format("rows from {} on are not within the log, which has {} events", from.value, state.size)};
+  }
   if (from > to) {
     return Error{Code::kInvalid, fmt::format("rows {}:{}: the first is behind the last", from.value, to.value)};
   }

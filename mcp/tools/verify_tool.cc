@@ -56,6 +56,11 @@ class VerifyTool final : public AuditTool {
       return under_way(outcome, scope, context, arguments.coercions);
     }
     const Result<verify::Report>& report = *outcome.report;
+    if (!report.ok() && report.error().code == Code::kInvalid) {
+      const bool note = !report.error().message.starts_with("rows ");
+      const std::string field = note ? "against" : given.contains("to_seq") ? "to_seq" : "from_seq";
+      return invalid(field, note ? "" : given[field].dump(), report.error().message + ".");
+    }
     if (!report.ok()) return error_result(report.error());
     if (report->state) {
       const std::lock_guard lock(mutex_);

@@ -50,6 +50,16 @@ TEST_CASE("verify: since the last pass, and against a checkpoint the caller kept
   CHECK(extended.at("basis").back() == "caller_supplied_checkpoint");
   CHECK(desk.bad("audit_verify", {{"against", "yesterday"}}).at("code") == "INVALID_ARGUMENT");
   CHECK(desk.bad("audit_verify", {{"against", "4000000"}}).at("code") == "NOT_FOUND");
+  const OrderedJson no_note = desk.bad("audit_verify", {{"against", "x\ny"}});
+  CHECK(no_note.at("code") == "INVALID_ARGUMENT");
+  CHECK(no_note.at("field") == "against");
+  const OrderedJson behind = desk.bad("audit_verify", {{"scope", "range"}, {"from_seq", 4000}});
+  CHECK(behind.at("code") == "INVALID_ARGUMENT");
+  CHECK(behind.at("field") == "from_seq");
+  CHECK_THAT(behind.at("hint").get<std::string>(), ContainsSubstring("which has 4 events"));
+  const OrderedJson over = desk.bad("audit_verify", {{"scope", "range"}, {"from_seq", 0}, {"to_seq", 9000}});
+  CHECK(over.at("code") == "INVALID_ARGUMENT");
+  CHECK(over.at("field") == "to_seq");
 }
 
 TEST_CASE("verify: a check that takes longer goes on, and the same call waits for its verdict") {
