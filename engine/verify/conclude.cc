@@ -73,7 +73,8 @@ void conclude(Run& run) {
       break;
   }
   report.does_not_show = {"that events were true when written", "that unrecorded activity did not happen",
-                          fmt::format("anything after {}", head)};
+                          report.commit.value == 0 ? "anything of the log itself: no commit of it was reached"
+                                                   : fmt::format("anything after {}", head)};
   if (!run.options.key && !state_kept) {
     report.does_not_show.emplace_back("that this is the log you think it is: no key of yours was compared");
     report.not_checked.emplace_back("the signing key: none was supplied (--key)");

@@ -209,10 +209,14 @@ std::string to_json(const Report& report) {
 std::string to_page(const Report& report) {
   std::string out = fmt::format("verdict: {}\n{}\n\n", name(report.verdict), report.statement);
   out += fmt::format("log: {} (root {})\n", report.origin.empty() ? "unknown" : report.origin, hex(report.root_id));
-  out += fmt::format("newest commit: {} at {}\n", report.commit.value, format_rfc3339(report.commit_time));
-  for (const TableId id : kTables) {
-    out += fmt::format("  {:<9}{:>12} rows  {}\n", table_name(id), report.sizes[index_of(id)],
-                       base64(report.roots[index_of(id)]));
+  if (report.commit.value == 0) {
+    out += "newest commit: none was reached\n";
+  } else {
+    out += fmt::format("newest commit: {} at {}\n", report.commit.value, format_rfc3339(report.commit_time));
+    for (const TableId id : kTables) {
+      out += fmt::format("  {:<9}{:>12} rows  {}\n", table_name(id), report.sizes[index_of(id)],
+                         base64(report.roots[index_of(id)]));
+    }
   }
   out += fmt::format("checked: {} records, {} segments, {} commits, {} signatures, {} references, {} bytes\n",
                      report.checked.records, report.checked.segments, report.checked.commits, report.checked.signatures,

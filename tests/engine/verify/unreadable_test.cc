@@ -148,6 +148,23 @@ TEST_CASE("verify: bytes set aside are read within the run's time, and of anothe
   CHECK(read == 0);
 }
 
+TEST_CASE("verify: where nothing is known of any commit, the page states none") {
+  LiarLog log;
+  Watch watch;
+  watch.sees = [&](const std::string& operation) -> Result<void> {
+    if (operation != "open meta/seg-0000000000.log") return {};
+    return Error{Code::kIo, operation + ": Input/output error"};
+  };
+  const Result<verify::Report> report = verify_watched(log.rig.disk(), watch);
+  REQUIRE(report.ok());
+  CHECK(report->verdict == Verdict::kIncomplete);
+  const std::string page = verify::to_page(*report);
+  INFO(page);
+  CHECK(page.find("1970") == std::string::npos);
+  CHECK(page.find("commit 0") == std::string::npos);
+  CHECK(page.find("AAAAAAAA") == std::string::npos);
+}
+
 TEST_CASE("verify: whatever cannot be opened or read once, nothing is found, and the verdict says it is incomplete") {
   Retained log(true);
   for (const bool since : {false, true}) {
