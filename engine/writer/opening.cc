@@ -93,6 +93,8 @@ Result<bool> Writer::Impl::open_checkpoints(const Recovered& recovered, const Si
     auto opened = Checkpointer::open(environment.root, environment.keys, *keys, state, quarantine);
     if (opened.ok()) {
       checkpointer = std::move(*opened);
+      // As it is: a writer that could not replace it would state what it can never publish.
+      KHIPU_TRY(at(environment.keys.path() + "/" + std::string(kStateName), save_state(environment.keys, state)));
     } else if (!options.accept_rollback || opened.error().code != Code::kCorrupt) {
       return std::move(opened).error();
     } else {

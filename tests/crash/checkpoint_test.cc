@@ -168,6 +168,25 @@ TEST_CASE("checkpoint: the state is replaced before the notes, the notes are syn
   CHECK(copy < log.size());
 }
 
+TEST_CASE("checkpoint: a writer that cannot replace the state beside its key does not start, and states nothing") {
+  CrashRig rig;
+  REQUIRE(rig.life(3).ok());
+  const uint64_t rows = rig.verify().sizes[index_of(TableId::kMeta)];
+  for (int start = 0; start < 5; ++start) {
+    rig.disk().fail_when([](const DiskEvent& event) { return event.path == "root.keys/state.new"; }, Code::kNoSpace);
+    const auto writer = rig.open();
+    REQUIRE_FALSE(writer.ok());
+    CHECK(writer.error().code == Code::kNoSpace);
+    CHECK_THAT(writer.error().message, ContainsSubstring("state"));
+    const verify::Report report = rig.verify();
+    CHECK(report.verdict == verify::Verdict::kPass);
+    CHECK(report.sizes[index_of(TableId::kMeta)] == rows);
+  }
+  rig.disk().clear_faults();
+  REQUIRE(rig.life(1).ok());
+  CHECK(rig.judge() == "");
+}
+
 TEST_CASE("checkpoint: a publication that a crash cut anywhere is issued again, byte for byte") {
   CrashRig rig;
   REQUIRE(rig.life(2).ok());
