@@ -69,7 +69,12 @@ size_t RowBatch::read(const Snapshot& snapshot, TableId table, Bytes bytes, std:
   leaves_.resize(sound_.size());
   findings_.assign(sound_.size(), std::string_view());
   crypto::sha256_each(leaf_inputs_, leaves_);
-  if (!sound_.empty()) snapshot.judge_each(table, numbers_, leaves_, findings_);
+  failed_.reset();
+  if (!sound_.empty()) {
+    if (Result<void> all = snapshot.judge_each(table, numbers_, leaves_, findings_); !all.ok()) {
+      failed_ = std::move(all).error();
+    }
+  }
   for (size_t i = 0; i < sound_.size(); ++i) {
     ScannedRow& row = rows_[sound_[i]];
     row.finding = findings_[i];
@@ -108,17 +113,26 @@ bool RowScan::tell(const ScannedRow& row) const {
   return visit_(lost);
 }
 
+bool RowScan::judged(const RowBatch& batch) {
+  if (!batch.failed()) return true;
+  const std::lock_guard hold(mutex_);
+  if (!failed_) failed_ = batch.failed();
+  return false;
+}
+
 bool RowScan::visit_all(std::span<const RowPlace> places, RowBatch& batch) {
   if (descending_ && places.size() > 1) {
     // A batch may take fewer than it is given, so the last of them are looked for from the front.
     std::vector<std::span<const RowPlace>> parts;
     for (size_t done = 0; done < places.size();) {
       const size_t took = batch.read(snapshot_, table_, bytes_, places.subspan(done));
+      if (!judged(batch)) return false;
       parts.push_back(places.subspan(done, took));
       done += took;
     }
     for (size_t part = parts.size(); part-- > 0;) {
       if (parts.size() > 1) (void)batch.read(snapshot_, table_, bytes_, parts[part]);
+      if (!judged(batch)) return false;
       for (size_t i = batch.rows().size(); i-- > 0;) {
         if (!tell(batch.rows()[i])) return false;
       }
@@ -127,6 +141,7 @@ bool RowScan::visit_all(std::span<const RowPlace> places, RowBatch& batch) {
   }
   while (!places.empty()) {
     places = places.subspan(batch.read(snapshot_, table_, bytes_, places));
+    if (!judged(batch)) return false;
     for (const ScannedRow& row : batch.rows()) {
       if (!tell(row)) return false;
     }
@@ -153,11 +168,12 @@ bool RowScan::run(size_t count, const PlaceAt& at) {
 }
 
 // Places of the range whose rows are to be visited.
-std::vector<RowPlace> RowScan::sift(Range range, const PlaceAt& at, RowBatch& batch) const {
+std::vector<RowPlace> RowScan::sift(Range range, const PlaceAt& at, RowBatch& batch) {
   std::vector<RowPlace> places, wanted;
   for (size_t i = range.from; i < range.to; ++i) places.push_back(at(i));
   for (std::span<const RowPlace> left(places); !left.empty();) {
     left = left.subspan(batch.read(snapshot_, table_, bytes_, left));
+    if (!judged(batch)) return wanted;
     for (const ScannedRow& row : batch.rows()) {
       if (row.fault != codec::FrameFault::kNone || sieve_->wants(row)) wanted.push_back({row.row, row.offset});
     }
@@ -224,7 +240,12 @@ bool RowScan::run_sieved(size_t count, const PlaceAt& at, unsigned threads) {
     crew.visited = i + 1;
     crew.changed.notify_all();
     lock.unlock();
-    going_on = sieve_->passed(slot.range.to - slot.range.from - slot.wanted.size()) && visit_all(slot.wanted, batch);
+    {
+      const std::lock_guard hold(mutex_);
+      if (failed_) going_on = false;
+    }
+    going_on = going_on && sieve_->passed(slot.range.to - slot.range.from - slot.wanted.size()) &&
+               visit_all(slot.wanted, batch);
   }
   {
     const std::lock_guard lock(crew.mutex);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/snapshot/store.h"
@@ -21,8 +23,11 @@ class RowBatch {
   size_t read(const Snapshot& snapshot, TableId table, Bytes bytes, std::span<const RowPlace> places);
   // Their frames are views of this batch.
   const std::vector<ScannedRow>& rows() const { return rows_; }
+  // Why the last read() could not judge what it read, if so: then there is nothing to say of these rows.
+  const std::optional<Error>& failed() const { return failed_; }
 
  private:
+  std::optional<Error> failed_;
   Buffer copies_;
   std::vector<ScannedRow> rows_;
   std::vector<size_t> sound_;  // places in rows_ of those that are whole frames
@@ -49,6 +54,8 @@ class RowScan {
   // Place i of `count`, ascending by row; called from several threads at once. False: no more is wanted.
   using PlaceAt = std::function<RowPlace(size_t)>;
   bool run(size_t count, const PlaceAt& at);
+  // Behind run(): it ended because the system would not give what rows are judged by.
+  const std::optional<Error>& failed() const { return failed_; }
 
  private:
   struct Range {
@@ -58,9 +65,10 @@ class RowScan {
   // The part of [from, to) at the end where the scan is, within one tile and of at most `most` rows.
   Range next(Range left, size_t most, const PlaceAt& at) const;
   bool tell(const ScannedRow& row) const;
+  bool judged(const RowBatch& batch);  // false: it could not be, which ends the scan
   bool visit_all(std::span<const RowPlace> places, RowBatch& batch);
   bool run_sieved(size_t count, const PlaceAt& at, unsigned threads);
-  std::vector<RowPlace> sift(Range range, const PlaceAt& at, RowBatch& batch) const;
+  std::vector<RowPlace> sift(Range range, const PlaceAt& at, RowBatch& batch);
 
   const Snapshot& snapshot_;
   const TableId table_;
@@ -69,6 +77,8 @@ class RowScan {
   const bool descending_;
   const Snapshot::Visit& visit_;
   const Sieve* const sieve_;
+  std::mutex mutex_;  // guards failed_ while others help
+  std::optional<Error> failed_;
 };
 
 }  // namespace khipu::snapshot

@@ -134,7 +134,10 @@ Result<void> Snapshot::scan(TableId table, Row from, Row to, Order order, const 
       });
     };
     if (!ascending && !lost()) return {};
-    if (!read()) return {};
+    if (!read()) {
+      if (rows.failed()) return *rows.failed();
+      return {};
+    }
     if (ascending && !lost()) return {};
   }
   return {};

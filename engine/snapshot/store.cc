@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/base/system_error.h"
 #include "engine/crypto/hash.h"
 #include "engine/crypto/signature.h"
 #include "engine/index/peek.h"
@@ -296,8 +297,8 @@ void Snapshot::expect(TableId table, std::span<const Row> rows) const {
 
 void Snapshot::share(const std::function<void()>& work) const { store_->helper_->share(work); }
 
-void Snapshot::judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
-                          std::span<std::string_view> findings) const {
+Result<void> Snapshot::judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
+                                  std::span<std::string_view> findings) const {
   const std::shared_ptr<SharedChecker> shared = checkers_->of(*this, store_->cache_->checkers(), table);
   const auto with = [&](const auto& ask) -> Result<bool> {
     const std::lock_guard hold(shared->mutex);
@@ -313,14 +314,17 @@ void Snapshot::judge_each(TableId table, std::span<const Row> rows, std::span<co
       const Result<bool> intact = with(
           [&](tree::Checker& checker, tree::HashSource& source) { return checker.check_tile(tile, made, source); });
       if (intact.ok() && *intact) continue;
+      if (!intact.ok() && of_system(intact.error())) return intact.error();
     }
     for (size_t one = i; one < end; ++one) {
       const Result<bool> intact = with([&](tree::Checker& checker, tree::HashSource& source) {
         return checker.check(rows[one].value, leaves[one], source);
       });
+      if (!intact.ok() && of_system(intact.error())) return intact.error();
       findings[one] = !intact.ok() ? "tile-mismatch" : *intact ? "" : "leaf-mismatch";
     }
   }
+  return {};
 }
 
 Result<CheckedRecord> Snapshot::record(TableId table, Row row) const {

@@ -230,9 +230,9 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<bool> open_checker(TableId table, SharedChecker& shared) const;
   // "" when that is the row's leaf under the signed root, else the code of the finding.
   Result<std::string_view> judge(TableId table, Row row, const Hash& leaf) const;
-  // The same for rows in ascending order, a tile's worth at once where they are whole tiles.
-  void judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
-                  std::span<std::string_view> findings) const;
+  // The same for rows in ascending order, a tile's worth at once where they are whole tiles. An Error is the system's.
+  Result<void> judge_each(TableId table, std::span<const Row> rows, std::span<const Hash> leaves,
+                          std::span<std::string_view> findings) const;
 
   Store* store_ = nullptr;
   std::optional<os::ReaderSlot> slot_;

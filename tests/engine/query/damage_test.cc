@@ -1,6 +1,9 @@
 // Damage met while answering is a finding of the answer, never data and never silence.
+#include <atomic>
+
 #include "tests/engine/query/real_log.h"
 #include "tests/engine/query/test_log.h"
+#include "tests/support/watched_directory.h"
 
 using namespace khipu;
 using namespace khipu::query;
@@ -123,6 +126,36 @@ TEST_CASE("damage: of a page over many tiles the rows of one that was changed ar
         CHECK(page.total == total);
       }
       log.disk().put("root/logs/tree/0", sound);
+    }
+  }
+}
+
+TEST_CASE("damage: tree files that the system would not give are an Error, asked for once, and no finding") {
+  TestLog log;
+  for (int n = 0; n < 40; ++n) log.add(std::vector<Spec>(20, Spec{.action = "SAME"}));
+  log.restart();  // tree files are written
+  for (const unsigned threads : {1U, 4U}) {
+    for (const bool searched : {false, true}) {
+      std::atomic<int> refused = 0;
+      khipu::tests::Watch watch{[&](const std::string& operation) -> Result<void> {
+        if (operation != "read logs/tree/0") return {};
+        ++refused;
+        return Error{Code::kIo, operation + ": Input/output error"};
+      }};
+      snapshot::StoreOptions options;
+      options.scan_threads_max = threads;
+      const auto store =
+          snapshot::Store::open(
+              std::make_unique<khipu::tests::WatchedDirectory>(log.disk().directory("root"), "", watch), options)
+              .value();
+      Engine engine(*store, [&] { return log.clock().now(); }, {});
+      EventRequest request;
+      request.filter = Filter{};
+      if (searched) request.filter->where.actions = {"SAME"};
+      request.limit = 100;
+      const auto page = engine.events(request);
+      CHECK_FALSE(page.ok());
+      CHECK(refused <= 8);
     }
   }
 }
