@@ -389,7 +389,7 @@ TEST_CASE("real attack: a forged RETENTION for segments that are gone") {
     const Ran ran = victim.verify_with(some);
     INFO(ran.out << ran.err);
     CHECK(ran.exit == 1);
-    CHECK(nlohmann::json::parse(ran.out)["first_break"]["code"] == "retention-unauthorised");
+    CHECK(nlohmann::json::parse(ran.out)["counts"].contains("retention-unauthorised"));
   }
   // The writer sets the unsigned statement aside, and then nothing at all explains what is gone.
   REQUIRE(append_event(victim.root(), 1).exit == 0);
