@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/crypto/hash.h"
 #include "engine/protect/derive.h"
 
 namespace khipu::protect {
@@ -13,6 +14,27 @@ Error no_key(const char* kind) {
 }
 
 }  // namespace
+
+Result<void> sort_versions(std::vector<crypto::Key>& keys) {
+  std::stable_sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.version < b.version; });
+  std::vector<crypto::Key> sorted;
+  for (crypto::Key& key : keys) {
+    if (sorted.empty() || sorted.back().version != key.version) {
+      sorted.push_back(std::move(key));
+      continue;
+    }
+    // A copy in another folder is one key. Of two different ones, one is not this log's, or was changed.
+    const crypto::Key& other = sorted.back();
+    if (other.name == key.name && other.created == key.created &&
+        crypto::equal_constant_time(other.bytes.bytes(), key.bytes.bytes())) {
+      continue;
+    }
+    return Error{Code::kConflict, "two different " + std::string(crypto::key_kind_name(key.kind)) +
+                                      " keys of version " + std::to_string(key.version) + " are held"};
+  }
+  keys = std::move(sorted);
+  return {};
+}
 
 uint32_t epoch_day_of(TimeUs time) { return time < 0 ? 0 : static_cast<uint32_t>(time / kDayUs); }
 
@@ -26,15 +48,39 @@ Searcher& Searcher::operator=(Searcher&&) noexcept = default;
 Searcher::~Searcher() = default;
 
 Result<Searcher> Searcher::open(SearchRing ring) {
+  KHIPU_TRY(sort_versions(ring.token_roots));
+  KHIPU_TRY(sort_versions(ring.digests));
   auto state = std::make_unique<State>();
   state->ring = std::move(ring);
   return Searcher(std::move(state));
 }
 
+static std::vector<uint32_t> missing_versions(const std::vector<crypto::Key>& held, uint32_t newest) {
+  std::vector<uint32_t> missing;
+  if (!held.empty()) newest = std::max(newest, held.back().version);
+  auto next = held.begin();
+  for (uint32_t version = 1; version <= std::min<uint32_t>(newest, UINT16_MAX); ++version) {
+    while (next != held.end() && next->version < version) ++next;
+    if (next == held.end() || next->version != version) missing.push_back(version);
+  }
+  return missing;
+}
+
+std::vector<uint32_t> Searcher::missing_token_roots(uint32_t newest) const {
+  return missing_versions(state_->ring.token_roots, newest);
+}
+std::vector<uint32_t> Searcher::missing_digests(uint32_t newest) const {
+  return missing_versions(state_->ring.digests, newest);
+}
+
 bool Searcher::has_tokens() const { return !state_->ring.token_roots.empty(); }
 bool Searcher::has_digests() const { return !state_->ring.digests.empty(); }
 uint32_t Searcher::first_day() const {
-  return has_tokens() ? epoch_day_of(state_->ring.token_roots.front().created) : 0;
+  if (!has_tokens()) return 0;
+  // Of any version: what says when a root was made is a clock, which may have gone back.
+  TimeUs first = INT64_MAX;
+  for (const crypto::Key& root : state_->ring.token_roots) first = std::min(first, root.created);
+  return epoch_day_of(first);
 }
 
 // Calls `each` with the key of every day of the range, of every root that was there by then. Gives how many keys it

@@ -29,9 +29,13 @@ struct TokenProbe {
   uint64_t hashes = 0;                     // keyed hashes that it took, 0.4 us each: what the question costs
 };
 
+// By version, a key that is there twice once. kConflict for two keys of one version that differ.
+Result<void> sort_versions(std::vector<crypto::Key>& keys);
+
 // Immutable: any thread.
 class Searcher {
  public:
+  // Keys of several folders may come in any order; kConflict as sort_versions().
   static Result<Searcher> open(SearchRing ring);
   Searcher(Searcher&&) noexcept;
   Searcher& operator=(Searcher&&) noexcept;
@@ -47,9 +51,13 @@ class Searcher {
   // One digest per key version held, as they stand in records. kForbidden without a digest key.
   Result<std::vector<std::array<uint8_t, kDigestSize>>> digests(const FieldName& name, codec::ValueKind kind,
                                                                 Bytes plaintext) const;
+  // Versions from 1 to the newest held, or to `newest` that is known of, which are not held: what was written under
+  // them is not found.
+  std::vector<uint32_t> missing_token_roots(uint32_t newest) const;
+  std::vector<uint32_t> missing_digests(uint32_t newest) const;
   bool has_tokens() const;
   bool has_digests() const;
-  uint32_t first_day() const;  // before it there are no tokens; 0 without a token root
+  uint32_t first_day() const;  // before it there are no tokens of any version held; 0 without a token root
 
  private:
   struct State;

@@ -247,5 +247,54 @@ TEST_CASE("fingerprint: the same after a restart, another for another entity, fi
   CHECK(first != of(kEmail, "u-1", text, "alicf"));
 }
 
+TEST_CASE("search: keys of several folders count whichever comes first, and the oldest root says where days begin") {
+  World world;
+  const auto sealer = world.sealer();
+  const auto kept = tokens_of(*sealer, kEmail, kExact, "a");
+  for (const bool newest_first : {false, true}) {
+    SearchRing ring;
+    ring.token_roots.push_back(copy_of(world.token_root));
+    ring.token_roots.push_back(make_key(crypto::KeyKind::kTokenRoot, "test", 2, kDayOneUs + 5 * kOneDayUs, 0x52));
+    ring.digests.push_back(copy_of(world.digests[0]));
+    ring.digests.push_back(make_key(crypto::KeyKind::kDigest, "test", 2, kDayOneUs, 0xD2));
+    if (newest_first) std::reverse(ring.token_roots.begin(), ring.token_roots.end());
+    if (newest_first) std::reverse(ring.digests.begin(), ring.digests.end());
+    ring.token_roots.push_back(copy_of(world.token_root));  // a copy in another folder
+    const Searcher searcher = Searcher::open(std::move(ring)).value();
+    CHECK(searcher.first_day() == kDayOne);
+    const EpochRange days{searcher.first_day(), kDayOne + 6};
+    CHECK(found(searcher.probe(kEmail, kExact, Compare::kExactCi, "a", days).value(), kept));
+    const auto digests = searcher.digests(kEmail, codec::ValueKind::kText, as_bytes("a")).value();
+    REQUIRE(digests.size() == 2);
+    CHECK(parse_digest(digests[0])->key_version == 1);
+    CHECK(parse_digest(digests[1])->key_version == 2);
+  }
+}
+
+TEST_CASE("search: a root that was made on an earlier day than an older version still counts from its own day") {
+  SearchRing ring;
+  ring.token_roots.push_back(make_key(crypto::KeyKind::kTokenRoot, "test", 1, kDayOneUs, 0x51));
+  ring.token_roots.push_back(make_key(crypto::KeyKind::kTokenRoot, "test", 2, kDayOneUs - 2 * kOneDayUs, 0x52));
+  CHECK(Searcher::open(std::move(ring))->first_day() == kDayOne - 2);
+}
+
+TEST_CASE("search: two different keys of one version are refused") {
+  World world;
+  for (const int which : {0, 1, 2}) {
+    SearchRing ring;
+    ring.token_roots.push_back(copy_of(world.token_root));
+    ring.digests.push_back(copy_of(world.digests[0]));
+    if (which == 0) ring.token_roots.push_back(make_key(crypto::KeyKind::kTokenRoot, "test", 1, kDayOneUs, 0x77));
+    if (which == 1) {
+      ring.token_roots.push_back(make_key(crypto::KeyKind::kTokenRoot, "test", 1, kDayOneUs + kOneDayUs, 0x51));
+    }
+    if (which == 2) ring.digests.push_back(make_key(crypto::KeyKind::kDigest, "test", 1, kDayOneUs, 0x77));
+    const auto opened = Searcher::open(std::move(ring));
+    REQUIRE_FALSE(opened.ok());
+    CHECK(opened.error().code == Code::kConflict);
+    CHECK(opened.error().message.find("version 1") != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace khipu::protect
