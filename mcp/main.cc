@@ -153,7 +153,7 @@ Result<int> serve(const mcp::Settings& settings) {
     KHIPU_TRY_ASSIGN(auto wrapped, os::open_directory(settings.root + "/keys"));
     KHIPU_TRY_ASSIGN(protect::ReaderKeys held,
                      at("--role-keys", protect::open_reader_keys(settings.role_keys, snapshot->genesis().root_id,
-                                                                 std::move(wrapped))));
+                                                                 snapshot->genesis().origin, std::move(wrapped))));
     fields = std::make_shared<const query::FieldReader>(std::move(held.searcher), std::move(held.opener), store.get());
   }
   query::Engine engine(

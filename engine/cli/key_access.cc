@@ -4,6 +4,7 @@
 
 #include "engine/cli/root.h"
 #include "engine/crypto/key_file.h"
+#include "engine/protect/reader_keys.h"
 
 namespace khipu::cli {
 
@@ -39,6 +40,7 @@ Result<KeysOfRoot> keys_of_root(const std::string& root) {
   const codec::Genesis* genesis = snapshot->meta().genesis();
   if (genesis == nullptr) return Error{Code::kCorrupt, root + ": no GENESIS statement"};
   keys.root = genesis->root_id;
+  keys.origin = genesis->origin;
   for (const codec::StatementRecord& statement : snapshot->meta().statements()) {
     KHIPU_TRY(keys.log.apply(statement.body));
     if (const auto* shred = std::get_if<codec::Shred>(&statement.body)) keys.shreds.push_back(*shred);
@@ -82,6 +84,7 @@ Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::
   }
   if (!folder.empty()) {
     KHIPU_TRY_ASSIGN(const std::unique_ptr<os::Directory> directory, os::open_directory(folder));
+    KHIPU_TRY(protect::check_no_signing_key(*directory));
     KHIPU_TRY_ASSIGN(protect::DecryptRing ring, protect::load_decrypt_ring(*directory));
     if (ring.empty()) return Error{Code::kNotFound, folder + ": holds no decrypt-NAME-VERSION.key"};
     return ring;

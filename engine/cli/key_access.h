@@ -28,6 +28,7 @@ inline constexpr const char* kOutHelp =
 struct KeysOfRoot {
   std::unique_ptr<os::Directory> wrapped;
   RootId root{};
+  std::string origin;  // that the names of search keys must be
   protect::KeyLog log;
   std::vector<codec::Shred> shreds;
   std::set<std::string> holds;  // that are set
@@ -44,7 +45,7 @@ Exit tell_left(Output& output, const std::vector<std::string>& left);
 // "auditors/2=FINGERPRINT" of a decrypt key or its public half; "" of the other kinds.
 Result<std::string> recipient_text_of(const crypto::Key& key);
 
-// Key files of one role folder, "-": from a descriptor (--key-fd).
+// Key files of one role folder, or from a descriptor (--key-fd). kForbidden for a folder with a signing key in it.
 Result<protect::DecryptRing> decrypt_ring(const std::string& folder, const std::string& descriptor);
 
 }  // namespace khipu::cli

@@ -119,13 +119,27 @@ class KeysRotate final : public Command {
     }
     KHIPU_TRY_ASSIGN(const RolePaths paths, open_roles(keys_path(root_, keys_), out_));
     if (kind == protect::RotateKind::kRecipients && recipients_.empty()) KHIPU_TRY(only_one_name(*paths.writer));
+    KHIPU_TRY_ASSIGN(const std::string origin, origin_of_log(*paths.writer, kind));
     KHIPU_TRY_ASSIGN(const std::vector<std::string> made,
-                     protect::rotate(paths.roles(), kind, os::system_clock().now(), recipients_));
+                     protect::rotate(paths.roles(), origin, kind, os::system_clock().now(), recipients_));
     print_files(output, "khipu.keys-rotate/v1", made);
     return Exit::kOk;
   }
 
  private:
+  // As GENESIS has it; at home, where no log is, as the verifier.pub that came with the writer's folder. For recipients
+  // alone that may be missing: nothing that bears an origin may lie there then.
+  Result<std::string> origin_of_log(os::Directory& writer, protect::RotateKind kind) const {
+    if (keys_.empty()) {
+      KHIPU_TRY_ASSIGN(const KeysOfRoot log, keys_of_root(root_));
+      return log.origin;
+    }
+    const auto verifier = crypto::open_key_file(writer, crypto::kVerifierKeyFileName, crypto::KeyKind::kVerifier);
+    if (verifier.ok()) return verifier->name;
+    if (kind == protect::RotateKind::kRecipients && verifier.error().code == Code::kNotFound) return std::string();
+    return verifier.error();
+  }
+
   // Whoever runs this comes to hold the decrypt keys it makes: of other names' too, were they made unasked.
   static Result<void> only_one_name(os::Directory& writer) {
     KHIPU_TRY_ASSIGN(const protect::WriterRing ring, protect::load_writer_ring(writer));
@@ -148,7 +162,8 @@ class KeysCheck final : public Command {
   std::string summary() const override { return "Check a folder of key files, and what of a log they open"; }
   std::string details() const override {
     return "Every key file in DIR is checked as its user checks it: owner, rights, one link, form, check digits, "
-           "name.\n"
+           "name, and\n"
+           "that search keys are of one log, with --root of that log.\n"
            "With --root each data key of that log is opened with the decrypt keys in DIR and held against its KEY\n"
            "statement, and the keys of sealed lines in ROOT/dlq are opened: run it on a backup of decrypt/ before the "
            "original\nis lost.\n"
@@ -169,14 +184,25 @@ class KeysCheck final : public Command {
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     Json keys = Json::array();
     bool sound = true;
+    std::string origin;  // the log's; without --root that of the first file that bears one
+    if (!root_.empty()) {
+      KHIPU_TRY_ASSIGN(const KeysOfRoot log, keys_of_root(root_));
+      origin = log.origin;
+    }
     for (const os::Entry& entry : entries) {
       const std::optional<crypto::KeyKind> kind = protect::kind_of_file(entry.name);
       if (!kind) continue;
       const Result<crypto::Key> key = crypto::open_key_file(*directory, entry.name, *kind);
-      const bool fits = key.ok() && protect::key_file_name(*kind, key->name, key->version) == entry.name;
-      sound = sound && fits;
-      if (!fits) {
-        const std::string why = key.ok() ? "the name of another key" : key.error().message;
+      std::string why = key.ok() ? "" : key.error().message;
+      if (key.ok() && protect::key_file_name(*kind, key->name, key->version) != entry.name) {
+        why = "the name of another key";
+      } else if (key.ok() && protect::bears_origin(*kind)) {
+        if (origin.empty()) origin = key->name;
+        const Result<void> own = protect::check_origin(*key, directory->path(), origin);
+        if (!own.ok()) why = own.error().message;
+      }
+      if (!why.empty()) {
+        sound = false;
         say(output, printable(entry.name) + "  REFUSED: " + printable(why));
         keys.push_back({{"file", entry.name}, {"refused", why}});
         continue;
@@ -184,6 +210,7 @@ class KeysCheck final : public Command {
       KHIPU_TRY_ASSIGN(const std::string recipient, recipient_text_of(*key));
       say(output, printable(entry.name) + "  " + std::string(crypto::key_kind_name(*kind)) + "  version " +
                       std::to_string(key->version) + "  made " + format_rfc3339(key->created) +
+                      (protect::bears_origin(*kind) ? "  of " + printable(key->name) : "") +
                       (recipient.empty() ? "" : "  " + printable(recipient)));
       keys.push_back({{"file", entry.name},
                       {"kind", crypto::key_kind_name(*kind)},

@@ -58,7 +58,9 @@ class KeysList final : public Command {
            "fields have\n"
            "are listed where they lie: the writer's in the log's keys folder, a reader's with --keys DIR.\n\n"
            "Examples:\n  khipu keys list /srv/audit\n  khipu keys list /srv/audit --keys ./readers/decrypt\n\n"
-           "Exit codes: 0 all sound, 1 one is missing or refused, 3 no such folder.";
+           "Exit codes: 0 all sound, 1 one is missing, refused (also as another log's), or a reader's among the "
+           "writer's, 3 no "
+           "such\nfolder.";
   }
   void declare(Arguments& arguments) override {
     arguments.required("ROOT", root_, "the log's directory");
@@ -68,15 +70,22 @@ class KeysList final : public Command {
     os::disable_core_dumps();
     KHIPU_TRY_ASSIGN(const auto keys, os::open_directory(keys_path(root_, keys_)));
     KHIPU_TRY_ASSIGN(const std::vector<KeyFile> files, files_of(*keys));
+    const Result<KeysOfRoot> log = keys_of_root(root_);  // a folder of keys may be looked at where no log is
+    KHIPU_TRY_ASSIGN(const std::optional<os::Entry> signing, keys->stat(crypto::kSigningKeyFileName));
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     bool sound = true;
     for (const KeyFile& file : files) {
       const std::string kind(crypto::key_kind_name(file.kind));
       const Result<crypto::Key> key = crypto::open_key_file(*keys, file.name, file.kind);
-      if (!key.ok()) {
+      std::string why = key.ok() ? "" : key.error().message;
+      if (key.ok() && log.ok()) {
+        const Result<void> own = protect::check_origin(*key, keys->path(), log->origin);
+        if (!own.ok()) why = own.error().message;
+      }
+      if (!why.empty()) {
         sound = false;
-        if (!output.json()) output.line(printable(file.name) + "  REFUSED: " + printable(key.error().message));
-        list.push_back({{"file", file.name}, {"kind", kind}, {"refused", key.error().message}});
+        if (!output.json()) output.line(printable(file.name) + "  REFUSED: " + printable(why));
+        list.push_back({{"file", file.name}, {"kind", kind}, {"refused", why}});
         continue;
       }
       nlohmann::ordered_json entry = {{"file", file.name},
@@ -100,6 +109,13 @@ class KeysList final : public Command {
       if (!recipient.empty()) {
         entry["recipient"] = recipient;
         line += "  " + printable(recipient);
+      }
+      if (signing && (file.kind == crypto::KeyKind::kDecrypt || file.kind == crypto::KeyKind::kTokenRoot)) {
+        sound = false;
+        const std::string misplaced =
+            "a reader's key beside the writer's signing key: whoever takes this folder writes and reads; move it away";
+        entry["misplaced"] = misplaced;
+        line += "  MISPLACED: " + misplaced;
       }
       if (!output.json()) output.line(line);
       list.push_back(std::move(entry));

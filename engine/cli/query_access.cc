@@ -64,7 +64,8 @@ Result<QueryAccess> open_query_access(const std::string& root, const std::string
     KHIPU_TRY_ASSIGN(const auto snapshot, access.store->snapshot());
     KHIPU_TRY_ASSIGN(auto wrapped, os::open_directory(root + "/keys"));
     KHIPU_TRY_ASSIGN(protect::ReaderKeys keys,
-                     protect::open_reader_keys(role_keys, snapshot->genesis().root_id, std::move(wrapped)));
+                     protect::open_reader_keys(role_keys, snapshot->genesis().root_id, snapshot->genesis().origin,
+                                               std::move(wrapped)));
     fields = std::make_shared<const query::FieldReader>(std::move(keys.searcher), std::move(keys.opener),
                                                         access.store.get());
   }

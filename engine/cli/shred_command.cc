@@ -30,6 +30,9 @@ class ShredCommand final : public Command {
            "or\n"
            "not, the content of events about the person and custom columns lie under the session's keys and stay "
            "readable.\n"
+           "--key N is for a person's pair that is gone or was changed, so that nobody can tell whose it was: khipu "
+           "verify\n"
+           "names its file, subject-N-...\n"
            "Sealed lines in ROOT/dlq may hold the same values, and nobody here can tell: mend them first (khipu dlq), "
            "or\n"
            "say --dlq destroy, which takes all of them out, or --dlq keep.\n"
@@ -47,6 +50,7 @@ class ShredCommand final : public Command {
     arguments.required("ROOT", root_, "the log's directory");
     arguments.text("--subject", subject_, "TYPE:ID", "the person whose fields have keys of their own");
     arguments.text("--session", session_, "N", "number of a data key, as in the name of its file in ROOT/keys");
+    arguments.text("--key", key_, "N", "number of any key, also of a person's pair that is lost or changed");
     arguments.text("--reference", reference_, "TEXT", "why, 1 to 1,024 bytes; wanted");
     arguments.choice("--dlq", dlq_, {"destroy", "keep"}, "the sealed lines in ROOT/dlq; wanted when there are any");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
@@ -54,8 +58,8 @@ class ShredCommand final : public Command {
   }
   Result<Exit> run(Output& output) override {
     os::disable_core_dumps();
-    if (subject_.empty() == session_.empty()) {
-      return Error{Code::kInvalid, "one of --subject TYPE:ID and --session N is wanted"};
+    if (int{subject_.empty()} + int{session_.empty()} + int{key_.empty()} != 2) {
+      return Error{Code::kInvalid, "one of --subject TYPE:ID, --session N and --key N is wanted"};
     }
     if (reference_.empty() || reference_.size() > 1024 || !valid_utf8(as_bytes(reference_))) {
       return Error{Code::kInvalid, "--reference TEXT is wanted: why, 1 to 1,024 bytes of UTF-8"};
@@ -73,7 +77,7 @@ class ShredCommand final : public Command {
     codec::Shred shred;
     shred.reference = reference_;
     shred.by = WriterAccess::scope();
-    shred.scope = session_.empty() ? "subject" : "session " + session_;
+    shred.scope = !session_.empty() ? "session " + session_ : !key_.empty() ? "key " + key_ : "subject";
     std::optional<CommitNumber> commit;
     bool destroys = lines > 0 && dlq_ == "destroy";
     std::set<std::string> left;  // keys of sealed lines that an earlier statement destroys, and that are there
@@ -143,7 +147,7 @@ class ShredCommand final : public Command {
                                std::to_string(shred.files.size()) + " keys, " + std::to_string(gone) + " files deleted"
                          : "stated by an earlier run, finished now: " + std::to_string(gone) + " files deleted");
       if (destroys) output.line("and " + std::to_string(parked) + " sealed lines of dlq/");
-      if (session_.empty()) {
+      if (!subject_.empty()) {
         output.line("still readable: the person's fields without the rule subject, content of events, custom columns");
       }
     }
@@ -167,6 +171,12 @@ class ShredCommand final : public Command {
       KHIPU_TRY_ASSIGN(found.files, protect::files_of_session(keys.log, number));
       return found;
     }
+    if (!key_.empty()) {
+      KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(key_));
+      protect::SubjectFiles found;
+      KHIPU_TRY_ASSIGN(found.files, protect::files_of_key(keys.log, number));
+      return found;
+    }
     KHIPU_TRY_ASSIGN(const protect::SubjectName name, subject());
     return protect::files_of_subject(*keys.wrapped, keys.root, keys.log, name);
   }
@@ -174,18 +184,19 @@ class ShredCommand final : public Command {
   // What of it lies in keys/, shredded or not: the writer deletes what is shredded as soon as it opens the log.
   Result<std::vector<std::string>> files_here(const KeysOfRoot& keys) const {
     std::vector<std::string> here;
-    if (session_.empty()) {
+    if (!subject_.empty()) {
       KHIPU_TRY_ASSIGN(const protect::SubjectName name, subject());
       KHIPU_TRY_ASSIGN(here, protect::shredded_files_of_subject(*keys.wrapped, keys.root, keys.log, name));
       const Result<protect::SubjectFiles> current = protect::files_of_subject(*keys.wrapped, keys.root, keys.log, name);
       if (current.ok()) here.insert(here.end(), current->files.begin(), current->files.end());
       return here;
     }
-    KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(session_));
+    KHIPU_TRY_ASSIGN(const uint32_t number, protect::session_number(session_.empty() ? key_ : session_));
     KHIPU_TRY_ASSIGN(const std::vector<os::Entry> entries, keys.wrapped->list());
     for (const os::Entry& entry : entries) {
       const std::optional<protect::WrappedName> name = protect::WrappedName::parse(entry.name);
-      if (name && name->kind == protect::WrappedKind::kData && name->number == number) here.push_back(entry.name);
+      const bool counts = name && (!key_.empty() || name->kind == protect::WrappedKind::kData);
+      if (counts && name->number == number) here.push_back(entry.name);
     }
     return here;
   }
@@ -203,7 +214,7 @@ class ShredCommand final : public Command {
       return shred.reference == reference_ && shred.scope.starts_with("subject");
     };
     const auto found = std::find_if(keys.shreds.begin(), keys.shreds.end(), same);
-    if (error.code != Code::kNotFound || session_.size() > 0 || found == keys.shreds.end()) return error;
+    if (error.code != Code::kNotFound || subject_.empty() || found == keys.shreds.end()) return error;
     error.message += "; a SHRED of " + std::to_string(found->files.size()) +
                      " keys of a person was committed under this reference: if that was this one, all is done";
     return error;
@@ -227,7 +238,7 @@ class ShredCommand final : public Command {
 
   static constexpr std::string_view kUnderKeys = " under keys";
   static constexpr size_t kStatedKeysMax = 10000;
-  std::string root_, subject_, session_, reference_, dlq_, keys_, network_;
+  std::string root_, subject_, session_, key_, reference_, dlq_, keys_, network_;
 };
 
 }  // namespace

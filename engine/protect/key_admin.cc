@@ -29,7 +29,7 @@ Key fresh(KeyKind kind, const std::string& name, uint32_t version, TimeUs now) {
 
 // The readers' folders belong to one log: shared, one key would open, or find, what two of them hold. Keys of searches
 // bear the log's origin, and are made before any decrypt key.
-Result<void> check_origin(const RoleDirectories& roles, const std::string& origin) {
+Result<void> check_readers(const RoleDirectories& roles, const std::string& origin) {
   const std::string way_out = ". Keys of another log stay its own: give each log an --out of its own";
   bool searches = false;
   KHIPU_TRY_ASSIGN(const std::vector<os::Entry> search, roles.search->list());
@@ -37,9 +37,8 @@ Result<void> check_origin(const RoleDirectories& roles, const std::string& origi
     const std::optional<KeyKind> kind = kind_of_file(entry.name);
     if (kind != KeyKind::kTokenRoot && kind != KeyKind::kDigest) continue;
     KHIPU_TRY_ASSIGN(const Key key, crypto::open_key_file(*roles.search, entry.name, *kind));
-    if (key.name != origin) {
-      return Error{Code::kConflict,
-                   roles.search->path() + "/" + entry.name + ": is of " + key.name + ", not of " + origin + way_out};
+    if (Result<void> own = check_origin(key, roles.search->path(), origin); !own.ok()) {
+      return Error{Code::kConflict, own.error().message + way_out};
     }
     searches = true;
   }
@@ -183,7 +182,8 @@ Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
   if (recipients.empty()) return Error{Code::kInvalid, "at least one recipient is wanted: nobody could read otherwise"};
   for (const std::string& name : recipients) KHIPU_TRY(check_recipient_name(name));
   KHIPU_TRY_ASSIGN(const WriterRing there, load_writer_ring(*roles.writer));
-  KHIPU_TRY(check_origin(roles, origin));
+  KHIPU_TRY(check_origin(there, roles.writer->path(), origin));
+  KHIPU_TRY(check_readers(roles, origin));
   const auto has = [&](const std::string& name) {
     return std::any_of(there.recipients.begin(), there.recipients.end(),
                        [&](const Key& key) { return key.name == name; });
@@ -204,10 +204,11 @@ Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
   return {};
 }
 
-Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now,
-                                        const std::vector<std::string>& names) {
+Result<std::vector<std::string>> rotate(const RoleDirectories& roles, const std::string& origin, RotateKind kind,
+                                        TimeUs now, const std::vector<std::string>& names) {
   KHIPU_TRY_ASSIGN(const WriterRing ring, load_writer_ring(*roles.writer));
-  if (ring.token_day) KHIPU_TRY(check_origin(roles, ring.token_day->name));
+  KHIPU_TRY(check_origin(ring, roles.writer->path(), origin));
+  if (ring.token_day) KHIPU_TRY(check_readers(roles, origin));
   const Error nothing{Code::kNotFound, roles.writer->path() + ": has no such key; `khipu keys init` makes the first"};
   std::vector<std::string> made;
   switch (kind) {
@@ -458,11 +459,15 @@ Result<Swept> sweep(os::Directory& wrapped, const KeyLog& log) {
 
 Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t number) {
   const KeyLog::File* file = log.current(number);
-  if (file == nullptr || file->name.kind != WrappedKind::kData) {
-    return Error{Code::kNotFound, "no session has number " + std::to_string(number)};
-  }
+  if (file != nullptr && file->name.kind == WrappedKind::kData) return files_of_key(log, number);
+  return Error{Code::kNotFound, "no session has number " + std::to_string(number)};
+}
+
+Result<std::vector<std::string>> files_of_key(const KeyLog& log, uint32_t number) {
+  const KeyLog::File* file = log.current(number);
+  if (file == nullptr) return Error{Code::kNotFound, "no key has number " + std::to_string(number)};
   if (file->state == KeyLog::State::kShredded) {
-    return Error{Code::kConflict, "session " + std::to_string(number) + " is shredded already"};
+    return Error{Code::kConflict, "key " + std::to_string(number) + " is shredded already"};
   }
   return std::vector<std::string>{file->name.text()};
 }

@@ -23,16 +23,16 @@ struct RoleDirectories {
 
 // First keys: of each recipient a decrypt key and its public half; token root and today's key; fingerprint and digest
 // key. What is there already (an interrupted run's, or to add a recipient) stays; kConflict when all is, and when the
-// readers' folders hold keys of another log. `origin` names keys of no recipient.
+// folders hold keys of another log. `origin` names keys of no recipient.
 Result<void> make_rings(const RoleDirectories& roles, const std::string& origin,
                         const std::vector<std::string>& recipients, TimeUs now);
 
 enum class RotateKind : uint8_t { kRecipients, kDigest, kTokens };
-// The next version, which the writer uses from its next start on; old versions stay. kConflict: the readers' folders
-// hold keys of another log. kRecipients: of these names, or with none of each that the writer has. kTokens: the chain
-// goes on from a new root; the search role needs both.
-Result<std::vector<std::string>> rotate(const RoleDirectories& roles, RotateKind kind, TimeUs now,
-                                        const std::vector<std::string>& names = {});
+// The next version, which the writer uses from its next start on; old versions stay. kConflict: a folder holds keys of
+// another log than that of `origin`. kRecipients: of these names, or with none of each that the writer has. kTokens:
+// the chain goes on from a new root; the search role needs both.
+Result<std::vector<std::string>> rotate(const RoleDirectories& roles, const std::string& origin, RotateKind kind,
+                                        TimeUs now, const std::vector<std::string>& names = {});
 
 // A recipient's name: [a-z][a-z0-9_.]{0,31}.
 Result<void> check_recipient_name(std::string_view name);
@@ -78,6 +78,8 @@ Result<Swept> sweep(os::Directory& wrapped, const KeyLog& log);
 
 // Files whose loss makes all values of a session, or of a person, unreadable. kNotFound when nothing is there.
 Result<std::vector<std::string>> files_of_session(const KeyLog& log, uint32_t number);
+// The file of this number, of whatever kind, lost or not: whose it was is for whoever asks to know.
+Result<std::vector<std::string>> files_of_key(const KeyLog& log, uint32_t number);
 struct SubjectFiles {
   std::vector<std::string> files;
   std::vector<std::string> unreadable;  // gone or changed: nobody can tell whose they are

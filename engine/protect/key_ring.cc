@@ -110,6 +110,25 @@ std::string key_file_name(KeyKind kind, std::string_view name, uint32_t version)
   return kind_name;
 }
 
+Result<void> check_origin(const Key& key, const std::string& folder, std::string_view origin) {
+  if (!bears_origin(key.kind) || key.name == origin) return {};
+  return Error{Code::kConflict, folder + "/" + key_file_name(key.kind, key.name, key.version) + ": is of the log " +
+                                    key.name + ", not of " + std::string(origin)};
+}
+
+Result<void> check_origin(const WriterRing& ring, const std::string& folder, std::string_view origin) {
+  if (ring.token_day) KHIPU_TRY(check_origin(*ring.token_day, folder, origin));
+  if (ring.fingerprint) KHIPU_TRY(check_origin(*ring.fingerprint, folder, origin));
+  for (const Key& key : ring.digests) KHIPU_TRY(check_origin(key, folder, origin));
+  return {};
+}
+
+Result<void> check_origin(const SearchRing& ring, const std::string& folder, std::string_view origin) {
+  for (const Key& key : ring.token_roots) KHIPU_TRY(check_origin(key, folder, origin));
+  for (const Key& key : ring.digests) KHIPU_TRY(check_origin(key, folder, origin));
+  return {};
+}
+
 Result<WriterRing> load_writer_ring(os::Directory& directory) {
   KHIPU_TRY_ASSIGN(std::vector<Key> keys,
                    load(directory, {KeyKind::kRecipient, KeyKind::kTokenDay, KeyKind::kFingerprint, KeyKind::kDigest}));

@@ -42,6 +42,17 @@ struct DecryptRing {
   bool empty() const { return keys.empty(); }
 };
 
+// Role files are one log's: token roots and days, fingerprint and digest keys bear its origin as their name, as GENESIS
+// has it. (Recipients and decrypt keys bear those of people: what they open says which log it is of.)
+constexpr bool bears_origin(crypto::KeyKind kind) {
+  return kind == crypto::KeyKind::kTokenRoot || kind == crypto::KeyKind::kTokenDay ||
+         kind == crypto::KeyKind::kFingerprint || kind == crypto::KeyKind::kDigest;
+}
+// kConflict, with the file and both origins, for what another log's is. `folder`: where it came from.
+Result<void> check_origin(const crypto::Key& key, const std::string& folder, std::string_view origin);
+Result<void> check_origin(const WriterRing& ring, const std::string& folder, std::string_view origin);
+Result<void> check_origin(const SearchRing& ring, const std::string& folder, std::string_view origin);
+
 // What of the role is there; a file that is there and is not sound is an Error, never passed over.
 Result<WriterRing> load_writer_ring(os::Directory& directory);
 Result<SearchRing> load_search_ring(os::Directory& directory);

@@ -9,6 +9,10 @@ namespace khipu::writer {
 // With protect_mutex held, or while nobody else is there yet.
 Result<void> Writer::Impl::open_sealer() {
   KHIPU_TRY_ASSIGN(protect::WriterRing ring, protect::load_writer_ring(environment.keys));
+  // Under another log's keys nobody who reads this one would find what is written, and nobody would be told.
+  const std::optional<codec::Genesis>& genesis = sequencer->genesis();
+  if (!genesis) return Error{Code::kCorrupt, "no GENESIS statement"};
+  KHIPU_TRY(protect::check_origin(ring, environment.keys.path(), genesis->origin));
   if (!wrapped_keys) {
     KHIPU_TRY_ASSIGN(wrapped_keys, environment.root.open_directory("keys"));
   }

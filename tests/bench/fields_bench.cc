@@ -19,18 +19,19 @@ namespace {
 
 using namespace khipu;
 constexpr uint64_t kBatch = 1000;
+constexpr const char* kOrigin = "bench.example/audit";
 
 using bench::die;
 using bench::must;
 
 void give_keys(os::Directory& keys, TimeUs now) {
-  const crypto::Key root = crypto::generate_key(crypto::KeyKind::kTokenRoot, "bench", now);
+  const crypto::Key root = crypto::generate_key(crypto::KeyKind::kTokenRoot, kOrigin, now);
   const crypto::Key auditors = crypto::generate_key(crypto::KeyKind::kDecrypt, "auditors", now);
   must(crypto::create_key_file(keys, protect::key_file_name(crypto::KeyKind::kRecipient, "auditors", 1),
                                must(crypto::recipient_of(auditors))));
   must(crypto::create_key_file(keys, protect::kTokenDayFileName, must(protect::first_token_day(root))));
   must(crypto::create_key_file(keys, protect::kFingerprintFileName,
-                               crypto::generate_key(crypto::KeyKind::kFingerprint, "bench", now)));
+                               crypto::generate_key(crypto::KeyKind::kFingerprint, kOrigin, now)));
 }
 
 ingest::Batch batch_of(uint64_t from, uint64_t to) {
@@ -72,7 +73,7 @@ Took run(const std::string& path, uint64_t events, const char* rule) {
   auto root = must(os::create_directory(path + "/log", 0750));
   auto keys = must(os::create_directory(path + "/log.keys", 0700));
   const writer::Environment environment{*root, *keys, os::system_clock(), os::system_random()};
-  must(writer::initialize(environment, {"bench.example/audit"}));
+  must(writer::initialize(environment, {kOrigin}));
   give_keys(*keys, os::system_clock().now());
   auto writer = must(writer::Writer::open(environment, {}));
   codec::TypeSchema type;

@@ -112,7 +112,7 @@ Result<void> life(CrashRig& rig, std::vector<Value>& values, const std::string& 
   }
   KHIPU_TRY(seal_one(rig, *writer, roles, nullptr, name + " group", values));
   KHIPU_TRY(seal_one(rig, *writer, roles, &kAlice, name + " alice", values));
-  KHIPU_TRY(rotate(roles.directories(), RotateKind::kRecipients, rig.clock().now()));
+  KHIPU_TRY(rotate(roles.directories(), "log", RotateKind::kRecipients, rig.clock().now()));
   {
     KHIPU_TRY_ASSIGN(Known now, known(rig));
     KHIPU_TRY_ASSIGN(const DecryptRing ring, load_decrypt_ring(*roles.decrypt));

@@ -9,10 +9,11 @@
 namespace khipu::tests {
 
 struct FieldKeys {
-  crypto::Key token_root = crypto::generate_key(crypto::KeyKind::kTokenRoot, "test", kMade);
-  crypto::Key digest = crypto::generate_key(crypto::KeyKind::kDigest, "test", kMade);
+  static constexpr const char* kOrigin = "example.org/audit";  // of the logs that have them
+  crypto::Key token_root = crypto::generate_key(crypto::KeyKind::kTokenRoot, kOrigin, kMade);
+  crypto::Key digest = crypto::generate_key(crypto::KeyKind::kDigest, kOrigin, kMade);
   crypto::Key decrypt = crypto::generate_key(crypto::KeyKind::kDecrypt, "auditors", kMade);
-  crypto::Key fingerprint = crypto::generate_key(crypto::KeyKind::kFingerprint, "test", kMade);
+  crypto::Key fingerprint = crypto::generate_key(crypto::KeyKind::kFingerprint, kOrigin, kMade);
   static constexpr TimeUs kMade = 1767225600LL * 1000000;  // 2026-01-01: the chain of token keys begins there
 
   static void put(os::Directory& directory, std::string_view name, const crypto::Key& key) {

@@ -33,9 +33,9 @@ TEST_CASE("keys: an interrupted init or rotation is taken up, whatever operation
     if (!whole) REQUIRE(roles.make().ok());
     REQUIRE(roles.disk.files().size() == 9);
     roles.disk.fail_nth(n, Code::kIo);
-    if (!rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok()) {
+    if (!rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok()) {
       // Who had a new version before the failure may get another one with the second run: nothing is lost by that.
-      REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+      REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
     }
     roles.disk.clear_faults();
     const auto sealer = roles.sealer();
@@ -78,18 +78,19 @@ TEST_CASE("keys: readers' folders of another log are refused, and nothing is mad
   const auto s = roles.disk.directory("s2"), d = roles.disk.directory("d2");
   const RoleDirectories own{other.get(), s.get(), d.get()};
   REQUIRE(make_rings(own, "other.example", {"auditors"}, kNoonUs).ok());
-  CHECK(rotate(shared, RotateKind::kRecipients, kNoonUs).error().code == Code::kConflict);
-  CHECK(rotate({other.get(), nowhere.get(), d.get()}, RotateKind::kRecipients, kNoonUs).ok());
-  CHECK(rotate(own, RotateKind::kDigest, kNoonUs).ok());
+  CHECK(rotate(shared, "other.example", RotateKind::kRecipients, kNoonUs).error().code == Code::kConflict);
+  CHECK(rotate({other.get(), nowhere.get(), d.get()}, "other.example", RotateKind::kRecipients, kNoonUs).ok());
+  CHECK(rotate(own, "other.example", RotateKind::kDigest, kNoonUs).ok());
 }
 
 TEST_CASE("keys: a rotation of recipients makes decrypt keys of the names it was given") {
   Roles roles;
   REQUIRE(roles.make().ok());
-  const auto made = rotate(roles.directories(), RotateKind::kRecipients, kNoonUs, {"regulator"});
+  const auto made = rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs, {"regulator"});
   REQUIRE(made.ok());
   CHECK(*made == std::vector<std::string>{"d/decrypt-regulator-2.key", "w/recipient-regulator-2.pub"});
-  CHECK(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs, {"nobody"}).error().code == Code::kNotFound);
+  CHECK(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs, {"nobody"}).error().code ==
+        Code::kNotFound);
 }
 
 TEST_CASE("keys: a rotation of digest and token keys leaves what was written searchable") {
@@ -100,8 +101,8 @@ TEST_CASE("keys: a rotation of digest and token keys leaves what was written sea
   std::vector<Token> before, after;
   REQUIRE(roles.sealer()->tokens(name, exact, "x", before).ok());
   const auto old_digest = roles.sealer()->digest(name, codec::ValueKind::kText, as_bytes("x")).value();
-  REQUIRE(rotate(roles.directories(), RotateKind::kDigest, kNoonUs).ok());
-  REQUIRE(rotate(roles.directories(), RotateKind::kTokens, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kDigest, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kTokens, kNoonUs).ok());
   const auto sealer = roles.sealer();
   REQUIRE(sealer->tokens(name, exact, "x", after).ok());
   const auto new_digest = sealer->digest(name, codec::ValueKind::kText, as_bytes("x")).value();
@@ -123,7 +124,7 @@ TEST_CASE("keys: a rotation of the token keys is not undone by a writer that run
   const FieldName name{"user", "email"};
   const auto running = roles.sealer();
   REQUIRE(running->begin_batch(kNoonUs).ok());
-  REQUIRE(rotate(roles.directories(), RotateKind::kTokens, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kTokens, kNoonUs).ok());
   const auto version = [&] { return crypto::parse_key(roles.disk.read("w/token-day.key"))->version; };
   const Searcher searcher = Searcher::open(load_search_ring(*roles.search).value()).value();
   const uint32_t day = epoch_day_of(kNoonUs);
@@ -155,7 +156,7 @@ TEST_CASE("keys: re-wrapped keys open with the new key alone once they are adopt
   const Buffer person = seal(*sealer, roles.place(), "person", &alice);
   KeyLog log = sealer->log();
   sealer.reset();
-  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
   const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
   CHECK(recipients[0].version == 2);
   const DecryptRing ring = load_decrypt_ring(*roles.decrypt).value();
@@ -189,7 +190,7 @@ TEST_CASE("keys: a re-wrap goes on past files that are gone or changed, and name
   (void)seal(*sealer, roles.place(), "person", &bob);
   const KeyLog log = sealer->log();
   sealer.reset();
-  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
   const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
   const DecryptRing ring = load_decrypt_ring(*roles.decrypt).value();
   std::vector<std::string> people;
@@ -214,7 +215,7 @@ TEST_CASE("keys: what was copied there is on the disk before it is adopted, or i
   const Buffer value = seal(*sealer, roles.place(), "x");
   const KeyLog before = sealer->log();
   sealer.reset();
-  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
   const Rewrapped done = rewrap(*roles.wrapped, roles.root, before, load_decrypt_ring(*roles.decrypt).value(),
                                 load_recipients(*roles.writer).value())
                              .value();
@@ -288,7 +289,7 @@ TEST_CASE("keys: a re-wrap goes round files that others left, and takes none of 
   const auto sealer = roles.sealer();
   seal(*sealer, roles.place(), "x");
   const KeyLog log = sealer->log();
-  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
   const std::vector<Recipient> recipients = load_recipients(*roles.writer).value();
   const DecryptRing ring = load_decrypt_ring(*roles.decrypt).value();
   // The public commitment, the wanted recipients, and boxes that hold nothing.

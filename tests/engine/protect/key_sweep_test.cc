@@ -48,7 +48,7 @@ TEST_CASE("keys: of a shredded key nothing stays, also not what a re-wrap made a
   seal(*sealer, roles.place(), "x");
   KeyLog log = sealer->log();
   sealer.reset();
-  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
   const auto again = [&] {
     return rewrap(*roles.wrapped, roles.root, log, load_decrypt_ring(*roles.decrypt).value(),
                   load_recipients(*roles.writer).value());
@@ -74,7 +74,7 @@ TEST_CASE("keys: what a re-wrap made of a key that was shredded meanwhile goes, 
   seal(*sealer, roles.place(), "y");
   KeyLog log = sealer->log();
   sealer.reset();
-  REQUIRE(rotate(roles.directories(), RotateKind::kRecipients, kNoonUs).ok());
+  REQUIRE(rotate(roles.directories(), "log.example", RotateKind::kRecipients, kNoonUs).ok());
   const KeyLog before = log;
   codec::Shred shred;
   shred.files = {"data-0000000001-1.key"};

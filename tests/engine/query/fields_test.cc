@@ -93,7 +93,8 @@ struct World {
     if (!roles.empty()) {
       std::vector<std::string> folders;
       for (const std::string& role : roles) folders.push_back(temp.path() + "/" + role);
-      auto held = protect::open_reader_keys(folders, writer->root_id(), root->open_directory("keys").value());
+      auto held = protect::open_reader_keys(folders, writer->root_id(), "example.org/audit",
+                                            root->open_directory("keys").value());
       INFO((held.ok() ? "" : held.error().message));
       REQUIRE(held.ok());
       reader = std::make_shared<const FieldReader>(std::move(held->searcher), std::move(held->opener), store.get());
