@@ -29,7 +29,8 @@ Result<SealedLines> sealed_lines(os::Directory& root);
 Result<void> each_parked_key(os::Directory& root, const std::function<void(const std::string&, Bytes)>& visit);
 
 // Asks for each key line's wrapped bytes anew; nullopt: it stays as it is. How many were replaced. The first error ends
-// it, before the file it is about is touched.
+// it, before the file it is about is touched. A torn last line goes where the file holds something sealed, or where it
+// may be half a key; else it stays.
 using SealAnew = std::function<Result<std::optional<Buffer>>(Bytes wrapped)>;
 Result<uint64_t> replace_parked_keys(os::Directory& root, const SealAnew& anew);
 
