@@ -11,6 +11,18 @@ constexpr uint32_t kRowsAtOnce = 200;
 constexpr size_t kLastLineBytes = 2048;  // room that the last line needs, with its cursor
 constexpr int64_t kTimeLeftMs = 10'000;  // of what a host waits: then the rest is for another call
 
+bool has_note(const OrderedJson& page, const query::Note& note) {
+  const auto notes = page.find("notes");
+  if (notes == page.end()) return false;
+  return std::any_of(notes->begin(), notes->end(), [&](const OrderedJson& other) {
+    return other.value("code", "") == note.code && other.value("text", "") == note.text;
+  });
+}
+bool has_note(const std::vector<query::Note>& notes, const query::Note& note) {
+  return std::any_of(notes.begin(), notes.end(),
+                     [&](const query::Note& other) { return other.code == note.code && other.text == note.text; });
+}
+
 }  // namespace
 
 std::string Exports::keep(Export made, TimeUs now) {
@@ -31,9 +43,18 @@ std::shared_ptr<const Export> Exports::find(std::string_view id, const std::stri
 
 Result<std::string> read_export(const Export& from, query::Engine& engine, const server::CallContext& context) {
   OrderedJson first = OrderedJson::object();
-  for (const char* member : {"as_of", "window", "applied", "coverage", "total", "trust"}) {
+  for (const char* member : {"as_of", "window", "applied", "coverage", "total", "trust", "notes"}) {
     if (const auto found = from.page.find(member); found != from.page.end()) first[member] = *found;
   }
+  // Of the page alone: what is cut off there is exported.
+  if (const auto notes = first.find("notes"); notes != first.end()) {
+    OrderedJson kept = OrderedJson::array();
+    for (const OrderedJson& note : *notes) {
+      if (note.value("code", "") != "SCAN_LIMIT") kept.push_back(note);
+    }
+    *notes = std::move(kept);
+  }
+  std::vector<query::Note> later;  // of the pages after it
   std::string text = first.dump() + "\n";
   uint64_t rows = 0;
   for (const OrderedJson& row : from.page.at("events")) {
@@ -65,6 +86,9 @@ Result<std::string> read_export(const Export& from, query::Engine& engine, const
     // The first row of a page always goes; one that is larger than all room there is ends the export before it.
     if (page->rows.size() == 1 && size > kExportSizeMax) break;
     for (size_t i = 0; i < page->rows.size(); ++i) text += lines[i];
+    for (const query::Note& note : page->notes) {
+      if (note.code != "SCAN_LIMIT" && !has_note(first, note) && !has_note(later, note)) later.push_back(note);
+    }
     rows += page->rows.size();
     unshown += page->unshown;
     cursor = page->cursor.value_or("");
@@ -72,6 +96,7 @@ Result<std::string> read_export(const Export& from, query::Engine& engine, const
   }
   OrderedJson last = {{"returned", rows}, {"unshown", unshown}, {"complete", cursor.empty()}};
   if (!cursor.empty()) last["cursor"] = cursor;
+  for (const query::Note& note : later) last["notes"].push_back({{"code", note.code}, {"text", note.text}});
   if (renderer.has_marked()) last["notice"] = renderer.notice();
   return text + last.dump() + "\n";
 }
