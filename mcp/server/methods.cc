@@ -41,7 +41,9 @@ Reply call_tool(const Server& server, const Json& params, CallContext& context) 
   if (!call.ok()) return invalid(call.error().message);
   const RegisteredTool* tool = server.find(call->name);
   if (tool == nullptr || !tool->tool->is_listed(context.caller())) {
-    if (server.options().observer != nullptr) server.options().observer->unknown(call->name, context);
+    // A name that no tool has may be a value in the wrong place: its length is told, and nothing of it.
+    const std::string told = tool != nullptr ? call->name : "?" + std::to_string(call->name.size());
+    if (server.options().observer != nullptr) server.options().observer->unknown(told, context);
     return invalid("unknown tool" + plain_name(call->name) + "; tools/list names them all");
   }
   ToolResult result = tool->tool->call(call->arguments, context);

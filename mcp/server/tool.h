@@ -89,7 +89,7 @@ class CallObserver {
  public:
   virtual ~CallObserver() = default;
   virtual void finished(const Tool& tool, const Json& arguments, CallContext& context, ToolResult& result) = 0;
-  // A call of a tool that is not there, or not for this caller.
+  // A call of a tool that is not for this caller, or of none: then `name` is "?" and the length of what was given.
   virtual void unknown(const std::string& name, CallContext& context) {
     static_cast<void>(name), static_cast<void>(context);
   }

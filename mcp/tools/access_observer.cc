@@ -1,6 +1,7 @@
 #include "mcp/tools/access_observer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "mcp/server/tool_error.h"
@@ -67,7 +68,10 @@ std::string resource_word(const std::string& uri) {
   constexpr std::string_view kScheme = "audit://";
   if (!uri.starts_with(kScheme)) return "resource:?";
   const std::string kind = uri.substr(kScheme.size(), uri.find('/', kScheme.size()) - kScheme.size());
-  return is_name(kind) ? "resource:" + kind : "resource:?";
+  constexpr std::string_view kKinds[] = {"checkpoint", "coverage", "entity", "event",
+                                         "export",     "guide",    "proof",  "schema"};
+  const bool known = std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+  return known ? "resource:" + kind : "resource:?";
 }
 
 }  // namespace
@@ -140,7 +144,7 @@ void AccessObserver::prompted(const std::string& name, server::CallContext& cont
 
 void AccessObserver::unknown(const std::string& name, server::CallContext& context) {
   if (mode_ == AccessLog::kOff) return;
-  codec::AccessRecord record = record_of(is_name(name) ? name : "?", context);
+  codec::AccessRecord record = record_of(name, context);
   record.outcome = codec::Outcome::kDenied;
   record.code = "UNKNOWN_TOOL";
   static_cast<void>(report_(std::move(record)).ok());  // nothing of the log is in the answer

@@ -87,6 +87,8 @@ TEST_CASE("access log: a call is recorded with its shape and not its values, and
   std::vector<std::string> codes = {refused["accesses"][0]["code"], refused["accesses"][1]["code"]};
   std::sort(codes.begin(), codes.end());
   CHECK(codes == std::vector<std::string>{"UNKNOWN_ARGUMENT", "UNKNOWN_TOOL"});
+  CHECK(page.dump().find("no_such_tool") == std::string::npos);  // it may be a value in the wrong place
+  CHECK(page.dump().find("\"?12\"") != std::string::npos);
 
   writer.signal(SIGTERM);
   REQUIRE(writer.wait() == 0);
