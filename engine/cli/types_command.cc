@@ -9,6 +9,7 @@
 #include "engine/cli/root.h"
 #include "engine/daemon/schema_json.h"
 #include "engine/import/infer.h"
+#include "engine/os/process.h"
 #include "engine/registry/guard.h"
 
 namespace khipu::cli {
@@ -139,6 +140,9 @@ class TypesAdd final : public Command {
     }
     const size_t count = statements.size();
     KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, std::move(statements)));
+    for (const std::string& field : dropped_) {
+      output.note("note: " + printable(field) + " is kept in the clear from now on: its rule was not named again");
+    }
     if (output.json()) {
       output.document({{"schema", "khipu.types_added/v1"}, {"changed", count}});
     } else {
@@ -172,8 +176,9 @@ class TypesAdd final : public Command {
   }
 
   // What is there, with the new fields behind; a field named again must say the same (check_type judges).
-  static Result<codec::TypeSchema> merge(const codec::TypeSchema* was, const codec::TypeSchema& wanted) {
+  Result<codec::TypeSchema> merge(const codec::TypeSchema* was, const codec::TypeSchema& wanted) {
     if (was == nullptr) return wanted;
+    const std::string& type_name = was->name;
     codec::TypeSchema merged = *was;
     for (const codec::FieldSchema& field : wanted.fields) {
       const auto same = [&](const codec::FieldSchema& other) { return other.name == field.name; };
@@ -181,6 +186,7 @@ class TypesAdd final : public Command {
       if (found == merged.fields.end()) {
         merged.fields.push_back(field);
       } else {
+        if (field.rule.none() && !found->rule.none()) dropped_.push_back(type_name + "." + field_text(*found));
         *found = field;
       }
     }
@@ -189,6 +195,7 @@ class TypesAdd final : public Command {
 
   std::string root_, type_, file_, keys_, network_;
   std::vector<std::string> fields_;
+  std::vector<std::string> dropped_;  // "user.name:text:sealed,exact", of fields that become clear
 };
 
 class TypesInfer final : public Command {
@@ -204,6 +211,7 @@ class TypesInfer final : public Command {
     arguments.required("FILE", file_, "sample of events (NDJSON), at most 256 MiB; \"-\" is standard input");
   }
   Result<Exit> run(Output& output) override {
+    os::disable_core_dumps();  // a sample holds values in the clear
     KHIPU_TRY_ASSIGN(const std::string text, read_input_file(file_, 256U << 20));
     return infer(text, output);
   }

@@ -151,6 +151,9 @@ class Checker {
   Result<void> value(const Value& value, codec::ValueKind kind, const codec::Rule& rule) {
     if (value.is_protected()) return invalid("values come in the clear: the writer protects them");
     if (is_withheld(value) && (kind != codec::ValueKind::kJson || !rule.none())) {
+      if (rule.protection == codec::Protection::kDigest) {
+        return invalid("a digest stands here, which no key opens: the value itself is wanted, or leave it out");
+      }
       return invalid(
           "this value was exported without the key that opens it: export with --keys and decrypt keys, or "
           "leave it out");

@@ -19,6 +19,10 @@ registry::Schema schema() {
   secret.name = "ssn";
   secret.rule.protection = codec::Protection::kSealed;
   user.fields.push_back(secret);
+  codec::FieldSchema digest;
+  digest.name = "pin";
+  digest.rule.protection = codec::Protection::kDigest;
+  user.fields.push_back(digest);
   made.apply(user);
   made.apply(codec::TypeSchema{"account", {}});
   codec::ColumnSchema tenant;
@@ -54,6 +58,14 @@ struct Sample {
   std::vector<EntityInput> targets;
   std::vector<ColumnInput> columns;
 };
+
+TEST_CASE("validate: what stands for a withheld value is refused, and a digest is not said to be opened by a key") {
+  Sample sample;
+  sample.fields = {{"ssn", false, Value::of_json(R"({"withheld":"sealed","size_class":32})")}};
+  sample.refused("exported without the key that opens it");
+  sample.fields = {{"pin", false, Value::of_json(R"({"withheld":"digest"})")}};
+  sample.refused("a digest stands here, which no key opens");
+}
 
 TEST_CASE("validate: an ordinary event passes") {
   Sample sample;
