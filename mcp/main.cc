@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <string>
 
 #include "engine/access/reporter.h"
@@ -12,10 +13,10 @@
 #include "engine/os/keys_path.h"
 #include "engine/os/process.h"
 #include "engine/os/service.h"
-#include "engine/protect/reader_keys.h"
 #include "engine/tree/note.h"
 #include "mcp/auth/bearer.h"
 #include "mcp/auth/oauth.h"
+#include "mcp/role_keys.h"
 #include "mcp/serve.h"
 #include "mcp/settings.h"
 #include "mcp/tools/audit_tool.h"
@@ -105,7 +106,8 @@ Result<std::unique_ptr<mcp::auth::OAuthAuthenticator>> open_oauth(const mcp::Set
 
 // Everyone must show a token as soon as one was made for a reader, or an authorization server is named; without any,
 // only loopback is served, and whoever can connect there counts as the user who started us.
-Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server) {
+Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server,
+                       const std::function<void()>& reload_keys) {
   KHIPU_TRY_ASSIGN(const auto tokens, load_tokens(settings));
   const bool has_readers = std::any_of(tokens->list().begin(), tokens->list().end(), [](const auth::Token& token) {
     return !mcp::auth::caller_of(token).grants.empty();
@@ -116,6 +118,7 @@ Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp:
     KHIPU_TRY_ASSIGN(oauth, open_oauth(settings, bearer));
   }
   const auto reload = [&] {
+    if (reload_keys) reload_keys();
     if (oauth != nullptr) {
       const auto read = oauth->reload();
       mcp::log_line(read.ok() ? "the OAuth keys were read again" : "the old keys stay: " + read.error().message);
@@ -147,18 +150,17 @@ Result<int> serve(const mcp::Settings& settings) {
   if (cursor_key.unkept) {
     mcp::log_line("cursors last as long as this process: no key of theirs can be kept: " + cursor_key.unkept->message);
   }
-  std::shared_ptr<const query::FieldReader> fields;
+  std::unique_ptr<mcp::RoleKeys> role_keys;
   if (!settings.role_keys.empty()) {
-    KHIPU_TRY_ASSIGN(const auto snapshot, store->snapshot());
-    KHIPU_TRY_ASSIGN(auto wrapped, os::open_directory(settings.root + "/keys"));
-    KHIPU_TRY_ASSIGN(protect::ReaderKeys held,
-                     at("--role-keys", protect::open_reader_keys(settings.role_keys, snapshot->genesis().root_id,
-                                                                 snapshot->genesis().origin, std::move(wrapped))));
-    fields = std::make_shared<const query::FieldReader>(std::move(held.searcher), std::move(held.opener), store.get());
+    KHIPU_TRY_ASSIGN(role_keys, at("--role-keys", mcp::RoleKeys::open(settings.role_keys, settings.root, *store)));
   }
   query::Engine engine(
-      *store, [] { return os::system_clock().now(); }, cursor_key.bytes, query::Scope{}, fields);
+      *store, [] { return os::system_clock().now(); }, cursor_key.bytes, query::Scope{},
+      role_keys ? role_keys->fields() : nullptr);
   mcp::tools::AuditContext audit{engine, *store, verifier_key, settings.root};
+  if (role_keys) audit.before_call = [&] { role_keys->refresh(); };
+  std::function<void()> reload_keys;
+  if (role_keys) reload_keys = [&] { role_keys->reload(); };
 
   mcp::server::Options options;
   options.info.name = "khipu";
@@ -186,8 +188,8 @@ Result<int> serve(const mcp::Settings& settings) {
                                     std::move(options), {mcp::tools::make_tools(audit), mcp::tools::make_prompts(audit),
                                                          mcp::tools::make_resources(audit)}));
   const mcp::tools::ResourceWatcher watcher(audit, changes);
-  if (settings.is_http) return serve_http(settings, signals, *server);
-  return mcp::serve_stdio(settings, signals, *server);
+  if (settings.is_http) return serve_http(settings, signals, *server, reload_keys);
+  return mcp::serve_stdio(settings, signals, *server, reload_keys);
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ server::Caller local_caller() {
   return {"uid:" + std::to_string(os::effective_user_id()), {"query", "reveal", "prove", "verify", "access_log"}, ""};
 }
 
-Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server) {
+Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server,
+                        const std::function<void()>& on_hangup) {
   transport::StdioOptions options;
   options.exit_when_orphaned = settings.exit_when_orphaned;
   options.log = log_line;
@@ -35,7 +36,13 @@ Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::
   std::atomic<bool> is_over = false;
   std::thread watcher([&] {
     while (!is_over) {
-      if (signals.wait(kSignalSliceMs)) stdio->stop();
+      const std::optional<os::Signal> signal = signals.wait(kSignalSliceMs);
+      if (!signal || is_over) continue;
+      if (*signal == os::Signal::kHangup && on_hangup) {
+        on_hangup();
+      } else {
+        stdio->stop();
+      }
     }
   });
   server::Conversation conversation(server, local_caller());

@@ -16,8 +16,10 @@ void log_line(std::string_view text);  // to stderr, with the program's name
 server::Caller local_caller();
 
 // The exit code. `authenticator`: who calls over HTTP; nullptr: only loopback, and everyone is local_caller().
-Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server);
-// `on_hangup` is called for SIGHUP, after the certificate was read again.
+// `on_hangup` is called for SIGHUP, which then ends nothing; over stdio without one it ends the server (quirk S6), over
+// HTTP it is called after the certificate was read again.
+Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server,
+                        const std::function<void()>& on_hangup = {});
 Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
                        transport::Authenticator* authenticator, std::vector<transport::GetRoute> routes,
                        const std::function<void()>& on_hangup = {});

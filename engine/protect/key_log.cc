@@ -1,6 +1,8 @@
 #include "engine/protect/key_log.h"
 
 #include <algorithm>
+#include <charconv>
+#include <tuple>
 
 namespace khipu::protect {
 namespace {
@@ -10,6 +12,15 @@ Error contradiction(std::string_view name, const std::string& why) {
 }
 
 }  // namespace
+
+uint32_t token_version_of(const codec::KeyStatement& statement) {
+  constexpr std::string_view kPrefix = "tokens/";
+  uint32_t version = 0;
+  if (!statement.name.starts_with(kPrefix)) return 0;
+  const char* const end = statement.name.data() + statement.name.size();
+  const auto parsed = std::from_chars(statement.name.data() + kPrefix.size(), end, version);
+  return parsed.ec == std::errc() && parsed.ptr == end ? version : 0;
+}
 
 void KeyLog::put_file(const std::string& name, const File& file, Changes* changes) {
   if (changes != nullptr) {
@@ -44,8 +55,9 @@ Result<void> KeyLog::apply(const codec::KeyStatement& statement, Changes* change
       return {};
     }
     case KeyAction::kTokenDay:
-      if (changes != nullptr) changes->token_days.push_back(token_day_);
+      if (changes != nullptr) changes->token_days.emplace_back(token_day_, token_version_);
       token_day_ = std::max(token_day_, statement.day);
+      token_version_ = std::max(token_version_, token_version_of(statement));
       return {};
     default: break;
   }
@@ -110,7 +122,7 @@ void KeyLog::take_back(const Changes& changes) {
   restore(newest_, changes.newest);
   restore(recipients_, changes.recipients);
   if (!changes.last_numbers.empty()) last_number_ = changes.last_numbers.front();
-  if (!changes.token_days.empty()) token_day_ = changes.token_days.front();
+  if (!changes.token_days.empty()) std::tie(token_day_, token_version_) = changes.token_days.front();
 }
 
 const KeyLog::File* KeyLog::current(uint32_t number) const {

@@ -15,6 +15,9 @@
 
 namespace khipu::protect {
 
+// The version of the token root in a kTokenDay statement's name, "tokens/2"; 0 when there is none.
+uint32_t token_version_of(const codec::KeyStatement& statement);
+
 class KeyLog {
  public:
   enum class State : uint8_t {
@@ -35,7 +38,8 @@ class KeyLog {
     std::vector<std::pair<std::string, std::optional<File>>> files;  // as they were; nullopt: not there
     std::vector<std::pair<uint32_t, std::optional<std::string>>> newest;
     std::vector<std::pair<std::string, std::optional<crypto::BoxPublicKey>>> recipients;
-    std::vector<uint32_t> last_numbers, token_days;
+    std::vector<uint32_t> last_numbers;
+    std::vector<std::pair<uint32_t, uint32_t>> token_days;  // and versions
   };
 
   // kCorrupt when the statement contradicts those before it: a number used twice, a file nobody named. Nothing is
@@ -51,7 +55,8 @@ class KeyLog {
   const std::map<std::string, File, std::less<>>& files() const { return files_; }  // by file name
   // The newest day under whose key tokens were made; 0 when no statement says one.
   uint32_t token_day() const { return token_day_; }
-  uint32_t last_number() const { return last_number_; }  // given by a statement
+  uint32_t token_version() const { return token_version_; }  // the newest root by whose chain; 0 as above
+  uint32_t last_number() const { return last_number_; }      // given by a statement
   // Names ("auditors/2") and keys of those whom new data keys are sealed to, by the statements.
   const std::map<std::string, crypto::BoxPublicKey, std::less<>>& recipients() const { return recipients_; }
 
@@ -63,7 +68,7 @@ class KeyLog {
   std::map<uint32_t, std::string> newest_;  // number -> file of its last generation
   std::map<std::string, crypto::BoxPublicKey, std::less<>> recipients_;
   uint32_t last_number_ = 0;
-  uint32_t token_day_ = 0;
+  uint32_t token_day_ = 0, token_version_ = 0;
 };
 
 }  // namespace khipu::protect

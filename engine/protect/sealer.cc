@@ -415,6 +415,7 @@ Result<void> Sealer::State::take_up_rotation() {
     return opened.error().code == Code::kNotFound ? missing(kTokenDayFileName) : std::move(opened).error();
   }
   const crypto::Key& held = *ring.token_day;
+  KHIPU_TRY(check_origin(*opened, options.key_side->path(), held.name));
   const uint32_t its_day = epoch_day_of(opened->created);
   if (opened->version < held.version || (opened->version == held.version && its_day <= day)) return {};
   day = its_day;
@@ -423,13 +424,11 @@ Result<void> Sealer::State::take_up_rotation() {
   return {};
 }
 
-// Searches go as far as meta says, not as far as a clock: tokens of a day that nobody stated would not be found.
+// Searches go as far as meta says, not as far as a clock, and tell a root they lack by it: both are stated first.
 Result<void> Sealer::State::announce_day() {
-  if (log.token_day() >= day) return {};
-  KeyStatement statement;
-  statement.action = KeyAction::kTokenDay;
-  statement.name = "tokens/" + std::to_string(ring.token_day->version);
-  statement.day = day;
+  const uint32_t version = ring.token_day->version;
+  if (log.token_day() >= day && log.token_version() >= version) return {};
+  KeyStatement statement{KeyAction::kTokenDay, "tokens/" + std::to_string(version), {}, {}, {}, {}, day};
   KHIPU_TRY(log.apply(statement));
   due.push_back(std::move(statement));
   return {};

@@ -391,6 +391,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
   } else {
     KHIPU_TRY(pass.run(add));
   }
+  matcher.tell_met(out.notes);
   if (!fits) {
     return QueryError("TOO_MANY_GROUPS", "group_by", "",
                       "These keys make more groups than can be counted at once (" +

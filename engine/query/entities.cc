@@ -300,44 +300,6 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
   return std::optional<ResolvedEntity>({entity, candidate.ref, !candidate.current, candidate.unsure});
 }
 
-std::vector<std::string> Entities::unsearched_names(const snapshot::Snapshot& snapshot) const {
-  std::vector<std::string> types;
-  for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = snapshot.schema().field(type.name, "name");
-    if (name == nullptr || name->rule.none()) continue;
-    const bool searched = fields_ != nullptr && fields_->can_search() && !match_modes(*name).empty() &&
-                          (masking_ == nullptr || !masking_->hides_field("name"));
-    if (!searched) types.push_back(type.name);
-  }
-  return types;
-}
-
-std::string Entities::unsearched_hint(const snapshot::Snapshot& snapshot) const {
-  std::string list;
-  for (const std::string& type : unsearched_names(snapshot)) list += (list.empty() ? "" : ", ") + type;
-  if (list.empty()) return list;
-  return "Names of " + list +
-         " are protected and were not searched, so one of them may bear it: give the id, or ask with a search key.";
-}
-
-Answer<void> Entities::by_sealed_name(
-    const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
-    const std::function<void(Row entity, bool current, bool candidate)>& visit) const {
-  const std::vector<std::string> unsearched = unsearched_names(snapshot);
-  for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = snapshot.schema().field(type.name, "name");
-    if (name == nullptr || name->rule.none() || name->kind != codec::ValueKind::kText) continue;
-    if (std::find(unsearched.begin(), unsearched.end(), type.name) != unsearched.end()) continue;
-    const Match how = name->rule.indexes.empty() ? Match::kExact : Match::kExactCi;  // a digest knows letters only
-    EntityMatcher matcher{type.name, "name", std::string(text), how, false};
-    bool unsure = false;
-    KHIPU_TRY_ASSIGN(const std::vector<Row> any, match_protected(snapshot, size, matcher, *name, "", unsure));
-    if (any.empty()) continue;
-    matcher.current_only = true;
-    KHIPU_TRY_ASSIGN(const std::vector<Row> now, match_protected(snapshot, size, matcher, *name, "", unsure));
-    for (const Row entity : any) visit(entity, std::binary_search(now.begin(), now.end(), entity), unsure);
-  }
-  return {};
 }
 
 Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapshot, uint64_t size,

@@ -77,8 +77,19 @@ class Entities {
   // Types whose names are protected and that resolve() looks through by ids alone: no search key is held, the field has
   // no index, or whoever asks is not shown it.
   std::vector<std::string> unsearched_names(const snapshot::Snapshot& snapshot) const;
-  // What to say of them: "" when there are none.
+  // What to say of them, of names that are compared letter by letter, and of keys that are missing, when nobody was
+  // found: "" when there is nothing.
   std::string unsearched_hint(const snapshot::Snapshot& snapshot) const;
+  // What to say when somebody was found: others may bear the name under keys that are not held. "" when none is
+  // missing.
+  std::string missing_name_keys(const snapshot::Snapshot& snapshot) const;
+  // What to say where parts of names are looked for: protected ones are found whole at best. `type`: this alone.
+  std::string found_whole_hint(const snapshot::Snapshot& snapshot, std::string_view type) const;
+  // By the name that is sealed, as a whole: `visit` with each entity, whether its newest version bears the name, and
+  // whether no key could confirm it. `type`: this alone. The table must be extended.
+  Answer<void> by_sealed_name(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
+                              const std::function<void(Row entity, bool current, bool candidate)>& visit,
+                              std::string_view type = {}) const;
   // Entities a matcher meets, ascending. UNKNOWN_TYPE, UNKNOWN_FIELD, UNSUPPORTED_MATCH. `candidates`: some of them by
   // a blind index alone, which no key here could confirm.
   Answer<std::vector<Row>> match(const snapshot::Snapshot& snapshot, uint64_t size, const EntityMatcher& matcher,
@@ -113,11 +124,9 @@ class Entities {
   // The entry's rows below `size` that may be seen.
   VersionRows visible(const Entry& entry, uint64_t size) const;
 
-  std::optional<uint32_t> number_of(Row entity) const;  // with the mutex held
-  std::string ref_by_row(Row entity) const;             // empty when there is no such entity
-  // By the name that is sealed: `visit` with each entity, and whether its newest version bears the name.
-  Answer<void> by_sealed_name(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
-                              const std::function<void(Row entity, bool current, bool candidate)>& visit) const;
+  std::optional<uint32_t> number_of(Row entity) const;       // with the mutex held
+  std::string ref_by_row(Row entity) const;                  // empty when there is no such entity
+  bool searches_name(const codec::FieldSchema& name) const;  // a protected one
   struct Met {
     Row entity, row;
   };
@@ -143,6 +152,8 @@ class Entities {
   mutable std::vector<Finding> damaged_;
 };
 
+// That an argument was met by a blind index alone.
+Note candidates_note(const std::string& argument);
 // Equal as numbers whatever their kinds, else of one kind and equal.
 bool equal_values(const codec::Value& left, const codec::Value& right);
 // A decimal as the value a number field or column would hold; nullopt when it is none.

@@ -211,6 +211,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
     return order.by == OrderBy::kTime || !first.full();
   };
   KHIPU_TRY_ASSIGN(const uint64_t matched, pass.places(offer, begins));
+  matcher.tell_met(page.notes);
   if (begins) place.total += matched;
   place.total_is_lower_bound |= pass.damage || pass.ended_at;
   if (pass.ended_at) (order.descending ? place.part_from : place.part_to) = *pass.ended_at;
@@ -338,6 +339,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
   };
   pass.tells_times = order.by == OrderBy::kTime;
   KHIPU_TRY(pass.places(keep, false));
+  matcher.tell_met(page.notes);
   std::sort(places.begin(), places.end(), Before{order});
   for (const Place& place : places) {
     if (!failed.ok() || stop.stop_requested() || !show(place.seq)) break;

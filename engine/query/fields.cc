@@ -59,6 +59,11 @@ constexpr std::string_view kRedacted = "(protected)";
 
 bool FieldProbe::found_in(const codec::ProtectedValue& value) const {
   if (!digests.empty()) {
+    const auto parsed = protect::parse_digest(value.value);
+    if (parsed.ok() && digest_met) {
+      uint32_t known = digest_met->load();
+      while (known < parsed->key_version && !digest_met->compare_exchange_weak(known, parsed->key_version)) continue;
+    }
     return std::any_of(digests.begin(), digests.end(), [&](const auto& digest) {
       return value.value.size() == digest.size() && std::equal(digest.begin(), digest.end(), value.value.begin());
     });
@@ -80,7 +85,9 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
                                       codec::ValueKind kind, const codec::Rule& rule, Match match,
                                       std::string_view text, const std::string& argument) const {
   QueryError unsupported("UNSUPPORTED_MATCH", argument, query::name(match), "");
-  if (!searcher_) {
+  const std::shared_ptr<const Keys> held = keys();
+  const std::optional<protect::Searcher>& searcher = held->searcher;
+  if (!searcher) {
     unsupported.hint = "That field is protected: this reader holds no key to search it with.";
     return unsupported;
   }
@@ -97,21 +104,22 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
   }
   probe.folded = fold(probe.text);
   if (rule.protection == codec::Protection::kDigest && match == Match::kExact) {
-    auto digests = searcher_->digests(name, kind, as_bytes(probe.text));
+    auto digests = searcher->digests(name, kind, as_bytes(probe.text));
     if (!digests.ok()) {
       unsupported.hint = digests.error().message;
       return unsupported;
     }
     probe.digests = std::move(*digests);
+    probe.digest_met = digest_met_;
     probe.decides = true;
     return probe;
   }
-  const protect::EpochRange days{searcher_->first_day(), last_day(snapshot)};
+  const protect::EpochRange days{searcher->first_day(), last_day(snapshot)};
   std::string why;
   bool found = false;
   for (size_t i = 0; i < rule.indexes.size(); ++i) {
     auto made =
-        searcher_->probe(name, {rule.indexes[i].kind, rule.indexes[i].size}, compare_of(match), probe.text, days);
+        searcher->probe(name, {rule.indexes[i].kind, rule.indexes[i].size}, compare_of(match), probe.text, days);
     if (!made.ok()) {
       // Of an index that answers such questions the reason says what to ask; another one can never answer.
       if (why.empty() || answers(rule.indexes[i].kind, match)) why = made.error().message;
@@ -131,25 +139,70 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
   return unsupported;
 }
 
+std::shared_ptr<const FieldReader::Keys> FieldReader::keys() const {
+  const std::lock_guard lock(mutex_);
+  return keys_;
+}
+
+void FieldReader::replace(std::optional<protect::Searcher> searcher, std::unique_ptr<protect::Opener> opener) {
+  auto fresh = std::make_shared<const Keys>(Keys{std::move(searcher), std::move(opener)});
+  const std::lock_guard lock(mutex_);
+  keys_.swap(fresh);
+}
+
+bool FieldReader::can_search(const codec::Rule& rule) const {
+  const std::shared_ptr<const Keys> held = keys();
+  if (!held->searcher) return false;
+  return rule.protection == codec::Protection::kDigest ? held->searcher->has_digests()
+                                                       : !rule.indexes.empty() && held->searcher->has_tokens();
+}
+
+std::string FieldReader::missing_versions(const snapshot::Snapshot& snapshot, const codec::Rule& rule) const {
+  constexpr size_t kTold = 8;
+  const std::shared_ptr<const Keys> held = keys();
+  if (!can_search(rule)) return {};
+  const bool digest = rule.protection == codec::Protection::kDigest;
+  uint32_t root = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    read_token_days(snapshot);
+    root = token_root_;
+  }
+  const std::vector<uint32_t> missing =
+      digest ? held->searcher->missing_digests(digest_met_->load()) : held->searcher->missing_token_roots(root);
+  if (missing.empty()) return {};
+  std::string list;
+  for (size_t i = 0; i < std::min(missing.size(), kTold); ++i)
+    list += (i == 0 ? "" : ", ") + std::to_string(missing[i]);
+  if (missing.size() > kTold) list += " and " + std::to_string(missing.size() - kTold) + " more";
+  return std::string("This reader lacks the ") + (digest ? "digest" : "token-root") + " key of version " + list +
+         ": what was written under it is not found.";
+}
+
+void FieldReader::read_token_days(const snapshot::Snapshot& snapshot) const {
+  const uint64_t count = snapshot.meta().count(codec::StatementType::kKey);
+  if (count <= keys_seen_) return;
+  for (const codec::StatementRecord& statement : snapshot.meta().statements()) {
+    const auto* key = std::get_if<codec::KeyStatement>(&statement.body);
+    if (key == nullptr || key->action != codec::KeyAction::kTokenDay) continue;
+    token_day_ = std::max(token_day_, key->day);
+    token_root_ = std::max(token_root_, protect::token_version_of(*key));
+  }
+  keys_seen_ = count;
+}
+
 // No day with tokens is behind it: KEY statements say each before its first token. Logs that are older than such
 // statements have none: there the commit's day, and one more, as a clock may have gone back since the tokens were made.
 uint32_t FieldReader::last_day(const snapshot::Snapshot& snapshot) const {
-  const uint64_t count = snapshot.meta().count(codec::StatementType::kKey);
   const std::lock_guard lock(mutex_);
-  if (count > keys_seen_) {
-    for (const codec::StatementRecord& statement : snapshot.meta().statements()) {
-      const auto* key = std::get_if<codec::KeyStatement>(&statement.body);
-      if (key != nullptr && key->action == codec::KeyAction::kTokenDay) token_day_ = std::max(token_day_, key->day);
-    }
-    keys_seen_ = count;
-  }
+  read_token_days(snapshot);
   return std::max(token_day_, protect::epoch_day_of(snapshot.commit().time) + 1);
 }
 
 std::optional<bool> FieldReader::confirm(const snapshot::Snapshot& snapshot, const FieldProbe& probe,
                                          const protect::FieldPlace& place, Bytes value) const {
   if (probe.decides) return true;
-  if (!opener_) return std::nullopt;
+  if (!can_open()) return std::nullopt;
   const Result<protect::Plaintext> plaintext = open(snapshot, place, value);
   if (!plaintext.ok()) return std::nullopt;
   return compare(plaintext->text(), probe);
@@ -157,29 +210,33 @@ std::optional<bool> FieldReader::confirm(const snapshot::Snapshot& snapshot, con
 
 Result<protect::Plaintext> FieldReader::open(const snapshot::Snapshot& snapshot, const protect::FieldPlace& place,
                                              Bytes value) const {
-  if (!opener_) return Error{Code::kForbidden, "no decrypt key is held"};
-  KHIPU_TRY(learn(snapshot));
-  Result<protect::Plaintext> opened = opener_->open(place, value);
+  const std::shared_ptr<const Keys> held = keys();
+  if (!held->opener) return Error{Code::kForbidden, "no decrypt key is held"};
+  KHIPU_TRY(learn(snapshot, *held));
+  Result<protect::Plaintext> opened = held->opener->open(place, value);
   if (opened.ok() || store_ == nullptr) return opened;
   if (opened.error().code != Code::kNotFound && opened.error().code != Code::kCorrupt) return opened;
   // A statement about it may have been committed behind the snapshot: the files in keys/ are those of now.
   KHIPU_TRY_ASSIGN(const auto newest, store_->snapshot());
-  KHIPU_TRY_ASSIGN(const bool more, learn(*newest));
-  return more ? opener_->open(place, value) : std::move(opened);
+  KHIPU_TRY_ASSIGN(const bool more, learn(*newest, *held));
+  return more ? held->opener->open(place, value) : std::move(opened);
 }
 
-Result<bool> FieldReader::learn(const snapshot::Snapshot& snapshot) const {
+Result<bool> FieldReader::learn(const snapshot::Snapshot& snapshot, const Keys& keys) const {
   const snapshot::MetaState& meta = snapshot.meta();
   const uint64_t count = meta.count(codec::StatementType::kKey) + meta.count(codec::StatementType::kShred);
   const std::lock_guard lock(mutex_);
-  if (log_ && count <= statements_) return false;
+  if (log_ && count <= statements_) {
+    keys.opener->learn(log_);  // it may be a new one
+    return false;
+  }
   auto log = std::make_shared<protect::KeyLog>();
   for (const codec::StatementRecord& statement : meta.statements()) {
     KHIPU_TRY(log->apply(statement.body));
   }
   log_ = std::move(log);
   statements_ = count;
-  opener_->learn(log_);
+  keys.opener->learn(log_);
   return true;
 }
 

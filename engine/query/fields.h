@@ -3,6 +3,7 @@
 // Not here: keys and ciphers (engine/protect), who may see a plaintext (grants: mcp/tools, engine/cli).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -29,6 +30,7 @@ struct FieldProbe {
   size_t index = 0;                                                // of the rule's indexes
   std::vector<std::vector<protect::Token>> all_of;                 // of each list, one
   bool decides = false;                                            // nothing is left for the plaintext to say
+  std::shared_ptr<std::atomic<uint32_t>> digest_met;               // raised to the newest key version met in records
   Match match = Match::kExact;
   std::string text, folded;
   bool found_in(const codec::ProtectedValue& value) const;
@@ -41,10 +43,16 @@ class FieldReader {
   // shredded since. nullptr: nobody is asked.
   FieldReader(std::optional<protect::Searcher> searcher, std::unique_ptr<protect::Opener> opener,
               snapshot::Store* store = nullptr)
-      : searcher_(std::move(searcher)), opener_(std::move(opener)), store_(store) {}
+      : keys_(std::make_shared<const Keys>(Keys{std::move(searcher), std::move(opener)})), store_(store) {}
 
-  bool can_search() const { return searcher_.has_value(); }
-  bool can_open() const { return opener_ != nullptr; }
+  // The keys were read again. Questions that are being answered go on with those before.
+  void replace(std::optional<protect::Searcher> searcher, std::unique_ptr<protect::Opener> opener);
+  // Whether the key is held that such a field is searched by: a token root for an index, a digest key for a digest.
+  bool can_search(const codec::Rule& rule) const;
+  bool can_open() const { return keys()->opener != nullptr; }
+  // Key versions that such fields were written under and that are not held, in a sentence; "" when none is known. Token
+  // roots are known from meta/, digest keys from the values met so far.
+  std::string missing_versions(const snapshot::Snapshot& snapshot, const codec::Rule& rule) const;
 
   // UNSUPPORTED_MATCH, naming what the field allows or which key is missing; the value is not in it.
   Answer<FieldProbe> probe(const snapshot::Snapshot& snapshot, const protect::FieldName& name, codec::ValueKind kind,
@@ -59,16 +67,23 @@ class FieldReader {
                                   Bytes value) const;
 
  private:
-  Result<bool> learn(const snapshot::Snapshot& snapshot) const;  // true: it said something new
+  struct Keys {
+    std::optional<protect::Searcher> searcher;
+    std::unique_ptr<protect::Opener> opener;
+  };
+  std::shared_ptr<const Keys> keys() const;
+  Result<bool> learn(const snapshot::Snapshot& snapshot, const Keys& keys) const;  // true: it said something new
+  void read_token_days(const snapshot::Snapshot& snapshot) const;                  // with the mutex held
   uint32_t last_day(const snapshot::Snapshot& snapshot) const;
 
-  std::optional<protect::Searcher> searcher_;
-  std::unique_ptr<protect::Opener> opener_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<const Keys> keys_;
   snapshot::Store* const store_;
-  mutable std::mutex mutex_;         // guards what follows
+  const std::shared_ptr<std::atomic<uint32_t>> digest_met_ = std::make_shared<std::atomic<uint32_t>>(0);
   mutable uint64_t statements_ = 0;  // KEY and SHRED statements learned
   mutable uint64_t keys_seen_ = 0;   // KEY statements looked at for token_day_
   mutable uint32_t token_day_ = 0;   // the newest that they say
+  mutable uint32_t token_root_ = 0;  // and the newest version
   mutable std::shared_ptr<const protect::KeyLog> log_;
 };
 

@@ -2,6 +2,7 @@
 #include "engine/query/find.h"
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "engine/base/fold.h"
@@ -41,6 +42,7 @@ struct Candidate {
   int match = kNone, on = kNone;
   Row newest;  // version row
   bool deleted = false;
+  std::optional<bool> sealed_name;  // borne in a sealed field: by the newest version?
   uint64_t events = 0;
   TimeUs first = INT64_MAX, last = INT64_MIN;
   Later later;
@@ -208,6 +210,16 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   };
   const auto by_name = [&](std::string_view name) { return score_of(how(entities_, "name", name, folded), 1); };
   Candidates candidates;
+  if (!entities_.found_whole_hint(*snapshot, request.type).empty()) {
+    bool unsure = false;
+    const auto seen = [&](Row entity, bool current, bool candidate) {
+      candidates[entity.value].sealed_name = current;
+      unsure |= candidate;
+    };
+    KHIPU_TRY(entities_.by_sealed_name(*snapshot, out.as_of.registry_size, request.text, seen, request.type));
+    out.notes.push_back({"PROTECTED_NAMES", entities_.found_whole_hint(*snapshot, request.type), ""});
+    if (unsure) out.notes.push_back(candidates_note("text"));
+  }
   VersionQuestion question;
   question.score = [&](const codec::VersionRecord& version) -> Score {
     if (!request.type.empty() && version.type != request.type) return kNoScore;
@@ -246,6 +258,11 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   const bool damaged = !findings.empty();
   if (damaged) {
     out.notes.push_back({"REGISTRY_DAMAGED", "Entities were looked up in a registry that is damaged: run verify.", ""});
+  }
+  for (auto& [entity, candidate] : candidates) {
+    if (!candidate.sealed_name) continue;
+    const std::pair by_name(0, *candidate.sealed_name ? 1 : 2);
+    if (by_name < std::pair(candidate.match, candidate.on)) std::tie(candidate.match, candidate.on) = by_name;
   }
   if (!request.include_deleted) std::erase_if(candidates, [](const auto& one) { return one.second.deleted; });
 

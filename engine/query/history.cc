@@ -107,6 +107,12 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   const size_t colon = history.ref.find(':');
   history.type = history.ref.substr(0, colon);
   history.id = history.ref.substr(colon + 1);
+  if (entity->candidate) history.notes.push_back(candidates_note("entity"));
+  if (entity->ref != request.entity) {
+    if (const std::string missing = entities_.missing_name_keys(*snapshot); !missing.empty()) {
+      history.notes.push_back({"MISSING_KEYS", missing, ""});
+    }
+  }
   if (entity->by_old_name) {
     history.notes.push_back(
         {"NAME_MATCHED_OLD_VERSION", "The name given is one the entity no longer bears.", history.ref});

@@ -21,11 +21,18 @@ bool listed(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-Note candidates_note(const std::string& argument) {
+// Under `not`: what nobody could confirm is not left out, lest what is shown were too little.
+Note kept_note(const std::string& argument) {
   return {"CANDIDATES",
-          "Matched by blind index alone: this reader holds no decrypt key to confirm " + argument +
-              ", so some of these may only look alike.",
+          "Only what a plaintext confirms is left out by " + argument +
+              ": events that match its blind index and that no key here opens are still among these.",
           ""};
+}
+
+void note_once(std::vector<Note>& notes, Note note) {
+  const bool told = std::any_of(notes.begin(), notes.end(),
+                                [&](const Note& other) { return other.code == note.code && other.text == note.text; });
+  if (!told) notes.push_back(std::move(note));
 }
 
 QueryError unknown_word(std::string_view argument, std::string_view word, std::vector<std::string> allowed) {
@@ -56,7 +63,12 @@ struct Matcher::Compiler {
       if (!hint.empty()) notes.push_back({"PROTECTED_NAMES", hint, ""});
       return Entity();
     }
+    if (found->candidate && !prefix.empty()) {
+      note_once(notes, kept_note(argument));
+      return Entity();
+    }
     if (found->candidate) notes.push_back(candidates_note(argument));
+    if (found->ref != text) missing_keys(entities.missing_name_keys(snapshot));
     if (found->by_old_name) {
       notes.push_back({"NAME_MATCHED_OLD_VERSION",
                        "The name given in " + argument + " is one the entity no longer bears.", found->ref});
@@ -74,7 +86,14 @@ struct Matcher::Compiler {
       notes.push_back({"UNKNOWN_ENTITY", "No entity meets " + argument + ".", secret ? "" : matcher.value});
     }
     if (candidates) notes.push_back(candidates_note(argument));
+    if (secret && entities.fields() != nullptr) {
+      missing_keys(entities.fields()->missing_versions(snapshot, field->rule));
+    }
     return found;
+  }
+
+  void missing_keys(const std::string& text) const {
+    if (!text.empty()) note_once(notes, {"MISSING_KEYS", text, ""});
   }
 
   Answer<Compiled> compile(Conditions& c) {
@@ -151,8 +170,13 @@ struct Matcher::Compiler {
     const FieldReader* reader = entities.fields() != nullptr ? entities.fields() : &kNobody;
     KHIPU_TRY_ASSIGN(FieldProbe probe, reader->probe(snapshot, {protect::kColumnType, schema.name}, schema.kind,
                                                      schema.rule, Match::kExact, value.value.as_text(), argument));
-    if (!probe.decides && !reader->can_open()) notes.push_back(candidates_note(argument));
+    if (!probe.decides && !reader->can_open()) {
+      notes.push_back(prefix.empty() ? candidates_note(argument) : kept_note(argument));
+    }
     Column column{schema.id, {}, schema.indexed};
+    column.argument = argument;
+    column.rule = &schema.rule;
+    column.unconfirmed = std::make_shared<std::atomic<bool>>(false);
     column.probe = std::make_shared<const FieldProbe>(std::move(probe));
     column.reader = reader;
     column.snapshot = &snapshot;
@@ -186,7 +210,7 @@ struct Matcher::Compiler {
   }
 };
 
-bool Matcher::equal_column(const codec::EventRecord& event, const Column& column) {
+std::optional<bool> Matcher::equal_column(const codec::EventRecord& event, const Column& column) {
   if (column.hidden) return false;
   for (const codec::ColumnValue& have : event.custom) {
     if (have.column != column.id) continue;
@@ -196,9 +220,24 @@ bool Matcher::equal_column(const codec::EventRecord& event, const Column& column
     if (!value.ok() || !column.probe->found_in(*value)) return false;
     const protect::FieldPlace place{
         column.snapshot->genesis().root_id, column.probe->name, {}, column.probe->kind, event.uid};
-    return column.reader->confirm(*column.snapshot, *column.probe, place, value->value).value_or(true);
+    const std::optional<bool> is_it = column.reader->confirm(*column.snapshot, *column.probe, place, value->value);
+    if (!is_it) column.unconfirmed->store(true);
+    return is_it;
   }
   return false;
+}
+
+void Matcher::tell_met(std::vector<Note>& notes) const {
+  for (const Compiled* c : {&where_, &where_not_}) {
+    for (const Column& column : c->custom) {
+      if (!column.probe) continue;
+      if (column.unconfirmed->load()) {
+        note_once(notes, c == &where_ ? candidates_note(column.argument) : kept_note(column.argument));
+      }
+      const std::string missing = column.reader->missing_versions(*column.snapshot, *column.rule);
+      if (!missing.empty()) note_once(notes, {"MISSING_KEYS", missing, ""});
+    }
+  }
 }
 
 bool Matcher::needs_entities(const Filter& filter) {
@@ -278,7 +317,7 @@ bool Matcher::meets(const codec::EventRecord& event) const {
     if (!any_target(target, event)) return false;
   }
   for (const Column& column : c.custom) {
-    if (!equal_column(event, column)) return false;
+    if (equal_column(event, column) == false) return false;
   }
   if (hours_ && !hours_->outside(on_occurred_ ? event.occurred_at : event.recorded_at)) return false;
   return c.text.empty() || has_text(event, c.text);
@@ -297,7 +336,7 @@ bool Matcher::excluded(const codec::EventRecord& event) const {
     if (any_target(target, event)) return true;
   }
   for (const Column& column : c.custom) {
-    if (equal_column(event, column)) return true;
+    if (equal_column(event, column) == true) return true;
   }
   return !c.text.empty() && has_text(event, c.text);
 }

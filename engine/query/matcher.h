@@ -1,6 +1,7 @@
 // A filter made ready for rows: names looked up once, words as bits. Not here: which rows are scanned (events.cc).
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "engine/base/fold.h"
@@ -32,6 +33,8 @@ class Matcher {
   bool matches(const codec::EventRecord& event) const;
   // Whether whoever asks is shown all of `value`, a text of the event's.
   bool shows(const codec::EventRecord& event, std::string_view value) const;
+  // What the rows met so far make necessary to say; asked when the pass is over.
+  void tell_met(std::vector<Note>& notes) const;
   // Whether matches() may be asked by several threads at once, and is worth it: a search for text through records, and
   // no more than what is in them.
   bool may_sift() const;
@@ -64,6 +67,9 @@ class Matcher {
     std::shared_ptr<const FieldProbe> probe = nullptr;
     const FieldReader* reader = nullptr;
     const snapshot::Snapshot* snapshot = nullptr;
+    const codec::Rule* rule = nullptr;
+    std::string argument = {};                                 // for notes
+    std::shared_ptr<std::atomic<bool>> unconfirmed = nullptr;  // a value was met that no key could confirm
   };
   struct Compiled {
     std::vector<Entity> actors;   // `where`: the actor is in each of them; `where_not`: in none
@@ -75,7 +81,8 @@ class Matcher {
     std::string text;  // folded
   };
   struct Compiler;
-  static bool equal_column(const codec::EventRecord& event, const Column& column);
+  // nullopt: its blind index says so, and no key here could confirm it.
+  static std::optional<bool> equal_column(const codec::EventRecord& event, const Column& column);
   static std::vector<index::Term> terms_of(const Column& column);
   static bool index_decides(const Column& column) { return column.indexed && (!column.probe || column.probe->decides); }
   bool has_text(const codec::EventRecord& event, const std::string& folded) const;

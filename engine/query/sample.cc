@@ -164,6 +164,7 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
     strata[tuples.front()[0]].offer({rank, seq}, request.n);
     return strata.size() <= kStrataMax;
   }));
+  matcher.tell_met(out.notes);
   if (strata.size() > kStrataMax) {
     return QueryError("TOO_MANY_GROUPS", "stratify_by", "", "More than 10,000 strata: use a key with fewer values.");
   }

@@ -25,6 +25,7 @@ std::string_view grant_of(std::string_view tool) {
 }  // namespace
 
 std::shared_ptr<query::Engine> AuditContext::engine_for(const server::Caller& caller) {
+  if (before_call) before_call();
   const bool masked = !caller.has_grant("reveal");
   if (caller.scope.is_everything() && !masked) return {std::shared_ptr<void>(), &engine};  // borrowed
   const query::Scope scope{caller.scope.types, caller.scope.sources, caller.scope.tenants};

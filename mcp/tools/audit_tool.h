@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -35,8 +36,9 @@ struct AuditContext {
     bool masked = false;
     std::shared_ptr<query::Engine> engine;
   };
-  std::vector<Scoped> scoped = {};  // the latest used last
-  Exports exports = {};             // of audit_query
+  std::vector<Scoped> scoped = {};         // the latest used last
+  Exports exports = {};                    // of audit_query
+  std::function<void()> before_call = {};  // keys that came to lie in a folder are taken up, for one
 };
 
 class AuditTool : public server::Tool {
