@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 
 #include "engine/auth/tokens.h"
@@ -54,7 +56,7 @@ struct Root {
 // The program with both its streams in our hands.
 class Host {
  public:
-  explicit Host(const std::string& root, std::string option = "--access-log=auto") {
+  explicit Host(const std::string& root, const std::vector<std::string>& more = {}) {
     int in[2], out[2];
     REQUIRE(pipe2(in, O_CLOEXEC) == 0);
     REQUIRE(pipe2(out, O_CLOEXEC) == 0);
@@ -62,9 +64,13 @@ class Host {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    std::string name = program("khipu-mcp"), argument = root;
-    char* words[] = {name.data(), option.data(), argument.data(), nullptr};
-    REQUIRE(posix_spawn(&pid_, words[0], &actions, nullptr, words, environ) == 0);
+    std::vector<std::string> said = {program("khipu-mcp")};
+    said.insert(said.end(), more.begin(), more.end());
+    said.push_back(root);
+    std::vector<char*> words;
+    for (std::string& word : said) words.push_back(word.data());
+    words.push_back(nullptr);
+    REQUIRE(posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
     close(out[1]);
@@ -123,6 +129,7 @@ class Host {
     close(std::exchange(to_, -1));
     return wait();
   }
+  void hang_up() { REQUIRE(kill(pid_, SIGHUP) == 0); }
   int terminate() {
     REQUIRE(kill(pid_, SIGTERM) == 0);
     return wait();
@@ -201,7 +208,7 @@ TEST_CASE("khipu-mcp: a cursor is good in the next process, unless that one has 
   CHECK_FALSE(answer.value("isError", false));
   CHECK(answer.at("structuredContent").at("returned") == 1);
   CHECK(second.end() == 0);
-  Host third(root.path(), "--cursor-key=" + (root.folder / "other.key"));
+  Host third(root.path(), {"--cursor-key=" + (root.folder / "other.key")});
   third.initialize("2025-11-25");
   CHECK(query(third, {{"cursor", cursor}}).at("structuredContent").at("error").at("code") == "CURSOR_INVALID");
   CHECK(third.end() == 0);
@@ -378,4 +385,124 @@ TEST_CASE("khipu-mcp: two hosts start one each on the same log, and both are ser
   }
   CHECK(first.end() == 0);
   CHECK(second.end() == 0);
+}
+
+namespace {
+
+// A log whose users' names are sealed and phones digests, made by `khipu`, with readers' keys.
+struct SealedLog {
+  TempDirectory folder;
+  std::string root = folder / "log", out = folder / "readers";
+  const std::vector<std::string> both = {"--role-keys", out + "/search", "--role-keys", out + "/decrypt"};
+
+  explicit SealedLog(const std::string& name_rule) {
+    khipu({"init", root, "--origin", "example.org/audit"});
+    khipu({"keys", "init", root, "--out", out});
+    khipu({"types", "add", root, "user", "name:" + name_rule, "phone:digest"});
+  }
+  static void khipu(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), program("khipu"));
+    const Ran ran = run(words, input);
+    INFO(ran.out << ran.err);
+    REQUIRE(ran.exit == 0);
+  }
+  void event(const std::string& id, const std::string& name) const {
+    const Json line = {{"actor", {{"type", "user"}, {"id", id}, {"fields", {{"name", name}, {"phone", "555"}}}}},
+                       {"action", "X"}};
+    khipu({"append", root}, line.dump() + "\n");
+  }
+};
+
+Json structured(Host& host, int id, const std::string& tool, const Json& arguments) {
+  const Json result = host.ask(id, "tools/call", {{"name", tool}, {"arguments", arguments}}).at("result");
+  INFO(result.dump());
+  REQUIRE_FALSE(result.value("isError", false));
+  return result.at("structuredContent");
+}
+Json user_with(const std::string& field, const std::string& value, const std::string& match) {
+  return {{"actor_match", {{"type", "user"}, {"field", field}, {"value", value}, {"match", match}}}};
+}
+bool noted(const Json& answer, const std::string& code) {
+  const Json notes = answer.value("notes", Json::array());
+  return std::any_of(notes.begin(), notes.end(), [&](const Json& note) { return note.at("code") == code; });
+}
+
+}  // namespace
+
+TEST_CASE(
+    "khipu-mcp: keys that a rotation puts into a role's folder count from the next call on, and SIGHUP ends nothing") {
+  const SealedLog log("sealed,exact");
+  log.event("u-1", "Alice");
+  Host host(log.root, log.both);
+  host.initialize("2025-11-25");
+  int id = 1;
+  const auto totals = [&](uint64_t wanted) {
+    for (const auto& [field, value] : {std::pair("name", "Alice"), std::pair("phone", "555")}) {
+      const Json answer = structured(host, id++, "audit_query", user_with(field, value, "exact"));
+      INFO(field << ": " << answer.dump());
+      CHECK(answer.at("total") == wanted);
+      CHECK_FALSE(noted(answer, "MISSING_KEYS"));
+    }
+  };
+  totals(1);
+  for (const char* kind : {"tokens", "digest", "recipients"}) {
+    SealedLog::khipu({"keys", "rotate", log.root, kind, "--out", log.out});
+  }
+  log.event("u-2", "Alice");
+  totals(2);
+  host.hang_up();
+  totals(2);
+  // A search key that is taken away again is missed, and said to be.
+  const std::string moved = log.folder / "moved.key";
+  REQUIRE(std::rename((log.out + "/search/token-root-1.key").c_str(), moved.c_str()) == 0);
+  CHECK(noted(structured(host, id++, "audit_query", user_with("name", "Alice", "exact")), "MISSING_KEYS"));
+  CHECK(host.end() == 0);
+}
+
+TEST_CASE("khipu-mcp: find_entity looks for whole names that are sealed, and says what it did not look for") {
+  const SealedLog log("sealed,exact");
+  log.event("u-1", "Alice");
+  log.event("u-1", "Alison");
+  const std::vector<std::pair<std::vector<std::string>, bool>> readers = {
+      {{}, false}, {{"--role-keys", log.out + "/search"}, true}, {log.both, true}};
+  for (const auto& [keys, found] : readers) {
+    Host host(log.root, keys);
+    host.initialize("2025-11-25");
+    int id = 1;
+    const auto find = [&](const Json& arguments) { return structured(host, id++, "audit_find_entity", arguments); };
+    for (const char* name : {"alison", "Alice"}) {
+      const Json answer = find({{"text", name}});
+      INFO(answer.dump());
+      CHECK(noted(answer, "PROTECTED_NAMES"));
+      CHECK(answer.at("total") == (found ? 1 : 0));
+      if (!found) continue;
+      CHECK(answer.at("entities").at(0).at("ref") == "user:u-1");
+      CHECK(answer.at("entities").at(0).at("match") == "exact");
+      const bool newest = std::string_view(name) == "alison";
+      CHECK(answer.at("entities").at(0).at("matched_on") == (newest ? "current_name" : "past_name"));
+      CHECK(answer.at("entities").at(0).at("events") == 2);
+    }
+    CHECK(find({{"text", "Ali"}}).at("total") == 0);
+    CHECK(find({{"text", "Alice"}, {"type", "service"}}).at("total") == 0);
+    CHECK_FALSE(noted(find({{"text", "Alice"}, {"type", "service"}}), "PROTECTED_NAMES"));
+    CHECK(find({{"text", "u-1"}}).at("entities").at(0).at("matched_on") == "id");
+    CHECK(host.end() == 0);
+  }
+}
+
+TEST_CASE("khipu-mcp: an export says what the answer said of its rows") {
+  const SealedLog log("sealed,prefix(4),accept_leak");
+  for (const char* id : {"u-1", "u-2", "u-3"}) log.event(id, std::string("Alicia ") + id);
+  Host host(log.root, {"--role-keys", log.out + "/search"});
+  host.initialize("2025-11-25");
+  Json arguments = user_with("name", "Alice", "exact_ci");
+  arguments["export"] = true;
+  arguments["limit"] = 1;
+  const Json answer = structured(host, 1, "audit_query", arguments);
+  REQUIRE(noted(answer, "CANDIDATES"));
+  const Json read = host.ask(2, "resources/read", {{"uri", answer.at("export")}}).at("result");
+  const std::string text = read.at("contents").at(0).at("text");
+  INFO(text);
+  CHECK(noted(Json::parse(text.substr(0, text.find('\n'))), "CANDIDATES"));
+  CHECK(host.end() == 0);
 }
