@@ -1,5 +1,6 @@
 #include "mcp/role_keys.h"
 
+#include "engine/crypto/wipe_freed.h"
 #include "engine/protect/reader_keys.h"
 #include "mcp/serve.h"
 
@@ -48,12 +49,14 @@ void RoleKeys::refresh() {
   if (there == seen_) return;
   seen_ = std::move(there);  // also when it fails: said once
   load_or_keep();
+  crypto::wipe_stack();  // key files passed over it
 }
 
 void RoleKeys::reload() {
   const std::lock_guard lock(mutex_);
   seen_ = listing();
   load_or_keep();
+  crypto::wipe_stack();  // key files passed over it
 }
 
 }  // namespace khipu::mcp
