@@ -38,7 +38,7 @@ struct EventRequest {
   // move between two calls); when empty, filter and order themselves are compared.
   std::string given;
   std::string cursor;   // empty: the first page
-  std::string caller;   // who asks; a cursor is good for nobody else
+  std::string caller;   // who asks, and what they may do; a cursor is good for nobody else
   std::string context;  // kept in the cursor and handed back (tz, detail, ...); at most 1,024 bytes
   uint32_t limit = 25;  // rows of a page; 0: only the total
   // A search for text ends with the segment in which so many records were looked at: the total is a lower bound then,

@@ -143,7 +143,8 @@ Answer<Engine::Question> Engine::question_of(const snapshot::Snapshot& snapshot,
   KHIPU_TRY_ASSIGN(place, cursors_.open_event(request.cursor));
   question.goes_on = true;
   if (place.root_id != snapshot.genesis().root_id) return mismatch("This cursor is of another log.");
-  if (place.caller != caller) return mismatch("This cursor was given to another caller.");
+  if (place.caller != caller)
+    return mismatch("This cursor was given to another caller, or to one who may see more or less.");
   if (request.filter && place.given != given) return mismatch("This cursor belongs to another filter or order.");
   const TableId table = place.question.filter.log == Log::kAccess ? TableId::kAccess : TableId::kLogs;
   if (place.as_of.tree_size > snapshot.size(table) || place.as_of.registry_size > snapshot.size(TableId::kRegistry)) {

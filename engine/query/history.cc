@@ -76,7 +76,8 @@ Answer<History> Engine::history(const HistoryRequest& request) {
     KHIPU_TRY_ASSIGN(place, cursors_.open_history(request.cursor));
     if (place.root_id != snapshot->genesis().root_id || place.caller != caller ||
         place.as_of.registry_size > snapshot->size(TableId::kRegistry)) {
-      return QueryError("CURSOR_MISMATCH", "cursor", "", "This cursor is of another log or another caller.");
+      return QueryError("CURSOR_MISMATCH", "cursor", "",
+                        "This cursor is of another log, another caller, or one who may see more or less.");
     }
   }
   const uint64_t size = place.as_of.registry_size;

@@ -17,11 +17,14 @@ struct Scope {
 
 // On stdio the user who started us, with every grant; on HTTP what the token says.
 struct Caller {
-  std::string id;                   // "uid:1000", "token:auditor-1": binds sessions and cursors, goes to the access log
+  std::string id;                   // "uid:1000", "token:auditor-1": goes to the access log
   std::vector<std::string> grants;  // query, reveal, prove, verify, access_log
   std::string client;               // the host's own name and version: told, not proven
   Scope scope = {};
   bool has_grant(std::string_view grant) const;
+  // Who it is and what it may do: id, grants and scope, whatever their order. Sessions, cursors and exports are for it,
+  // not for the id: another token of the same name may do less.
+  std::string authority() const;
 };
 
 }  // namespace khipu::mcp::jsonrpc

@@ -102,9 +102,9 @@ std::optional<Reply> Call::take_answers() {
   const auto state = request_.params.find("requestState");
   if (state == request_.params.end()) return std::nullopt;
   if (!state->is_string()) return failed(ErrorCode::kInvalidParams, "params.requestState must be a string");
-  Result<std::string> opened =
-      open_state(server_.options().state_key, state_binding(peer_.caller->id, request_.method, request_.params),
-                 state->get_ref<const std::string&>(), now());
+  Result<std::string> opened = open_state(server_.options().state_key,
+                                          state_binding(peer_.caller->authority(), request_.method, request_.params),
+                                          state->get_ref<const std::string&>(), now());
   if (!opened.ok()) return failed(ErrorCode::kInvalidParams, opened.error().message);
   state_ = std::move(opened).value();
   return std::nullopt;
@@ -124,8 +124,9 @@ Reply Call::require_input(const protocol::InputRequired& required) {
   }
   std::string state;
   if (!required.state.empty()) {
-    state = seal_state(server_.options().state_key, state_binding(peer_.caller->id, request_.method, request_.params),
-                       required.state, now() + server_.options().state_ttl_ms * 1000);
+    state = seal_state(server_.options().state_key,
+                       state_binding(peer_.caller->authority(), request_.method, request_.params), required.state,
+                       now() + server_.options().state_ttl_ms * 1000);
   }
   return {protocol::input_required_json(required, state), {}, {}, {}};
 }

@@ -126,7 +126,7 @@ void Web::begin_session(const Caller& caller, const jsonrpc::Request& request, j
     const std::string id = make_id();
     {
       const std::lock_guard lock(mutex_);
-      sessions_[id] = {session, caller.id, server_.options().steady()};
+      sessions_[id] = {session, caller.authority(), server_.options().steady()};
     }
     outbox.begin_session(id);
   }
@@ -196,10 +196,11 @@ void Web::end_streams() {
 }
 
 std::shared_ptr<Session> Web::find_session(const Caller& caller, const std::string& id) {
+  const std::string authority = caller.authority();
   const std::lock_guard lock(mutex_);
   const auto found = sessions_.find(id);
-  // An id is no proof: it counts together with the caller it was given to.
-  if (found == sessions_.end() || found->second.caller_id != caller.id) return nullptr;
+  // An id is no proof: it counts together with the caller it was given to, who may do what it could do then.
+  if (found == sessions_.end() || found->second.authority != authority) return nullptr;
   found->second.used_at = server_.options().steady();
   return found->second.session;
 }

@@ -41,7 +41,7 @@ class Web final : public jsonrpc::WebHandler {
  private:
   struct Entry {
     std::shared_ptr<Session> session;
-    std::string caller_id;
+    std::string authority;  // of the caller that began it
     TimeUs used_at = 0;
   };
 

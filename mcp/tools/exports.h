@@ -24,7 +24,7 @@ inline constexpr size_t kExportSizeMax = 768 << 10;  // under the megabyte that 
 struct Export {
   OrderedJson page;    // structuredContent of the answer
   EventStyle style;    // of the rows that follow
-  std::string caller;  // who asked
+  std::string caller;  // authority of who asked
   std::string tag;     // what marks untrusted text in all of it
   TimeUs expires_at = 0;
 };

@@ -47,8 +47,7 @@ class HistoryTool final : public AuditTool {
     request.axis = given.value("axis", "occurred") == "recorded" ? query::Axis::kRecorded : query::Axis::kOccurred;
     request.fields = given.value("fields", std::vector<std::string>());
     request.limit = given.value("limit", 50U);
-    request.cursor = given.value("cursor", "");
-    request.caller = context.caller().id;
+    request.caller = context.caller().authority();
     request.stop = context.stop();
     const bool whole = given.value("view", "changes") == "versions";
     const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;

@@ -59,7 +59,8 @@ class QueryTool final : public AuditTool {
     if (!filter.ok()) return error_result(filter.error(), renderer);
     query::EventRequest request;
     request.cursor = given.value("cursor", "");
-    request.caller = context.caller().id;
+    if (given.contains("cursor") && request.cursor.empty()) return error_result(empty_cursor(), renderer);
+    request.caller = context.caller().authority();
     request.stop = context.stop();
     if (request.cursor.empty() || !filter->given.empty()) {
       request.filter = filter->filter;
@@ -120,8 +121,8 @@ class QueryTool final : public AuditTool {
 
  private:
   void link_export(server::ToolResult& result, const EventStyle& style, const server::CallContext& context) {
-    const std::string uri =
-        audit().exports.keep({*result.structured, style, context.caller().id, context.mark_tag(), 0}, context.now());
+    const std::string uri = audit().exports.keep(
+        {*result.structured, style, context.caller().authority(), context.mark_tag(), 0}, context.now());
     (*result.structured)["export"] = uri;
     result.text = "export: " + uri + " (NDJSON, for 15 minutes)\n" + result.text;
     result.links.push_back({uri, "export.ndjson", kExportMimeType});

@@ -200,8 +200,8 @@ class AuditResources final : public server::ResourceProvider {
 
   Result<ReadResult> exported(const std::string& uri, server::CallContext& context) {
     KHIPU_TRY(need(context, "query"));
-    const auto found =
-        audit_.exports.find(std::string_view(uri).substr(kExportPrefix.size()), context.caller().id, context.now());
+    const auto found = audit_.exports.find(std::string_view(uri).substr(kExportPrefix.size()),
+                                           context.caller().authority(), context.now());
     if (found == nullptr) return Error{Code::kNotFound, "there is no such export, or not any more: ask again"};
     KHIPU_TRY_ASSIGN(std::string lines, read_export(*found, *audit_.engine_for(context.caller()), context));
     return text_result(uri, kExportMimeType, std::move(lines), {0, false});

@@ -116,6 +116,37 @@ TEST_CASE("web: initialize begins a session, and only its id with its caller fin
   CHECK(site.post(notification("notifications/initialized"), head).status == 202);
 }
 
+TEST_CASE("web: a session is for the caller with the grants and the scope that began it") {
+  Site site;
+  const Caller wide{"token:agent", {"query", "reveal"}, ""};
+  const Head head = site.begin("2025-11-25", wide);
+  Caller same{"token:agent", {"reveal", "query"}, "some host 1.0"};
+  CHECK(site.post(request(1, "ping"), head, same).status == 200);
+  Caller fewer{"token:agent", {"query"}, ""}, scoped = wide, more = wide;
+  scoped.scope.sources = {"billing"};
+  more.grants.emplace_back("verify");
+  for (const Caller& other : {fewer, scoped, more}) {
+    CHECK(site.post(request(1, "ping"), head, other).status == 404);
+    WebOutbox box;
+    CHECK(site.web->open_stream(other, head, box) == 404);
+    CHECK(site.web->end_session(other, head) == 404);
+  }
+  CHECK(site.post(request(1, "ping"), head, wide).status == 200);
+}
+
+TEST_CASE("caller: what it may do is told apart, whatever the order and wherever a name stands") {
+  Caller types{"token:a", {"query"}, ""}, sources = types, joined = types, two = types;
+  types.scope.types = {"x"};
+  sources.scope.sources = {"x"};
+  joined.scope.sources = {"x1:y"};
+  two.scope.sources = {"y", "x"};
+  Caller turned = two;
+  turned.scope.sources = {"x", "y", "x"};
+  CHECK(types.authority() != sources.authority());
+  CHECK(joined.authority() != two.authority());
+  CHECK(two.authority() == turned.authority());
+}
+
 TEST_CASE("web: initialize without a version begins none, and one with a modern header is -32020") {
   Site site;
   const Answer bad = site.post(request(1, "initialize"));

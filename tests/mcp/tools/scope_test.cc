@@ -1,4 +1,5 @@
 // A scoped caller: every answer is as if the log held nothing else.
+#include "mcp/tools/resources.h"
 #include "tests/mcp/tools/desk.h"
 
 using namespace khipu;
@@ -92,6 +93,27 @@ TEST_CASE("scope: what is appended later is seen as far as the scope goes") {
   desk.log.add(later);
   CHECK(desk.good("audit_query")["total"] == 2);
   CHECK(desk.good("audit_history", {{"entity", "doc:d-secret"}})["total"] == 1);
+}
+
+TEST_CASE("scope: a cursor and an export are no more than the caller may see who follows them") {
+  ScopedDesk desk;
+  const server::Caller narrow = desk.context.caller_;
+  desk.context.caller_.scope = {};
+  desk.log.add(Spec{});
+  const OrderedJson wide = desk.good("audit_query", {{"limit", 1}, {"export", true}});
+  const std::string id = wide["export"].get<std::string>().substr(tools::kExportPrefix.size());
+  const std::string changes = desk.good("audit_history", {{"entity", "user:u-1"}, {"limit", 1}})["more"]["cursor"];
+  CHECK(desk.audit.exports.find(id, desk.context.caller_.authority(), kStart) != nullptr);
+  server::Caller fewer = desk.context.caller_;
+  fewer.grants = {"query"};
+  for (const server::Caller& other : {narrow, fewer}) {
+    desk.context.caller_ = other;
+    CHECK(desk.bad("audit_query", {{"cursor", wide["more"]["cursor"]}})["code"] == "CURSOR_MISMATCH");
+    CHECK(desk.bad("audit_history", {{"entity", "user:u-1"}, {"cursor", changes}})["code"] == "CURSOR_MISMATCH");
+    const auto resources = tools::make_resources(desk.audit);
+    const auto read = resources->read(wide["export"], desk.context);
+    CHECK((read.ok() ? "read" : code_name(read.error().code)) == code_name(Code::kNotFound));
+  }
 }
 
 TEST_CASE("grants: tools are listed and answered by grant, and the access log needs its own") {
