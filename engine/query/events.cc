@@ -218,7 +218,7 @@ Answer<EventPage> Engine::events(const EventRequest& request) {
   if (pass.ended_at) (order.descending ? place.part_from : place.part_to) = *pass.ended_at;
   page.total = place.total;
   page.total_is_lower_bound = place.total_is_lower_bound;
-  page.scanned = pass.scanned;
+  if (scope_ == nullptr && entities_.masking() == nullptr) page.scanned = pass.scanned;
   if (!question.goes_on && page.total == 0 && !page.total_is_lower_bound) {
     note_nearest_known(*snapshot, page.applied, entities_, place.as_of.registry_size, request.stop, page.notes);
   }
@@ -348,7 +348,7 @@ Answer<EventPage> Engine::each_event(const Filter& filter, const Order& order,
   KHIPU_TRY(std::move(failed));
   if (stop.stop_requested()) return Error{Code::kCancelled, "export"};
   page.total_is_lower_bound = pass.damage;
-  page.scanned = pass.scanned;
+  if (scope_ == nullptr && entities_.masking() == nullptr) page.scanned = pass.scanned;
   page.coverage.complete = page.coverage.complete && !pass.damage && page.unshown == 0;
   page.findings = findings.list();
   page.findings_total = findings.total();

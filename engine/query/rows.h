@@ -90,7 +90,8 @@ struct EventPage {
   uint64_t findings_total = 0;
   uint64_t findings_shredded = 0;  // of them: kFieldShredded
   std::vector<Note> notes;
-  uint64_t scanned = 0;  // rows looked at
+  // Rows looked at. Absent for a caller from whom something is hidden: they are counted before it is left out.
+  std::optional<uint64_t> scanned;
 };
 
 struct EventDetail {

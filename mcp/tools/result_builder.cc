@@ -88,7 +88,7 @@ void ResultBuilder::count(std::string_view name, uint64_t number, bool lower_bou
 }
 
 void ResultBuilder::paging(size_t returned, const std::optional<std::string>& cursor, const std::string& more_reason,
-                           uint64_t unshown, uint64_t scanned) {
+                           uint64_t unshown, std::optional<uint64_t> scanned) {
   put("returned", returned);
   line("returned", returned);
   if (cursor) {
@@ -102,8 +102,10 @@ void ResultBuilder::paging(size_t returned, const std::optional<std::string>& cu
     put("unshown", unshown);
     line("unshown", unshown);
   }
-  put("scanned", scanned);
-  line("scanned", scanned);
+  if (scanned) {
+    put("scanned", *scanned);
+    line("scanned", *scanned);
+  }
 }
 
 void ResultBuilder::notes(const std::vector<query::Note>& notes, const std::vector<std::string>& coercions,

@@ -48,7 +48,7 @@ class ResultBuilder {
 
  private:
   void paging(size_t returned, const std::optional<std::string>& cursor, const std::string& more_reason,
-              uint64_t unshown, uint64_t scanned);
+              uint64_t unshown, std::optional<uint64_t> scanned);
 
   OrderedJson structured_ = OrderedJson::object();
   std::string header_, tables_;

@@ -111,3 +111,11 @@ TEST_CASE("masking: a value that its column hides is hidden in content, too, unt
   desk.good("audit_get_event", {{"seq", 1}, {"reveal", {"content"}}});
   CHECK(desk.text.find("the key customsecret2 and attributesecret") != std::string::npos);
 }
+
+TEST_CASE("masking: how many rows were looked at is not told to a caller who could count by it what is hidden") {
+  MaskedDesk desk;
+  CHECK(desk.good("audit_query", {{"url_prefix", "/login?password=urls"}})["scanned"].is_number());
+  desk.conceal();
+  CHECK_FALSE(desk.good("audit_query", {{"url_prefix", "/login?password=urls"}}).contains("scanned"));
+  CHECK(header(desk.text, "scanned").empty());
+}
