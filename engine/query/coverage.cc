@@ -76,7 +76,7 @@ Result<Coverage> CoverageKeeper::coverage(const snapshot::Snapshot& snapshot, co
   coverage.purged_rows = std::min(coverage.first_seq.value, size);
   const auto& segments = snapshot.segments(TableId::kLogs);
   for (const snapshot::SegmentInfo& segment : segments) {
-    if (segment.rows == 0 || segment.first_row.value >= size) continue;
+    if (!tells_times_ || segment.rows == 0 || segment.first_row.value >= size) continue;
     std::optional<TimeUs> least = segment.time_min;
     if (!segment.sealed) {
       KHIPU_TRY_ASSIGN(least, least_of(snapshot, segment));

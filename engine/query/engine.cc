@@ -23,6 +23,7 @@ Engine::Engine(snapshot::Store& store, Now now, const std::array<uint8_t, 32>& c
       scope_(scope.is_everything() ? nullptr : std::make_unique<ScopeView>(std::move(scope))),
       fields_(std::move(fields)),
       entities_(scope_.get(), fields_.get(), masking),
+      coverage_(scope_ == nullptr),
       facts_(std::make_unique<FactsCache>()) {}
 Engine::~Engine() = default;
 

@@ -63,6 +63,7 @@ struct HistoryRequest {
 };
 
 class Findings;
+struct CheckedVersion;
 
 // One a process: keeps the entity table from snapshot to snapshot. Any thread.
 class Engine {
@@ -119,6 +120,8 @@ class Engine {
   Answer<Matcher> prepare(const snapshot::Snapshot& snapshot, const Filter& filter, const AsOf& as_of, EventPage& page);
 
   Result<bool> may_see(const snapshot::Snapshot& snapshot, Row seq) const;
+  // A version that an event outside the scope brought has no seq, and the time of the first one inside that names it.
+  Result<void> hide_origin(const snapshot::Snapshot& snapshot, Row row, CheckedVersion& version) const;
 
   snapshot::Store& store_;
   Now now_;

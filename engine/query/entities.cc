@@ -281,8 +281,9 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
   }));
   if (any_exact) std::erase_if(candidates, [](const auto& entry) { return !entry.second.exact; });
   if (candidates.empty()) {
-    if (looks_like_type(type) && snapshot.schema().type(type) == nullptr) {
-      return unknown_type(snapshot.schema(), type, argument);
+    const bool tells = scope_ == nullptr || scope_->names_type(type);  // that there is no such type
+    if (tells && looks_like_type(type) && snapshot.schema().type(type) == nullptr) {
+      return unknown_type(type_names(snapshot.schema(), scope_), type, argument);
     }
     return std::optional<ResolvedEntity>();
   }

@@ -158,6 +158,9 @@ Note candidates_note(const std::string& argument);
 bool equal_values(const codec::Value& left, const codec::Value& right);
 // A decimal as the value a number field or column would hold; nullopt when it is none.
 std::optional<codec::Value> number_from_text(std::string_view text);
-QueryError unknown_type(const registry::Schema& schema, std::string_view type, std::string_view argument);
+// The types of the schema that a caller of this scope hears of; nullptr: all.
+std::vector<std::string> type_names(const registry::Schema& schema, const ScopeView* scope);
+bool knows_type(const registry::Schema& schema, const ScopeView* scope, std::string_view type);
+QueryError unknown_type(std::vector<std::string> known, std::string_view type, std::string_view argument);
 
 }  // namespace khipu::query

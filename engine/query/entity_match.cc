@@ -17,8 +17,11 @@ namespace khipu::query {
 namespace {
 
 // Whether the matcher may be asked of the schema's field.
-Answer<void> check_matcher(const registry::Schema& schema, const EntityMatcher& matcher, const std::string& argument) {
-  if (schema.type(matcher.type) == nullptr) return unknown_type(schema, matcher.type, argument + ".type");
+Answer<void> check_matcher(const registry::Schema& schema, const ScopeView* scope, const EntityMatcher& matcher,
+                           const std::string& argument) {
+  if (!knows_type(schema, scope, matcher.type)) {
+    return unknown_type(type_names(schema, scope), matcher.type, argument + ".type");
+  }
   if (matcher.field == "id") return {};
   const codec::FieldSchema* field = schema.field(matcher.type, matcher.field);
   if (field == nullptr) {
@@ -134,7 +137,7 @@ Result<std::vector<Entities::Met>> Entities::met(const snapshot::Snapshot& snaps
 Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uint64_t size,
                                          const EntityMatcher& matcher, std::string_view argument,
                                          bool& candidates) const {
-  KHIPU_TRY(check_matcher(snapshot.schema(), matcher, std::string(argument)));
+  KHIPU_TRY(check_matcher(snapshot.schema(), scope_, matcher, std::string(argument)));
   const codec::FieldSchema* schema = snapshot.schema().field(matcher.type, matcher.field);
   if (matcher.field != "id" && schema != nullptr && !schema->rule.none()) {
     return match_protected(snapshot, size, matcher, *schema, std::string(argument), candidates);

@@ -187,8 +187,8 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   if (request.text.empty()) return QueryError("INVALID_ARGUMENT", "text", "", "Nothing to look for.");
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
   const registry::Schema& schema = snapshot->schema();
-  if (!request.type.empty() && schema.type(request.type) == nullptr) {
-    return unknown_type(schema, request.type, "type");
+  if (!request.type.empty() && !knows_type(schema, scope_.get(), request.type)) {
+    return unknown_type(type_names(schema, scope_.get()), request.type, "type");
   }
   FoundEntities out;
   out.server_time = now_();

@@ -66,7 +66,26 @@ Buffer digestible(const HistoryRequest& request, const std::string& ref) {
 
 }  // namespace
 
-Answer<History> Engine::history(const HistoryRequest& request) {
+Result<void> Engine::hide_origin(const snapshot::Snapshot& snapshot, Row row, CheckedVersion& version) const {
+  const bool held =
+      version.seq && *version.seq >= first_held(snapshot) && version.seq->value < snapshot.size(TableId::kLogs);
+  if (held) {
+    KHIPU_TRY_ASSIGN(const bool seen, may_see(snapshot, *version.seq));
+    if (seen) return {};
+  }
+  version.seq.reset();
+  if (const auto shown = scope_->first_shown(row)) {
+    version.time = shown->occurred_at;
+    version.recorded_at = shown->recorded_at;
+  }
+  return {};
+}
+
+Answer<History> Engine::history(const HistoryRequest& asked) {
+  HistoryRequest request = asked;
+  if (request.entity.empty() && request.cursor.empty()) {
+    return QueryError("INVALID_ARGUMENT", "entity", "", "Neither an entity nor a cursor was given.");
+  }
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
   KHIPU_TRY(entities_.learn(*snapshot, {request.entity}));
   HistoryCursor place;
@@ -164,6 +183,7 @@ Answer<History> Engine::history(const HistoryRequest& request) {
   if (at) {
     history.total = 1;
     history.versions.push_back(std::move(*at));
+    if (scope_ != nullptr) KHIPU_TRY(hide_origin(*snapshot, row, *version));
   }
   if (request.at && !at) {
     history.notes.push_back(

@@ -64,7 +64,7 @@ struct EventRow {
 
 // What of the window the log still holds.
 struct Coverage {
-  std::optional<TimeUs> retained_from;  // least occurred_at still held; nullopt for an empty log
+  std::optional<TimeUs> retained_from;  // least occurred_at still held; nullopt for an empty log, and in a scope
   Row first_seq;                        // least seq still held
   uint64_t purged_rows = 0;             // rows below it: their hashes are still committed
   std::optional<TimeUs> purged_at;      // of the newest RETENTION that let such rows go ...

@@ -44,7 +44,9 @@ Result<void> ScopeView::extend(const snapshot::Snapshot& snapshot) {
     codec::EventRecord event;
     const auto take = [&](const snapshot::ScannedRow& row) {
       if (row.fault != codec::FrameFault::kNone || !codec::decode_event(row.frame.payload, event).ok()) return true;
-      if (holds_locked(event)) each_pin(event, [&](const codec::Pin& pin) { versions_.insert(pin.version.value); });
+      if (!holds_locked(event)) return true;
+      const Shown shown{event.occurred_at, event.recorded_at};
+      each_pin(event, [&](const codec::Pin& pin) { versions_.try_emplace(pin.version.value, shown); });
       return true;
     };
     KHIPU_TRY(snapshot.scan(TableId::kLogs, first, {logs_end}, snapshot::Order::kAscending, take));
@@ -76,6 +78,12 @@ bool ScopeView::holds(const codec::EventRecord& event) const {
 bool ScopeView::shows(Row version) const {
   const std::shared_lock lock(mutex_);
   return versions_.contains(version.value);
+}
+
+std::optional<ScopeView::Shown> ScopeView::first_shown(Row version) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = versions_.find(version.value);
+  return found == versions_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::vector<Finding> ScopeView::findings(uint64_t size) const {

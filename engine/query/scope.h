@@ -6,6 +6,7 @@
 #include <memory>
 #include <shared_mutex>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -35,9 +36,14 @@ class ScopeView {
   Result<void> extend(const snapshot::Snapshot& snapshot);
   bool holds(const codec::EventRecord& event) const;
   bool shows(Row version) const;
+  // When the first event of the scope that names the version occurred and was recorded; nullopt: none does.
+  struct Shown {
+    TimeUs occurred_at = 0, recorded_at = 0;
+  };
+  std::optional<Shown> first_shown(Row version) const;
   // Registry rows below `size` that could not be read: what they hold is as if out of scope.
   std::vector<Finding> findings(uint64_t size) const;
-  // A type that a scoped caller hears of at all.
+  // A type that a scoped caller hears of at all; of the others it is not told whether they are there.
   bool names_type(std::string_view type) const;
 
  private:
@@ -45,8 +51,8 @@ class ScopeView {
   const Scope scope_;
   mutable std::shared_mutex mutex_;  // guards the members below
   uint64_t registry_size_ = 0, logs_size_ = 0;
-  std::unordered_set<uint64_t> entities_;  // first versions of entities of the types; when types restrict
-  std::unordered_set<uint64_t> versions_;  // pinned by events of the scope
+  std::unordered_set<uint64_t> entities_;         // first versions of entities of the types; when types restrict
+  std::unordered_map<uint64_t, Shown> versions_;  // pinned by events of the scope
   std::optional<uint32_t> tenant_column_;
   std::vector<Finding> damaged_;
 };

@@ -8,9 +8,11 @@
 namespace khipu::query {
 namespace {
 
-const codec::FieldSchema* protected_name(const snapshot::Snapshot& snapshot, const codec::TypeSchema& type) {
+// nullptr also for a type that whoever asks may not know of.
+const codec::FieldSchema* protected_name(const snapshot::Snapshot& snapshot, const ScopeView* scope,
+                                         const codec::TypeSchema& type) {
   const codec::FieldSchema* name = snapshot.schema().field(type.name, "name");
-  return name == nullptr || name->rule.none() ? nullptr : name;
+  return name == nullptr || name->rule.none() || !knows_type(snapshot.schema(), scope, type.name) ? nullptr : name;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -41,7 +43,7 @@ bool Entities::searches_name(const codec::FieldSchema& name) const {
 std::vector<std::string> Entities::unsearched_names(const snapshot::Snapshot& snapshot) const {
   std::vector<std::string> types;
   for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = protected_name(snapshot, type);
+    const codec::FieldSchema* name = protected_name(snapshot, scope_, type);
     if (name != nullptr && !searches_name(*name)) types.push_back(type.name);
   }
   return types;
@@ -55,7 +57,7 @@ std::string Entities::unsearched_hint(const snapshot::Snapshot& snapshot) const 
   }
   std::vector<std::string> digests;
   for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = protected_name(snapshot, type);
+    const codec::FieldSchema* name = protected_name(snapshot, scope_, type);
     if (name != nullptr && searches_name(*name) && name->rule.indexes.empty()) digests.push_back(type.name);
   }
   if (!digests.empty()) {
@@ -70,7 +72,7 @@ std::string Entities::unsearched_hint(const snapshot::Snapshot& snapshot) const 
 std::string Entities::missing_name_keys(const snapshot::Snapshot& snapshot) const {
   std::string text;
   for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = protected_name(snapshot, type);
+    const codec::FieldSchema* name = protected_name(snapshot, scope_, type);
     if (name == nullptr || !searches_name(*name)) continue;
     const std::string missing = fields_->missing_versions(snapshot, name->rule);
     if (text.find(missing) == std::string::npos) append_sentence(text, missing);
@@ -81,7 +83,7 @@ std::string Entities::missing_name_keys(const snapshot::Snapshot& snapshot) cons
 std::string Entities::found_whole_hint(const snapshot::Snapshot& snapshot, std::string_view only_type) const {
   std::vector<std::string> not_at_all, whole, letters;
   for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = protected_name(snapshot, type);
+    const codec::FieldSchema* name = protected_name(snapshot, scope_, type);
     if (name == nullptr || (!only_type.empty() && type.name != only_type)) continue;
     (!searches_name(*name) ? not_at_all : name->rule.indexes.empty() ? letters : whole).push_back(type.name);
   }
@@ -106,7 +108,7 @@ Answer<void> Entities::by_sealed_name(const snapshot::Snapshot& snapshot, uint64
                                       const std::function<void(Row entity, bool current, bool candidate)>& visit,
                                       std::string_view only_type) const {
   for (const codec::TypeSchema& type : snapshot.schema().types()) {
-    const codec::FieldSchema* name = protected_name(snapshot, type);
+    const codec::FieldSchema* name = protected_name(snapshot, scope_, type);
     if (name == nullptr || !searches_name(*name) || (!only_type.empty() && type.name != only_type)) continue;
     const Match how = name->rule.indexes.empty() ? Match::kExact : Match::kExactCi;  // a digest knows letters only
     EntityMatcher matcher{type.name, "name", std::string(text), how, false};

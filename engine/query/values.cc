@@ -87,9 +87,21 @@ std::optional<codec::Value> number_from_text(std::string_view text) {
   return codec::Value::of_real(real);
 }
 
-QueryError unknown_type(const registry::Schema& schema, std::string_view type, std::string_view argument) {
+std::vector<std::string> type_names(const registry::Schema& schema, const ScopeView* scope) {
+  std::vector<std::string> names;
+  for (const codec::TypeSchema& type : schema.types()) {
+    if (scope == nullptr || scope->names_type(type.name)) names.push_back(type.name);
+  }
+  return names;
+}
+
+bool knows_type(const registry::Schema& schema, const ScopeView* scope, std::string_view type) {
+  return schema.type(type) != nullptr && (scope == nullptr || scope->names_type(type));
+}
+
+QueryError unknown_type(std::vector<std::string> known, std::string_view type, std::string_view argument) {
   QueryError error("UNKNOWN_TYPE", std::string(argument), type, "The log knows no entity type of that name.");
-  for (const codec::TypeSchema& known : schema.types()) error.allowed.push_back(known.name);
+  error.allowed = std::move(known);
   error.did_you_mean = nearest(type, error.allowed);
   return error;
 }

@@ -1,4 +1,6 @@
 // audit_describe: what is in this log, what can be filtered on, what time is it, what may you do? No events.
+#include <algorithm>
+
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/result_builder.h"
 
@@ -26,9 +28,13 @@ class DescribeTool final : public AuditTool {
     Result<std::shared_ptr<const snapshot::Snapshot>> snapshot = audit().engine_for(context.caller())->snapshot();
     if (!snapshot.ok()) return error_result(snapshot.error());
     const registry::Schema& schema = (*snapshot)->schema();
-    if (!type.empty() && !schema.type(type)) return error_result(query::unknown_type(schema, type, "type"), renderer);
     const query::Answer<query::Facts> facts = audit().engine_for(context.caller())->describe(context.stop());
     if (!facts.ok()) return error_result(facts.error(), renderer);
+    std::vector<std::string> names;  // of the types that the caller hears of
+    for (const query::TypeFacts& known : facts->types) names.push_back(known.type);
+    if (!type.empty() && std::find(names.begin(), names.end(), type) == names.end()) {
+      return error_result(query::unknown_type(std::move(names), type, "type"), renderer);
+    }
     const auto shows = [&](std::string_view part) { return section == "all" || section == part; };
 
     ResultBuilder out;

@@ -95,6 +95,56 @@ TEST_CASE("scope: what is appended later is seen as far as the scope goes") {
   CHECK(desk.good("audit_history", {{"entity", "doc:d-secret"}})["total"] == 1);
 }
 
+TEST_CASE("scope: no count of rows that were looked at, no time, no type tells of what lies outside") {
+  ScopedDesk desk;
+  for (const Json& asked : {Json{{"source", {"secret-source"}}}, Json{{"action", {"SECRET"}}}, Json::object()}) {
+    const OrderedJson page = desk.good("audit_query", asked);
+    CHECK_FALSE(page.contains("scanned"));
+    CHECK(header(desk.text, "scanned").empty());
+    CHECK(page["coverage"]["retained_from"].is_null());
+    CHECK(header(desk.text, "retained_from").empty());
+  }
+  CHECK(desk.good("audit_describe")["coverage"]["retained_from"].is_null());
+  desk.context.caller_.scope = {};
+  CHECK(desk.good("audit_query")["scanned"].is_number());
+  CHECK(desk.good("audit_query")["coverage"]["retained_from"].is_string());
+  desk.context.caller_.scope.types = {"user"};
+  for (const char* type : {"zz", "doc"}) {  // of which one is there
+    INFO(type);
+    for (const OrderedJson& error :
+         {desk.bad("audit_find_entity", {{"text", "x"}, {"type", type}}), desk.bad("audit_describe", {{"type", type}}),
+          desk.bad("audit_query", {{"actor_match", {{"type", type}, {"field", "name"}, {"value", "x"}}}})}) {
+      CHECK(error["code"] == "UNKNOWN_TYPE");
+      CHECK(error["allowed"] == OrderedJson::array({"user"}));
+    }
+    const OrderedJson page = desk.good("audit_query", {{"actor", {std::string(type) + ":x"}}});
+    CHECK(page["notes"][0]["code"] == "UNKNOWN_ENTITY");
+  }
+}
+
+TEST_CASE("scope: a version that an event outside brought has the time of the first event inside that names it") {
+  Desk desk;
+  const auto of = [](TimeUs seconds, const char* source, std::map<std::string, std::string> fields) {
+    return Spec{
+        .time = kStart + seconds * 1'000'000, .actor = {"user", "u", std::move(fields), false}, .source = source};
+  };
+  desk.log.add({of(1, "payroll", {{"name", "one"}}), of(2, "web", {}), of(3, "payroll", {{"name", "two"}}),
+                of(4, "web", {}), of(5, "web", {}), of(6, "web", {{"name", "three"}})});
+  desk.context.caller_.scope.sources = {"web"};
+  const OrderedJson history = desk.good("audit_history", {{"entity", "user:u"}});
+  REQUIRE(history["versions"].size() == 3);
+  const std::vector<TimeUs> times = {2, 4, 6};
+  for (size_t i = 0; i < times.size(); ++i) {
+    CHECK(history["versions"][i]["time"] == tools::time_text(kStart + times[i] * 1'000'000));
+    CHECK(history["versions"][i].contains("seq") == (i == 2));
+    CHECK(history["versions"][i].contains("changed_by") == (i == 2));
+  }
+  const std::string third = tools::time_text(kStart + 3'500'000);
+  CHECK(desk.good("audit_history", {{"entity", "user:u"}, {"to", third}})["total"] == 1);
+  CHECK(desk.good("audit_history", {{"entity", "user:u"}, {"at", third}})["fields"]["name"].dump().find("one") !=
+        std::string::npos);
+}
+
 TEST_CASE("scope: a cursor and an export are no more than the caller may see who follows them") {
   ScopedDesk desk;
   const server::Caller narrow = desk.context.caller_;
