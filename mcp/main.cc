@@ -105,7 +105,7 @@ Result<std::unique_ptr<mcp::auth::OAuthAuthenticator>> open_oauth(const mcp::Set
 }
 
 // Everyone must show a token as soon as one was made for a reader, or an authorization server is named; without any,
-// only loopback is served, and whoever can connect there counts as the user who started us.
+// only loopback is served, and whoever can connect there and shows none counts as the user who started us.
 Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server,
                        const std::function<void()>& reload_keys) {
   KHIPU_TRY_ASSIGN(const auto tokens, load_tokens(settings));
@@ -129,9 +129,9 @@ Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp:
     mcp::log_line("tokens: " + std::to_string((*loaded)->list().size()) +
                   (has_readers || oauth != nullptr ? "" : "; they are asked for from the next start on"));
   };
-  mcp::transport::Authenticator* authenticator = has_readers ? &bearer : nullptr;
+  mcp::transport::Authenticator* authenticator = &bearer;
   if (oauth != nullptr) authenticator = oauth.get();
-  return mcp::serve_http(settings, signals, server, authenticator,
+  return mcp::serve_http(settings, signals, server, *authenticator, !has_readers && oauth == nullptr,
                          oauth != nullptr ? oauth->routes() : std::vector<mcp::transport::GetRoute>{}, reload);
 }
 

@@ -55,7 +55,7 @@ Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::
 }
 
 Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
-                       transport::Authenticator* authenticator, std::vector<transport::GetRoute> routes,
+                       transport::Authenticator& authenticator, bool is_open, std::vector<transport::GetRoute> routes,
                        const std::function<void()>& on_hangup) {
   server::Web web(server, {});
   transport::HttpOptions options;
@@ -64,7 +64,8 @@ Result<int> serve_http(const Settings& settings, os::Signals& signals, server::S
   options.tls_certificate_path = settings.tls_certificate_path;
   options.tls_key_path = settings.tls_key_path;
   options.insecure = settings.insecure_http;
-  options.authenticator = authenticator;
+  options.authenticator = &authenticator;
+  options.is_open = is_open;
   options.caller = local_caller();
   options.routes = std::move(routes);
   options.hosts = settings.hosts;

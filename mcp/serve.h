@@ -15,13 +15,13 @@ void log_line(std::string_view text);  // to stderr, with the program's name
 // The caller of a process of one's own: the user who started it, with every grant.
 server::Caller local_caller();
 
-// The exit code. `authenticator`: who calls over HTTP; nullptr: only loopback, and everyone is local_caller().
-// `on_hangup` is called for SIGHUP, which then ends nothing; over stdio without one it ends the server (quirk S6), over
-// HTTP it is called after the certificate was read again.
+// The exit code. `on_hangup` is called for SIGHUP, which then ends nothing; over stdio without one it ends the server
+// (quirk S6), over HTTP it is called after the certificate was read again.
 Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server,
                         const std::function<void()>& on_hangup = {});
+// `is_open`: only loopback, and who shows no token is local_caller().
 Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
-                       transport::Authenticator* authenticator, std::vector<transport::GetRoute> routes,
+                       transport::Authenticator& authenticator, bool is_open, std::vector<transport::GetRoute> routes,
                        const std::function<void()>& on_hangup = {});
 
 }  // namespace khipu::mcp

@@ -183,9 +183,15 @@ class Listener final : public Http {
     answer(response, 404, "there is nothing here; the endpoint is " + options_.path + "\n");
   }
 
+  std::variant<jsonrpc::Caller, Refusal> caller_of(const Request& request) {
+    const bool is_open = options_.is_open || options_.authenticator == nullptr;
+    if (is_open && !request.has_header("Authorization")) return options_.caller;
+    if (options_.authenticator != nullptr) return options_.authenticator->authenticate(Head(request, is_tls()));
+    return Refusal{401, "Bearer realm=\"khipu\"", "no token is known here"};
+  }
+
   std::optional<jsonrpc::Caller> authenticate(const Request& request, Response& response) {
-    if (options_.authenticator == nullptr) return options_.caller;
-    auto verdict = options_.authenticator->authenticate(Head(request, is_tls()));
+    auto verdict = caller_of(request);
     if (auto* caller = std::get_if<jsonrpc::Caller>(&verdict)) return std::move(*caller);
     const Refusal& refusal = std::get<Refusal>(verdict);
     if (!refusal.www_authenticate.empty()) response.set_header("WWW-Authenticate", refusal.www_authenticate);
@@ -344,7 +350,7 @@ class Listener final : public Http {
 }  // namespace
 
 Result<std::unique_ptr<Http>> Http::open(HttpOptions options, jsonrpc::WebHandler& handler) {
-  if (!is_loopback(options.address) && options.authenticator == nullptr) {
+  if (!is_loopback(options.address) && (options.authenticator == nullptr || options.is_open)) {
     return Error{Code::kInvalid, options.address + ": beyond loopback only with a way to tell who calls"};
   }
   if (!is_loopback(options.address) && options.tls_key_path.empty() && !options.insecure) {

@@ -26,7 +26,10 @@ struct HttpOptions {
   std::string tls_certificate_path;  // PEM chain; both or neither
   std::string tls_key_path;
   bool insecure = false;                   // plain HTTP beyond loopback is meant
-  Authenticator* authenticator = nullptr;  // borrowed; without one every caller is `caller`
+  Authenticator* authenticator = nullptr;  // borrowed
+  // On loopback alone: who sends no Authorization is `caller`. Who sends one is whom it names, or nobody. Without an
+  // authenticator it is so, too.
+  bool is_open = false;
   jsonrpc::Caller caller;
   std::vector<GetRoute> routes;
   // Beyond localhost, 127.0.0.1, [::1] and the address itself: "audit.example.org", "https://app.example.org".

@@ -21,9 +21,11 @@ namespace {
 class TokenAuthenticator final : public transport::Authenticator {
  public:
   std::variant<jsonrpc::Caller, transport::Refusal> authenticate(const transport::RequestHead& head) override {
-    if (head.header("Authorization") == "Bearer good") return jsonrpc::Caller{"token:good", {"query"}, ""};
+    const std::string header = head.header("Authorization");
+    if (header == "Bearer good" && !is_revoked) return jsonrpc::Caller{"token:good", {"query"}, ""};
     return transport::Refusal{401, "Bearer resource_metadata=\"x\"", "who are you?"};
   }
+  std::atomic<bool> is_revoked = false;
 };
 
 }  // namespace
@@ -238,6 +240,33 @@ TEST_CASE("http: whoever cannot tell who calls is refused, before the body, and 
   CHECK(site.handler.last_caller() == "token:good");
   CHECK_THAT(site.answer("GET /.well-known/oauth-protected-resource HTTP/1.1\r\nHost: localhost\r\n\r\n", ":1}"),
              ContainsSubstring("{\"resource\":1}"));
+}
+
+TEST_CASE("http: who shows a token is its caller or nobody, also where none is asked for") {
+  const std::string good = "Authorization: Bearer good\r\n", other = "Authorization: Bearer bad\r\n";
+  {
+    Site site;
+    CHECK(site.status(post_text("json")) == "HTTP/1.1 200 OK");
+    CHECK_THAT(site.answer(post_text("json", good), "\r\n\r\n"), ContainsSubstring("WWW-Authenticate: Bearer"));
+    CHECK(site.status(post_text("json", "Authorization:\r\n")) == "HTTP/1.1 401 Unauthorized");
+    CHECK(site.handler.last_caller() == "uid:1");
+  }
+  TokenAuthenticator authenticator;
+  transport::HttpOptions options;
+  options.authenticator = &authenticator;
+  options.is_open = true;
+  {
+    Site site(options);
+    CHECK(site.status(post_text("json")) == "HTTP/1.1 200 OK");
+    CHECK(site.handler.last_caller() == "uid:1");
+    CHECK(site.status(post_text("json", other)) == "HTTP/1.1 401 Unauthorized");
+    CHECK(site.status(post_text("json", good)) == "HTTP/1.1 200 OK");
+    CHECK(site.handler.last_caller() == "token:good");
+  }
+  options.address = "0.0.0.0";
+  options.insecure = true;
+  Echo handler;
+  CHECK_FALSE(transport::Http::open(options, handler).ok());
 }
 
 TEST_CASE("http: over TLS, and with another certificate after a reload") {
