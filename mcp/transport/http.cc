@@ -233,7 +233,7 @@ class Listener final : public Http {
       exchange->release();  // who throws calls no done()
       throw;
     }
-    deliver(request, response, exchange);
+    deliver(*caller, request, response, exchange);
   }
 
   bool read_body(const Request& request, const httplib::ContentReader& reader, std::string& body, Response& response) {
@@ -250,7 +250,8 @@ class Listener final : public Http {
     return is_read && !is_too_large;
   }
 
-  void deliver(const Request& request, Response& response, const std::shared_ptr<Exchange>& exchange) {
+  void deliver(const jsonrpc::Caller& caller, const Request& request, Response& response,
+               const std::shared_ptr<Exchange>& exchange) {
     Exchange::Shape shape = Exchange::Shape::kUndecided;
     while (shape == Exchange::Shape::kUndecided) {
       shape = exchange->wait(kSlice);
@@ -259,7 +260,7 @@ class Listener final : public Http {
       return answer(response, 499);
     }
     if (!exchange->session().empty()) response.set_header("Mcp-Session-Id", exchange->session());
-    if (shape == Exchange::Shape::kStream) return stream(response, exchange);
+    if (shape == Exchange::Shape::kStream) return stream(caller, request, response, exchange);
     response.status = exchange->status();
     std::string body = exchange->take_body();
     if (!body.empty()) response.set_content(std::move(body), "application/json");
@@ -274,7 +275,7 @@ class Listener final : public Http {
     if (parse_accept(request.get_header_value("Accept")).stream) {
       const std::shared_ptr<Exchange> exchange = Exchange::create(true, options_.stream_queue_bytes_max);
       status = handler_.open_stream(*caller, *head, *exchange);
-      if (status == 0) return stream(response, exchange);
+      if (status == 0) return stream(*caller, request, response, exchange);
       exchange->release();
     }
     if (status == 405) response.set_header("Allow", "POST");
@@ -296,7 +297,15 @@ class Listener final : public Http {
     handler_.abandon(exchange);
   }
 
-  void stream(Response& response, const std::shared_ptr<Exchange>& exchange) {
+  // A token that is revoked or has expired ends its streams, and so does one that has come to stand for less.
+  bool still_may(const Request& request, const std::string& authority) {
+    const auto verdict = caller_of(request);
+    const auto* caller = std::get_if<jsonrpc::Caller>(&verdict);
+    return caller != nullptr && caller->authority() == authority;
+  }
+
+  void stream(const jsonrpc::Caller& caller, const Request& request, Response& response,
+              const std::shared_ptr<Exchange>& exchange) {
     if (++stream_count_ > options_.streams_max) {
       --stream_count_;
       give_up(*exchange);
@@ -307,9 +316,13 @@ class Listener final : public Http {
     response.set_header("Cache-Control", "no-cache");
     response.set_header("X-Accel-Buffering", "no");
     auto last = std::make_shared<std::chrono::steady_clock::time_point>();  // never: the opening comment comes first
+    // The library keeps the request until its answer is written.
+    const auto may = [this, &request, authority = caller.authority()] { return still_may(request, authority); };
     response.set_chunked_content_provider(
         "text/event-stream",
-        [this, exchange, last](size_t, httplib::DataSink& sink) { return write_some(*exchange, sink, *last); },
+        [this, exchange, last, may](size_t, httplib::DataSink& sink) {
+          return write_some(*exchange, sink, *last, may);
+        },
         [this, exchange](bool) {
           --stream_count_;
           if (!exchange->is_done()) give_up(*exchange);
@@ -317,7 +330,8 @@ class Listener final : public Http {
   }
 
   // One turn of a stream's thread. False: the client is gone.
-  bool write_some(Exchange& exchange, httplib::DataSink& sink, std::chrono::steady_clock::time_point& last) {
+  bool write_some(Exchange& exchange, httplib::DataSink& sink, std::chrono::steady_clock::time_point& last,
+                  const std::function<bool()>& may) {
     const auto send = [&](std::string_view text) {
       last = std::chrono::steady_clock::now();
       return sink.write(text.data(), text.size());
@@ -327,6 +341,12 @@ class Listener final : public Http {
     if (piece.broken) {
       options_.log("http: a client does not read its stream and was given up");
       return false;
+    }
+    if (!may()) {  // asked each time: a slice is a second at most
+      options_.log("http: a stream was ended, its caller is not let in any more");
+      give_up(exchange);
+      sink.done();
+      return true;
     }
     if (!piece.events.empty() && !send(piece.events)) return false;
     if (piece.ended) {

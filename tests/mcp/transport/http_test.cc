@@ -269,6 +269,29 @@ TEST_CASE("http: who shows a token is its caller or nobody, also where none is a
   CHECK_FALSE(transport::Http::open(options, handler).ok());
 }
 
+TEST_CASE("http: a token that is revoked ends its streams, whatever opened them") {
+  TokenAuthenticator authenticator;
+  transport::HttpOptions options;
+  options.authenticator = &authenticator;
+  Site site(std::move(options));
+  const std::string good = "Authorization: Bearer good\r\n";
+  Client stream(site.http->port());
+  stream.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: s\r\n" + good +
+              "\r\n");
+  Client listen(site.http->port());
+  listen.send(post_text("listen", good));
+  for (Client* client : {&stream, &listen}) CHECK_THAT(client->read_until(": open"), ContainsSubstring(": open"));
+  site.handler.wait_for_held(2);
+  authenticator.is_revoked = true;
+  site.handler.tell(R"({"told":true})");
+  for (Client* client : {&stream, &listen}) {
+    const std::string all = client->read_until("0\r\n\r\n");
+    CHECK_THAT(all, ContainsSubstring("0\r\n\r\n"));
+    CHECK(all.find("told") == std::string::npos);
+  }
+  site.handler.wait_for_abandoned(2);
+}
+
 TEST_CASE("http: over TLS, and with another certificate after a reload") {
   const TempDirectory folder;
   const auto run = [](const std::string& command) { return std::system((command + " 2>/dev/null").c_str()) == 0; };

@@ -19,8 +19,8 @@
 
 namespace khipu::mcp::transport::tests {
 
-// Answers by the body: "json", "stream" (two events), "hold" (until abandoned, or the streams end), "stuck" (until
-// abandoned), "throw", "none", "begin", "flood", "forbidden".
+// Answers by the body: "json", "stream" (two events), "hold" (until abandoned, or the streams end), "listen" (the same
+// as a stream), "stuck" (until abandoned), "throw", "none", "begin", "flood", "forbidden".
 class Echo final : public jsonrpc::WebHandler {
  public:
   void post(const jsonrpc::Caller& caller, const jsonrpc::Head& head, std::string_view body,
@@ -31,7 +31,8 @@ class Echo final : public jsonrpc::WebHandler {
       last_name_ = head.name.value_or("");
     }
     last_size = body.size();
-    if (body == "hold") return hold(outbox);
+    if (body == "listen") outbox.open_stream();
+    if (body == "hold" || body == "listen") return hold(outbox);
     if (body == "stuck") return keep(stuck_, outbox);
     if (body == "throw") throw std::runtime_error("a secret of the handler's");
     if (body == "begin") outbox.begin_session("s-1");
@@ -63,6 +64,10 @@ class Echo final : public jsonrpc::WebHandler {
       outbox->done();
     }
     held_.clear();
+  }
+  void tell(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    for (jsonrpc::Outbox* outbox : held_) outbox->notify(line);
   }
   void wait_for_held(size_t count) {
     std::unique_lock lock(mutex_);
