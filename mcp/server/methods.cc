@@ -165,6 +165,8 @@ Reply complete(const Server& server, const Json& params, CallContext& context) {
     if (server.resources() == nullptr) return invalid("this server has no resources");
     completion = server.resources()->complete(*request, context);
   }
+  if (server.options().observer != nullptr)
+    server.options().observer->completed(request->argument, context, completion);
   if (!completion.ok()) return failure_of(completion.error());
   return {protocol::completion_json(*completion), {}, {}, {}};
 }

@@ -83,8 +83,8 @@ class Tool {
   virtual ToolResult call(const Json& arguments, CallContext& context) = 0;
 };
 
-// Sees every finished call, read and prompt before its answer leaves: the access log. May change the result ("this read
-// was not recorded"), or replace it. Several threads call at once.
+// Sees every finished call, read, prompt and completion before its answer leaves: the access log. May change the result
+// ("this read was not recorded"), or replace it. Several threads call at once.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;
@@ -98,6 +98,9 @@ class CallObserver {
   }
   virtual void prompted(const std::string& name, CallContext& context, Result<protocol::PromptResult>& result) {
     static_cast<void>(name), static_cast<void>(context), static_cast<void>(result);
+  }
+  virtual void completed(const std::string& argument, CallContext& context, Result<protocol::Completion>& result) {
+    static_cast<void>(argument), static_cast<void>(context), static_cast<void>(result);
   }
 };
 

@@ -142,6 +142,19 @@ void AccessObserver::prompted(const std::string& name, server::CallContext& cont
   if (!reported.ok() && mode_ == AccessLog::kRequired && result.ok()) result = not_recorded(reported.error());
 }
 
+void AccessObserver::completed(const std::string& argument, server::CallContext& context,
+                               Result<protocol::Completion>& result) {
+  if (mode_ == AccessLog::kOff) return;
+  codec::AccessRecord record = record_of("completion:" + (is_name(argument) ? argument : "?"), context);
+  if (result.ok()) {
+    record.results = result->values.size();
+  } else {
+    take_error(result.error(), record);
+  }
+  const Result<void> reported = report_(std::move(record));
+  if (!reported.ok() && mode_ == AccessLog::kRequired && result.ok()) result = not_recorded(reported.error());
+}
+
 void AccessObserver::unknown(const std::string& name, server::CallContext& context) {
   if (mode_ == AccessLog::kOff) return;
   codec::AccessRecord record = record_of(name, context);

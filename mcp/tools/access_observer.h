@@ -28,6 +28,8 @@ class AccessObserver final : public server::CallObserver {
                 server::ToolResult& result) override;
   void read(const std::string& uri, server::CallContext& context, Result<protocol::ReadResult>& result) override;
   void prompted(const std::string& name, server::CallContext& context, Result<protocol::PromptResult>& result) override;
+  void completed(const std::string& argument, server::CallContext& context,
+                 Result<protocol::Completion>& result) override;
   void unknown(const std::string& name, server::CallContext& context) override;
 
  private:

@@ -113,6 +113,29 @@ TEST_CASE("features: a completion has at most a hundred values, and says how man
   CHECK(complete(R"({"type":"ref/other"})", "actor", "")["error"]["code"] == -32602);
 }
 
+TEST_CASE("features: a completion is told to the observer before its answer leaves, and may be refused") {
+  struct Watcher final : mcp::server::CallObserver {
+    void finished(const mcp::server::Tool&, const Json&, mcp::server::CallContext&, mcp::server::ToolResult&) override {
+    }
+    void completed(const std::string& argument, mcp::server::CallContext&,
+                   Result<mcp::server::Completion>& result) override {
+      told.push_back(argument + " " + std::to_string(result->values.size()));
+      if (refuses) result = Error{Code::kIo, "not recorded"};
+    }
+    std::vector<std::string> told;
+    bool refuses = false;
+  } watcher;
+  Offering harness;
+  harness.options.observer = &watcher;
+  harness.initialize("2025-11-25");
+  const Json params = {{"ref", {{"type", "ref/prompt"}, {"name", "investigate"}}},
+                       {"argument", {{"name", "actor"}, {"value", "u-14"}}}};
+  CHECK(ask(harness, "completion/complete", params).contains("result"));
+  CHECK(watcher.told == std::vector<std::string>{"actor 11"});
+  watcher.refuses = true;
+  CHECK(ask(harness, "completion/complete", params)["error"]["code"] == -32603);
+}
+
 TEST_CASE("features: a session hears of what it subscribed to, until it does not want to") {
   Offering harness;
   harness.initialize();
