@@ -54,14 +54,14 @@ void Call::run(const std::function<void()>& before_answer) {
     before_answer();
     send(answer);
   }
-  outbox_.done();
+  leave();
 }
 
 void Call::refuse_busy(const std::function<void()>& before_answer) {
   before_answer();
   Reply busy = refusal(request_.method, "BUSY", "Too many calls are waiting for this server.", 1);
   send(busy);
-  outbox_.done();
+  leave();
 }
 
 void Call::cancel() {
@@ -70,6 +70,26 @@ void Call::cancel() {
     open_ = false;
   }
   stop_.request_stop();
+}
+
+void Call::end(Failure failure) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(open_, false)) end_ = std::move(failure);
+  }
+  stop_.request_stop();
+}
+
+void Call::leave() {
+  std::optional<Failure> end;
+  {
+    const std::lock_guard lock(mutex_);
+    end = std::exchange(end_, std::nullopt);
+  }
+  if (end) {
+    outbox_.refuse(end->http_status, jsonrpc::print_error(request_.id, end->code, end->message, end->data));
+  }
+  outbox_.done();
 }
 
 Reply Call::reply() {

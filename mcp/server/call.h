@@ -39,6 +39,8 @@ class Call final : public CallContext {
   // Answers instead of running: no worker is free.
   void refuse_busy(const std::function<void()>& before_answer = [] {});
   void cancel();
+  // The same, but the request is answered with this once the work has stopped, unless it was answered before.
+  void end(Failure failure);
   const jsonrpc::Id& id() const { return request_.id; }
 
   const Caller& caller() const override { return *peer_.caller; }
@@ -59,6 +61,7 @@ class Call final : public CallContext {
   Reply require_input(const protocol::InputRequired& required);
   std::optional<Reply> ask_legacy(const protocol::InputRequired& required);
   void send(Reply& reply);
+  void leave();  // nothing more comes
   std::string print(Reply& reply) const;
 
   const Server& server_;
@@ -77,6 +80,7 @@ class Call final : public CallContext {
   bool open_ = true;               // guarded by mutex_, as are the next two; false: answered or cancelled
   std::optional<TimeUs> told_at_;  // when progress was last sent
   double told_ = 0;
+  std::optional<Failure> end_;  // what is still to be sent instead of an answer; guarded too
 };
 
 }  // namespace khipu::mcp::server

@@ -53,6 +53,12 @@ void InFlight::cancel_all() {
   for (const Leaving& leaving : leaving_) leaving.call->cancel();
 }
 
+void InFlight::end_all(const Failure& failure) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, call] : calls_) call->end(failure);
+  for (const Leaving& leaving : leaving_) leaving.call->end(failure);
+}
+
 bool InFlight::drain(std::chrono::milliseconds wait_max) {
   std::unique_lock lock(mutex_);
   return idle_.wait_for(lock, wait_max, [this] { return calls_.empty() && leaving_.empty(); });

@@ -26,6 +26,8 @@ class InFlight {
   void cancel(const void* scope, const jsonrpc::Id& id);
   void cancel_scope(const void* scope);
   void cancel_all();
+  // As cancel_all, but every request is answered with this.
+  void end_all(const Failure& failure);
   // True if none is left within the time: all have answered, and no outbox is used any more.
   bool drain(std::chrono::milliseconds wait_max);
 

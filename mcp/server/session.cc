@@ -112,6 +112,11 @@ Session::~Session() {
   in_flight_.cancel_all();
 }
 
+void Session::end() {
+  constexpr int kNotFound = 404;
+  in_flight_.end_all({ErrorCode::kUnknownSession, "the session was ended", nullptr, kNotFound});
+}
+
 Peer Session::peer() const {
   const std::lock_guard lock(mutex_);
   return peer_;

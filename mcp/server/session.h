@@ -36,6 +36,8 @@ class Session final : public ChangeListener, private Asker {
 
   bool drain(std::chrono::milliseconds wait_max) { return in_flight_.drain(wait_max); }
   void cancel_all() { in_flight_.cancel_all(); }
+  // The client, or the time, has ended it: whoever waits for an answer is told.
+  void end();
 
   // The negotiated revision; nullopt before `initialize`.
   std::optional<protocol::Revision> revision() const { return revision_; }

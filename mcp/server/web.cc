@@ -164,7 +164,7 @@ int Web::end_session(const Caller& caller, const jsonrpc::Head& head) {
   if (!head.session) return kMethodNotAllowed;
   const std::shared_ptr<Session> session = find_session(caller, *head.session);
   if (session == nullptr) return kNotFound;
-  session->cancel_all();
+  session->end();
   std::vector<jsonrpc::Outbox*> streams;
   {
     const std::lock_guard lock(mutex_);
@@ -228,7 +228,7 @@ void Web::sweep() {
       leaving_.push_back(std::move(last_used->second.session));
       sessions_.erase(last_used);
     }
-    for (const auto& session : leaving_) session->cancel_all();
+    for (const auto& session : leaving_) session->end();
     for (auto& session : leaving_) {
       // Destroying a session waits for its calls: those that have not noticed are looked at again next time.
       if (session->drain(std::chrono::milliseconds(0))) gone.push_back(std::move(session));

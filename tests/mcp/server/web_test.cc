@@ -347,6 +347,30 @@ TEST_CASE("web: a legacy client that leaves did not cancel") {
   CHECK(gate.stopped_count() == 0);
 }
 
+TEST_CASE("web: a request whose session is ended meanwhile is answered 404 with its id, alone or in a batch") {
+  Gate gate;
+  Offering offering;
+  offering.add(gate.tool("wait"));
+  offering.start();
+  mcp::server::Web web(*offering.server, {});
+  const bool is_batch = GENERATE(false, true);
+  WebOutbox hello, call;
+  web.post(kAlice, {}, initialize_request("2025-03-26").dump(), hello);
+  Head head;
+  head.session = hello.session;
+  const Json asked = request(7, "tools/call", {{"name", "wait"}});
+  web.post(kAlice, head, (is_batch ? Json::array({asked}) : asked).dump(), call);
+  gate.wait_until_entered(1);
+  CHECK(web.end_session(kAlice, head) == 204);
+  call.wait();
+  CHECK(gate.stopped_count() == 1);
+  REQUIRE(call.lines.size() == 1);
+  const Json answer = is_batch ? call.last()[0] : call.last();
+  CHECK(answer["id"] == 7);
+  CHECK(answer["error"]["code"] == -32001);
+  CHECK(call.status == (is_batch ? 200 : 404));
+}
+
 TEST_CASE("web: subscriptions end with a result when the server stops, and silently when the client leaves") {
   Site site;
   WebOutbox stays, leaves;
