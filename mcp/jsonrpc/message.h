@@ -53,6 +53,7 @@ struct Invalid {
   std::optional<Id> id;
   ErrorCode code = ErrorCode::kInvalidRequest;
   std::string message;
+  std::vector<Id> batch_ids = {};  // of a batch that is too long: those of its requests
 };
 
 using Message = std::variant<Request, Notification, Response, Invalid>;

@@ -229,7 +229,13 @@ Incoming parse(std::string_view text, const Limits& limits) {
 
   if (root.empty()) return invalid(std::nullopt, "a batch has at least one message");
   if (root.size() > limits.batch_count_max) {
-    return invalid(std::nullopt, "a batch has at most " + std::to_string(limits.batch_count_max) + " messages");
+    Invalid refused =
+        invalid(std::nullopt, "a batch has at most " + std::to_string(limits.batch_count_max) + " messages");
+    for (Json& element : root) {
+      const Message message = classify(std::move(element));
+      if (const auto* request = std::get_if<Request>(&message)) refused.batch_ids.push_back(request->id);
+    }
+    return refused;
   }
   Batch batch;
   for (Json& element : root) batch.messages.push_back(classify(std::move(element)));

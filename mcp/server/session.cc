@@ -159,6 +159,8 @@ void Session::receive_message(jsonrpc::Message message, jsonrpc::Outbox& outbox,
     // Hosts choke on `id: null`, and an error without an id reaches no request: such a message is only logged.
     if (invalid->id) {
       outbox.respond(print_error(invalid->id, invalid->code, invalid->message));
+    } else if (!invalid->batch_ids.empty()) {
+      return refuse_batch(*invalid, outbox);
     } else {
       log("refused a message: " + invalid->message);
     }
@@ -204,6 +206,16 @@ void Session::receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox
   if (!is_taken) return outbox.done();
   if (calls.empty()) return collected->finish();
   server_.workers().submit(std::make_unique<BatchTask>(*this, std::move(collected), std::move(calls)));
+}
+
+void Session::refuse_batch(const jsonrpc::Invalid& batch, jsonrpc::Outbox& outbox) {
+  const std::optional<protocol::Revision> revision = this->revision();
+  const bool as_array = revision && protocol::has_batches(*revision);
+  BatchOutbox collected(outbox);
+  for (const jsonrpc::Id& id : batch.batch_ids) {
+    (as_array ? static_cast<jsonrpc::Outbox&>(collected) : outbox).respond(print_error(id, batch.code, batch.message));
+  }
+  collected.finish();
 }
 
 void Session::receive_notification(const jsonrpc::Notification& notification) {

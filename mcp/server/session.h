@@ -54,6 +54,7 @@ class Session final : public ChangeListener, private Asker {
 
   void receive_message(jsonrpc::Message message, jsonrpc::Outbox& outbox, Stay stay);
   void receive_batch(const jsonrpc::Batch& batch, jsonrpc::Outbox& outbox);
+  void refuse_batch(const jsonrpc::Invalid& batch, jsonrpc::Outbox& outbox);  // one that is too long
   void receive_notification(const jsonrpc::Notification& notification);
   void receive_response(const jsonrpc::Response& response);
   // What needs no call: the handshake, errors, and what is only known here. nullopt: a call.

@@ -178,6 +178,19 @@ TEST_CASE("session: a batch is served in 2025-03-26, as one array, and refused b
     CHECK(answers[3]["id"] == 3);
     CHECK(answers[3]["result"]["content"][0]["text"] == "{}");
   }
+  SECTION("one that is too long is refused by each id") {
+    Harness harness;
+    harness.initialize("2025-03-26");
+    Json pings = Json::array({notification("notifications/unknown")});
+    for (int id = 1; id <= 65; ++id) pings.push_back(request(id, "ping"));
+    harness.send(pings);
+    harness.outbox->wait_for_done(1);
+    REQUIRE(harness.outbox->responses().size() == 1);
+    const Json answers = harness.outbox->responses()[0];
+    REQUIRE(answers.size() == 65);
+    CHECK(answers[64]["id"] == 65);
+    for (const Json& answer : answers) CHECK(answer["error"]["code"] == -32600);
+  }
   SECTION("only notifications: no answer") {
     Harness harness;
     harness.initialize("2025-03-26");
