@@ -82,9 +82,13 @@ ToolResult error_result(const query::QueryError& error, Renderer& renderer) {
   out.code = error.code;
   out.field = error.field;
   out.got = error.got.empty() ? "" : render_got(error.got);
-  // Refs of candidates come from the log: each is a token or marked.
-  for (const std::string& allowed : error.allowed) out.allowed.push_back(renderer.token(allowed).text);
-  out.did_you_mean = error.did_you_mean.empty() ? "" : renderer.token(error.did_you_mean).text;
+  // Refs of candidates come from the log: each is a token or marked. What a time may look like is ours to say.
+  const bool is_ours = error.code.starts_with("TIME_");
+  const auto shown = [&](const std::string& text) {
+    return is_ours || text.empty() ? text : renderer.token(text).text;
+  };
+  for (const std::string& allowed : error.allowed) out.allowed.push_back(shown(allowed));
+  out.did_you_mean = shown(error.did_you_mean);
   out.hint = error.hint;
   if (error.code == "BUSY") out.retry_after_s = 1;
   ToolResult result = server::error_result(out);
