@@ -98,13 +98,17 @@ Result<EventCursor> take_event(Bytes payload) {
 }
 
 Result<HistoryCursor> take_history(Bytes payload) {
-  KHIPU_TRY_ASSIGN(CborReader in, open_kind(payload, kHistoryKind, 6));
+  KHIPU_TRY_ASSIGN(CborReader in, open_kind(payload, kHistoryKind, 8));
   HistoryCursor cursor;
   KHIPU_TRY_ASSIGN(cursor.root_id, in.fixed<16>());
   KHIPU_TRY_ASSIGN(cursor.as_of, take_as_of(in));
   KHIPU_TRY_ASSIGN(cursor.caller, in.fixed<32>());
   KHIPU_TRY_ASSIGN(cursor.given, in.fixed<32>());
+  KHIPU_TRY_ASSIGN(const Bytes question, in.bytes());
+  KHIPU_TRY_ASSIGN(cursor.question, decode_filter(question));
   KHIPU_TRY_ASSIGN(cursor.next, in.unsigned_integer());
+  KHIPU_TRY_ASSIGN(const Bytes context, in.bytes());
+  cursor.context = as_text(context);
   KHIPU_TRY(in.expect_end());
   return cursor;
 }
@@ -169,16 +173,20 @@ std::string CursorSealer::seal(const EventCursor& cursor) const {
 }
 
 std::string CursorSealer::seal(const HistoryCursor& cursor) const {
+  Buffer question;
+  encode_filter(question, cursor.question.filter, cursor.question.order);
   Buffer payload;
   {
     CborWriter out(payload);
-    out.array(6);
+    out.array(8);
     out.unsigned_integer(kHistoryKind);
     out.bytes(cursor.root_id);
     put_as_of(out, cursor.as_of);
     out.bytes(cursor.caller);
     out.bytes(cursor.given);
+    out.bytes(question);
     out.unsigned_integer(cursor.next);
+    out.bytes(as_bytes(cursor.context));
   }
   return seal_payload(payload);
 }

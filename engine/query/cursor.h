@@ -34,8 +34,10 @@ struct HistoryCursor {
   RootId root_id{};
   AsOf as_of;
   Hash caller{};
-  Hash given{};       // digest of entity, window, axis, fields
-  uint64_t next = 0;  // versions of the window already handed out
+  Hash given{};            // digest of the question as the caller put it
+  DecodedFilter question;  // window and axis; the entity's ref as the one target, the fields as actions
+  uint64_t next = 0;       // versions of the window already handed out
+  std::string context;
 };
 
 class CursorSealer {

@@ -51,14 +51,14 @@ struct EventRequest {
 };
 
 struct HistoryRequest {
-  std::string entity;  // "type:id", or a plain id or name
+  std::string entity;  // "type:id", or a plain id or name; with a cursor it may be empty
   std::optional<TimeUs> from, to;
   std::optional<TimeUs> at;         // the version in force at that instant, alone
   Axis axis = Axis::kOccurred;      // what from, to and at count on
   std::vector<std::string> fields;  // only changes of these, and versions that change one; empty: all
   uint32_t limit = 50;
-  bool opens = false;  // as of events
-  std::string cursor, caller;
+  bool opens = false;                          // as of events
+  std::string given, cursor, caller, context;  // as of events
   std::stop_token stop;
 };
 

@@ -51,17 +51,27 @@ VersionView view_of(const CheckedVersion& version, const CheckedVersion* before,
   return view;
 }
 
-// Everything that decides which versions are listed, for the cursor to be bound to.
-Buffer digestible(const HistoryRequest& request, const std::string& ref) {
-  Filter filter;
-  filter.from = request.from;
-  filter.to = request.to;
-  filter.axis = request.axis;
-  filter.where.targets = {ref};
-  filter.where.actions = request.fields;
-  Buffer bytes;
-  encode_filter(bytes, filter, Order{});
-  return bytes;
+// Everything that decides which versions are listed, as a cursor carries it.
+DecodedFilter as_question(const HistoryRequest& request, const std::string& ref) {
+  DecodedFilter question;
+  question.filter.from = request.from;
+  question.filter.to = request.to;
+  question.filter.axis = request.axis;
+  question.filter.where.targets = {ref};
+  question.filter.where.actions = request.fields;
+  return question;
+}
+
+void take_question(const DecodedFilter& question, HistoryRequest& request) {
+  request.from = question.filter.from;
+  request.to = question.filter.to;
+  request.axis = question.filter.axis;
+  request.entity = question.filter.where.targets.empty() ? "" : question.filter.where.targets.front();
+  request.fields = question.filter.where.actions;
+}
+
+QueryError other_question() {
+  return {"CURSOR_MISMATCH", "cursor", "", "This cursor belongs to another entity or window."};
 }
 
 }  // namespace
@@ -87,9 +97,9 @@ Answer<History> Engine::history(const HistoryRequest& asked) {
     return QueryError("INVALID_ARGUMENT", "entity", "", "Neither an entity nor a cursor was given.");
   }
   KHIPU_TRY_ASSIGN(const auto snapshot, store_.snapshot());
-  KHIPU_TRY(entities_.learn(*snapshot, {request.entity}));
   HistoryCursor place;
   place.as_of = query::as_of(*snapshot);
+  place.context = request.context;
   const Hash caller = cursors_.digest("khipu-cursor-caller", as_bytes(request.caller));
   if (!request.cursor.empty()) {
     KHIPU_TRY_ASSIGN(place, cursors_.open_history(request.cursor));
@@ -99,6 +109,11 @@ Answer<History> Engine::history(const HistoryRequest& asked) {
                         "This cursor is of another log, another caller, or one who may see more or less.");
     }
   }
+  const bool goes_on = !request.cursor.empty(), is_put = !request.given.empty();
+  const Hash put = cursors_.digest("khipu-cursor-given", as_bytes(request.given));
+  if (goes_on && is_put && place.given != put) return other_question();
+  if (goes_on && (is_put || request.entity.empty())) take_question(place.question, request);
+  KHIPU_TRY(entities_.learn(*snapshot, {request.entity}));
   const uint64_t size = place.as_of.registry_size;
   Answer<std::optional<ResolvedEntity>> resolved = entities_.resolve(*snapshot, size, request.entity, "entity");
   if (!resolved.ok() || !*resolved) {
@@ -112,15 +127,18 @@ Answer<History> Engine::history(const HistoryRequest& asked) {
     return error;
   }
   const std::optional<ResolvedEntity>& entity = *resolved;
-  const Hash given = cursors_.digest("khipu-cursor-history", digestible(request, entity->ref));
-  if (!request.cursor.empty() && place.given != given) {
-    return QueryError("CURSOR_MISMATCH", "cursor", "", "This cursor belongs to another entity or window.");
-  }
+  const DecodedFilter question = as_question(request, entity->ref);
+  if (goes_on && place.question.filter != question.filter) return other_question();
   place.root_id = snapshot->genesis().root_id;
   place.caller = caller;
-  place.given = given;
+  place.question = question;
+  if (!goes_on) place.given = put;
 
   History history;
+  history.from = request.from;
+  history.to = request.to;
+  history.axis = request.axis;
+  history.context = place.context;
   history.server_time = now_();
   history.as_of = place.as_of;
   history.ref = entity->ref;
@@ -165,6 +183,7 @@ Answer<History> Engine::history(const HistoryRequest& asked) {
       ++history.unshown;
       continue;
     }
+    if (scope_ != nullptr) KHIPU_TRY(hide_origin(*snapshot, row, *version));
     history.name = version->view.name;
     history.deleted = version->view.deleted;
     disorder |= before && time_of(*version) < time_of(*before);
@@ -183,7 +202,6 @@ Answer<History> Engine::history(const HistoryRequest& asked) {
   if (at) {
     history.total = 1;
     history.versions.push_back(std::move(*at));
-    if (scope_ != nullptr) KHIPU_TRY(hide_origin(*snapshot, row, *version));
   }
   if (request.at && !at) {
     history.notes.push_back(

@@ -126,6 +126,9 @@ struct History {
   std::string ref, type, id;
   std::string name;  // of the newest version
   bool deleted = false;
+  std::optional<TimeUs> from, to;  // the window that ran, and on which axis
+  Axis axis = Axis::kOccurred;
+  std::string context;                // as the first page's request gave it
   std::vector<VersionView> versions;  // oldest first; with `at`: one or none
   uint64_t total = 0;                 // versions in the window, all pages
   uint64_t unshown = 0;               // versions that failed their check

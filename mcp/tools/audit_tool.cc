@@ -104,6 +104,10 @@ ToolResult error_result(const query::QueryError& error, Renderer& renderer) {
   return result;
 }
 
+query::QueryError empty_cursor() {
+  return {"CURSOR_INVALID", "cursor", "", "The cursor is empty. Leave it out to start anew; more: null was the end."};
+}
+
 ToolResult error_result(const Error& error) {
   Renderer renderer("");
   return error_result(query::QueryError(error), renderer);

@@ -64,6 +64,8 @@ class AuditTool : public server::Tool {
 };
 
 server::ToolResult error_result(const query::QueryError& error, Renderer& renderer);
+// Of a cursor that is "": who sends one has lost its place, which is not the beginning.
+query::QueryError empty_cursor();
 server::ToolResult error_result(const Error& error);
 
 std::vector<std::unique_ptr<server::Tool>> make_tools(AuditContext& audit);

@@ -33,7 +33,13 @@ class HistoryTool final : public AuditTool {
     Renderer renderer(context.mark_tag());
     const std::string tz = given.value("tz", "");
     query::HistoryRequest request;
-    request.entity = given["entity"];
+    request.entity = given.value("entity", "");
+    request.cursor = given.value("cursor", "");
+    if (given.contains("cursor") && request.cursor.empty()) return error_result(empty_cursor(), renderer);
+    if (request.entity.empty() && request.cursor.empty()) {
+      return server::error_result(
+          {"INVALID_ARGUMENT", "entity", "", {}, "", "\"entity\" is required without a cursor.", 0});
+    }
     const query::Answer<query::TimeWindow> window =
         query::resolve_window(given.value("from", ""), given.value("to", ""), tz, context.now());
     if (!window.ok()) return error_result(window.error(), renderer);
@@ -49,10 +55,21 @@ class HistoryTool final : public AuditTool {
     request.limit = given.value("limit", 50U);
     request.caller = context.caller().authority();
     request.stop = context.stop();
-    const bool whole = given.value("view", "changes") == "versions";
+    Json put = Json::object();  // the question: a cursor's, or it is refused
+    for (const char* name : {"entity", "from", "to", "at", "tz", "axis", "fields"}) {
+      if (given.contains(name)) put[name] = given[name];
+    }
+    if (!put.empty()) request.given = put.dump();
+    request.context = Json{{"tz", tz}, {"view", given.value("view", "changes")}}.dump();
     const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3;
 
     query::Answer<query::History> history = audit().engine_for(context.caller())->history(request);
+    if (!history.ok()) return error_result(history.error(), renderer);
+    const Json first = Json::parse(history->context, nullptr, false);  // our own: the first page's
+    const std::string zone = first.is_object() ? first.value("tz", "") : tz;
+    const std::string view = first.is_object() ? first.value("view", "") : "";
+    const bool whole = given.value("view", view) == "versions";
+    bool by_budget = false;
     // A page that does not fit is asked for again, shorter, so that its cursor stands where the page ends.
     while (history.ok() && history->versions.size() > 1) {
       Renderer scratch(context.mark_tag());
@@ -63,6 +80,7 @@ class HistoryTool final : public AuditTool {
         ++fitting;
       }
       if (fitting == history->versions.size()) break;
+      by_budget = true;
       request.limit = static_cast<uint32_t>(fitting);
       history = audit().engine_for(context.caller())->history(request);
     }
@@ -71,7 +89,8 @@ class HistoryTool final : public AuditTool {
     Cut cut = request.at ? Cut{kRevealCharsMax, SIZE_MAX} : kWhole;
     for (auto next = std::begin(kCuts);; ++next) {
       Renderer fresh(context.mark_tag());
-      server::ToolResult result = present(*history, request, tz, whole, cut, arguments.coercions, fresh);
+      server::ToolResult result = present(*history, request.at.has_value(), by_budget ? "budget" : "row_limit", zone,
+                                          whole, cut, arguments.coercions, fresh);
       if (size_bytes_of(result) <= budget_bytes || history->versions.size() != 1 || next == std::end(kCuts)) {
         return result;
       }
@@ -127,13 +146,13 @@ class HistoryTool final : public AuditTool {
             version.value("changed_by", ""), state,           what};
   }
 
-  static server::ToolResult present(const query::History& history, const query::HistoryRequest& request,
+  static server::ToolResult present(const query::History& history, bool at_instant, const char* more_reason,
                                     const std::string& tz, bool whole, Cut cut,
                                     const std::vector<std::string>& coercions, Renderer& renderer) {
     ResultBuilder out;
     out.as_of(history.as_of, history.server_time);
     query::Filter window;
-    window.from = request.from, window.to = request.to, window.axis = request.axis;
+    window.from = history.from, window.to = history.to, window.axis = history.axis;
     out.window(window, tz, {});
     OrderedJson entity = {
         {"ref", renderer.token(history.ref).text}, {"type", history.type}, {"deleted", history.deleted}};
@@ -147,14 +166,15 @@ class HistoryTool final : public AuditTool {
     out.put("returned", history.versions.size());
     out.line("returned", history.versions.size());
     if (history.cursor) {
-      out.put("more", {{"cursor", *history.cursor}, {"reason", "row_limit"}});
+      out.put("more", {{"cursor", *history.cursor}, {"reason", more_reason}});
       out.line("cursor", *history.cursor);
+      out.line("more", more_reason);
     } else {
       out.put("more", nullptr);
     }
     out.findings(history.findings, history.findings.size());
     out.notes(history.notes, coercions, renderer);
-    if (request.at) {
+    if (at_instant) {
       if (!history.versions.empty()) {
         const query::VersionView& version = history.versions.front();
         OrderedJson fields = fields_json(version.fields, cut.chars_max, renderer, cut.list_max);
