@@ -173,10 +173,10 @@ void Call::send(Reply& reply) {
   std::string line = print(reply);
   if (line.size() > server_.options().result_size_bytes_max) {
     server_.options().log(request_.method + ": a result of " + std::to_string(line.size()) + " bytes was refused");
-    reply = refusal(
-        request_.method, "RESULT_TOO_LARGE",
-        "The answer has " + std::to_string(line.size()) + " bytes. Ask for fewer rows or fields, or a shorter window.",
-        0);
+    reply = refusal(request_.method, "RESULT_TOO_LARGE",
+                    "The answer has " + std::to_string(line.size()) +
+                        " bytes. Ask for fewer rows or fields, a shorter window, or with fewer values.",
+                    0);
     line = print(reply);
   }
   const std::lock_guard lock(mutex_);

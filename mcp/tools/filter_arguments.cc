@@ -1,5 +1,7 @@
 #include "mcp/tools/filter_arguments.h"
 
+#include <algorithm>
+
 #include "engine/query/time_text.h"
 
 namespace khipu::mcp::tools {
@@ -9,6 +11,9 @@ using query::Answer;
 using query::Conditions;
 using query::EntityMatcher;
 using query::QueryError;
+
+constexpr size_t kValuesMax = 1000;  // of one argument
+constexpr size_t kEchoedMax = 20;    // of them in `applied`
 
 std::vector<std::string> texts(const Json& from, const char* name) {
   return from.value(name, std::vector<std::string>());
@@ -42,6 +47,12 @@ Answer<query::NamedOwnedValue> custom_value(const std::string& name, const Json&
 }
 
 Answer<Conditions> conditions(const Json& from) {
+  for (const auto& [name, value] : from.items()) {
+    if (value.is_array() && value.size() > kValuesMax) {
+      return QueryError("INVALID_ARGUMENT", name, "",
+                        "At most 1,000 values at once: name fewer, ask in parts, or let audit_aggregate group them.");
+    }
+  }
   Conditions out;
   out.actors = texts(from, "actor");
   out.targets = texts(from, "target");
@@ -76,11 +87,16 @@ constexpr std::string_view kFilterNames[] = {"from",        "to",     "tz",     
 
 OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
   OrderedJson out = OrderedJson::object();
-  const auto list = [&](const char* name, const std::vector<std::string>& values) {
+  // What is over is counted, not shown: the answer is about its rows.
+  const auto echo = [&](const char* name, const auto& values, const auto& shown) {
     if (values.empty()) return;
-    OrderedJson rendered = OrderedJson::array();
-    for (const std::string& value : values) rendered.push_back(renderer.token(value).text);
-    out[name] = std::move(rendered);
+    OrderedJson list = OrderedJson::array();
+    for (size_t i = 0; i < std::min(values.size(), kEchoedMax); ++i) list.push_back(shown(values[i]));
+    if (values.size() > kEchoedMax) list.push_back("(+" + std::to_string(values.size() - kEchoedMax) + " more)");
+    out[name] = std::move(list);
+  };
+  const auto list = [&](const char* name, const std::vector<std::string>& values) {
+    echo(name, values, [&](const std::string& value) { return renderer.token(value).text; });
   };
   const auto match = [&](const EntityMatcher& one) {
     return OrderedJson{{"type", one.type},
@@ -92,7 +108,7 @@ OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
   list("actor", where.actors);
   if (where.actor_match) out["actor_match"] = match(*where.actor_match);
   list("target", where.targets);
-  for (const EntityMatcher& one : where.target_matches) out["target_match"].push_back(match(one));
+  echo("target_match", where.target_matches, match);
   list("action", where.actions);
   list("action_class", where.action_classes);
   list("outcome", where.outcomes);

@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kQueryEnvelopeBytes = 1500;  // header lines and envelope members around the rows
 
+constexpr size_t kEchoBytesMax = 4000;  // of the filter as it ran, about
+
 constexpr size_t kExportBytes = 160;     // the member and the line that name an export
 constexpr size_t kQuerySlackBytes = 32;  // so that no second answer misses by a digit
 
@@ -114,7 +116,7 @@ class QueryTool final : public AuditTool {
     const std::shared_ptr<query::Engine> engine = audit().engine_for(context.caller());
     const size_t budget_bytes = given.value("max_tokens", size_t{4000}) * 3 - (exports ? kExportBytes : 0);
     server::ToolResult result = within_budget(request, presentation, arguments.coercions, context.mark_tag(),
-                                              budget_bytes, filter->given.size() * 2, *engine);
+                                              budget_bytes, std::min(filter->given.size() * 2, kEchoBytesMax), *engine);
     if (exports && !result.is_error) link_export(result, presentation.style, context);
     return result;
   }

@@ -110,15 +110,37 @@ void ResultBuilder::paging(size_t returned, const std::optional<std::string>& cu
 
 void ResultBuilder::notes(const std::vector<query::Note>& notes, const std::vector<std::string>& coercions,
                           Renderer& renderer) {
+  std::vector<query::Note> all = notes;
+  for (const std::string& coercion : coercions) all.push_back({"ARGUMENT_COERCED", escape(coercion).text, ""});
   OrderedJson out = OrderedJson::array();
-  const auto add = [&](const std::string& code, const std::string& text, const std::string& subject) {
-    OrderedJson note = {{"code", code}, {"text", text}};
-    if (!subject.empty()) note["subject"] = renderer.token(subject).text;
-    line("note", code + ": " + text + (subject.empty() ? "" : " (" + renderer.token(subject).text + ")"));
+  const auto add = [&](OrderedJson note, const std::string& more) {
+    line("note", note["code"].get<std::string>() + ": " + note["text"].get<std::string>() + more);
     out.push_back(std::move(note));
   };
-  for (const query::Note& note : notes) add(note.code, note.text, note.subject);
-  for (const std::string& coercion : coercions) add("ARGUMENT_COERCED", escape(coercion).text, "");
+  // Those that differ in their subject alone, as for each name of a long list, are one.
+  std::vector<bool> told(all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (told[i]) continue;
+    if (out.size() == kNotesMax) {
+      const auto left = static_cast<size_t>(std::count(told.begin(), told.end(), false));
+      add({{"code", "NOTES_CUT"}, {"text", std::to_string(left) + " more notes are not shown."}}, "");
+      break;
+    }
+    uint64_t count = 0, shown = 0;
+    std::string subjects;
+    for (size_t k = i; k < all.size(); ++k) {
+      if (told[k] || all[k].code != all[i].code || all[k].text != all[i].text) continue;
+      told[k] = true;
+      if (++count > kSubjectsMax || all[k].subject.empty()) continue;
+      subjects += (shown++ == 0 ? "" : ", ") + renderer.token(all[k].subject).text;
+    }
+    if (shown > 0 && count > shown) subjects += " (+" + std::to_string(count - shown) + " more)";
+    OrderedJson note = {{"code", all[i].code}, {"text", all[i].text}};
+    if (!subjects.empty()) note["subject"] = subjects;
+    if (count > 1) note["count"] = count;
+    add(std::move(note),
+        (subjects.empty() ? "" : " (" + subjects + ")") + (count > 1 ? " x" + std::to_string(count) : ""));
+  }
   if (!out.empty()) put("notes", std::move(out));
 }
 

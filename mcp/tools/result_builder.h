@@ -13,6 +13,8 @@
 
 namespace khipu::mcp::tools {
 
+inline constexpr size_t kNotesMax = 20;    // of one result; a last one says how many there are besides
+inline constexpr size_t kSubjectsMax = 3;  // of notes that are alike
 inline constexpr size_t kFindingsMax = 5;  // of one result, the first ones; findings_total says how many there are
 OrderedJson finding_json(const query::Finding& finding);
 

@@ -14,6 +14,12 @@ void add_versions(Desk& desk, int count) {
   }
 }
 
+Json names(const std::string& stem, int count) {
+  Json list = Json::array();
+  for (int i = 0; i < count; ++i) list.push_back(stem + std::to_string(i));
+  return list;
+}
+
 }  // namespace
 
 TEST_CASE("paging: a history that max_tokens cut says so, and one cut by limit says that") {
@@ -54,6 +60,38 @@ TEST_CASE("paging: an empty cursor is not the beginning") {
   add_versions(desk, 3);
   CHECK(desk.bad("audit_query", {{"cursor", ""}})["code"] == "CURSOR_INVALID");
   CHECK(desk.bad("audit_history", {{"entity", "user:u-1"}, {"cursor", ""}})["code"] == "CURSOR_INVALID");
+}
+
+TEST_CASE("echo: names that nobody knows make one note, and a long list is cut in applied") {
+  Desk desk;
+  add_versions(desk, 3);
+  for (const int count : {100, 1000}) {
+    const OrderedJson page =
+        desk.good("audit_query", {{"actor", names("user:leaver-", count)}, {"limit", 1}, {"max_tokens", 500}});
+    CHECK(page["total"] == 0);
+    REQUIRE(page["notes"].size() == 1);
+    CHECK(page["notes"][0]["code"] == "UNKNOWN_ENTITY");
+    CHECK(page["notes"][0].dump().find(std::to_string(count)) != std::string::npos);
+    const OrderedJson& actors = page["applied"]["actor"];
+    CHECK(actors.size() <= 21);
+    CHECK(actors.back() == "(+" + std::to_string(count - 20) + " more)");
+    CHECK(page.dump().size() < 500 * 3 + 1500);
+  }
+  const OrderedJson few = desk.good("audit_query", {{"actor", {"user:x", "user:y"}}, {"target", {"user:z"}}});
+  REQUIRE(few["notes"].size() == 2);
+  CHECK(few["notes"][0]["subject"].dump().find("user:x") != std::string::npos);
+  CHECK(few["applied"]["actor"].size() == 2);
+}
+
+TEST_CASE("echo: a filter with more values than a question may have is refused with the remedy") {
+  Desk desk;
+  add_versions(desk, 3);
+  const OrderedJson error = desk.bad("audit_query", {{"action", names("a", 90'000)}, {"limit", 1}});
+  CHECK(error["code"] == "INVALID_ARGUMENT");
+  CHECK(error["field"] == "action");
+  CHECK(error["hint"].dump().find("1,000") != std::string::npos);
+  CHECK(desk.good("audit_query", {{"action", names("a", 1000)}, {"limit", 1}, {"max_tokens", 500}})["total"] == 0);
+  CHECK(desk.bad("audit_aggregate", {{"not", {{"source", names("s", 1001)}}}})["field"] == "not.source");
 }
 
 TEST_CASE("errors: the server's own examples are not marked as text of the log") {
