@@ -1,6 +1,8 @@
 #include "engine/crypto/cursor_key.h"
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
@@ -8,6 +10,9 @@
 
 namespace khipu::crypto {
 namespace {
+
+constexpr int kTriesMax = 200;
+constexpr std::chrono::milliseconds kPause(10);
 
 // The folder for what this user's programs remember; empty when the environment names none.
 std::string state_folder() {
@@ -27,12 +32,19 @@ Result<std::unique_ptr<os::Directory>> make_folder(const std::string& path) {
   return os::create_directory(path, 0700);
 }
 
+// Servers that are started together make one key: whoever finds it missing does so under a lock beside it.
 Result<Key> make_key(os::Directory& directory, const std::string& name) {
-  const Key fresh = generate_key(KeyKind::kIndex, "cursor", os::system_clock().now());
-  // kConflict: another process has just made it; its key is the one.
-  if (const auto made = create_key_file(directory, name, fresh); !made.ok() && made.error().code != Code::kConflict) {
-    return made.error();
+  KHIPU_TRY_ASSIGN(const auto lock, directory.open_file(name + ".lock", os::Mode::kCreate, 0600));
+  bool locked = false;
+  for (int tries = 0; !locked && tries < kTriesMax; ++tries) {
+    KHIPU_TRY_ASSIGN(locked, lock->try_lock(0, 1, os::LockKind::kExclusive));
+    if (!locked) std::this_thread::sleep_for(kPause);
   }
+  if (!locked) return Error{Code::kLocked, name + ".lock: another process holds it"};
+  auto key = open_key_file(directory, name, KeyKind::kIndex);
+  if (key.ok() || key.error().code != Code::kNotFound) return key;
+  const Key fresh = generate_key(KeyKind::kIndex, "cursor", os::system_clock().now());
+  KHIPU_TRY(create_key_file(directory, name, fresh));
   return open_key_file(directory, name, KeyKind::kIndex);
 }
 

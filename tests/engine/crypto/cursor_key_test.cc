@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "tests/support/catch.h"
 #include "tests/support/temp_directory.h"
@@ -26,6 +28,19 @@ TEST_CASE("cursor key: it is made once in the state folder, and an own one of RO
   std::filesystem::create_directory(keys);
   std::filesystem::copy_file(file, keys + "/cursor.key");
   CHECK(cursor_key("", keys).value().bytes == named.bytes);
+}
+
+TEST_CASE("cursor key: those who make it at the same time have the same one") {
+  for (int round = 0; round < 20; ++round) {
+    tests::TempDirectory folder;
+    std::vector<std::array<uint8_t, 32>> keys(8);
+    std::vector<std::thread> threads;
+    for (auto& key : keys) {
+      threads.emplace_back([&] { key = cursor_key(folder / "made.key", "").value().bytes; });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& key : keys) CHECK(key == keys.front());
+  }
 }
 
 TEST_CASE("cursor key: with no place to keep it there is a new one each time, and the reason") {
