@@ -1,7 +1,7 @@
 // What only one check stands against of what is said about the files in keys/ (liar.h): a key file that is gone, that
 // is another one, or that nobody accounts for, and statements about keys that contradict each other. No key is needed.
 #include "engine/crypto/hash.h"
-#include "tests/engine/verify/liar.h"
+#include "tests/engine/verify/watch.h"
 
 namespace khipu::tests {
 namespace {
@@ -73,8 +73,9 @@ TEST_CASE("liar: a shredded key file that is still there is said to be, and gone
   CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
 }
 
-// Shredding beside a run: the statement is committed behind what the run reads, then the file goes.
+// Shredding beside a run and a writer: the statement is committed behind what the run reads, then the file goes.
 verify::Report beside(Keyed& log, const std::string& shredded) {
+  const Held held(log.rig.disk());
   bool once = false;
   verify::Options options;
   options.threads = 1;
