@@ -172,6 +172,36 @@ TEST_CASE("cli: an import that was told to stop says so, and the same command go
   CHECK(log.rows() == 1);
 }
 
+TEST_CASE("cli: what becomes protected while append or import waits for its input is kept sealed from then on") {
+  const Log log;
+  const tests::Ran ran = log.script(R"("$KHIPU" keys init "$ROOT" --out "$FOLDER/readers" >&2 || exit 9
+mkfifo "$FOLDER/serve" "$FOLDER/lines" "$FOLDER/records"
+"$KHIPU" serve "$ROOT" 2> "$FOLDER/serve" & serve=$!
+exec 7< "$FOLDER/serve"
+while read -r word <&7; do case $word in *ready*) break;; esac; done
+cat <&7 > /dev/null &
+cat > "$FOLDER/map" <<'MAP'
+{"khipu_mapping":1,"name":"m","types":{"member":{"email":"text"}},"event":{"actor":{"type":"member",
+"id":{"pointer":"/id"},"fields":{"email":{"pointer":"/mail"}}},"action":{"constant":"JOIN"}}}
+MAP
+"$KHIPU" append "$ROOT" --park --batch 1 < "$FOLDER/lines" > /dev/null 2>&1 & append=$!
+"$KHIPU" import "$ROOT" --format jsonl --mapping "$FOLDER/map" "$FOLDER/records" >&2 & import=$!
+exec 8> "$FOLDER/lines" 9> "$FOLDER/records"
+echo '{"actor":{"type":"service","id":"s"},"action":"START"}' >&8
+until "$KHIPU" query "$ROOT" | grep -q START; do :; done
+"$KHIPU" types add "$ROOT" member email:sealed,exact age:number >&2 || exit 8
+echo '{"actor":{"type":"member","id":"m-2","fields":{"email":"Nadel","age":"none"}},"action":"PUT"}' >&8
+printf '%s\n' '{"id":"m-1","mail":"Nadel"}' '{"mail":"Nadel"}' >&9
+exec 8>&- 9>&-
+wait $append; echo append $?
+wait $import; echo import $?
+"$KHIPU" types show "$ROOT" member
+kill $serve; wait $serve
+grep -rl Nadel "$ROOT"; true)");
+  INFO(ran.out << ran.err);
+  CHECK(ran.out == "append 1\nimport 1\nmember\n  email:text:sealed,exact\n  age:number\n");
+}
+
 TEST_CASE("cli: pipes by name are read like standard input: a mapping, an input, a note") {
   const Log log;
   const tests::Ran imported = log.script(R"("$KHIPU" import "$ROOT" --format jsonl --mapping <(cat "$MAPPING") \
