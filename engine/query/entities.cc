@@ -301,8 +301,6 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
   return std::optional<ResolvedEntity>({entity, candidate.ref, !candidate.current, candidate.unsure});
 }
 
-}
-
 Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapshot, uint64_t size,
                                                 std::string_view text, bool prefix, uint32_t limit) const {
   const std::string folded = fold(text);

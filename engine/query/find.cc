@@ -261,8 +261,8 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   }
   for (auto& [entity, candidate] : candidates) {
     if (!candidate.sealed_name) continue;
-    const std::pair by_name(0, *candidate.sealed_name ? 1 : 2);
-    if (by_name < std::pair(candidate.match, candidate.on)) std::tie(candidate.match, candidate.on) = by_name;
+    const std::pair sealed(0, *candidate.sealed_name ? 1 : 2);
+    if (sealed < std::pair(candidate.match, candidate.on)) std::tie(candidate.match, candidate.on) = sealed;
   }
   if (!request.include_deleted) std::erase_if(candidates, [](const auto& one) { return one.second.deleted; });
 

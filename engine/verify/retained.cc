@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/crypto/hash.h"
+#include "engine/verify/signed_tree.h"
 
 namespace khipu::verify {
 namespace {

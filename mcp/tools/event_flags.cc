@@ -33,7 +33,7 @@ query::Labels flag_labels() {
     Flags flags = token_flags(std::string(version.type) + ":" + std::string(version.id));
     query::Labels::OfVersion of;
     of.as_target = flags.bits();
-    flags.add(inspect(query::display_name(version)));
+    flags.add(inspect(codec::display_name(version)));
     of.as_actor = flags.bits();
     return of;
   };
