@@ -371,6 +371,7 @@ Answer<Aggregate> Engine::aggregate(const AggregateRequest& request) {
   report_registry(filter, out.as_of, findings, by_type);
   const bool by_index = PostingTally::can(plan);
   Tally tally(std::move(plan), zone, entities_);
+  tally.show_as(matcher);
   Pass pass(*snapshot, matcher, out.as_of.tree_size, false, request.stop, findings);
   bool fits = true;
   const auto add = [&](Row row, const codec::EventRecord& event) { return fits = tally.add(row, event); };

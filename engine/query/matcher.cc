@@ -210,11 +210,13 @@ struct Matcher::Compiler {
   }
 };
 
-std::optional<bool> Matcher::equal_column(const codec::EventRecord& event, const Column& column) {
+std::optional<bool> Matcher::equal_column(const codec::EventRecord& event, const Column& column) const {
   if (column.hidden) return false;
   for (const codec::ColumnValue& have : event.custom) {
     if (have.column != column.id) continue;
-    if (!column.probe) return equal_values(have.value, column.value.view());
+    if (!column.probe) {
+      return equal_values(have.value, column.value.view()) && (!column.may_hide || shows(event, have.value.text));
+    }
     if (!have.value.is_protected()) return false;
     const auto value = codec::decode_protected(as_bytes(have.value.text));
     if (!value.ok() || !column.probe->found_in(*value)) return false;

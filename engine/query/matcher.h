@@ -33,6 +33,12 @@ class Matcher {
   bool matches(const codec::EventRecord& event) const;
   // Whether whoever asks is shown all of `value`, a text of the event's.
   bool shows(const codec::EventRecord& event, std::string_view value) const;
+  // A text of the event's as a key of groups: "[masked]" for each stretch that whoever asks is not shown.
+  std::string shown(const codec::EventRecord& event, std::string_view text, bool is_url) const;
+  // All of the column is hidden.
+  bool hides_column(uint32_t id) const;
+  // Whether shown() may be anything but the text.
+  bool masks() const { return masking_ != nullptr; }
   // What the rows met so far make necessary to say; asked when the pass is over.
   void tell_met(std::vector<Note>& notes) const;
   // Whether matches() may be asked by several threads at once, and is worth it: a search for text through records, and
@@ -62,7 +68,8 @@ class Matcher {
     uint32_t id = 0;
     OwnedValue value;
     bool indexed = false;
-    bool hidden = false;  // in part or whole, so that nothing is equal
+    bool hidden = false;    // in part or whole, so that nothing is equal
+    bool may_hide = false;  // what an event has in it may be hidden by other values of the event: its record says
     // Of a protected column, instead of the value; what is borrowed outlives the matcher.
     std::shared_ptr<const FieldProbe> probe = nullptr;
     const FieldReader* reader = nullptr;
@@ -82,9 +89,11 @@ class Matcher {
   };
   struct Compiler;
   // nullopt: its blind index says so, and no key here could confirm it.
-  static std::optional<bool> equal_column(const codec::EventRecord& event, const Column& column);
+  std::optional<bool> equal_column(const codec::EventRecord& event, const Column& column) const;
   static std::vector<index::Term> terms_of(const Column& column);
-  static bool index_decides(const Column& column) { return column.indexed && (!column.probe || column.probe->decides); }
+  static bool index_decides(const Column& column) {
+    return column.indexed && !column.may_hide && (!column.probe || column.probe->decides);
+  }
   bool has_text(const codec::EventRecord& event, const std::string& folded) const;
   bool has_url(const codec::EventRecord& event, const std::string& prefix) const;
   void mask(const Masking* masking, const snapshot::Snapshot& snapshot);

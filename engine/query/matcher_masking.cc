@@ -20,13 +20,17 @@ void Matcher::mask(const Masking* masking, const snapshot::Snapshot& snapshot) {
   }
 }
 
+bool Matcher::hides_column(uint32_t id) const {
+  return std::binary_search(hidden_columns_.begin(), hidden_columns_.end(), id);
+}
+
 bool Matcher::hide_columns(Compiled& c) const {
   bool any = false;
   for (Column& column : c.custom) {
     if (masking_ == nullptr || column.probe) continue;
-    column.hidden = std::binary_search(hidden_columns_.begin(), hidden_columns_.end(), column.id) ||
-                    !masking_->hidden(column.value.text, {}).empty();
-    any |= column.hidden;
+    column.hidden = hides_column(column.id) || !masking_->hidden(column.value.text, {}).empty();
+    column.may_hide = !column.value.text.empty() && (!hidden_columns_.empty() || hides_attributes_);
+    any |= column.hidden || column.may_hide;
   }
   return any;
 }
@@ -34,8 +38,7 @@ bool Matcher::hide_columns(Compiled& c) const {
 std::vector<std::string> Matcher::hidden_values(const codec::EventRecord& event) const {
   std::vector<std::string> values;
   for (const codec::ColumnValue& value : event.custom) {
-    if (value.value.kind == codec::Value::Kind::kText &&
-        std::binary_search(hidden_columns_.begin(), hidden_columns_.end(), value.column)) {
+    if (value.value.kind == codec::Value::Kind::kText && hides_column(value.column)) {
       values.emplace_back(value.value.text);
     }
   }
@@ -59,6 +62,19 @@ std::vector<std::string> Matcher::hidden_values(const codec::EventRecord& event)
 
 bool Matcher::shows(const codec::EventRecord& event, std::string_view value) const {
   return masking_ == nullptr || masking_->hidden(value, hidden_values(event)).empty();
+}
+
+std::string Matcher::shown(const codec::EventRecord& event, std::string_view text, bool is_url) const {
+  if (masking_ == nullptr) return std::string(text);
+  const std::vector<std::string> values = hidden_values(event);
+  std::string shown;
+  size_t from = 0;
+  for (const Stretch& one : is_url ? masking_->hidden_of_url(text, values) : masking_->hidden(text, values)) {
+    shown += text.substr(from, one.begin - from);
+    shown += "[masked]";
+    from = one.end;
+  }
+  return shown += text.substr(from);
 }
 
 bool Matcher::has_text(const codec::EventRecord& event, const std::string& folded) const {

@@ -147,6 +147,7 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
     }
   }
   Tally keys(std::move(plan), zone, entities_);
+  keys.show_as(matcher);
 
   Findings findings;
   report_registry(request.filter, out.as_of, findings, by_type);
@@ -194,7 +195,10 @@ Answer<Sample> Engine::sample(const SampleRequest& request) {
     KHIPU_TRY_ASSIGN(const std::optional<EventRow> first, reader.event(drawing.first_seq));
     stratum.unknown = !first || first->actor.missing;
     if (!stratum.unknown) {
+      const GroupBy by = request.stratify_by->by;
       stratum.value = stratum_value(*first, *request.stratify_by, request.filter.axis, zone);
+      const bool as_shown = matcher.masks() && (by == GroupBy::kUrl || by == GroupBy::kColumn);
+      if (as_shown && key != 0) stratum.value.text = keys.values(0).text(key);
     }
     out.strata.push_back(std::move(stratum));
   }

@@ -77,7 +77,9 @@ uint32_t Tally::single(size_t place, const codec::EventRecord& event, TimeUs tim
     case GroupBy::kAction: return values.of(event.action);
     case GroupBy::kActionClass: return values.of(static_cast<int64_t>(event.action_class));
     case GroupBy::kOutcome: return values.of(static_cast<int64_t>(event.outcome));
-    case GroupBy::kUrl: return values.of(event.url);
+    case GroupBy::kUrl:
+      return matcher_ == nullptr ? values.of(event.url)
+                                 : values.of(std::string_view(matcher_->shown(event, event.url, true)));
     case GroupBy::kSource: return values.of(event.source);
     case GroupBy::kSourceIp: return values.of(event.source_ip);
     case GroupBy::kHourOfDay: {
@@ -90,7 +92,10 @@ uint32_t Tally::single(size_t place, const codec::EventRecord& event, TimeUs tim
     }
     case GroupBy::kColumn:
       for (const codec::ColumnValue& value : event.custom) {
-        if (value.column == plan_.columns[place]) return values.of_given(comparable_text(value.value));
+        if (value.column != plan_.columns[place]) continue;
+        const std::string text = comparable_text(value.value);
+        if (matcher_ == nullptr || matcher_->hides_column(value.column)) return values.of_given(text);
+        return values.of_given(matcher_->shown(event, text, false));
       }
       return 0;
     default: return 0;  // kTime has a place of its own; the others are multiple

@@ -10,6 +10,7 @@
 #include "engine/query/aggregate.h"
 #include "engine/query/buckets.h"
 #include "engine/query/entities.h"
+#include "engine/query/matcher.h"
 
 namespace khipu::query {
 
@@ -74,6 +75,8 @@ class Tally {
     std::unordered_map<TimeUs, TimeUs> twins;
   };
   Tally(Plan plan, const Zone& zone, const Entities& entities);
+  // Of texts that whoever asks is not shown whole, groups are made by what is shown. `matcher` outlives the tally.
+  void show_as(const Matcher& matcher) { matcher_ = matcher.masks() ? &matcher : nullptr; }
 
   // False: groups take more memory than they may, and counting ends.
   bool add(Row row, const codec::EventRecord& event);
@@ -110,6 +113,7 @@ class Tally {
 
   Plan plan_;
   Zone zone_;
+  const Matcher* matcher_ = nullptr;  // where it masks
   const Entities& entities_;
   std::optional<Buckets> buckets_;
   bool by_time_ = false;

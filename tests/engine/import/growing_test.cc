@@ -15,10 +15,6 @@ std::string lines(int from, int to) {
   for (int n = from; n < to; ++n) text += line(n);
   return text;
 }
-void check_ids(const ImportFixture& import, int count) {
-  REQUIRE(import.sink.events.size() == static_cast<size_t>(count));
-  for (int n = 0; n < count; ++n) CHECK(import.sink.events[static_cast<size_t>(n)].event_id == "i" + std::to_string(n));
-}
 
 // A file that gains bytes behind what it told its size.
 class Growing final : public os::File {

@@ -159,4 +159,10 @@ inline std::string field(const ingest::EntityInput& entity, std::string_view nam
   return {};
 }
 
+// What the sink holds is each of the records `i0` to `i(count - 1)` once, in order.
+inline void check_ids(const ImportFixture& import, int count) {
+  REQUIRE(import.sink.events.size() == static_cast<size_t>(count));
+  for (int n = 0; n < count; ++n) CHECK(import.sink.events[static_cast<size_t>(n)].event_id == "i" + std::to_string(n));
+}
+
 }  // namespace khipu::import

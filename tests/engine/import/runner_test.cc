@@ -22,12 +22,6 @@ std::string lines(int from, int to) {
   return text;
 }
 
-// What the sink holds must be each of these records once, in order.
-void check_ids(const ImportFixture& import, int count) {
-  REQUIRE(import.sink.events.size() == static_cast<size_t>(count));
-  for (int n = 0; n < count; ++n) CHECK(import.sink.events[static_cast<size_t>(n)].event_id == "i" + std::to_string(n));
-}
-
 TEST_CASE("import: chunks carry receipts that add up, and the last one says it is done") {
   ImportFixture import("jsonl", kMapping);
   RunOptions options;

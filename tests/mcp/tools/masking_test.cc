@@ -112,6 +112,39 @@ TEST_CASE("masking: a value that its column hides is hidden in content, too, unt
   CHECK(desk.text.find("the key customsecret2 and attributesecret") != std::string::npos);
 }
 
+TEST_CASE("masking: a value that its column hides is hidden in other columns, urls, groups and strata, too") {
+  MaskedDesk desk;
+  codec::ColumnSchema note;
+  note.name = "note";
+  note.indexed = true;
+  ingest::Batch definitions;
+  definitions.statements = {codec::ColumnStatement{note}};
+  REQUIRE(desk.log.writer().submit_and_wait(std::move(definitions)).ok());
+  desk.log.add({.actor = {"user", "u-1", {}, false},
+                .url = "/reset/hunter2xx/done",
+                .custom = {{"access_key_id", text_value("hunter2xx")}, {"note", text_value("hunter2xx")}}});
+  desk.log.add({.actor = {"user", "u-1", {}, false}, .custom = {{"note", text_value("plain")}}});
+  const auto of_note = [](const char* value) { return Json{{"custom", {{"note", value}}}}; };
+  CHECK(desk.total(of_note("hunter2xx")) == 1);
+  desk.conceal();
+  for (const bool indexed : {false, true}) {
+    if (indexed) desk.log.wait_until_indexed();
+    CHECK(desk.total(of_note("hunter2xx")) == 0);
+    CHECK(desk.total(of_note("plain")) == 1);
+    CHECK(desk.total({{"not", of_note("hunter2xx")}}) == 4);
+    CHECK(desk.total({{"not", of_note("plain")}}) == 3);
+    for (const char* key : {"url", "custom.note", "custom.access_key_id"}) {
+      INFO(key);
+      desk.good("audit_aggregate", {{"group_by", {key}}});
+      CHECK(desk.text.find("hunter2xx") == std::string::npos);
+      desk.good("audit_sample", {{"n", 2}, {"seed", "s"}, {"stratify_by", key}});
+      CHECK(desk.text.find("hunter2xx") == std::string::npos);
+    }
+    desk.good("audit_aggregate", {{"group_by", {"url"}}});
+    CHECK(desk.text.find("/reset/[masked]/done") != std::string::npos);
+  }
+}
+
 TEST_CASE("masking: how many rows were looked at is not told to a caller who could count by it what is hidden") {
   MaskedDesk desk;
   CHECK(desk.good("audit_query", {{"url_prefix", "/login?password=urls"}})["scanned"].is_number());
