@@ -492,7 +492,7 @@ TEST_CASE("fields: a history tells that a sealed value changed, and to its reade
 TEST_CASE("fields: a folder with the signing key is no reader's, and one without keys is refused") {
   World world;
   const auto held = [&](const std::string& folder) {
-    return protect::open_reader_keys({world.temp.path() + folder}, world.writer->root_id(), nullptr);
+    return protect::open_reader_keys({world.temp.path() + folder}, world.writer->root_id(), "example.org/audit", {});
   };
   CHECK(held("/root.keys").error().code == Code::kForbidden);
   CHECK(held("/root").error().code == Code::kInvalid);
