@@ -72,10 +72,15 @@ func walk(session *mcp.ClientSession) string {
 	for tool, err := range session.Tools(background, nil) {
 		check(err, "tools/list")
 		arguments := map[string]any{}
-		if required, has := tool.InputSchema.(map[string]any)["required"].([]any); has {
+		schema := tool.InputSchema.(map[string]any)
+		if required, has := schema["required"].([]any); has {
 			for _, name := range required {
 				arguments[name.(string)] = value(name.(string))
 			}
+		}
+		// A history wants an entity on its first page alone, which `required` cannot say.
+		if _, takes := schema["properties"].(map[string]any)["entity"]; takes {
+			arguments["entity"] = value("entity")
 		}
 		result, err := session.CallTool(background, &mcp.CallToolParams{Name: tool.Name, Arguments: arguments})
 		check(err, tool.Name)

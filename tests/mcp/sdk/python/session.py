@@ -30,6 +30,8 @@ async def walk(client):
     tools = (await client.list_tools()).tools
     for tool in tools:
         arguments = {name: known[name] for name in tool.input_schema.get("required", [])}
+        if "entity" in tool.input_schema["properties"]:  # wanted on a first page alone, which `required` cannot say
+            arguments["entity"] = known["entity"]
         result = await client.call_tool(tool.name, arguments)
         assert not result.is_error, (tool.name, result.content)
         assert result.content[0].text

@@ -25,7 +25,8 @@ function value(name, what) {
 async function walk(client) {
   const count = { tools: 0, resources: 0, prompts: 0 };
   for (const tool of (await client.listTools()).tools) {
-    const wanted = tool.inputSchema.required ?? [];
+    // A history wants an entity on its first page alone, which `required` cannot say.
+    const wanted = [...(tool.inputSchema.required ?? []), ...('entity' in tool.inputSchema.properties ? ['entity'] : [])];
     const args = Object.fromEntries(wanted.map((name) => [name, value(name, tool.name)]));
     const result = await client.callTool({ name: tool.name, arguments: args });
     assert(!result.isError, `${tool.name}: ${JSON.stringify(result.content)}`);
