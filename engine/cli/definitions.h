@@ -11,8 +11,8 @@
 namespace khipu::cli {
 
 Result<registry::Schema> current_schema(const std::string& root);
-// Nothing to do for no statements.
+// Nothing to do for no statements. Without `changes_rules` fields that are there keep their rules (ingest/event.h).
 Result<void> commit_statements(const std::string& root, const std::string& keys, const std::string& network_filesystem,
-                               std::vector<codec::Statement> statements);
+                               std::vector<codec::Statement> statements, bool changes_rules);
 
 }  // namespace khipu::cli

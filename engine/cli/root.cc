@@ -60,11 +60,26 @@ Result<T> no_such_file(const std::string& text, Result<T> parsed) {
   return Error{Code::kInvalid, "there is no file '" + text + "', and it is no vkey (NAME+ID+BASE64) either"};
 }
 
-// A pipe or a character device: what is written to it is kept by nobody here.
+// Where a name leads through links; as far as they go.
+fs::path led_to(fs::path path) {
+  constexpr int kLinksMax = 8;
+  std::error_code error;
+  for (int i = 0; i < kLinksMax && fs::is_symlink(fs::symlink_status(path, error)); ++i) {
+    const fs::path target = fs::read_symlink(path, error);
+    if (error) break;
+    path = target.is_absolute() ? target : path.parent_path() / target;
+  }
+  const fs::path folder = fs::canonical(path.parent_path(), error);
+  return error ? path : folder / path.filename();
+}
+
+// A pipe, a character device or a descriptor of ours (/dev/stdout): what is written to it is kept by nobody here.
 bool is_way_out(const std::string& path) {
   std::error_code ignored;
   const fs::file_status there = fs::status(path, ignored);
-  return fs::is_fifo(there) || fs::is_character_file(there);
+  if (fs::is_fifo(there) || fs::is_character_file(there)) return true;
+  const std::string real = led_to(path).string();
+  return real.starts_with("/proc/") && real.find("/fd/") != std::string::npos;
 }
 
 }  // namespace

@@ -132,14 +132,16 @@ class TypesAdd final : public Command {
       wanted.push_back(std::move(type));
     }
     std::vector<codec::Statement> statements;
+    bool changes_rules = false;
     for (const codec::TypeSchema& type : wanted) {
       KHIPU_TRY_ASSIGN(codec::TypeSchema merged, merge(schema.type(type.name), type));
+      changes_rules |= changes_rule(schema, merged);
       if (schema.type(type.name) != nullptr && *schema.type(type.name) == merged) continue;
       KHIPU_TRY(registry::check_unused_type(schema, merged));  // whether there are entities of it the writer knows
       statements.emplace_back(codec::TypeStatement{std::move(merged)});
     }
     const size_t count = statements.size();
-    KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, std::move(statements)));
+    KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, std::move(statements), changes_rules));
     for (const std::string& field : dropped_) {
       output.note("note: " + printable(field) + " is kept in the clear from now on: its rule was not named again");
     }
@@ -152,6 +154,14 @@ class TypesAdd final : public Command {
   }
 
  private:
+  // Of a field that is there: that was asked for by name. Otherwise the writer keeps its own rules, which may be newer
+  // than those that the definition was made from.
+  static bool changes_rule(const registry::Schema& schema, const codec::TypeSchema& merged) {
+    return std::any_of(merged.fields.begin(), merged.fields.end(), [&](const codec::FieldSchema& field) {
+      const codec::FieldSchema* known = schema.field(merged.name, field.name);
+      return known != nullptr && (known->rule != field.rule || known->required != field.required);
+    });
+  }
   static Result<codec::FieldSchema> parse_field(const std::string& word) {
     codec::FieldSchema field;
     size_t colon = word.find(':');

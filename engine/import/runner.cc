@@ -65,6 +65,10 @@ class Run {
                                         ": their records would be stored a second time. Import with that mapping, or "
                                         "say --again"};
     }
+    if (options_.dry_run && resume_.remapped != nullptr && !options_.again) {
+      report_.warnings.push_back("its first " + std::to_string(resume_.remapped->to) +
+                                 " bytes were imported before under another mapping: an import wants --again");
+    }
     if (options_.dry_run) {  // a trial looks at all of it
       report_.nothing_new = resume_.nothing_new;
       report_.resumed_at = resume_.at;

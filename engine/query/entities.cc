@@ -220,11 +220,12 @@ Result<void> Entities::each_version(const snapshot::Snapshot& snapshot, uint64_t
 }
 
 bool Entities::meets(std::string_view field, std::string_view value, std::string_view wanted, std::string_view folded,
-                     Match match) const {
+                     Match match, const std::vector<std::string>& hidden_values) const {
   if (!text_matches(value, wanted, folded, match)) return false;
   const bool whole = match == Match::kExact || match == Match::kExactCi;
   if (masking_ == nullptr || (whole && field == "id")) return true;
-  return !masking_->hides_field(field) && shown_matches(value, wanted, folded, match, masking_->hidden(value, {}));
+  return !masking_->hides_field(field) &&
+         shown_matches(value, wanted, folded, match, masking_->hidden(value, hidden_values));
 }
 
 Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot& snapshot, uint64_t size,

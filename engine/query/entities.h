@@ -49,7 +49,7 @@ class Entities {
   const Masking* masking() const { return masking_; }
   // An attribute, by what of it is shown to whoever asks. An id that is named whole is met.
   bool meets(std::string_view field, std::string_view value, std::string_view wanted, std::string_view folded,
-             Match match) const;
+             Match match, const std::vector<std::string>& hidden_values = {}) const;
   // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
   Result<void> extend(const snapshot::Snapshot& snapshot);
   // The same as far as resolve() of these texts needs it: when they are refs, and nothing was asked before, their rows.
@@ -133,7 +133,10 @@ class Entities {
   // Versions with a score, with `current_only` those that are their entity's newest and mark no end.
   Result<std::vector<Met>> met(const snapshot::Snapshot& snapshot, uint64_t size, bool current_only,
                                VersionQuestion question) const;
-  bool meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded) const;
+  bool meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded,
+                  const std::vector<std::string>& hidden_values) const;
+  // Of a version: those of fields that are hidden by their names from whoever asks.
+  std::vector<std::string> hidden_values(const codec::VersionRecord& version) const;
   Result<void> narrow(PartScores& part, const EntityMatcher& matcher, std::string_view folded,
                       const std::optional<codec::Value>& number) const;
   Answer<std::vector<Row>> match_protected(const snapshot::Snapshot& snapshot, uint64_t size,

@@ -145,15 +145,16 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   const std::string folded = fold(matcher.value);
   const std::optional<codec::Value> number = number_from_text(matcher.value);
   const auto fits = [&](const codec::VersionRecord& version) {
-    if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match);
+    const std::vector<std::string> hidden = hidden_values(version);
+    if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match, hidden);
     for (const codec::NamedValue& field : version.fields) {
       if (field.name != matcher.field) continue;
       if (field.value.schema_kind() == codec::ValueKind::kNumber) {
         return number && equal_values(field.value, *number) &&
                (masking_ == nullptr || !masking_->hides_field(field.name));
       }
-      if (field.value.kind == codec::Value::Kind::kJson) return meets_json(matcher, field.value.text, folded);
-      return meets(field.name, field.value.text, matcher.value, folded, matcher.match);
+      if (field.value.kind == codec::Value::Kind::kJson) return meets_json(matcher, field.value.text, folded, hidden);
+      return meets(field.name, field.value.text, matcher.value, folded, matcher.match, hidden);
     }
     return false;
   };
@@ -170,20 +171,33 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   return found;
 }
 
+std::vector<std::string> Entities::hidden_values(const codec::VersionRecord& version) const {
+  std::vector<std::string> values;
+  if (masking_ == nullptr) return values;
+  for (const codec::NamedValue& field : version.fields) {
+    if (field.value.kind == codec::Value::Kind::kText && masking_->hides_field(field.name)) {
+      values.emplace_back(field.value.text);
+    }
+  }
+  return values;
+}
+
 // Documents that say the same are equal, however they are written.
-bool Entities::meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded) const {
-  if (!is_whole(matcher.match)) return meets(matcher.field, text, matcher.value, folded, matcher.match);
+bool Entities::meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded,
+                          const std::vector<std::string>& hidden_values) const {
+  if (!is_whole(matcher.match)) return meets(matcher.field, text, matcher.value, folded, matcher.match, hidden_values);
   const std::string canonical = canonical_json(matcher.value);
-  return meets(matcher.field, canonical_json(text), canonical, fold(canonical), matcher.match);
+  return meets(matcher.field, canonical_json(text), canonical, fold(canonical), matcher.match, hidden_values);
 }
 
 // What fits() in match() says of a version, of all rows of an index.
 Result<void> Entities::narrow(PartScores& part, const EntityMatcher& matcher, std::string_view folded,
                               const std::optional<codec::Value>& number) const {
   const bool whole = is_whole(matcher.match);
+  // What other values of a version hide of it is in its record alone.
+  const auto say = [&](const index::List& list) { return masking_ == nullptr ? part.say(list, 0) : part.ask(list); };
   const auto take = [&](std::string_view text, const index::List& list) -> Result<void> {
-    if (!meets(matcher.field, text, matcher.value, folded, matcher.match)) return {};
-    return part.say(list, 0);
+    return meets(matcher.field, text, matcher.value, folded, matcher.match) ? say(list) : Result<void>();
   };
   if (matcher.field == "id" && matcher.match == Match::kExact) {
     KHIPU_TRY_ASSIGN(const auto list, part.index().find(index::name_term(matcher.type, matcher.value)));
@@ -204,7 +218,7 @@ Result<void> Entities::narrow(PartScores& part, const EntityMatcher& matcher, st
   const std::string_view begin = matcher.match == Match::kContains ? std::string_view() : folded;
   KHIPU_TRY(part.texts(index::AttributeKind::kText, matcher.type, matcher.field, begin, whole, take));
   const auto take_json = [&](std::string_view text, const index::List& list) -> Result<void> {
-    return meets_json(matcher, text, folded) ? part.say(list, 0) : Result<void>();
+    return meets_json(matcher, text, folded, {}) ? say(list) : Result<void>();
   };
   // Equal documents begin as they like.
   const std::string_view json_begin = whole ? std::string_view() : begin;

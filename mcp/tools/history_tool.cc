@@ -6,6 +6,7 @@
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/event_view.h"
 #include "mcp/tools/result_builder.h"
+#include "mcp/tools/secrets.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -21,6 +22,22 @@ OrderedJson value_json(const std::string& field, const std::optional<query::Owne
     return renderer.field(field, view.text, chars_max).text;
   }
   return value->as_text();
+}
+
+// Values that are masked where they are shown, for their fields' names: in all other text of the entity, too.
+std::vector<std::string> secrets_of(const query::History& history) {
+  std::vector<std::string> secrets;
+  const auto look = [&](const std::string& field, const query::OwnedValue& value) {
+    if (value.kind == codec::Value::Kind::kText && is_secret_name(field)) secrets.push_back(value.text);
+  };
+  for (const query::VersionView& version : history.versions) {
+    for (const query::NamedOwnedValue& field : version.fields) look(field.name, field.value);
+    for (const query::FieldChange& change : version.changes) {
+      if (change.from) look(change.field, *change.from);
+      if (change.to) look(change.field, *change.to);
+    }
+  }
+  return secrets;
 }
 
 class HistoryTool final : public AuditTool {
@@ -149,6 +166,7 @@ class HistoryTool final : public AuditTool {
   static server::ToolResult present(const query::History& history, bool at_instant, const char* more_reason,
                                     const std::string& tz, bool whole, Cut cut,
                                     const std::vector<std::string>& coercions, Renderer& renderer) {
+    const Renderer::Knowing knowing(renderer, secrets_of(history));
     ResultBuilder out;
     out.as_of(history.as_of, history.server_time);
     query::Filter window;

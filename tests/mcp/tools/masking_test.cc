@@ -145,6 +145,30 @@ TEST_CASE("masking: a value that its column hides is hidden in other columns, ur
   }
 }
 
+TEST_CASE("masking: a value that one field of an entity hides is hidden in its others, in searches and in histories") {
+  MaskedDesk desk;
+  desk.log.add({.actor = {"agent", "a-2", {{"name", "uses hunter2xx"}, {"api_secret", "hunter2xx"}}, false}});
+  const auto of_name = [](const char* value, const char* match) {
+    return Json{{"actor_match", {{"type", "agent"}, {"field", "name"}, {"value", value}, {"match", match}}}};
+  };
+  CHECK(desk.total(of_name("uses hunter2xx", "exact")) == 1);
+  desk.conceal();
+  for (const bool indexed : {false, true}) {
+    if (indexed) desk.log.wait_until_indexed();
+    CHECK(desk.total(of_name("uses hunter2xx", "exact")) == 0);
+    CHECK(desk.total(of_name("uses hunt", "prefix")) == 0);
+    CHECK(desk.total(of_name("hunter2", "contains")) == 0);
+    CHECK(desk.total(of_name("uses", "prefix")) == 1);
+    for (const Json& at : {Json::object(), Json{{"at", "2999-01-01T00:00:00Z"}}}) {
+      Json arguments = {{"entity", "agent:a-2"}};
+      arguments.update(at);
+      desk.good("audit_history", arguments);
+      CHECK(desk.text.find("uses") != std::string::npos);
+      CHECK(desk.text.find("hunter2xx") == std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("masking: how many rows were looked at is not told to a caller who could count by it what is hidden") {
   MaskedDesk desk;
   CHECK(desk.good("audit_query", {{"url_prefix", "/login?password=urls"}})["scanned"].is_number());
