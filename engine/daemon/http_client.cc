@@ -1,3 +1,5 @@
+#include <locale>
+
 #include "engine/daemon/http.h"
 #include "engine/daemon/httplib.h"
 
@@ -6,9 +8,21 @@ namespace {
 
 constexpr uint64_t kRetryAfterMaxS = 3600;
 
+// The library reads an answer's first line by std::regex, and libstdc++ fills a table of the locale's as a regex asks
+// for letters, from any thread and without a lock. Filled before, it is only read.
+void fill_letter_table() {
+  static const bool filled = [] {
+    const auto& letters = std::use_facet<std::ctype<char>>(std::locale());
+    for (int letter = 1; letter < 256; ++letter) letters.narrow(static_cast<char>(letter), '\0');
+    return true;
+  }();
+  (void)filled;
+}
+
 class Client final : public HttpClient {
  public:
   explicit Client(os::SocketPath path) : path_(std::move(path)), client_(path_.text()) {
+    fill_letter_table();
     client_.set_address_family(AF_UNIX);
     client_.set_keep_alive(true);
     client_.set_connection_timeout(5);
