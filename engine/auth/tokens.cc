@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/bytes.h"
+#include "engine/base/fold.h"
 #include "engine/base/time.h"
 #include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
@@ -188,6 +189,11 @@ std::string Tokens::format() const {
     text += "\n";
   }
   return text;
+}
+
+std::string_view bearer_token(std::string_view authorization) {
+  constexpr std::string_view kScheme = "bearer ";
+  return starts_folded(authorization, kScheme) ? authorization.substr(kScheme.size()) : std::string_view();
 }
 
 const Token* Tokens::find(std::string_view token, TimeUs now) const {

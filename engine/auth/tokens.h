@@ -43,6 +43,10 @@ struct Token {
   bool expired(TimeUs now) const { return expires.has_value() && now >= *expires; }
 };
 
+// The token in the value of an Authorization header, whose scheme is of either case (RFC 9110 11.1); empty when it is
+// of another scheme.
+std::string_view bearer_token(std::string_view authorization);
+
 // The tokens in force. Immutable; readers share one by shared_ptr<const Tokens>, a reload makes the next.
 class Tokens {
  public:

@@ -99,13 +99,8 @@ Result<Api::Caller> Api::admit(HttpRequest& request, bool local_only) const {
     return Caller{"uid:" + std::to_string(peer.process.uid), true, owner};
   }
   const std::string header = request.header_count("Authorization") == 1 ? request.header("Authorization") : "";
-  constexpr std::string_view kBearer = "bearer ";  // of either case (RFC 9110 11.1)
   const std::shared_ptr<const auth::Tokens> tokens = locked(tokens_);
-  const bool bearer = std::equal(kBearer.begin(), kBearer.end(), header.begin(),
-                                 header.begin() + static_cast<ptrdiff_t>(std::min(kBearer.size(), header.size())),
-                                 [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
-  const auth::Token* token =
-      bearer ? tokens->find(std::string_view(header).substr(kBearer.size()), clock_.now()) : nullptr;
+  const auth::Token* token = tokens->find(auth::bearer_token(header), clock_.now());
   if (token == nullptr) return Error{Code::kNotFound, "a valid bearer token is wanted: khipu token add"};
   if (local_only) return Error{Code::kForbidden, "this path answers on the Unix socket only"};
   if (!token->may(auth::Grant::kIngest)) return Error{Code::kForbidden, "the token lacks the grant ingest"};

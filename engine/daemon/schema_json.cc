@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "engine/base/parse_json.h"
 #include "engine/base/time.h"
 #include "engine/ingest/near_name.h"
 
@@ -150,19 +150,9 @@ Result<codec::ColumnSchema> parse_column(const Json& json, const std::string& wh
 
 template <typename T, typename ParseOne>
 Result<std::vector<T>> parse_all(std::string_view text, ParseOne parse_one) {
-  std::vector<std::set<std::string>> names;  // of the objects that are open
-  std::string twice;
-  const auto look = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) names.emplace_back();
-    if (event == Json::parse_event_t::object_end) names.pop_back();
-    if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
-      twice = parsed.get<std::string>();
-    }
-    return true;
-  };
-  const Json json = Json::parse(text, look, false);
+  const auto [json, repeated] = parse_json<Json>(text);
   if (json.is_discarded()) return Error{Code::kInvalid, "the body is not JSON"};
-  if (!twice.empty()) return Error{Code::kInvalid, ingest::quoted(twice) + " is there twice in one object"};
+  if (repeated) return Error{Code::kInvalid, ingest::quoted(*repeated) + " is there twice in one object"};
   std::vector<T> all;
   if (!json.is_array()) {
     KHIPU_TRY_ASSIGN(T one, parse_one(json, ""));

@@ -1,10 +1,11 @@
 #include "engine/proof/document.h"
 
-#include <set>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include "engine/base/parse_json.h"
 
 namespace khipu::proof {
 
@@ -188,26 +189,6 @@ bool is_modest(std::string_view json) {
   return values <= kValuesMin + json.size() / kBytesAValue;
 }
 
-// A member that is there twice is another one to another reader.
-struct Parsed {
-  Json json;
-  bool repeats_member = false;
-};
-Parsed parse_json(std::string_view text) {
-  Parsed parsed;
-  if (!is_modest(text)) return {Json(Json::value_t::discarded)};
-  std::vector<std::set<std::string>> members;
-  const auto look = [&](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) members.emplace_back();
-    if (event == Json::parse_event_t::object_end) members.pop_back();
-    if (event != Json::parse_event_t::key) return true;
-    parsed.repeats_member |= !members.back().insert(value.get<std::string>()).second;
-    return true;
-  };
-  parsed.json = Json::parse(text, look, false);
-  return parsed;
-}
-
 }  // namespace
 
 std::string format_document(const Document& document) {
@@ -216,10 +197,12 @@ std::string format_document(const Document& document) {
 
 Result<Document> parse_document(std::string_view text) {
   if (text.size() > kDocumentSizeMax) return Error{Code::kLimit, "proof document: over 64 MiB"};
-  const Parsed parsed = parse_json(text);
-  if (parsed.json.is_discarded())
+  const ParsedJson<Json> parsed =
+      is_modest(text) ? parse_json<Json>(text) : ParsedJson<Json>{Json(Json::value_t::discarded), {}};
+  if (parsed.json.is_discarded()) {
     return Error{Code::kInvalid, "proof document: not JSON, or deeper or of more values than a proof is"};
-  if (parsed.repeats_member) return Error{Code::kInvalid, "proof document: a member is there twice"};
+  }
+  if (parsed.repeated) return Error{Code::kInvalid, "proof document: a member is there twice"};
   Members in(parsed.json);
   const std::string format = in.text("format");
   if (format == kEventFormat) return read_event(in);

@@ -86,7 +86,8 @@ class Entities {
   // What to say where parts of names are looked for: protected ones are found whole at best. `type`: this alone.
   std::string found_whole_hint(const snapshot::Snapshot& snapshot, std::string_view type) const;
   // By the name that is sealed, as a whole: `visit` with each entity, whether its newest version bears the name, and
-  // whether no key could confirm it. `type`: this alone. The table must be extended.
+  // whether no key could confirm it. `type`: this alone. For a scope the table must be
+  // extended.
   Answer<void> by_sealed_name(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
                               const std::function<void(Row entity, bool current, bool candidate)>& visit,
                               std::string_view type = {}) const;
@@ -135,8 +136,6 @@ class Entities {
                                VersionQuestion question) const;
   bool meets_json(const EntityMatcher& matcher, std::string_view text, std::string_view folded,
                   const std::vector<std::string>& hidden_values) const;
-  // Of a version: those of fields that are hidden by their names from whoever asks.
-  std::vector<std::string> hidden_values(const codec::VersionRecord& version) const;
   Result<void> narrow(PartScores& part, const EntityMatcher& matcher, std::string_view folded,
                       const std::optional<codec::Value>& number) const;
   Answer<std::vector<Row>> match_protected(const snapshot::Snapshot& snapshot, uint64_t size,

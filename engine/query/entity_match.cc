@@ -145,7 +145,8 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   const std::string folded = fold(matcher.value);
   const std::optional<codec::Value> number = number_from_text(matcher.value);
   const auto fits = [&](const codec::VersionRecord& version) {
-    const std::vector<std::string> hidden = hidden_values(version);
+    std::vector<std::string> hidden;
+    if (masking_ != nullptr) append_hidden_values(*masking_, version, hidden);
     if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match, hidden);
     for (const codec::NamedValue& field : version.fields) {
       if (field.name != matcher.field) continue;
@@ -169,17 +170,6 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
-}
-
-std::vector<std::string> Entities::hidden_values(const codec::VersionRecord& version) const {
-  std::vector<std::string> values;
-  if (masking_ == nullptr) return values;
-  for (const codec::NamedValue& field : version.fields) {
-    if (field.value.kind == codec::Value::Kind::kText && masking_->hides_field(field.name)) {
-      values.emplace_back(field.value.text);
-    }
-  }
-  return values;
 }
 
 // Documents that say the same are equal, however they are written.

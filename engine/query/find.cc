@@ -210,14 +210,14 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   };
   const auto by_name = [&](std::string_view name) { return score_of(how(entities_, "name", name, folded), 1); };
   Candidates candidates;
-  if (!entities_.found_whole_hint(*snapshot, request.type).empty()) {
+  if (std::string hint = entities_.found_whole_hint(*snapshot, request.type); !hint.empty()) {
     bool unsure = false;
     const auto seen = [&](Row entity, bool current, bool candidate) {
       candidates[entity.value].sealed_name = current;
       unsure |= candidate;
     };
     KHIPU_TRY(entities_.by_sealed_name(*snapshot, out.as_of.registry_size, request.text, seen, request.type));
-    out.notes.push_back({"PROTECTED_NAMES", entities_.found_whole_hint(*snapshot, request.type), ""});
+    out.notes.push_back({"PROTECTED_NAMES", std::move(hint), ""});
     if (unsure) out.notes.push_back(candidates_note("text"));
   }
   VersionQuestion question;

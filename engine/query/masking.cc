@@ -4,6 +4,14 @@
 
 namespace khipu::query {
 
+void append_hidden_values(const Masking& masking, const codec::VersionRecord& version, std::vector<std::string>& into) {
+  for (const codec::NamedValue& field : version.fields) {
+    if (field.value.kind == codec::Value::Kind::kText && masking.hides_field(field.name)) {
+      into.emplace_back(field.value.text);
+    }
+  }
+}
+
 bool text_matches(std::string_view text, std::string_view wanted, std::string_view folded, Match match) {
   switch (match) {
     case Match::kExact: return text == wanted;

@@ -28,6 +28,8 @@ class Masking {
   virtual std::vector<Stretch> hidden_of_url(std::string_view url, const std::vector<std::string>& values) const = 0;
 };
 
+// Appends the texts of a version's fields that are hidden by their names.
+void append_hidden_values(const Masking& masking, const codec::VersionRecord& version, std::vector<std::string>& into);
 // Whether `text` meets what is wanted, letters as `match` has it; `folded` is fold(wanted).
 bool text_matches(std::string_view text, std::string_view wanted, std::string_view folded, Match match);
 // The same by what is left of it without the hidden stretches: nothing that is found may touch one.

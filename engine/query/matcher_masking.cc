@@ -48,11 +48,7 @@ std::vector<std::string> Matcher::hidden_values(const codec::EventRecord& event)
     codec::VersionRecord version;
     // One that cannot be read is not shown either.
     if (!record.ok() || !record->intact || !codec::decode_version(record->payload, version).ok()) return;
-    for (const codec::NamedValue& field : version.fields) {
-      if (field.value.kind == codec::Value::Kind::kText && masking_->hides_field(field.name)) {
-        values.emplace_back(field.value.text);
-      }
-    }
+    append_hidden_values(*masking_, version, values);
   };
   look(event.actor);
   for (const codec::Pin& target : event.targets) look(target);

@@ -90,8 +90,7 @@ std::string Entities::found_whole_hint(const snapshot::Snapshot& snapshot, std::
   std::string hint;
   if (!not_at_all.empty()) {
     hint = "Names of " + joined(not_at_all) +
-           " are protected and were not searched: give the id, or ask with a "
-           "search key.";
+           " are protected and were not searched: give the id, or ask with a search key.";
   }
   if (!whole.empty()) {
     append_sentence(hint, "Names of " + joined(whole) + " are protected: a whole name is found, a part of it is not.");

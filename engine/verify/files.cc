@@ -312,17 +312,6 @@ Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& h
   return at(table_name(id), Planner(root, id, head, findings).run());
 }
 
-Finding segment_gone(TableId table, const SegmentJob& job) {
-  Finding found;
-  found.code = code::kSegmentMissing;
-  found.table = table;
-  found.segment = job.number;
-  found.file = segment_path(table, job.number);
-  found.row = job.first_row;
-  found.detail = "the segment's file went while it was to be read, and no RETENTION statement says why";
-  return found;
-}
-
 std::optional<Error> gone_since(const TablePlan& plan, const SegmentJob& job) {
   if (!job.file_size || job.let_go || (plan.id != TableId::kLogs && plan.id != TableId::kAccess)) return std::nullopt;
   bool let_go = false;
@@ -334,6 +323,20 @@ std::optional<Error> gone_since(const TablePlan& plan, const SegmentJob& job) {
   });
   if (!read.ok() || !let_go) return std::nullopt;
   return Error{Code::kPurged, segment_path(plan.id, job.number) + ": let go while it was to be read: run it again"};
+}
+
+Result<SegmentFacts> judge_gone(const TablePlan& plan, const SegmentJob& job, Result<SegmentFacts> facts) {
+  if (!facts.ok() || facts->there || facts->let_go || !job.file_size) return facts;
+  if (std::optional<Error> gone = gone_since(plan, job)) return std::move(*gone);
+  Finding found;
+  found.code = code::kSegmentMissing;
+  found.table = plan.id;
+  found.segment = job.number;
+  found.file = segment_path(plan.id, job.number);
+  found.row = job.first_row;
+  found.detail = "the segment's file went while it was to be read, and no RETENTION statement says why";
+  facts->findings.add(std::move(found));
+  return facts;
 }
 
 void check_index_names(const TablePlan& plan, const std::vector<codec::StatementRecord>& statements,

@@ -37,7 +37,9 @@ struct TablePlan {
 // A segment's file that was listed and is not there any more: kPurged when a RETENTION let it go meanwhile. Such a run
 // is incomplete: whether the statement may stand is seen by the next one.
 std::optional<Error> gone_since(const TablePlan& plan, const SegmentJob& job);
-Finding segment_gone(TableId table, const SegmentJob& job);  // and nothing says why
+// What check_segment() said of the job, when its file was listed and went: that error, or the finding that nothing says
+// why.
+Result<SegmentFacts> judge_gone(const TablePlan& plan, const SegmentJob& job, Result<SegmentFacts> facts);
 // Errors: what cannot be read (not: what is wrong).
 Result<TablePlan> plan_table(os::Directory& root, TableId id, const HeadState& head, Findings& findings);
 

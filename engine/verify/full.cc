@@ -90,13 +90,7 @@ Result<void> Full::take_logs(SegmentFacts facts) {
 
 // False: stop.
 Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> result) {
-  if (result.ok() && !result->there && !result->let_go && job.file_size) {  // it was listed
-    if (std::optional<Error> gone = gone_since(plan_of(id), job)) {
-      result = std::move(*gone);
-    } else {
-      result->findings.add(segment_gone(id, job));
-    }
-  }
+  result = judge_gone(plan_of(id), job, std::move(result));
   if (!result.ok()) {
     run_.unreadable(result.error());
     unreadable_[index_of(id)] = true;

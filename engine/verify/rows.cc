@@ -81,17 +81,10 @@ class RowRange {
       const uint64_t first = job.first_row.value_or(Row{}).value;
       const uint64_t rows = job.sealed ? (job.entry ? job.entry->footer.rows : UINT64_MAX - first) : UINT64_MAX - first;
       if (first >= to_.value || first + rows <= from_.value) continue;
-      Result<SegmentFacts> facts = check_segment(context, job);
+      Result<SegmentFacts> facts = judge_gone(plan_, job, check_segment(context, job));
       if (!facts.ok()) {
         run_.unreadable(facts.error());
         continue;
-      }
-      if (!facts->there && !facts->let_go && job.file_size) {  // it was listed
-        if (const std::optional<Error> gone = gone_since(plan_, job)) {
-          run_.unreadable(*gone);
-          continue;
-        }
-        facts->findings.add(segment_gone(TableId::kLogs, job));
       }
       if (facts->stopped) {
         run_.incomplete = true;

@@ -1,15 +1,6 @@
 #include "mcp/auth/bearer.h"
 
-#include <algorithm>
-
 namespace khipu::mcp::auth {
-namespace {
-
-constexpr std::string_view kScheme = "bearer ";
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-}  // namespace
 
 jsonrpc::Caller caller_of(const khipu::auth::Token& token) {
   jsonrpc::Caller caller;
@@ -24,11 +15,7 @@ jsonrpc::Caller caller_of(const khipu::auth::Token& token) {
 
 std::string bearer_token(const transport::RequestHead& head) {
   if (head.header_count("Authorization") != 1) return {};
-  const std::string header = head.header("Authorization");
-  const bool is_bearer =
-      header.size() > kScheme.size() && std::equal(kScheme.begin(), kScheme.end(), header.begin(),
-                                                   [](char ours, char theirs) { return ours == lower(theirs); });
-  return is_bearer ? header.substr(kScheme.size()) : std::string();
+  return std::string(khipu::auth::bearer_token(head.header("Authorization")));
 }
 
 std::variant<jsonrpc::Caller, transport::Refusal> BearerAuthenticator::authenticate(

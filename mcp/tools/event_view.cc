@@ -73,15 +73,10 @@ bool reveals(const EventStyle& style, std::string_view name) {
   return std::find(style.reveal.begin(), style.reveal.end(), name) != style.reveal.end();
 }
 
-// Values that are masked where they are shown, for their fields' names.
 std::vector<std::string> secrets_of(const query::EventRow& event) {
   std::vector<std::string> secrets;
   const auto look = [&](const std::vector<query::NamedOwnedValue>& fields) {
-    for (const query::NamedOwnedValue& field : fields) {
-      if (field.value.kind == codec::Value::Kind::kText && is_secret_name(field.name)) {
-        secrets.push_back(field.value.text);
-      }
-    }
+    for (const query::NamedOwnedValue& field : fields) append_secret(field.name, field.value, secrets);
   };
   look(event.custom);
   look(event.actor.fields);
@@ -113,6 +108,10 @@ std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags&
   Rendered rendered = renderer.token(entity.ref());
   flags.add(rendered.flags);
   return std::move(rendered.text);
+}
+
+void append_secret(const std::string& field, const query::OwnedValue& value, std::vector<std::string>& secrets) {
+  if (value.kind == codec::Value::Kind::kText && is_secret_name(field)) secrets.push_back(value.text);
 }
 
 std::string withheld_text(const query::OwnedValue& value) { return "withheld " + value.as_text(); }

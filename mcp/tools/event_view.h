@@ -33,11 +33,13 @@ inline constexpr Cut kCuts[] = {{1000, 100}, {400, 40}, {80, 20}, {40, 5}, {16, 
 
 std::vector<std::string> event_columns(const EventStyle& style);
 EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer);
-// "name=value" pairs, each value rendered as the field's name demands.
+// Appends a text that is masked where it is shown, for its field's name: all other text shown with it hides it, too.
+void append_secret(const std::string& field, const query::OwnedValue& value, std::vector<std::string>& secrets);
 // "withheld (sealed, up to 32 bytes)": made of our words alone.
 std::string withheld_text(const query::OwnedValue& value);
 OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
                         size_t list_max = SIZE_MAX);
+// "name=value" pairs, each value rendered as the field's name demands.
 std::string fields_cell(const OrderedJson& fields);
 // type:id as a token, "?" with the registry row when the version could not be shown.
 std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags& flags);

@@ -24,17 +24,13 @@ OrderedJson value_json(const std::string& field, const std::optional<query::Owne
   return value->as_text();
 }
 
-// Values that are masked where they are shown, for their fields' names: in all other text of the entity, too.
 std::vector<std::string> secrets_of(const query::History& history) {
   std::vector<std::string> secrets;
-  const auto look = [&](const std::string& field, const query::OwnedValue& value) {
-    if (value.kind == codec::Value::Kind::kText && is_secret_name(field)) secrets.push_back(value.text);
-  };
   for (const query::VersionView& version : history.versions) {
-    for (const query::NamedOwnedValue& field : version.fields) look(field.name, field.value);
+    for (const query::NamedOwnedValue& field : version.fields) append_secret(field.name, field.value, secrets);
     for (const query::FieldChange& change : version.changes) {
-      if (change.from) look(change.field, *change.from);
-      if (change.to) look(change.field, *change.to);
+      if (change.from) append_secret(change.field, *change.from, secrets);
+      if (change.to) append_secret(change.field, *change.to, secrets);
     }
   }
   return secrets;
