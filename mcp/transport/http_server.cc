@@ -128,8 +128,8 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
   httplib::detail::get_remote_ip_and_port(socket, address, port);
   os::BusyPoll busy_poll;
   const auto comes = [&] {
-    busy_poll.look(socket);
-    if (!httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) return false;
+    const bool is_there = busy_poll.look(socket) && svr_sock_ != INVALID_SOCKET;
+    if (!is_there && !httplib::detail::keep_alive(svr_sock_, socket, keep_alive_timeout_sec_)) return false;
     busy_poll.came();
     return true;
   };

@@ -8,8 +8,8 @@
 
 #include "engine/daemon/http.h"
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 using Json = nlohmann::json;
@@ -18,14 +18,7 @@ namespace {
 
 const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
-  Log() { REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0); }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
-  }
+struct Log : tests::LogRoot {
   // With settings when there are any.
   std::vector<std::string> serving(const std::string& settings = "") const {
     std::ofstream(folder / "k.toml") << settings;
@@ -33,9 +26,6 @@ struct Log {
   }
   std::unique_ptr<daemon::HttpClient> client() const {
     return daemon::HttpClient::open_local(os::SocketPath::make(root, "ingest.sock").value());
-  }
-  uint64_t rows() const {
-    return Json::parse(khipu({"status", root, "--json"}).out)["tables"]["logs"]["rows"].get<uint64_t>();
   }
 };
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_directory.h"
 
@@ -19,18 +20,7 @@ namespace {
 const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
 const std::string kBad = R"({"actor":{"type":"usr","id":"u-1"},"action":"login"})";
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
-  Log() { REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0); }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
-  }
-  uint64_t rows() const {
-    return Json::parse(khipu({"status", root, "--json"}).out)["tables"]["logs"]["rows"].get<uint64_t>();
-  }
-};
+using Log = tests::LogRoot;
 
 unsigned mode_of(const std::string& path) {
   struct stat status {};

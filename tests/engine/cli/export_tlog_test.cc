@@ -7,9 +7,9 @@
 #include "engine/snapshot/store.h"
 #include "engine/tree/checkpoint_log.h"
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
 #include "tests/support/shared.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 namespace fs = std::filesystem;
@@ -18,12 +18,10 @@ namespace {
 
 constexpr uint64_t kEvents = 600;
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log", out = folder / "tlog";
+struct Log : tests::LogRoot {
+  std::string out = folder / "tlog";
   Log() {
     setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
-    REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0);
     std::string events;
     for (uint64_t i = 0; i < kEvents; ++i) {
       events += R"({"occurred_at":"2026-06-15T05:07:07Z","actor":{"type":"user","id":"u-1","fields":{}},"action":"A)" +
@@ -32,10 +30,6 @@ struct Log {
     const tests::Ran ran = khipu({"append", root}, events);
     INFO(ran.err);
     REQUIRE(ran.exit == 0);
-  }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
   }
   tests::Ran run(std::vector<std::string> more = {}) const {
     more.insert(more.begin(), {"export-tlog", root, out});

@@ -9,28 +9,22 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 using Json = nlohmann::json;
 
 namespace {
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log", temporary = folder / "temporary", mapping = folder / "mapping.json";
+struct Log : tests::LogRoot {
+  std::string temporary = folder / "temporary", mapping = folder / "mapping.json";
 
-  Log() {
-    REQUIRE(khipu({"init", root, "--origin", "test/import"}).exit == 0);
+  Log() : LogRoot("test/import") {
     std::filesystem::create_directory(temporary);
     std::ofstream(mapping) << R"({"khipu_mapping":1,"name":"people","types":{"user":{"name":"text"}},
 "event":{"actor":{"type":"user","id":{"pointer":"/id"},"fields":{"name":{"pointer":"/name"}}},
 "action":{"constant":"JOIN"}}})";
-  }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
   }
   // A script that finds khipu and this log's paths in its environment.
   tests::Ran script(const std::string& text) const {
@@ -52,9 +46,6 @@ struct Log {
   std::string text(const std::string& name) const {
     std::ifstream file(folder / name);
     return {std::istreambuf_iterator<char>(file), {}};
-  }
-  uint64_t rows() const {
-    return Json::parse(khipu({"status", root, "--json"}).out)["tables"]["logs"]["rows"].get<uint64_t>();
   }
 };
 

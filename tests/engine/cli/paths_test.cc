@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/thorough.h"
@@ -14,17 +15,10 @@ namespace {
 
 const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
-  Log() {
-    REQUIRE(khipu({"init", root, "--origin", "test/paths"}).exit == 0);
+struct Log : tests::LogRoot {
+  Log() : LogRoot("test/paths") {
     REQUIRE(khipu({"append", root}, kEvent).exit == 0);
     REQUIRE(khipu({"checkpoint", root}).exit == 0);
-  }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
   }
   tests::Ran script(const std::string& text) const {
     return tests::run(

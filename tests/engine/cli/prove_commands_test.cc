@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 using Json = nlohmann::json;
@@ -13,12 +13,10 @@ using Json = nlohmann::json;
 namespace {
 
 // Three publications: 2, 5 and 9 events. The last event has a name that would drive a terminal.
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log", vkey;
-  Log() {
+struct Log : tests::LogRoot {
+  std::string vkey;
+  Log() : LogRoot("example.org/proofs") {
     setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
-    REQUIRE(khipu({"init", root, "--origin", "example.org/proofs"}).exit == 0);
     int number = 0;
     for (const int events : {2, 3, 4}) {
       std::string lines;
@@ -32,10 +30,6 @@ struct Log {
     INFO(exported.out << exported.err);
     REQUIRE(exported.exit == 0);
     vkey = Json::parse(exported.out)["vkey"].get<std::string>();
-  }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
   }
   tests::Ran prove(std::vector<std::string> more) const {
     more.insert(more.begin(), {"prove", root});

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 using Json = nlohmann::json;
@@ -19,19 +19,12 @@ constexpr const char* kEvents =
     R"({"occurred_at":"2026-06-17T05:07:07Z","actor":{"type":"user","id":"u-1","fields":{}},"action":"GET","targets":[]})"
     "\n";
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
+struct Log : tests::LogRoot {
   Log() {
     setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
-    REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0);
     const tests::Ran ran = khipu({"append", root}, kEvents);
     INFO(ran.err);
     REQUIRE(ran.exit == 0);
-  }
-  static tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
   }
   // The document of a call that went well.
   Json ask(std::vector<std::string> words) const {

@@ -8,26 +8,17 @@
 #include "engine/daemon/http.h"
 #include "engine/daemon/retention_json.h"
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 using Json = nlohmann::json;
 
 namespace {
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
+struct Log : tests::LogRoot {
   std::string config = folder / "khipu.toml";
-  Log() {
-    REQUIRE(khipu({"init", root, "--origin", "test/log"}).exit == 0);
-    std::ofstream(config) << "[writer]\nsegment_size_bytes = 65536\n";
-  }
-  tests::Ran khipu(std::vector<std::string> words, const std::string& input = "") const {
-    words.insert(words.begin(), tests::program("khipu"));
-    return tests::run(words, input);
-  }
+  Log() { std::ofstream(config) << "[writer]\nsegment_size_bytes = 65536\n"; }
   Json json(std::vector<std::string> words, int exit = 0) const {
     words.push_back("--json");
     const tests::Ran ran = khipu(std::move(words));

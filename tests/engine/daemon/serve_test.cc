@@ -12,6 +12,7 @@
 
 #include "engine/daemon/http.h"
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_directory.h"
 
@@ -22,26 +23,17 @@ namespace {
 
 const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
-  std::string khipu = tests::program("khipu");
-  Log() { REQUIRE(tests::run({khipu, "init", root, "--origin", "test/log"}).exit == 0); }
-
+struct Log : tests::LogRoot {
+  std::string program = tests::program("khipu");
   std::vector<std::string> serving(std::vector<std::string> more = {}) const {
-    std::vector<std::string> command = {khipu, "serve", root};
+    std::vector<std::string> command = {program, "serve", root};
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
   std::unique_ptr<daemon::HttpClient> client() const {
     return daemon::HttpClient::open_local(os::SocketPath::make(root, "ingest.sock").value());
   }
-  Json status() const { return Json::parse(tests::run({khipu, "status", root, "--json"}).out); }
-  uint64_t rows() const { return status()["tables"]["logs"]["rows"].get<uint64_t>(); }
-  tests::Ran command(std::vector<std::string> words, const std::string& input = "") const {
-    words.insert(words.begin(), khipu);
-    return tests::run(words, input);
-  }
+  Json status() const { return Json::parse(khipu({"status", root, "--json"}).out); }
 };
 
 daemon::HttpAnswer post(const Log& log, const std::string& body, const std::string& type = "application/json",
@@ -71,7 +63,7 @@ TEST_CASE("serve: events and batches are answered with their seqs, refused ones 
   REQUIRE(writer.wait() == 0);
   struct stat gone {};
   REQUIRE(::stat((log.root + "/ingest.sock").c_str(), &gone) != 0);
-  REQUIRE(log.command({"verify", log.root}).exit == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("serve: a key answers the same body once, also after a restart, and another body 409") {
@@ -113,7 +105,7 @@ TEST_CASE("serve: a second writer is refused also when somebody has removed LOCK
   REQUIRE(post(log, kEvent).status == 200);
   std::filesystem::remove(log.root + "/LOCK");
   std::filesystem::rename(log.root + "/ingest.sock", log.folder / "away.sock");
-  const tests::Ran second = log.command({"append", log.root}, kEvent + "\n");
+  const tests::Ran second = log.khipu({"append", log.root}, kEvent + "\n");
   REQUIRE(second.exit == 3);
   REQUIRE_THAT(second.err, ContainsSubstring("another process writes here"));
   std::filesystem::rename(log.folder / "away.sock", log.root + "/ingest.sock");
@@ -123,7 +115,8 @@ TEST_CASE("serve: a second writer is refused also when somebody has removed LOCK
 TEST_CASE("serve: after a failed write the writer says why and ends with 3, and what it had acknowledged stands") {
   const Log log;
   // No file may grow beyond 128 KiB, and the signal that would come first is ignored: the write itself fails.
-  tests::Process writer({"/bin/sh", "-c", "trap '' 25; ulimit -f 256; exec \"$0\" serve \"$1\"", log.khipu, log.root});
+  tests::Process writer(
+      {"/bin/sh", "-c", "trap '' 25; ulimit -f 256; exec \"$0\" serve \"$1\"", log.program, log.root});
   REQUIRE(!writer.wait_for("serve ready").empty());
   REQUIRE(post(log, kEvent).status == 200);
   const std::string large =
@@ -139,14 +132,14 @@ TEST_CASE("serve: after a failed write the writer says why and ends with 3, and 
   REQUIRE(Json::parse(post(log, kEvent).body)["first_seq"] == 1);
   again.signal(SIGTERM);
   REQUIRE(again.wait() == 0);
-  REQUIRE(log.command({"verify", log.root}).exit == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("serve: after a failed sync the writer says why and ends with 3, and nothing more is acknowledged") {
   const Log log;
   const std::string dying = log.folder / "dying";
   tests::Process writer({"/usr/bin/env", "LD_PRELOAD=" + tests::program("failing_sync.so"),
-                         "KHIPU_FAILING_SYNC=" + dying, "ASAN_OPTIONS=verify_asan_link_order=0", log.khipu, "serve",
+                         "KHIPU_FAILING_SYNC=" + dying, "ASAN_OPTIONS=verify_asan_link_order=0", log.program, "serve",
                          log.root});
   REQUIRE(!writer.wait_for("serve ready").empty());
   REQUIRE(post(log, kEvent).status == 200);
@@ -162,7 +155,7 @@ TEST_CASE("serve: after a failed sync the writer says why and ends with 3, and n
   REQUIRE((first == 1 || first == 2));  // what was not acknowledged is there whole or not at all
   again.signal(SIGTERM);
   REQUIRE(again.wait() == 0);
-  REQUIRE(log.command({"verify", log.root}).exit == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("serve: a killed writer's socket is replaced by the next") {
@@ -202,7 +195,7 @@ TEST_CASE("serve: SIGTERM under load loses nothing that was acknowledged (REFERE
   const uint64_t rows = log.rows();
   REQUIRE(rows >= acknowledged);
   REQUIRE(rows <= acknowledged + producers.size());  // committed, but its answer met a closed connection
-  REQUIRE(log.command({"verify", log.root}).exit == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
 }
 
 TEST_CASE("serve: a full queue is 503 with Retry-After, and SIGTERM answers those who wait (REFERENCE 30)") {
@@ -239,13 +232,13 @@ TEST_CASE("serve: SIGHUP takes new tokens and settings, a broken file changes no
   const tests::Ran none = status("khp_none");
   if (none.exit == 127) SKIP("curl is not installed");
   REQUIRE(none.out == "401");
-  std::string token = log.command({"token", "add", log.root, "ci"}).out;
+  std::string token = log.khipu({"token", "add", log.root, "ci"}).out;
   token.pop_back();
   REQUIRE(status(token).out == "401");  // not yet reloaded
   writer.signal(SIGHUP);
   REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
   REQUIRE(status(token).out == "200");
-  REQUIRE(log.command({"token", "revoke", log.root, "ci"}).exit == 0);
+  REQUIRE(log.khipu({"token", "revoke", log.root, "ci"}).exit == 0);
   std::ofstream(config) << "[writer]\nsync = \"never\"\n";
   writer.signal(SIGHUP);
   REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("nothing changed"));
@@ -279,7 +272,7 @@ TEST_CASE("serve: connections that the limit of open files cannot hold are refus
   std::ofstream(config) << "[http]\nconnections_max = 300\n";
   const auto limited = [&](const std::string& limits) {
     return std::vector<std::string>{
-        "sh", "-c", "ulimit " + limits + "; exec \"$@\"", "sh", log.khipu, "serve", log.root, "--config", config};
+        "sh", "-c", "ulimit " + limits + "; exec \"$@\"", "sh", log.program, "serve", log.root, "--config", config};
   };
   const tests::Ran refused = tests::run(limited("-n 700"));
   CHECK(refused.exit == 3);
@@ -329,7 +322,7 @@ TEST_CASE("serve: a folder without a log is told with the command that makes one
 TEST_CASE("serve: beyond loopback it wants a token and a word about plain HTTP") {
   const Log log;
   REQUIRE_THAT(tests::run(log.serving({"--http", "0.0.0.0:0"})).err, ContainsSubstring("token add"));
-  REQUIRE(log.command({"token", "add", log.root, "a"}).exit == 0);
+  REQUIRE(log.khipu({"token", "add", log.root, "a"}).exit == 0);
   const tests::Ran plain = tests::run(log.serving({"--http", "0.0.0.0:0"}));
   REQUIRE(plain.exit == 3);
   REQUIRE_THAT(plain.err, ContainsSubstring("--insecure-http"));

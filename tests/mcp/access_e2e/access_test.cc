@@ -4,22 +4,18 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
+#include "tests/support/log_root.h"
 #include "tests/support/program.h"
-#include "tests/support/temp_directory.h"
 
 using namespace khipu;
 using Json = nlohmann::json;
 
 namespace {
 
-struct Log {
-  tests::TempDirectory folder;
-  std::string root = folder / "log";
-  std::string khipu = tests::program("khipu");
+struct Log : tests::LogRoot {
   Log() {
-    REQUIRE(tests::run({khipu, "init", root, "--origin", "test/log"}).exit == 0);
     const std::string event = R"({"actor":{"type":"user","id":"u-1"},"action":"login","source":"billing"})";
-    REQUIRE(tests::run({khipu, "append", root}, event + "\n" + event + "\n").exit == 0);
+    REQUIRE(khipu({"append", root}, event + "\n" + event + "\n").exit == 0);
   }
   // Calls over stdio; the results in the order of the calls.
   std::vector<Json> call(const std::vector<std::string>& options, const std::vector<Json>& calls) const {
@@ -47,9 +43,9 @@ struct Log {
     return answers;
   }
   Json accesses(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> command = {khipu, "query", root, "--log", "access", "--asc", "--json"};
-    command.insert(command.end(), more.begin(), more.end());
-    const tests::Ran ran = tests::run(command);
+    std::vector<std::string> words = {"query", root, "--log", "access", "--asc", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const tests::Ran ran = khipu(words);
     INFO(ran.err);
     REQUIRE(ran.exit == 0);
     return Json::parse(ran.out);
@@ -62,7 +58,7 @@ const Json kQuery = {{"name", "audit_query"}, {"arguments", {{"actor", "user:u-1
 
 TEST_CASE("access log: a call is recorded with its shape and not its values, and verify covers it") {
   const Log log;
-  tests::Process writer({log.khipu, "serve", log.root});
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
   REQUIRE(!writer.wait_for("serve ready").empty());
   const auto answers = log.call({"--access-log", "required"}, {kQuery});
   REQUIRE(answers[0]["result"]["structuredContent"]["total"] == 2);
@@ -92,7 +88,7 @@ TEST_CASE("access log: a call is recorded with its shape and not its values, and
 
   writer.signal(SIGTERM);
   REQUIRE(writer.wait() == 0);
-  REQUIRE(tests::run({log.khipu, "verify", log.root}).exit == 0);
+  REQUIRE(log.khipu({"verify", log.root}).exit == 0);
   REQUIRE(log.accesses()["total"] == 3);
 }
 
@@ -112,7 +108,7 @@ TEST_CASE("access log: without a writer auto says that the read was not recorded
 
 TEST_CASE("access log: audit_query reads it page by page, and its cursor goes on alone") {
   const Log log;
-  tests::Process writer({log.khipu, "serve", log.root});
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
   REQUIRE(!writer.wait_for("serve ready").empty());
   (void)log.call({}, std::vector<Json>(3, kQuery));
   const Json page = log.call(
@@ -130,7 +126,7 @@ TEST_CASE("access log: audit_query reads it page by page, and its cursor goes on
 
 TEST_CASE("access log: eight calls at once are all recorded and answered") {
   const Log log;
-  tests::Process writer({log.khipu, "serve", log.root});
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
   REQUIRE(!writer.wait_for("serve ready").empty());
   const auto answers = log.call({"--access-log", "required"}, std::vector<Json>(8, kQuery));
   for (const Json& answer : answers) REQUIRE_FALSE(answer["result"].value("isError", false));
