@@ -79,13 +79,14 @@ class ImportCommand final : public Command {
                     "keep a field protected, such as actor.email=sealed,exact; WHERE is TYPE.FIELD, actor.FIELD, "
                     "target.FIELD or custom.COLUMN; several. Needs the writer's keys (khipu keys init)");
     arguments.flag("--journal", journal_, "import this machine's journal (journalctl -o json --all) instead of files");
-    arguments.flag("--whole", whole_, "with --journal: all of it, not what came behind the last import of it alone");
+    arguments.flag("--whole", whole_,
+                   "with --journal: all of it, also what was stored before, not what came behind the last import of it "
+                   "alone");
     arguments.flag(
         "--final", final_,
         "the files grow no more: take a last line, row or entry that has no end (of standard input and gzip it is "
         "taken always); default: it is left for the next import");
-    arguments.flag("--again", again_,
-                   "store also what was imported before under another mapping or --protect; default: refuse");
+    arguments.flag("--again", again_, "store also what was imported before under another mapping; default: refuse");
     arguments.flag("--dry-run", dry_run_, "add nothing: show fill rates, ten mapped samples and the rejects");
     arguments.text("--keys", keys_, "DIR", kKeysHelp);
     arguments.text("--network-filesystem", network_, "KIND", kNetworkHelp);
@@ -202,12 +203,24 @@ class ImportCommand final : public Command {
   }
 
   // A file's name as records can hold it: one that is no UTF-8 with its bytes escaped.
+  // None is taken for the journal's.
   static std::string source_name(const std::string& file) {
-    return valid_utf8(as_bytes(file)) ? file : printable(file);
+    const std::string name = valid_utf8(as_bytes(file)) ? file : printable(file);
+    return is_journal_name(name) ? "./" + name : name;
   }
 
+  // Once more from the beginning whenever another import of the journal ended since its cursor was read.
   Result<import::Report> import_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
                                     snapshot::Store& store) {
+    for (;;) {
+      bool journal_moved = false;
+      Result<import::Report> report = try_one(file, mapping_text, writer, store, journal_moved);
+      if (!journal_moved) return report;
+    }
+  }
+
+  Result<import::Report> try_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
+                                 snapshot::Store& store, bool& journal_moved) {
     KHIPU_TRY_ASSIGN(std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
     if (!protect_.empty()) {
       KHIPU_TRY_ASSIGN(mapper, import::make_protecting_mapper(std::move(mapper), protect_));
@@ -218,9 +231,10 @@ class ImportCommand final : public Command {
     options.source = source_name(file);
     std::optional<Spool> spooled;
     std::unique_ptr<os::File> opened;
+    const bool goes_on = journal_ && !whole_;
+    const std::string cursor = goes_on ? journal_cursor(earlier) : std::string();
     if (journal_ || is_stream(file)) {
       KHIPU_TRY_ASSIGN(spooled, make_spool(import::protects(*mapper, snapshot->schema())));
-      const std::string cursor = journal_ && !whole_ ? journal_cursor(earlier) : std::string();
       const Result<void> kept = journal_ ? take_journal(cursor, *spooled, options.source) : read_stream(file, *spooled);
       if (!kept.ok() && !told_to_end()) return kept.error();
       KHIPU_TRY_ASSIGN(const uint64_t size, spooled->file().size());
@@ -235,6 +249,8 @@ class ImportCommand final : public Command {
       // Reading may have taken hours: what is protected, and what others have imported, is as it stands behind that.
       KHIPU_TRY_ASSIGN(snapshot, store.snapshot());
       earlier = receipts_of(*snapshot);
+      journal_moved = goes_on && journal_cursor(earlier) != cursor;
+      if (journal_moved) return import::Report();
     } else {
       KHIPU_TRY_ASSIGN(opened, open_input_file(file));
     }
@@ -268,7 +284,10 @@ class ImportCommand final : public Command {
       importer.receipts = [&]() -> Result<std::vector<codec::Import>> {
         KHIPU_TRY(writer->publish());  // what a receipt that was in the way belongs to is visible behind this
         KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> fresh, store.snapshot());
-        return receipts_of(*fresh);
+        std::vector<codec::Import> receipts = receipts_of(*fresh);
+        journal_moved = goes_on && journal_cursor(receipts) != cursor;
+        if (journal_moved) return Error{Code::kConflict, "another import of the journal ended meanwhile"};
+        return receipts;
       };
     }
     KHIPU_TRY_ASSIGN(import::Report report, importer.run(spooled ? spooled->file() : *opened, options));

@@ -1,6 +1,5 @@
 #include "engine/cli/journal.h"
 
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,10 +35,12 @@ std::string cursor_of(std::string_view entry) {
 
 }  // namespace
 
+bool is_journal_name(std::string_view name) { return name.starts_with(kNamePrefix); }
+
 std::string journal_cursor(std::span<const codec::Import> earlier) {
   std::string cursor;
   for (const codec::Import& import : earlier) {
-    if (!import.done || import.format != "journald" || !import.source.starts_with(kNamePrefix)) continue;
+    if (!import.done || import.format != "journald" || !is_journal_name(import.source)) continue;
     cursor = import.source.substr(kNamePrefix.size());
   }
   return cursor;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "engine/base/result.h"
 #include "engine/cli/spool.h"
@@ -15,6 +16,8 @@
 
 namespace khipu::cli {
 
+// Whether an input of that name is the journal.
+bool is_journal_name(std::string_view name);
 // Where the newest import that reached the end of the journal ended; empty: there is none.
 std::string journal_cursor(std::span<const codec::Import> earlier);
 

@@ -145,7 +145,7 @@ static bool adds_up(const Import& body) {
 static void put_body(CborWriter& out, const Import& body) {
   KHIPU_ASSERT(!body.source.empty() && !body.format.empty() && adds_up(body));
   out.map(8U + (body.mapping != kNoHash) + 2U * body.first.has_value() + body.first_seq.has_value() + body.done +
-          body.keyed);
+          body.keyed + body.unpacked_to.has_value());
   out.unsigned_integer(0);
   out.text(body.source);
   out.unsigned_integer(1);
@@ -183,6 +183,10 @@ static void put_body(CborWriter& out, const Import& body) {
   if (body.keyed) {
     out.unsigned_integer(13);
     out.boolean(true);
+  }
+  if (body.unpacked_to) {
+    out.unsigned_integer(14);
+    out.unsigned_integer(*body.unpacked_to);
   }
 }
 
@@ -319,6 +323,7 @@ static Import read_import(Scan& in) {
   if (in.take_key(11)) body.first_seq = Row{in.unsigned_integer()};
   body.done = flag(in, 12);
   body.keyed = flag(in, 13);
+  if (in.take_key(14)) body.unpacked_to = in.unsigned_integer();
   if (!adds_up(body)) in.fail_at(from, "an import whose counts, bytes or times do not add up");
   return body;
 }

@@ -60,6 +60,7 @@ struct Import {
   // Something of the input is protected, and its bare hash would confirm a guess: the writer puts
   // crypto::keyed_input_hash of it in its place.
   bool keyed = false;
+  std::optional<uint64_t> unpacked_to;  // of a packed input: its unpacked bytes [0, unpacked_to) are dealt with
   bool operator==(const Import&) const = default;
 };
 // Bytes that recovery set aside.

@@ -35,8 +35,8 @@ Result<void> ChunkReader::read_all(Chunks& to) {
       return {};
     }
     if (full() && !hand_on(to, false)) return {};
-    const bool known = item->end <= resume_.at || skipped_ < resume_.skip_records;
-    if (known) {
+    if (item->damage.empty()) whole_to_ = item->end;
+    if (item->end <= resume_.at) {
       ++skipped_;
     } else {
       add(*item);
@@ -50,6 +50,8 @@ bool ChunkReader::full() const {
 }
 
 void ChunkReader::add(Item& item) {
+  // What is behind it of a packed input may be another's by the next import.
+  if (ends_.empty() && input_.compressed()) before_ = input_.prefix_hash();
   Bytes raw = item.raw;
   if (!item.damage.empty() && raw.size() > kDamageWholeBytesMax) raw = raw.first(kDamageKeptBytes);
   text_.append(as_text(raw));
@@ -69,6 +71,10 @@ bool ChunkReader::hand_on(Chunks& to, bool done) {
   chunk.receipt.from = input_.compressed() ? 0 : from_;
   chunk.receipt.to = input_.compressed() ? resume_.size : input_.offset();
   chunk.receipt.prefix_sha256 = input_.compressed() ? resume_.sha256 : input_.prefix_hash();
+  if (input_.compressed()) {
+    // Of a stream that ends early the last record may be read again when it is whole.
+    chunk.receipt.unpacked_to = done && !input_.damage().empty() ? std::max(whole_to_, resume_.at) : input_.offset();
+  }
   chunk.held_back = splitter_->held_back();
   chunk.receipt.done = done && !chunk.held_back;
   chunk.before = std::exchange(before_, chunk.receipt.prefix_sha256);

@@ -44,7 +44,7 @@ struct Chunk {
   codec::Import receipt;  // from, to, prefix hash and done by the reader, counts and times by the mapper
   Tally tally;
   uint64_t offset = 0;            // of the unpacked input behind it
-  Hash before{};                  // plain input: SHA-256 of its bytes in front of receipt.from; gzip: of all of it
+  Hash before{};                  // SHA-256 of the unpacked input in front of receipt.from; gzip: of its first record
   bool held_back = false;         // bytes of the input behind it wait for more
   uint64_t skipped = 0;           // records of earlier receipts passed over so far
   std::vector<std::string> told;  // warnings that came since the chunk before
@@ -76,6 +76,7 @@ class ChunkReader {
   std::string text_;          // of the chunk's records, back to back
   std::vector<size_t> ends_;  // of each in text_
   uint64_t from_ = 0, skipped_ = 0;
+  uint64_t whole_to_ = 0;  // where the last undamaged record ends, in the unpacked input
   Hash before_{};
   size_t told_ = 0;
 };

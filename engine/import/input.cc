@@ -111,7 +111,7 @@ void Input::consume(size_t size) {
 }
 
 void Input::hash_consumed() {
-  if (inflate_ == nullptr) hash_.update(Bytes(buffer_).subspan(hashed_, begin_ - hashed_));
+  hash_.update(Bytes(buffer_).subspan(hashed_, begin_ - hashed_));
   hashed_ = begin_;
 }
 

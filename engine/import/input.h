@@ -26,7 +26,7 @@ class Input {
 
   uint64_t offset() const { return offset_; }  // of the window in the unpacked input
   uint64_t line() const { return line_; }      // of the window's first byte, from 1
-  // SHA-256 of the plain input's bytes [0, offset()).
+  // SHA-256 of the unpacked input's bytes [0, offset()).
   Hash prefix_hash();
   // Why the unpacked bytes end before the stream does, or "".
   const std::string& damage() const { return damage_; }

@@ -98,13 +98,11 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
     if (gzip) unpacked.emplace(import.to, &import);
   }
   if (candidates.empty() && !gzip) return resume;
-  uint64_t grown_from = 0;  // gzip: the file was imported to its end when it had so many bytes
   const uint64_t end = gzip ? resume.size : candidates.rbegin()->first;
   const auto is_prefix = [&](const codec::Import& import, const Hash& prefix) {
     return import.prefix_sha256 == (import.keyed ? crypto::keyed_input_hash(key, prefix) : prefix);
   };
-  uint64_t ours_to = 0;                      // of the files that receipts of this mapping are about, the largest
-  uint64_t stage_to = 0, stage_records = 0;  // gzip: when the file had so many bytes, so many of its records were read
+  uint64_t ours_to = 0;  // of the files that receipts of this mapping are about, the largest
   const auto visit = [&](const codec::Import& import, const Hash& prefix) {
     if (!is_prefix(import, prefix)) return;
     if (import.mapping != mapping) {
@@ -115,15 +113,7 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
     const bool whole = import.to == resume.size;
     resume.earlier = import.source;
     resume.sha256 = prefix;
-    if (!gzip) resume.at = import.to;
-    if (gzip && !whole && import.done) grown_from = import.to;
-    if (gzip && (whole || !import.done)) {
-      // One that was stopped has read the first records of the file, and they are the first ones still when it has
-      // grown. What was read at two sizes is not added up: the second may have begun in front of the first one's end.
-      if (std::exchange(stage_to, import.to) != import.to) stage_records = 0;
-      stage_records += import.read;
-      resume.skip_records = std::max(resume.skip_records, stage_records);
-    }
+    resume.at = std::max(resume.at, gzip ? import.unpacked_to.value_or(0) : import.to);
     resume.nothing_new |= whole && import.done;
   };
   KHIPU_TRY_ASSIGN(const Hash whole, hash_prefixes(input, end, candidates, visit));
@@ -131,10 +121,6 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   if (!gzip) return resume;
   resume.sha256 = whole;
   if (resume.nothing_new) return resume;
-  if (grown_from > 0) {
-    KHIPU_TRY_ASSIGN(const Unpacked before, unpack(input, grown_from, {}, [](const auto&, const auto&) {}));
-    resume.at = before.size;
-  }
   if (unpacked.empty()) return resume;
   // The same bytes may have been imported before they were packed.
   const codec::Import *plain = nullptr, *remapped = nullptr;

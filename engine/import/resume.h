@@ -12,10 +12,9 @@ namespace khipu::import {
 
 struct Resume {
   bool nothing_new = false;
-  bool undecided = false;     // a receipt is keyed, and without the key nobody can tell whether these are its bytes
-  uint64_t at = 0;            // records that end at or before this byte, of the unpacked input, were dealt with
-  uint64_t skip_records = 0;  // gzip input: and so many records from its beginning
-  Hash sha256{};              // of the whole input as it lies there; of a plain one with something new, of [0, at)
+  bool undecided = false;  // a receipt is keyed, and without the key nobody can tell whether these are its bytes
+  uint64_t at = 0;         // records that end at or before this byte, of the unpacked input, were dealt with
+  Hash sha256{};           // of the whole input as it lies there; of a plain one with something new, of [0, at)
   uint64_t size = 0;
   std::string earlier;  // the source name of the receipt that matched
   // A receipt under another mapping that holds more of these bytes than those of this one.

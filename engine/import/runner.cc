@@ -48,6 +48,7 @@ class Run {
     }
     report_.earlier = resume_.earlier;
     if (resume_.nothing_new && !options_.dry_run) {
+      KHIPU_TRY(define());  // a mapper may be asked to protect what it did not before
       report_.nothing_new = report_.read == 0;
       report_.sha256 = resume_.sha256;
       return true;
@@ -72,8 +73,7 @@ class Run {
     if (options_.dry_run) {  // a trial looks at all of it
       report_.nothing_new = resume_.nothing_new;
       report_.resumed_at = resume_.at;
-      report_.skipped = resume_.skip_records;
-      resume_.at = resume_.skip_records = 0;
+      resume_.at = 0;
     }
     if (!conflict_) {
       if (!options_.dry_run) report_.resumed_at = resume_.at;

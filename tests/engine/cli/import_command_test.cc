@@ -86,16 +86,18 @@ TEST_CASE("cli: what an import keeps of a pipe lies in memory alone where someth
   CHECK_THAT(log.text("seen"), ContainsSubstring("memfd:khipu-input") && !ContainsSubstring(log.temporary));
 }
 
-TEST_CASE("cli: the journal is imported on from where the last import of it ended, whatever was dropped before that") {
-  const Log log;
-  // What journalctl does, over lines "number text": from behind the cursor's entry, or the first that is left.
-  log.journal_of(R"(after=0
-for word in "$@"; do case $word in --after-cursor=c*) after=${word#--after-cursor=c};; esac; done
+// What journalctl does, over lines "number text": from behind the cursor's entry, or the first that is left.
+constexpr const char* kEntries = R"(after=0
+for word in "$@"; do case $word in --after-cursor=*) after=${word#--after-cursor=c};; esac; done
 while read -r number text; do
   [ "$number" -le "$after" ] || printf '{"__CURSOR":"c%s","__REALTIME_TIMESTAMP":"178150002700000%s","MESSAGE":"%s"}\n' \
     "$number" "$number" "$text"
 done < "$FOLDER/entries"
-)");
+)";
+
+TEST_CASE("cli: the journal is imported on from where the last import of it ended, whatever was dropped before that") {
+  const Log log;
+  log.journal_of(kEntries);
   const auto import = [&](const std::string& entries, const std::string& flags = "") {
     std::ofstream(log.folder / "entries") << entries;
     const tests::Ran ran = log.script(R"("$KHIPU" import "$ROOT" --journal --json )" + flags);
@@ -113,6 +115,36 @@ done < "$FOLDER/entries"
   CHECK(import("5 e\n7 g\n", "--whole")["stored"] == 2);
   CHECK(import("5 e\n7 g\n8 h\n")["stored"] == 1);
   CHECK(Log::khipu({"import", log.root, "--format", "journald", "--whole", log.mapping}).exit == 3);
+}
+
+TEST_CASE("cli: a journal that another import has read meanwhile is read anew, and a file is never taken for it") {
+  const Log log;
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE_FALSE(writer.wait_for("ready").empty());
+  log.journal_of(std::string(kEntries) + R"(if [ -e "$FOLDER/other" ]; then
+  rm "$FOLDER/other"; echo "5 e" >> "$FOLDER/entries"; "$KHIPU" import "$ROOT" --journal > "$FOLDER/first" 2>&1
+fi
+)");
+  const auto entries = [&](const std::string& text) { std::ofstream(log.folder / "entries") << text; };
+  const auto import = [&] {
+    const tests::Ran ran = log.script(R"("$KHIPU" import "$ROOT" --journal --json)");
+    INFO(ran.out << ran.err << log.text("first"));
+    REQUIRE(ran.exit == 0);
+    return Json::parse(ran.out);
+  };
+  entries("1 a\n2 b\n");
+  CHECK(import()["stored"] == 2);
+  entries("1 a\n2 b\n3 c\n4 d\n");
+  std::ofstream(log.folder / "other") << "";
+  CHECK(import()["nothing_new"] == true);
+  CHECK(log.rows() == 5);
+  std::ofstream(log.folder / "journal:monday") << R"({"__CURSOR":"x","__REALTIME_TIMESTAMP":"1","MESSAGE":"m"})"
+                                               << "\n";
+  CHECK(log.script(R"(cd "$FOLDER" && "$KHIPU" import "$ROOT" --format journald journal:monday)").exit == 0);
+  CHECK(import()["nothing_new"] == true);
+  CHECK(log.rows() == 6);
+  writer.signal(SIGTERM);
+  CHECK(writer.wait() == 0);
 }
 
 TEST_CASE("cli: an import that is told to stop while it waits for its input ends with 2") {

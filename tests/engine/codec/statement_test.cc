@@ -40,6 +40,9 @@ static std::vector<Statement> examples() {
   import.last = 1781500027123456;
   import.first_seq = Row{77};
   import.done = true;
+  Import packed = import;
+  packed.from = 0;
+  packed.unpacked_to = 70000;
   Import keyed = import;
   keyed.keyed = true;
   Import nothing;
@@ -59,6 +62,7 @@ static std::vector<Statement> examples() {
       ColumnStatement{{4294967295, "extra", ValueKind::kJson, false, false, 0}},
       import,
       keyed,
+      packed,
       nothing,
       RecoveryStatement{"logs-seg-3-4096", 123, hash, "torn tail", {hash, Hash{}}},
       RecoveryStatement{"f", 0, hash, "r", {}},

@@ -1,5 +1,6 @@
 // Inputs that grow while they are read or between two imports, are cut, or are imported in another way than before; and
 // a schema that changes while an import runs.
+#include "engine/import/protecting.h"
 #include "tests/engine/import/import_fixture.h"
 
 namespace khipu::import {
@@ -80,6 +81,61 @@ TEST_CASE("import: a gzip file that has grown since its first import was stopped
     CHECK(import.run(grown + gzip(lines(58, 60)), options).stored == 2);
     check_ids(import, 60);
   }
+}
+
+// A gzip stream that has not ended yet, of these pieces.
+std::string open_gzip(std::initializer_list<std::string_view> pieces) {
+  std::string packed("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10);
+  for (const std::string_view piece : pieces) {  // each a stored block, none the last (RFC 1951, 3.2.4)
+    const auto size = static_cast<uint16_t>(piece.size());
+    packed += '\0';
+    for (const uint16_t word : {size, static_cast<uint16_t>(~size)}) {
+      packed += static_cast<char>(word & 0xff);
+      packed += static_cast<char>(word >> 8);
+    }
+    packed += piece;
+  }
+  return packed;
+}
+
+TEST_CASE("import: the last line of a gzip stream that ends early is read again when its newline is there") {
+  ImportFixture import("jsonl", R"({"khipu_mapping":1,"name":"any","lines":{"regex":"^(?P<who>\\S+) (?P<all>.*)$"},
+    "types":{"who":{}},"event":{"actor":{"type":"who","id":{"pointer":"/who"}},"action":{"pointer":"/all"}}})");
+  const Report early = import.run(open_gzip({"u0 one\nu1 two"}));
+  CHECK(early.stored == 1);
+  CHECK(early.parked == 1);
+  const Report more = import.run(open_gzip({"u0 one\nu1 two", "\nu2 three\n"}));
+  CHECK(more.stored == 2);
+  CHECK(more.skipped == 1);
+  REQUIRE(import.sink.events.size() == 3);
+  CHECK(import.sink.events[1].action == "two");
+}
+
+TEST_CASE("import: two imports of a gzip file at once store it once, though it grew between their starts") {
+  RunOptions options;
+  options.chunk_events = 10;
+  const std::string packed = gzip(lines(0, 35)), grown = packed + gzip(lines(35, 58));
+  for (uint64_t stop = 1; stop < 5; ++stop) {
+    ImportFixture import("jsonl", kMapping);
+    import.sink.fail_after = stop;
+    CHECK_FALSE(import.try_run(packed, options).ok());  // one is here
+    import.sink.fail_after = stop + 1;
+    import.not_seen = import.sink.receipts.size();  // when the other one begins
+    (void)import.try_run(grown, options);
+    import.sink.fail_after = UINT64_MAX;
+    import.not_seen = 0;
+    import.run(grown, options);  // the first goes on
+    check_ids(import, 58);
+  }
+}
+
+TEST_CASE("import: the same bytes with a field to protect are not known and done, but refused where it is too late") {
+  ImportFixture import("jsonl", kMapping);
+  import.run(lines(0, 3));
+  import.mapper = make_protecting_mapper(make_mapper("jsonl", kMapping).value(), {"who.mail=sealed"}).value();
+  const Result<Report> again = import.try_run(lines(0, 3));
+  REQUIRE_FALSE(again.ok());
+  CHECK_THAT(again.error().message, ContainsSubstring("field 'mail': its protection may not change"));
 }
 
 TEST_CASE("import: a last record that is half written waits where the file may grow") {
