@@ -197,7 +197,7 @@ Parsed parse(std::vector<std::string> words, const std::vector<std::unique_ptr<C
     } else if (group) {
       what = "a command is required";
     }
-    parsed.text = path_of(at) + ": " + what + "; see `" + path_of(at) + " --help`";
+    parsed.text = path_of(at) + ": " + printable(what) + "; see `" + path_of(at) + " --help`";
     parsed.exit = Exit::kUsageOrIo;
   }
   parsed.command = nullptr;

@@ -53,6 +53,7 @@ class KeysLock final : public Command {
   }
   Result<Exit> run(Output& output) override {
     os::disable_core_dumps();
+    KHIPU_TRY(refuse_inside_log(to_, "a locked key"));
     KHIPU_TRY_ASSIGN(const Place from, place_of(from_));
     const std::optional<crypto::KeyKind> kind = protect::kind_of_file(from.name);
     if (!kind || !crypto::is_secret(*kind)) return Error{Code::kInvalid, from_ + ": not the name of such a key file"};

@@ -135,7 +135,10 @@ class ProveCommand final : public Command {
       return Exit::kOk;
     }
     KHIPU_TRY(write_output_file(output_, text));
-    if (!output.json()) output.line("wrote " + std::to_string(text.size()) + " bytes to " + printable(output_));
+    // Not behind the document, where that goes to standard output itself.
+    if (!output.json() && !is_way_out(output_)) {
+      output.line("wrote " + std::to_string(text.size()) + " bytes to " + printable(output_));
+    }
     return Exit::kOk;
   }
 

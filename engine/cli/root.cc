@@ -1,6 +1,7 @@
 #include "engine/cli/root.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "engine/crypto/hash.h"
@@ -60,29 +61,32 @@ Result<T> no_such_file(const std::string& text, Result<T> parsed) {
   return Error{Code::kInvalid, "there is no file '" + text + "', and it is no vkey (NAME+ID+BASE64) either"};
 }
 
-// Where a name leads through links; as far as they go.
-fs::path led_to(fs::path path) {
+// The descriptor of this process that has such a name, itself or through links: /dev/stdout, /proc/self/fd/1. What it
+// leads to is open already, a regular file too. nullopt: none.
+std::optional<int> descriptor_of(fs::path path) {
   constexpr int kLinksMax = 8;
   std::error_code error;
-  for (int i = 0; i < kLinksMax && fs::is_symlink(fs::symlink_status(path, error)); ++i) {
-    const fs::path target = fs::read_symlink(path, error);
+  const fs::path ours = fs::canonical("/proc/self/fd", error);
+  for (int i = 0; i < kLinksMax && !error; ++i) {
+    const fs::path folder = fs::canonical(fs::absolute(path, error).parent_path(), error);
     if (error) break;
-    path = target.is_absolute() ? target : path.parent_path() / target;
+    path = folder / path.filename();
+    const std::string name = path.filename().string();
+    int number = 0;
+    const auto [end, wrong] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (folder == ours && wrong == std::errc() && end == name.data() + name.size()) return number;
+    path = folder / fs::read_symlink(path, error);
   }
-  const fs::path folder = fs::canonical(path.parent_path(), error);
-  return error ? path : folder / path.filename();
-}
-
-// A pipe, a character device or a descriptor of ours (/dev/stdout): what is written to it is kept by nobody here.
-bool is_way_out(const std::string& path) {
-  std::error_code ignored;
-  const fs::file_status there = fs::status(path, ignored);
-  if (fs::is_fifo(there) || fs::is_character_file(there)) return true;
-  const std::string real = led_to(path).string();
-  return real.starts_with("/proc/") && real.find("/fd/") != std::string::npos;
+  return std::nullopt;
 }
 
 }  // namespace
+
+bool is_way_out(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status there = fs::status(path, ignored);
+  return fs::is_fifo(there) || fs::is_character_file(there) || descriptor_of(path);
+}
 
 std::string keys_path(const std::string& root, const std::string& given) {
   return given.empty() ? os::keys_beside(root) : given;
@@ -169,6 +173,9 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
 }
 
 Result<void> write_output_file(const std::string& path, std::string_view text) {
+  if (const std::optional<int> descriptor = descriptor_of(path)) {
+    return os::write_descriptor(*descriptor, path, as_bytes(text));
+  }
   if (is_way_out(path)) return os::write_stream(path, as_bytes(text));
   std::error_code error;
   const fs::file_status there = fs::status(path, error);

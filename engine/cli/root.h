@@ -40,8 +40,11 @@ Result<bool> lies_inside(const std::string& path, const std::string& folder);
 // there. `what` is for the message: "the keys".
 Result<void> refuse_inside_log(const std::string& path, const std::string& what, const std::string& root = {});
 
-// Whole or not at all, and synced; the file is this user's own. Into a pipe or a character device (/dev/stdout) as it
-// is. kInvalid inside a log, and where another kind of thing has the name.
+// A pipe, a character device, or a descriptor of this process by a name such as /dev/stdout, whatever it leads to: what
+// is written to it is kept by nobody here.
+bool is_way_out(const std::string& path);
+// Whole or not at all, and synced; the file is this user's own. Into a way out as it is, behind what was written there
+// before. kInvalid inside a log, and where another kind of thing has the name.
 Result<void> write_output_file(const std::string& path, std::string_view text);
 
 // --key: 64 hex digits, a vkey line (NAME+ID+BASE64, as `khipu init` prints it), or a file holding either or a verifier

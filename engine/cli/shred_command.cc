@@ -148,7 +148,9 @@ class ShredCommand final : public Command {
                          : "stated by an earlier run, finished now: " + std::to_string(gone) + " files deleted");
       if (destroys) output.line("and " + std::to_string(parked) + " sealed lines of dlq/");
       if (!subject_.empty()) {
-        output.line("still readable: the person's fields without the rule subject, content of events, custom columns");
+        output.line(
+            "still readable: the person's fields without the rule subject, content of events, custom columns, lines "
+            "of dlq/ that are not sealed");
       }
     }
     return tell_left(output, swept.left);

@@ -58,10 +58,11 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
   options.sync = writer::SyncPolicy::kAlways;  // one submission at a time: waiting for others would only wait
   const writer::Environment environment{*access->root_, *access->keys_, os::system_clock(), os::system_random()};
   auto opened = writer::Writer::open(environment, options);
-  if (!opened.ok() && opened.error().code == Code::kLocked && holder.held) {
+  const bool serves = holder.diagnostics.find("role=serve") != std::string::npos;
+  if (!opened.ok() && opened.error().code == Code::kLocked && serves) {
     return Error{Code::kLocked, opened.error().message + "; nobody answers at " + root +
-                                    "/ingest.sock: if that process is `khipu serve`, its socket was removed, and it "
-                                    "makes it again when it is started anew"};
+                                    "/ingest.sock: its socket was removed, and it makes it again when it is started "
+                                    "anew"};
   }
   KHIPU_TRY_ASSIGN(access->writer_, std::move(opened));
   return access;

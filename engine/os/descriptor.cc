@@ -78,9 +78,13 @@ Result<std::optional<size_t>> StandardInput::read(std::span<uint8_t> into, int t
 Result<void> write_stream(const std::string& path, Bytes content) {
   const Descriptor to(retry_interrupted([&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY); }));
   if (!to.valid()) return system_error(path, "open", errno);
+  return write_descriptor(to.get(), path, content);
+}
+
+Result<void> write_descriptor(int descriptor, const std::string& name, Bytes content) {
   while (!content.empty()) {
-    const ssize_t size = retry_interrupted([&] { return ::write(to.get(), content.data(), content.size()); });
-    if (size < 0) return system_error(path, "write", errno);
+    const ssize_t size = retry_interrupted([&] { return ::write(descriptor, content.data(), content.size()); });
+    if (size < 0) return system_error(name, "write", errno);
     content = content.subspan(static_cast<size_t>(size));
   }
   return {};

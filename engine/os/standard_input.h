@@ -37,5 +37,7 @@ class StandardInput {
 
 // All of it, to what has that name: a pipe, a terminal, /dev/null. Waits for a FIFO's reader.
 Result<void> write_stream(const std::string& path, Bytes content);
+// The same, to a descriptor that is open, from where it stands; the name is for messages.
+Result<void> write_descriptor(int descriptor, const std::string& name, Bytes content);
 
 }  // namespace khipu::os

@@ -185,6 +185,10 @@ TEST_CASE("cli: a key under a passphrase goes through a pipe into --key-fd, and 
   const std::string locked = log.folder / "auditors-1.locked", phrase = log.folder / "phrase";
   std::ofstream(phrase) << "correct horse battery\nsecond line\n";
   const auto shell = [](const std::string& script) { return tests::run({"/bin/sh", "-c", script}); };
+  const tests::Ran inside =
+      shell(program + " keys lock '" + key + "' '" + log.root + "/keys/x.locked' --passphrase-fd 3 3<'" + phrase + "'");
+  CHECK(inside.exit == 3);
+  CHECK_THAT(inside.err, ContainsSubstring("lies inside the log"));
   REQUIRE(shell(program + " keys lock '" + key + "' '" + locked + "' --passphrase-fd 3 3<'" + phrase + "'").exit == 0);
   CHECK((fs::status(locked).permissions() & fs::perms::mask) == (fs::perms::owner_read | fs::perms::owner_write));
   fs::remove(key);

@@ -89,6 +89,12 @@ TEST_CASE("cli: what is written to a pipe or a device goes through it, and repla
   const tests::Ran ran = log.script(words);
   INFO(ran.out << ran.err);
   CHECK(ran.exit == 0);
+  // What a descriptor leads to is open already: a file as well.
+  const tests::Ran file = log.script(R"x(ln -s /proc/self/fd/1 "$FOLDER/out" && cd "$FOLDER" &&
+{ "$KHIPU" prove "$ROOT" 0 -o "$FOLDER/out" && "$KHIPU" prove "$ROOT" 0 -o /dev/fd/1; } > "$FOLDER/twice" &&
+test -L "$FOLDER/out" && test "$(grep -c khipu-bundle "$FOLDER/twice")" = 2 && ! grep wrote "$FOLDER/twice")x");
+  INFO(file.out << file.err);
+  CHECK(file.exit == 0);
   const tests::Ran folder = Log::khipu({"prove", log.root, "0", "-o", log.folder.path()});
   CHECK(folder.exit == 3);
   CHECK_THAT(folder.err, ContainsSubstring("is no file"));
