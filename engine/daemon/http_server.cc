@@ -243,7 +243,7 @@ class PeerServer final : public httplib::Server {
           httplib::detail::SocketStream source(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
                                                write_timeout_usec_, limits_.request_time_ms,
                                                std::chrono::steady_clock::now());
-          os::AheadStream<httplib::Stream> stream(source, ahead);
+          os::AheadStream<httplib::Stream> stream(source, ahead, os::Wire::kPlain);
           current_status = 0;
           const bool done = process_request(stream, peer.address, port, {}, 0, is_last || stopping_, ends, nullptr);
           serving.end_answer();

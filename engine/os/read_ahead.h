@@ -5,6 +5,8 @@
 // here: sockets.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 #include <ctime>
@@ -22,13 +24,15 @@ class ReadAhead {
 
   bool empty() const { return from_ == to_; }
 
-  // As Stream::read(), from here or else from `source`.
-  template <typename Stream>
-  auto read(Stream& source, char* into, size_t size) -> decltype(source.read(into, size)) {
+  // The next byte that is here. Not empty().
+  char take() { return bytes_[from_++]; }
+  // As Stream::read(), from here or else by `read_more(into, size)`.
+  template <typename ReadMore>
+  ssize_t read(const ReadMore& read_more, char* into, size_t size) {
     if (empty()) {
-      if (size >= kSizeMax) return source.read(into, size);
+      if (size >= kSizeMax) return read_more(into, size);
       if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kSizeMax);
-      const auto count = source.read(bytes_.get(), kSizeMax);
+      const ssize_t count = read_more(bytes_.get(), kSizeMax);
       if (count <= 0) return count;
       from_ = 0;
       to_ = static_cast<size_t>(count);
@@ -36,7 +40,7 @@ class ReadAhead {
     const size_t count = std::min(size, to_ - from_);
     std::memcpy(into, bytes_.get() + from_, count);
     from_ += count;
-    return static_cast<decltype(source.read(into, size))>(count);
+    return static_cast<ssize_t>(count);
   }
 
   // Between two requests: what was read and used up stays in no memory while the connection is idle.
@@ -79,11 +83,15 @@ class FieldEscape {
   int owed_ = 0;
 };
 
-// A request's stream on such a connection. Owns neither.
+// What a stream's bytes are on the socket: themselves, or what encrypts them.
+enum class Wire { kPlain, kTls };
+
+// A request's stream on such a connection. Owns neither. A plain socket is asked before it is waited for: mostly all is
+// there when a request is read, and there is room when it is answered.
 template <typename Stream>
 class AheadStream final : public Stream {
  public:
-  AheadStream(Stream& source, ReadAhead& ahead) : source_(source), ahead_(ahead) {}
+  AheadStream(Stream& source, ReadAhead& ahead, Wire wire) : source_(source), ahead_(ahead), wire_(wire) {}
 
   bool is_readable() const override { return escape_.owes() || !ahead_.empty() || source_.is_readable(); }
   bool wait_readable() const override { return escape_.owes() || !ahead_.empty() || source_.wait_readable(); }
@@ -94,12 +102,21 @@ class AheadStream final : public Stream {
       *into = escape_.owed();
       return 1;
     }
-    const ssize_t count = ahead_.read(source_, into, size);
+    if (size == 1 && !ahead_.empty()) {
+      *into = ahead_.take();
+      escape_.take(*into);
+      return 1;
+    }
+    const ssize_t count = ahead_.read([this](char* to, size_t most) { return read_more(to, most); }, into, size);
     if (count == 1) escape_.take(*into);
     if (count <= 0) this->error_ = source_.get_error();
     return count;
   }
-  ssize_t write(const char* bytes, size_t size) override { return source_.write(bytes, size); }
+  ssize_t write(const char* bytes, size_t size) override {
+    const ssize_t count =
+        wire_ == Wire::kPlain ? ::send(source_.socket(), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+    return count > 0 ? count : source_.write(bytes, size);
+  }
   void get_remote_ip_and_port(std::string& ip, int& port) const override { source_.get_remote_ip_and_port(ip, port); }
   void get_local_ip_and_port(std::string& ip, int& port) const override { source_.get_local_ip_and_port(ip, port); }
   int socket() const override { return source_.socket(); }
@@ -107,8 +124,14 @@ class AheadStream final : public Stream {
   void set_read_timeout(time_t sec, time_t usec) override { source_.set_read_timeout(sec, usec); }
 
  private:
+  ssize_t read_more(char* into, size_t size) {
+    const ssize_t count = wire_ == Wire::kPlain ? ::recv(source_.socket(), into, size, MSG_DONTWAIT) : 0;
+    return count > 0 ? count : source_.read(into, size);
+  }
+
   Stream& source_;
   ReadAhead& ahead_;
+  const Wire wire_;
   FieldEscape escape_;
 };
 

@@ -4,7 +4,6 @@
 #include <functional>
 
 #include "engine/os/busy_poll.h"
-#include "engine/os/read_ahead.h"
 #include "engine/os/task_threads.h"
 
 namespace khipu::mcp::transport {
@@ -122,7 +121,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
 }
 
 template <typename MakeStream>
-bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) {
+bool HttpServer::serve_requests(socket_t socket, os::Wire wire, const MakeStream& make_stream) {
   std::string address;
   int port = 0;
   httplib::detail::get_remote_ip_and_port(socket, address, port);
@@ -136,7 +135,7 @@ bool HttpServer::serve_requests(socket_t socket, const MakeStream& make_stream) 
   return os::serve_requests(keep_alive_max_count_, comes, [&](os::ReadAhead& ahead, bool is_last, bool& ends) {
     // One stream a request, with an end: a client that sends a byte a second is cut like a silent one.
     const auto source = make_stream();
-    os::AheadStream<httplib::Stream> stream(*source, ahead);
+    os::AheadStream<httplib::Stream> stream(*source, ahead, wire);
     current_status = 0;
     count_request(1);
     const bool served = process_request(stream, address, port, {}, 0, is_last || stopping_, ends, frame_body);
@@ -153,7 +152,7 @@ bool HttpServer::serve(socket_t socket) {
     tls = tls_;
   }
   if (tls != nullptr) return serve_tls(socket, *tls);
-  return serve_requests(socket, [&] {
+  return serve_requests(socket, os::Wire::kPlain, [&] {
     return std::make_unique<httplib::detail::SocketStream>(
         socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_, write_timeout_usec_,
         limits_.request_time_max.count(), std::chrono::steady_clock::now());
@@ -171,7 +170,7 @@ bool HttpServer::serve_tls(socket_t socket, TlsContext& context) {
   if (!httplib::tls::accept_nonblocking(handshake.session, socket, read_timeout_sec_, read_timeout_usec_, &error)) {
     return false;
   }
-  const bool done = serve_requests(socket, [&] {
+  const bool done = serve_requests(socket, os::Wire::kTls, [&] {
     return std::make_unique<httplib::detail::SSLSocketStream>(
         socket, handshake.session, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_, write_timeout_usec_,
         limits_.request_time_max.count(), std::chrono::steady_clock::now());

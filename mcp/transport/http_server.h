@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/base/result.h"
+#include "engine/os/read_ahead.h"
 #include "mcp/transport/httplib.h"
 
 namespace khipu::mcp::transport {
@@ -55,7 +56,7 @@ class HttpServer final : public httplib::Server {
   bool serve(socket_t socket);
   bool serve_tls(socket_t socket, TlsContext& context);
   template <typename MakeStream>
-  bool serve_requests(socket_t socket, const MakeStream& make_stream);
+  bool serve_requests(socket_t socket, os::Wire wire, const MakeStream& make_stream);
   void linger(socket_t socket);
 
   const HttpServerLimits limits_;
