@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/utf8.h"
 #include "engine/cli/append_reader.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/definitions.h"
@@ -19,6 +20,9 @@ namespace khipu::cli {
 namespace {
 
 constexpr std::string_view kEventPrefix = "event ";
+// What a batch holds, whoever writes: with a writer whose limits are smaller than twice this, half of its limit.
+constexpr uint64_t kBatchSizeBytesMax = 32ULL << 20;
+constexpr size_t kKeySizeBytesMax = 245;  // "/" and the number of the batch behind it, the writer takes 256
 
 // "event 3: actor.id: ..." names an event of the batch: which one, and the message without that.
 std::optional<size_t> event_of(std::string& message, size_t count) {
@@ -43,7 +47,11 @@ class AppendCommand final : public Command {
            "a batch is added whole or not at all, and its seqs are printed when it is durable. A bad line stops the\n"
            "command: nothing of its batch is added. With --park bad lines are set aside in ROOT/dlq (khipu dlq reads "
            "them;\n"
-           "sealed where the log protects fields) and the rest goes on.\n\n"
+           "sealed where the log protects fields) and the rest goes on.\n"
+           "With --idempotency-key a repeat wants the same lines in the same batches: the same --batch, and where the\n"
+           "running writer's limits.batch_events_max is below --batch, or its http.body_size_bytes_max below 64 MiB, "
+           "the\n"
+           "same of these.\n\n"
            "Examples:\n  khipu append /srv/audit < events.jsonl\n"
            "  echo '{\"actor\":{\"type\":\"user\",\"id\":\"u-1\"},\"action\":\"login\"}' | khipu append /srv/audit\n"
            "  khipu append /srv/audit --idempotency-key upload-17 < events.jsonl   # safe to repeat\n\n"
@@ -60,6 +68,9 @@ class AppendCommand final : public Command {
   }
 
   Result<Exit> run(Output& output) override {
+    if (key_.size() > kKeySizeBytesMax || !valid_utf8(as_bytes(key_))) {
+      return Error{Code::kInvalid, "--idempotency-key: 1 to " + std::to_string(kKeySizeBytesMax) + " bytes of UTF-8"};
+    }
     KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                      WriterAccess::open(root_, keys_path(root_, keys_), "append", network_));
     writer->tell = [&output](const std::string& what) { output.note(what); };
@@ -73,7 +84,7 @@ class AppendCommand final : public Command {
         LineInput([&](std::span<uint8_t> into) { return input->read(into); },
                   writer->limits().event_size_bytes_max + (1U << 20)),
         std::min<uint64_t>(batch_lines_, writer->limits().batch_events_max), [&] { input->stop(); }, park_,
-        writer->limits(), writer->batch_size_bytes_max() / 2);
+        writer->limits(), std::min(kBatchSizeBytesMax, writer->batch_size_bytes_max() / 2));
     for (;;) {
       KHIPU_TRY_ASSIGN(const std::unique_ptr<AppendLines> lines, reader.next());
       if (lines == nullptr) break;
@@ -114,6 +125,7 @@ class AppendCommand final : public Command {
   Result<void> commit(AppendLines& batch, Output& output) {
     ++batches_;
     std::vector<AppendLine>& lines = batch.lines;
+    const uint64_t first_line = lines.empty() ? 0 : lines.front().number;
     std::optional<Hash> body;
     if (!key_.empty()) body = crypto::sha256(as_bytes(batch.body));
     while (!lines.empty()) {
@@ -122,6 +134,9 @@ class AppendCommand final : public Command {
         if (body) {
           batch.batch.key = ingest::IdempotencyKey{WriterAccess::scope(), key_ + "/" + std::to_string(batches_), *body};
         }
+        bad = too_large(batch);
+      }
+      if (bad == lines.size()) {
         KHIPU_TRY(sync_parked(output));
         Result<writer::Receipt> receipt = writer_->commit(std::move(batch.batch));
         if (receipt.ok()) return print(*receipt, lines.size(), output);
@@ -130,7 +145,7 @@ class AppendCommand final : public Command {
             receipt.error().code == Code::kInvalid || receipt.error().code == Code::kLimit
                 ? event_of(batch.reason, lines.size())
                 : std::nullopt;
-        if (!event) return std::move(receipt).error();
+        if (!event) return told(std::move(receipt).error(), first_line);
         bad = *event;
       }
       if (!park_) {
@@ -145,14 +160,37 @@ class AppendCommand final : public Command {
     return sync_parked(output);
   }
 
+  // The first line that the running writer would not take by itself, for what is sent at once is bounded.
+  size_t too_large(AppendLines& batch) const {
+    if (!writer_->too_large(batch.batch)) return batch.lines.size();
+    for (size_t i = 0; i < batch.lines.size(); ++i) {
+      ingest::Batch alone;
+      alone.key = batch.batch.key;
+      alone.events.push_back(batch.batch.events[i]);
+      if (const std::optional<std::string> why = writer_->too_large(alone)) {
+        batch.reason = *why;
+        return i;
+      }
+    }
+    return batch.lines.size();
+  }
+
+  Error told(Error error, uint64_t first_line) const {
+    const bool repeat = error.code == Code::kConflict && error.message.find("Idempotency-Key") != std::string::npos;
+    if (key_.empty() || !repeat) return error;
+    error.message = "the batch that begins with line " + std::to_string(first_line) + ", key " + printable(key_) + "/" +
+                    std::to_string(batches_) + ": " + error.message +
+                    ". A repeat wants the same lines in the same batches, which --batch and limits of the running "
+                    "writer (limits.batch_events_max, http.body_size_bytes_max) bound";
+    return error;
+  }
+
   // A line is said to be parked when it is in dlq/.
   Result<void> sync_parked(Output& output) {
     if (untold_.empty()) return {};
     if (Result<void> synced = parking_->sync(); !synced.ok()) {
       Error error = std::move(synced).error();
-      if (error.code == Code::kForbidden) {
-        error.message += ": only the writer's own user and root may set records aside; nothing of this batch was added";
-      }
+      error.message += "; nothing of this batch was added";
       return error;
     }
     for (const std::string& one : untold_) output.note(one);

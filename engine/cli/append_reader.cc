@@ -45,6 +45,24 @@ Result<void> AppendReader::read_all() {
     std::string reason;
   };
   std::vector<Place> places;
+  const auto hand_on = [&] {
+    auto lines = std::make_unique<AppendLines>();
+    lines->limits = limits_;
+    const size_t size = body.size();
+    lines->body = std::move(body);
+    lines->lines.reserve(places.size());
+    size_t from = 0;
+    for (Place& place : places) {
+      lines->lines.push_back({place.number, place.offset, std::string_view(lines->body).substr(from, place.end - from),
+                              std::move(place.reason)});
+      from = place.end + 1;
+    }
+    lines->parse();
+    body = {};
+    body.reserve(size + size / 8);
+    places.clear();
+    return ready_.put(std::move(lines));
+  };
   for (bool more = true; more;) {
     InputLine line;
     std::string reason;
@@ -59,28 +77,15 @@ Result<void> AppendReader::read_all() {
     } else {
       return std::move(next).error();
     }
-    if (more && (!reason.empty() || line.text.find_first_not_of(" \t\r") != std::string_view::npos)) {
+    const bool counts = more && (!reason.empty() || line.text.find_first_not_of(" \t\r") != std::string_view::npos);
+    if (counts && !places.empty() && body.size() + line.text.size() >= batch_size_bytes_ && !hand_on()) return {};
+    if (counts) {
       body.append(line.text);
       places.push_back({line.number, line.offset, body.size(), std::move(reason)});
       body += '\n';
     }
-    if (places.empty() || (places.size() < batch_lines_ && body.size() < batch_size_bytes_ && more)) continue;
-    auto lines = std::make_unique<AppendLines>();
-    lines->limits = limits_;
-    const size_t size = body.size();
-    lines->body = std::move(body);
-    lines->lines.reserve(places.size());
-    size_t from = 0;
-    for (Place& place : places) {
-      lines->lines.push_back({place.number, place.offset, std::string_view(lines->body).substr(from, place.end - from),
-                              std::move(place.reason)});
-      from = place.end + 1;
-    }
-    lines->parse();
-    if (!ready_.put(std::move(lines))) return {};
-    body = {};
-    body.reserve(size + size / 8);
-    places.clear();
+    const bool whole = places.size() >= batch_lines_ || body.size() >= batch_size_bytes_ || !more;
+    if (whole && !places.empty() && !hand_on()) return {};
   }
   return {};
 }

@@ -38,7 +38,7 @@ inline constexpr size_t kLongLineKeptBytes = 64 << 10;
 
 // Owner: one thread; the input is the reading thread's from here on. `stop` makes a read that waits return. A line that
 // is too long is a bad line where `keeps_long`, else the end. A batch ends with the line with which it has so many
-// lines or bytes.
+// lines, or in front of the one with which it would have more bytes.
 class AppendReader {
  public:
   AppendReader(LineInput input, uint64_t batch_lines, std::function<void()> stop, bool keeps_long = false,

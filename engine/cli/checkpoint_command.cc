@@ -1,6 +1,7 @@
 // `khipu checkpoint` and `khipu recover`: the newest signed note of a log, and going on behind an accepted rollback.
 #include <nlohmann/json.hpp>
 
+#include "engine/base/utf8.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
@@ -71,11 +72,13 @@ class RecoverCommand final : public Command {
     if (!accept_ || reason_.empty()) {
       return Error{Code::kInvalid, "give --accept-rollback and --reason TEXT; both are kept in the log"};
     }
+    if (!valid_utf8(as_bytes(reason_))) return Error{Code::kInvalid, "--reason: not valid UTF-8"};
     KHIPU_TRY_ASSIGN(const auto root, os::open_directory(root_));
     KHIPU_TRY(refuse_network_filesystem(root_, network_));
     KHIPU_TRY_ASSIGN(const auto keys, os::open_directory(keys_path(root_, keys_)));
     writer::Options options;
     options.role = "recover";
+    options.keeps_idempotency_bounds = true;
     options.accept_rollback = {reason_, "uid " + std::to_string(os::effective_user_id())};
     KHIPU_TRY_ASSIGN(const std::unique_ptr<writer::Writer> writer,
                      writer::Writer::open({*root, *keys, os::system_clock(), os::system_random()}, options));

@@ -101,7 +101,7 @@ class ColumnsAdd final : public Command {
     const bool same = was != nullptr && *was == column_;
     if (!same) {
       KHIPU_TRY(registry::check_column(schema, column_));
-      KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, {codec::ColumnStatement{column_}}, true));
+      KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, {codec::ColumnStatement{column_}}));
     }
     if (output.json()) {
       output.document({{"schema", "khipu.columns_added/v1"}, {"changed", same ? 0 : 1}});

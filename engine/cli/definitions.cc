@@ -13,14 +13,18 @@ Result<registry::Schema> current_schema(const std::string& root) {
 }
 
 Result<void> commit_statements(const std::string& root, const std::string& keys, const std::string& network_filesystem,
-                               std::vector<codec::Statement> statements, bool changes_rules) {
-  if (statements.empty()) return {};
+                               std::vector<codec::Statement> statements, std::vector<codec::Statement> changes) {
+  if (statements.empty() && changes.empty()) return {};
   KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                    WriterAccess::open(root, keys, "types", network_filesystem));
-  ingest::Batch batch;
-  batch.statements = std::move(statements);
-  batch.changes_rules = changes_rules;
-  KHIPU_TRY(writer->commit(std::move(batch)));
+  for (std::vector<codec::Statement>* const some : {&changes, &statements}) {
+    if (some->empty()) continue;
+    ingest::Batch batch;
+    batch.changes_rules = some == &changes;
+    batch.adds_fields = true;
+    batch.statements = std::move(*some);
+    KHIPU_TRY(writer->commit(std::move(batch)));
+  }
   return writer->close();
 }
 

@@ -18,7 +18,8 @@ namespace {
 constexpr uint64_t kRowsBetweenLooks = 256;  // at stdout and the progress bar
 
 // As input a field that is not named stays as it was: one that was taken away since the entity was last written out has
-// to be named, with null. Remembers of each entity which fields it was written with.
+// to be named, with null, and one that was deleted and came back without fields has to be said to be there. Remembers
+// of each entity which fields it was written with.
 class TakenAway {
  public:
   // The event as it is to be written: itself, or `changed`.
@@ -31,17 +32,25 @@ class TakenAway {
         for (const query::NamedOwnedValue& field : view.fields) names.push_back(field.name);
         std::sort(names.begin(), names.end());
       }
-      const std::vector<std::string>*& known = known_[view.entity];
-      if (known != nullptr && *known == names) return;
-      const std::vector<std::string>* const before = std::exchange(known, &*names_.insert(std::move(names)).first);
-      if (before == nullptr || view.deleted) return;  // what comes back after its end begins anew
-      for (const std::string& name : *before) {
-        if (std::binary_search(known->begin(), known->end(), name)) continue;
+      Known& known = known_[view.entity];
+      if (known.names != nullptr && *known.names == names && known.deleted == view.deleted) return;
+      const Known before = std::exchange(known, {&*names_.insert(std::move(names)).first, view.deleted});
+      if (view.deleted) return;
+      const auto change = [&]() -> query::EntityView& {
         if (!std::exchange(any, true)) changed = event;
+        return place();
+      };
+      // Of one that is met for the first time, and not in its first version, its end may have been left out or written
+      // by an export before this one.
+      const bool unknown = before.names == nullptr && view.version > 0 && known.names->empty();
+      if (before.deleted || unknown) change().says_alive = true;
+      if (before.names == nullptr || before.deleted) return;  // what comes back after its end begins anew
+      for (const std::string& name : *before.names) {
+        if (std::binary_search(known.names->begin(), known.names->end(), name)) continue;
         query::OwnedValue null;
         null.kind = codec::Value::Kind::kJson;
         null.text = "null";
-        place().fields.push_back({name, std::move(null)});
+        change().fields.push_back({name, std::move(null)});
       }
     };
     entity(event.actor, [&]() -> query::EntityView& { return changed.actor; });
@@ -55,8 +64,12 @@ class TakenAway {
   }
 
  private:
+  struct Known {
+    const std::vector<std::string>* names = nullptr;
+    bool deleted = false;
+  };
   std::set<std::vector<std::string>> names_;  // few: there are not many kinds of entities
-  std::map<Row, const std::vector<std::string>*> known_;
+  std::map<Row, Known> known_;
 };
 
 class ExportCommand final : public Command {
@@ -66,7 +79,9 @@ class ExportCommand final : public Command {
   std::string details() const override {
     return std::string(
                "One canonical event a line, with the entities' fields as they were then: what `khipu append` takes.\n"
-               "A field that an entity had in a line before and has no more is null.\n"
+               "A field that an entity had in a line before and has no more is null; \"deleted\":false stands where "
+               "an\n"
+               "entity came back after its end.\n"
                "What is sealed comes as {\"withheld\":...}, which no append takes, unless --keys opens it: then lines "
                "hold\n"
                "it in the clear for the log they are appended to, which seals it anew, and a running writer records\n"

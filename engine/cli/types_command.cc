@@ -101,7 +101,9 @@ class TypesAdd final : public Command {
            "accept_leak.\n"
            "--file takes JSON: {\"name\":\"account\",\"fields\":[{\"name\":\"iban\",\"kind\":\"text\"}]} or an array "
            "of those,\n"
-           "as `khipu types infer` prints it.\n\n"
+           "as `khipu types infer` prints it. What a field of a type that is there leaves out (protection and "
+           "indexes,\n"
+           "required) stays as it is; of a new field nothing is protected, indexed or required then.\n\n"
            "Examples:\n  khipu types add /srv/audit account iban balance:number\n"
            "  khipu types add /srv/audit user 'name:sealed,exact' 'email:sealed,exact' 'phone:digest'\n"
            "  khipu types add /srv/audit @event content:sealed\n"
@@ -122,7 +124,7 @@ class TypesAdd final : public Command {
     std::vector<codec::TypeSchema> wanted;
     if (!file_.empty()) {
       KHIPU_TRY_ASSIGN(const std::string text, read_input_file(file_, 16U << 20));
-      KHIPU_TRY_ASSIGN(wanted, daemon::parse_types(text));
+      KHIPU_TRY_ASSIGN(wanted, daemon::parse_types(text, &schema));
     } else {
       codec::TypeSchema type{type_, {}};
       for (const std::string& word : fields_) {
@@ -131,17 +133,17 @@ class TypesAdd final : public Command {
       }
       wanted.push_back(std::move(type));
     }
-    std::vector<codec::Statement> statements;
-    bool changes_rules = false;
+    std::vector<codec::Statement> changes, added;
+    size_t count = 0;
     for (const codec::TypeSchema& type : wanted) {
-      KHIPU_TRY_ASSIGN(codec::TypeSchema merged, merge(schema.type(type.name), type));
-      changes_rules |= changes_rule(schema, merged);
-      if (schema.type(type.name) != nullptr && *schema.type(type.name) == merged) continue;
+      const codec::TypeSchema* const known = schema.type(type.name);
+      const codec::TypeSchema merged = registry::with_others_kept(schema, type);
+      if (known != nullptr && *known == merged) continue;
       KHIPU_TRY(registry::check_unused_type(schema, merged));  // whether there are entities of it the writer knows
-      statements.emplace_back(codec::TypeStatement{std::move(merged)});
+      ++count;
+      say(known, type, changes, added);
     }
-    const size_t count = statements.size();
-    KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, std::move(statements), changes_rules));
+    KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, std::move(added), std::move(changes)));
     for (const std::string& field : dropped_) {
       output.note("note: " + printable(field) + " is kept in the clear from now on: its rule was not named again");
     }
@@ -154,13 +156,25 @@ class TypesAdd final : public Command {
   }
 
  private:
-  // Of a field that is there: that was asked for by name. Otherwise the writer keeps its own rules, which may be newer
-  // than those that the definition was made from.
-  static bool changes_rule(const registry::Schema& schema, const codec::TypeSchema& merged) {
-    return std::any_of(merged.fields.begin(), merged.fields.end(), [&](const codec::FieldSchema& field) {
-      const codec::FieldSchema* known = schema.field(merged.name, field.name);
-      return known != nullptr && (known->rule != field.rule || known->required != field.required);
-    });
+  // Apart: the fields that are there and change, for their rules are asked for by name, and those that are new. Of
+  // these the writer keeps its own rules, which may be newer than `known`; fields that are as they are wanted it is not
+  // told.
+  void say(const codec::TypeSchema* known, const codec::TypeSchema& wanted, std::vector<codec::Statement>& changes,
+           std::vector<codec::Statement>& added) {
+    codec::TypeSchema changed{wanted.name, {}}, fresh{wanted.name, {}};
+    for (const codec::FieldSchema& field : wanted.fields) {
+      const codec::FieldSchema* was = nullptr;
+      for (size_t i = 0; known != nullptr && i < known->fields.size(); ++i) {
+        if (known->fields[i].name == field.name) was = &known->fields[i];
+      }
+      if (was != nullptr && *was == field) continue;
+      if (was != nullptr && field.rule.none() && !was->rule.none()) {
+        dropped_.push_back(wanted.name + "." + field_text(*was));
+      }
+      (was != nullptr ? changed : fresh).fields.push_back(field);
+    }
+    if (!changed.fields.empty()) changes.emplace_back(codec::TypeStatement{std::move(changed)});
+    if (known == nullptr || !fresh.fields.empty()) added.emplace_back(codec::TypeStatement{std::move(fresh)});
   }
   static Result<codec::FieldSchema> parse_field(const std::string& word) {
     codec::FieldSchema field;
@@ -183,24 +197,6 @@ class TypesAdd final : public Command {
       }
     }
     return field;
-  }
-
-  // What is there, with the new fields behind; a field named again must say the same (check_type judges).
-  Result<codec::TypeSchema> merge(const codec::TypeSchema* was, const codec::TypeSchema& wanted) {
-    if (was == nullptr) return wanted;
-    const std::string& type_name = was->name;
-    codec::TypeSchema merged = *was;
-    for (const codec::FieldSchema& field : wanted.fields) {
-      const auto same = [&](const codec::FieldSchema& other) { return other.name == field.name; };
-      const auto found = std::find_if(merged.fields.begin(), merged.fields.end(), same);
-      if (found == merged.fields.end()) {
-        merged.fields.push_back(field);
-      } else {
-        if (field.rule.none() && !found->rule.none()) dropped_.push_back(type_name + "." + field_text(*found));
-        *found = field;
-      }
-    }
-    return merged;
   }
 
   std::string root_, type_, file_, keys_, network_;
@@ -242,7 +238,14 @@ Result<Exit> TypesInfer::infer(const std::string& text, Output& output) {
     output.note("skipped " + std::to_string(inferred.skipped) + " lines: " + printable(inferred.first_problem));
   }
   Json types = Json::array();
-  for (const codec::TypeSchema& type : inferred.types) types.push_back(daemon::type_json(type));
+  for (const codec::TypeSchema& type : inferred.types) {
+    Json one = daemon::type_json(type);
+    for (Json& field : one["fields"]) {  // a sample says nothing about these
+      field.erase("protection");
+      field.erase("required");
+    }
+    types.push_back(std::move(one));
+  }
   if (output.json()) {
     Json columns = Json::array();
     for (const codec::ColumnSchema& column : inferred.columns) columns.push_back(daemon::column_json(column));

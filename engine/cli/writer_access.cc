@@ -55,6 +55,7 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::open(const std::string& root
   KHIPU_TRY_ASSIGN(access->keys_, os::open_directory(keys));
   writer::Options options;
   options.role = role;
+  options.keeps_idempotency_bounds = true;
   options.sync = writer::SyncPolicy::kAlways;  // one submission at a time: waiting for others would only wait
   const writer::Environment environment{*access->root_, *access->keys_, os::system_clock(), os::system_random()};
   auto opened = writer::Writer::open(environment, options);
@@ -92,13 +93,23 @@ Result<daemon::HttpAnswer> WriterAccess::post(const std::string& path, std::stri
   }
 }
 
+std::string WriterAccess::over_limit(uint64_t size) const {
+  return std::to_string(size) + " bytes as it is sent, and the running writer takes at most " +
+         std::to_string(batch_size_bytes_max_) + " (http.body_size_bytes_max)";
+}
+
+std::optional<std::string> WriterAccess::too_large(const ingest::Batch& batch) const {
+  if (writer_ || ingest::encoded_size_max(batch) <= batch_size_bytes_max_) return std::nullopt;
+  const size_t size = ingest::encode_batch(batch).size();
+  if (size <= batch_size_bytes_max_) return std::nullopt;
+  return "it is " + over_limit(size);
+}
+
 Result<writer::Receipt> WriterAccess::commit(ingest::Batch batch) {
   if (writer_) return writer_->submit_and_wait(std::move(batch));
   const Buffer body = ingest::encode_batch(batch);
   if (body.size() > batch_size_bytes_max_) {
-    return Error{Code::kLimit, "what would be committed at once is " + std::to_string(body.size()) +
-                                   " bytes as it is sent, and the running writer takes at most " +
-                                   std::to_string(batch_size_bytes_max_) + " (http.body_size_bytes_max)"};
+    return Error{Code::kLimit, "what would be committed at once is " + over_limit(body.size())};
   }
   KHIPU_TRY_ASSIGN(const daemon::HttpAnswer answer, post("/v1/events", "application/cbor", as_text(body)));
   if (answer.status != 200) return daemon::parse_error(answer);

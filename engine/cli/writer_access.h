@@ -26,6 +26,7 @@ class WriterAccess final : public import::Sink {
   Result<writer::Receipt> commit(ingest::Batch batch);
   Result<Row> submit(ingest::Batch batch) override;
   Result<import::Stored> store(ingest::Batch batch) override;
+  std::optional<std::string> too_large(const ingest::Batch& batch) const override;
   struct Checkpoint {
     uint64_t number = 0;
     std::string note;
@@ -50,6 +51,7 @@ class WriterAccess final : public import::Sink {
 
  private:
   WriterAccess() = default;
+  std::string over_limit(uint64_t size) const;
   Result<daemon::HttpAnswer> post(const std::string& path, std::string_view content_type, std::string_view body);
   std::unique_ptr<os::Directory> root_, keys_;
   ingest::Limits limits_;  // of the running writer, or the defaults

@@ -94,18 +94,28 @@ void add_rule(Json& to, const codec::Rule& rule) {
   if (rule.subject) to["subject"] = true;
 }
 
-Result<codec::FieldSchema> parse_field(const Json& json, const std::string& where) {
+// `known`: what the field is, or is nothing yet.
+Result<codec::FieldSchema> parse_field(const Json& json, const std::string& where, const codec::TypeSchema* known) {
   codec::FieldSchema field;
   Members members(json, where);
   members.text("name", field.name, true);
   members.word<codec::ValueKind>("kind", field.kind, codec::value_kind, "text, number, json");
+  if (known != nullptr) {
+    const auto is = std::find_if(known->fields.begin(), known->fields.end(),
+                                 [&](const codec::FieldSchema& other) { return other.name == field.name; });
+    constexpr const char* kRule[] = {"protection", "indexes", "low_entropy", "accept_leak", "subject"};
+    const bool rule =
+        std::any_of(std::begin(kRule), std::end(kRule), [&](const char* one) { return members.has(one); });
+    if (is != known->fields.end() && !rule) field.rule = is->rule;
+    if (is != known->fields.end()) field.required = is->required;
+  }
   parse_rule(members, json, field.rule);
   members.boolean("required", field.required);
   KHIPU_TRY(members.done());
   return field;
 }
 
-Result<codec::TypeSchema> parse_type(const Json& json, const std::string& where) {
+Result<codec::TypeSchema> parse_type(const Json& json, const std::string& where, const registry::Schema* there) {
   codec::TypeSchema type;
   Members members(json, where);
   members.text("name", type.name, true);
@@ -115,7 +125,8 @@ Result<codec::TypeSchema> parse_type(const Json& json, const std::string& where)
     } else {
       for (size_t i = 0; i < json["fields"].size(); ++i) {
         const std::string at = where + (where.empty() ? "" : ".") + "fields[" + std::to_string(i) + "]";
-        KHIPU_TRY_ASSIGN(codec::FieldSchema field, parse_field(json["fields"][i], at));
+        const codec::TypeSchema* const known = there == nullptr ? nullptr : there->type(type.name);
+        KHIPU_TRY_ASSIGN(codec::FieldSchema field, parse_field(json["fields"][i], at, known));
         type.fields.push_back(std::move(field));
       }
     }
@@ -168,8 +179,19 @@ Result<std::vector<T>> parse_all(std::string_view text, ParseOne parse_one) {
 
 }  // namespace
 
-Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json) {
-  return parse_all<codec::TypeSchema>(json, parse_type);
+Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json, const registry::Schema* there) {
+  KHIPU_TRY_ASSIGN(std::vector<codec::TypeSchema> types,
+                   parse_all<codec::TypeSchema>(json, [there](const Json& one, const std::string& where) {
+                     return parse_type(one, where, there);
+                   }));
+  for (size_t i = 0; there != nullptr && i < types.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (types[i].name != types[j].name) continue;
+      return Error{Code::kInvalid, "[" + std::to_string(i) + "]: type " + ingest::quoted(types[i].name) + " is [" +
+                                       std::to_string(j) + "] already: give each type once, with all its fields"};
+    }
+  }
+  return types;
 }
 
 Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json, TimeUs now) {

@@ -16,11 +16,13 @@
 #include "engine/base/result.h"
 #include "engine/base/time.h"
 #include "engine/codec/schema.h"
+#include "engine/registry/schema.h"
 
 namespace khipu::daemon {
 
-// One definition, or an array of them.
-Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json);
+// One definition, or an array of them. With `there`, what a field that is there leaves out (its rule as a whole,
+// `required`) is as it is there, and a type is given once.
+Result<std::vector<codec::TypeSchema>> parse_types(std::string_view json, const registry::Schema* there = nullptr);
 // "required" without "required_since": since `now`.
 Result<std::vector<codec::ColumnSchema>> parse_columns(std::string_view json, TimeUs now);
 

@@ -229,7 +229,10 @@ class Parser {
         case 0: return within(name, text(entity.type));
         case 1: return within(name, text(entity.id));
         case 2: return within(name, fields(entity));
-        default: return within(name, boolean(entity.deleted));
+        default:
+          if (!within(name, boolean(entity.deleted))) return false;
+          entity.revives = !entity.deleted;
+          return true;
       }
     });
     if (!ok) return false;

@@ -53,6 +53,7 @@ void entity(std::string& to, const ingest::EntityInput& entity) {
     to += '}';
   }
   if (entity.deleted) to += ",\"deleted\":true";
+  if (entity.revives) to += ",\"deleted\":false";
   to += '}';
 }
 

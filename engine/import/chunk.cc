@@ -34,7 +34,7 @@ Result<void> ChunkReader::read_all(Chunks& to) {
       (void)hand_on(to, true);
       return {};
     }
-    if (full() && !hand_on(to, false)) return {};
+    if (full(*item) && !hand_on(to, false)) return {};
     if (item->damage.empty()) whole_to_ = item->end;
     if (item->end <= resume_.at) {
       ++skipped_;
@@ -44,9 +44,10 @@ Result<void> ChunkReader::read_all(Chunks& to) {
   }
 }
 
-bool ChunkReader::full() const {
+bool ChunkReader::full(const Item& next) const {
+  if (ends_.empty()) return false;  // one that is larger than a chunk is one by itself
   return ends_.size() >= std::min(options_.chunk_events, options_.limits.batch_events_max) ||
-         text_.size() >= options_.chunk_size_bytes;
+         text_.size() + next.raw.size() > options_.chunk_size_bytes;
 }
 
 void ChunkReader::add(Item& item) {

@@ -63,7 +63,7 @@ class ChunkReader {
 
  private:
   Result<void> read_all(Chunks& to);
-  bool full() const;
+  bool full(const Item& next) const;
   void add(Item& item);
   bool hand_on(Chunks& to, bool done);
 

@@ -82,7 +82,7 @@ Result<void> rewrite(os::Directory& dlq, const std::string& name, const Change& 
     return dlq.sync();
   }
   const std::string next = name + std::string(kUnfinished);
-  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> out, dlq.open_file(next, os::Mode::kCreateNew));
+  KHIPU_TRY_ASSIGN(const std::unique_ptr<os::File> out, make_dlq_file(dlq, next));
   std::string waiting;
   uint64_t size = 0;
   const auto write = [&](size_t least) -> Result<void> {

@@ -6,6 +6,7 @@
 #include "engine/crypto/hash.h"
 #include "engine/import/canonical_text.h"
 #include "engine/import/parked_entries.h"
+#include "engine/os/process.h"
 
 namespace khipu::import {
 namespace {
@@ -49,6 +50,16 @@ std::string sealed_line(std::string_view place, std::string_view key_id, Bytes s
 std::string parked_key_line(std::string_view id, Bytes wrapped) {
   return std::string(R"({"schema":"khipu.dlq-key/v1","id":")").append(id).append("\",\"key\":\"") + base64(wrapped) +
          "\"}";
+}
+
+Result<std::unique_ptr<os::File>> make_dlq_file(os::Directory& dlq, const std::string& name) {
+  KHIPU_TRY_ASSIGN(std::unique_ptr<os::File> file, dlq.open_file(name, os::Mode::kCreateNew));
+  // Only of what was made here, by its descriptor: a name in a folder of another user's may be a link to anything.
+  if (os::effective_user_id() == 0) {
+    KHIPU_TRY_ASSIGN(const os::Owner owner, dlq.owner());
+    KHIPU_TRY(file->set_owner(owner));
+  }
+  return file;
 }
 
 Result<void> DlqFile::park(const Parked& record) {
@@ -98,7 +109,13 @@ Result<void> DlqFile::take_file() {
     KHIPU_TRY(root_.make_directory("dlq"));
     KHIPU_TRY(root_.sync());
   }
-  KHIPU_TRY_ASSIGN(dlq_, root_.open_directory("dlq"));
+  auto opened = root_.open_directory("dlq");
+  if (!opened.ok()) return not_ours(std::move(opened).error(), root_, "dlq");
+  dlq_ = std::move(opened).value();
+  if (!folder && os::effective_user_id() == 0) {
+    KHIPU_TRY_ASSIGN(const os::Owner owner, root_.owner());
+    KHIPU_TRY(dlq_->set_owner(owner));
+  }
   known_.clear();
   for (int number = 1; number <= kFilesMax; ++number) {
     const std::string which = number == 1 ? "" : "-" + std::to_string(number);
@@ -121,7 +138,7 @@ Result<void> DlqFile::read_others() {
     if (!other) continue;
     auto file = dlq_->open_file(entry.name, os::Mode::kRead);
     if (!file.ok() && file.error().code == Code::kNotFound) continue;
-    if (!file.ok()) return std::move(file).error();
+    if (!file.ok()) return not_ours(std::move(file).error(), *dlq_, entry.name);
     KHIPU_TRY(know_lines(**file, 0));
   }
   return {};
@@ -134,13 +151,40 @@ Result<ParkedLines> DlqFile::know_lines(const os::File& file, uint64_t from) {
 }
 
 Result<void> DlqFile::open(const std::string& name) {
-  KHIPU_TRY_ASSIGN(file_, dlq_->open_file(name, os::Mode::kCreate));
+  auto opened = make_dlq_file(*dlq_, name);
+  if (!opened.ok() && opened.error().code == Code::kConflict) opened = dlq_->open_file(name, os::Mode::kReadWrite);
+  // Removed in between: whoever did will look again as well.
+  if (!opened.ok() && opened.error().code == Code::kNotFound) opened = make_dlq_file(*dlq_, name);
+  if (!opened.ok()) return not_ours(std::move(opened).error(), *dlq_, name);
+  file_ = std::move(opened).value();
   name_ = name;
   created_ = true;
   key_at_.reset();
   size_ = 0;
   last_.clear();
   return {};
+}
+
+// Who may not open a file or a folder is told whose it is, and what would be right.
+Error DlqFile::not_ours(Error error, os::Directory& folder, const std::string& name) const {
+  if (error.code != Code::kForbidden) return error;
+  const auto user = [](uint32_t uid) { return uid == 0 ? std::string("root") : "user " + std::to_string(uid); };
+  const auto root = root_.owner();
+  const auto entry = folder.stat(name);
+  if (!root.ok() || !entry.ok() || !*entry) {
+    error.message += ": the owner of the log's directory and root may set records aside";
+    if (root.ok()) error.message += " (" + user(root->uid) + ")";
+    return error;
+  }
+  const uint32_t owner = (*entry)->owner_uid;
+  error.message += ": it belongs to " + user(owner) + ", and this process is of " + user(os::effective_user_id());
+  if (owner != root->uid) {
+    error.message += "; it should belong to the owner of the log's directory: chown " + std::to_string(root->uid) +
+                     ":" + std::to_string(root->gid) + " " + folder.path() + "/" + name;
+  } else {
+    error.message += "; only its owner and root may set records aside";
+  }
+  return error;
 }
 
 // With the lock held: what others have appended. A torn last line (no newline) is of a process that ended while it

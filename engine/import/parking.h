@@ -71,6 +71,7 @@ class DlqFile : public ParkingLot {
   };
   Result<void> take_file();
   Result<void> open(const std::string& name);
+  Error not_ours(Error error, os::Directory& folder, const std::string& name) const;
   Result<void> read_others();
   Result<void> catch_up();
   Result<ParkedLines> know_lines(const os::File& file, uint64_t from);
@@ -89,6 +90,10 @@ class DlqFile : public ParkingLot {
   std::optional<uint64_t> key_at_;  // where this process wrote its key into this file
   std::set<Hash> known_;            // SHA-256 of each line
 };
+
+// A file of the folder that was not there; it belongs to who owns the folder, also when root makes it. kConflict when
+// it is there.
+Result<std::unique_ptr<os::File>> make_dlq_file(os::Directory& dlq, const std::string& name);
 
 // The lines, without the newline. parked_place(): what an entry says in the clear, where its bytes begin.
 std::string parked_place(const Parked& record, uint64_t size);

@@ -14,6 +14,7 @@ namespace khipu::import {
 namespace {
 
 constexpr size_t kRejectsMax = 100;
+constexpr uint32_t kFewer = 8;  // a chunk that is too large is made again of so many times fewer records
 
 // One run over one input. Owner: one thread, which commits; lives as long as Importer::run. Two more work ahead of it,
 // one reads and one maps, so a chunk is made while the one before it syncs. One commit is under way at a time: were the
@@ -37,7 +38,8 @@ class Run {
   }
 
  private:
-  // False when a chunk was refused as a conflict: to be tried again behind the receipts there are then.
+  // False when a chunk was refused as a conflict, or as too large: to be tried again, or made smaller, behind the
+  // receipts there are then.
   Result<bool> go_on_behind(std::span<const codec::Import> earlier) {
     KHIPU_TRY_ASSIGN(input_, Input::open(file_));
     KHIPU_TRY_ASSIGN(resume_, find_resume(file_, input_->compressed(), importer_.mapper.format(),
@@ -75,7 +77,7 @@ class Run {
       report_.resumed_at = resume_.at;
       resume_.at = 0;
     }
-    if (!conflict_) {
+    if (!std::exchange(begun_, true)) {
       if (!options_.dry_run) report_.resumed_at = resume_.at;
       KHIPU_TRY(define());
     }
@@ -93,11 +95,19 @@ class Run {
     protects_ = protects(importer_.mapper, schema_);
     if (protects_) crypto::wipe_freed_memory();  // before the first record is read
     if (missing.empty() || options_.dry_run) return {};
-    // A commit of their own: the writer validates events against the definitions in force when they are handed in.
-    ingest::Batch batch;
-    batch.statements = std::move(missing);
-    if (auto result = importer_.sink.submit(std::move(batch)); !result.ok()) {
-      return std::move(result).error().at("defining types and columns");
+    // Commits of their own: the writer validates events against the definitions in force when they are handed in.
+    for (size_t at = 0; at < missing.size();) {
+      ingest::Batch batch;
+      for (size_t count = std::min<size_t>(missing.size() - at, options_.limits.batch_events_max);; count /= 2) {
+        const auto from = missing.begin() + static_cast<ptrdiff_t>(at);
+        batch.statements.assign(from, from + static_cast<ptrdiff_t>(count));
+        if (count == 1 || !importer_.sink.too_large(batch)) break;
+      }
+      batch.adds_fields = true;
+      at += batch.statements.size();
+      if (auto result = importer_.sink.submit(std::move(batch)); !result.ok()) {
+        return std::move(result).error().at("defining types and columns");
+      }
     }
     return {};
   }
@@ -137,7 +147,7 @@ class Run {
   // Commits the chunk with its receipt. The order is in runner.h.
   Result<void> flush(Chunk& chunk) {
     codec::Import& receipt = chunk.receipt;
-    if (!options_.dry_run) report_.skipped = chunk.skipped;
+    if (!options_.dry_run) report_.skipped = chunk.skipped - std::min(chunk.skipped, own_);
     report_.sha256 = receipt.prefix_sha256;
     if (options_.cancelled && options_.cancelled()) {
       report_.cancelled = true;
@@ -153,12 +163,13 @@ class Run {
       receipt.format = importer_.mapper.format();
       receipt.mapping = importer_.mapper.mapping();
       receipt.keyed = protects_;
-      const bool events = !chunk.batch.events.empty();
       chunk.batch.statements.push_back(receipt);
       const Hash start = start_of(chunk), body = body_of(chunk);
       const bool tried = conflict_ == start;  // and the receipts say nothing of it
       chunk.batch.key = {std::string(kKeyScope), hex(tried ? crypto::sha256({start, body}) : start), body};
-      auto stored = importer_.sink.store(std::move(chunk.batch));
+      KHIPU_TRY_ASSIGN(ingest::Batch batch, fitting(chunk));
+      if (refused_) return {};
+      auto stored = importer_.sink.store(std::move(batch));
       if (!stored.ok() && stored.error().code == Code::kConflict && !tried && importer_.receipts) {
         conflict_ = start;
         refused_ = true;  // and what the chunk says is said when it comes again
@@ -170,7 +181,7 @@ class Run {
         report_.stored_meanwhile += receipt.read;
         return {};
       }
-      if (events && !report_.first_seq) report_.first_seq = stored->first_seq;
+      if (receipt.stored > 0 && !report_.first_seq) report_.first_seq = stored->first_seq;
     }
     tell(chunk);
     if (says_nothing) return {};
@@ -182,6 +193,36 @@ class Run {
       options_.progress({chunk.offset, input_->compressed() ? 0 : resume_.size, report_.read});
     }
     return {};
+  }
+
+  // The chunk's batch as it can be handed over: a record that is too large by itself is parked, of several so few are
+  // taken (and refused_ says so) that each is seen by itself in the end.
+  Result<ingest::Batch> fitting(Chunk& chunk) {
+    const std::optional<std::string> why = importer_.sink.too_large(chunk.batch);
+    if (!why) return std::move(chunk.batch);
+    if (chunk.items.size() > 1 && importer_.receipts) {
+      options_.chunk_events = std::max<uint32_t>(1, static_cast<uint32_t>(chunk.items.size()) / kFewer);
+      own_ = report_.read + report_.stored_meanwhile;
+      refused_ = true;
+      return ingest::Batch();
+    }
+    if (chunk.items.size() != 1 || chunk.batch.events.empty()) {
+      return Error{Code::kLimit, "storing records up to byte " + std::to_string(chunk.receipt.to) + ": " + *why};
+    }
+    const Chunk::Item& item = chunk.items.front();
+    KHIPU_TRY(park({item.offset, item.line, item.size, item.raw, *why}));
+    KHIPU_TRY(importer_.parking.sync());
+    codec::Import& receipt = chunk.receipt;
+    receipt.stored = 0;
+    receipt.parked = 1;
+    receipt.first = receipt.last = std::nullopt;
+    const size_t members = chunk.tally.fills.size();
+    chunk.tally = {};
+    chunk.tally.fills.resize(members);
+    ingest::Batch batch;
+    batch.key = chunk.batch.key;
+    batch.statements.emplace_back(receipt);
+    return batch;
   }
 
   void tell(const Chunk& chunk) {
@@ -236,14 +277,16 @@ class Run {
 
   Importer& importer_;
   const os::File& file_;
-  const RunOptions& options_;
+  RunOptions options_;
   registry::Schema schema_;
   std::unique_ptr<Input> input_;  // the reading thread's, from commit_all() on
   Resume resume_;
   Report report_;
   bool protects_ = false;
-  std::vector<Reject> rejects_;   // of the chunk at hand
-  bool refused_ = false;          // a chunk was a conflict
+  std::vector<Reject> rejects_;  // of the chunk at hand
+  bool refused_ = false;         // a chunk was a conflict, or too large
+  bool begun_ = false;
+  uint64_t own_ = 0;              // records that this run has seen stored, among those that it reads past
   std::optional<Hash> conflict_;  // where it begins
 };
 
@@ -273,28 +316,26 @@ Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, 
   for (codec::TypeSchema type : mapper.types()) {
     const codec::TypeSchema* known = schema.type(type.name);
     if (known != nullptr) {
-      // What the root has beyond the mapper's definition stays; only what the mapper lacks there is added.
-      codec::TypeSchema merged = *known;
+      // What the root has stays; named is only what the mapper lacks there.
+      codec::TypeSchema named{type.name, {}};
       for (const codec::FieldSchema& field : type.fields) {
         const codec::FieldSchema* same = schema.field(type.name, field.name);
-        if (same == nullptr) merged.fields.push_back(field);
+        if (same == nullptr) named.fields.push_back(field);
         if (same != nullptr && same->kind != field.kind) {
           return Error{Code::kConflict, "type '" + type.name + "': field '" + field.name + "' is " +
                                             std::string(name(same->kind)) + " in this root, format " +
                                             std::string(mapper.format()) + " needs " + std::string(name(field.kind))};
         }
+        // A rule can still be given where there is none and the type has no entity yet: that the writer knows. Another
+        // one than there is it refuses.
+        if (same == nullptr || field.rule.none() || field.rule == same->rule) continue;
+        codec::FieldSchema& ruled = named.fields.emplace_back(*same);
+        ruled.rule = field.rule;
       }
-      // A rule can still be given where there is none and the type has no entity yet: that the writer knows. Another
-      // one than there is it refuses.
-      for (codec::FieldSchema& field : merged.fields) {
-        const auto wanted = std::find_if(type.fields.begin(), type.fields.end(),
-                                         [&](const codec::FieldSchema& other) { return other.name == field.name; });
-        if (wanted != type.fields.end() && !wanted->rule.none()) field.rule = wanted->rule;
-      }
-      if (merged == *known) continue;
-      type = std::move(merged);
+      if (named.fields.empty()) continue;
+      type = std::move(named);
     }
-    KHIPU_TRY(registry::check_unused_type(schema, type));
+    KHIPU_TRY(registry::check_unused_type(schema, registry::with_others_kept(schema, type)));
     missing.push_back(codec::TypeStatement{std::move(type)});
   }
   for (const codec::ColumnSchema& column : mapper.columns()) {

@@ -41,6 +41,11 @@ class Sink {
  public:
   virtual ~Sink() = default;
   virtual Result<Row> submit(ingest::Batch batch) = 0;  // seq of its first event; Row{} when it holds none
+  // Why the batch is more than can be handed over at once, whatever it says, with the setting that bounds it.
+  virtual std::optional<std::string> too_large(const ingest::Batch& batch) const {
+    (void)batch;
+    return std::nullopt;
+  }
   // The same with the batch's key heeded; kConflict when it was used before for another batch.
   virtual Result<Stored> store(ingest::Batch batch) {
     KHIPU_TRY_ASSIGN(const Row first_seq, submit(std::move(batch)));
@@ -133,7 +138,8 @@ bool protects(const Mapper& mapper, const registry::Schema& schema);
 
 // The TYPE and COLUMN statements that bring `schema` to what the mapper needs; kConflict when it cannot be brought
 // there.
-// What the root has stands: a field's rule is asked for only where it has none.
+// What the root has stands: a field's rule is asked for only where it has none. Of a type that is there they name only
+// the fields that it lacks, or that are to have a rule (ingest::Batch::adds_fields).
 Result<std::vector<codec::Statement>> missing_definitions(const Mapper& mapper, const registry::Schema& schema);
 
 }  // namespace khipu::import

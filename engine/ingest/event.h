@@ -28,13 +28,14 @@ struct FieldInput {
 
 // A reference to an entity, with the fields the producer knows. Fields are merged over the current version: a field not
 // named stays as it was. A reference without fields to a deleted entity pins the deleted version; with fields it
-// revives the entity, starting from these fields alone. `deleted` appends a version marked deleted (fields must be
-// empty).
+// revives the entity, starting from these fields alone, as `revives` does also without any. `deleted` appends a version
+// marked deleted (fields must be empty, and `revives` false).
 struct EntityInput {
   std::string_view type;
   std::string_view id;
   std::span<const FieldInput> fields;
   bool deleted = false;
+  bool revives = false;      // JSON "deleted": false; nothing of an entity that is there
   const Uid* uid = nullptr;  // from protect.h: a version made of these fields bears it, for they were sealed for it
 };
 
@@ -106,6 +107,7 @@ class Batch {
   std::vector<codec::AccessRecord> accesses;  // reads to record; uid and recorded_at are the writer's to give
   bool seal_content = false;                  // what was made of the events' content is protected, so the content is
   bool changes_rules = false;                 // TYPE statements may change the rules of fields that are there (guard.h)
+  bool adds_fields = false;                   // TYPE statements name what they are about: other fields stay as they are
 
  private:
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;

@@ -29,7 +29,7 @@ void put_value(CborWriter& to, const Value& value) {
 }
 
 void put_entity(CborWriter& to, const EntityInput& entity) {
-  to.array(4);
+  to.array(entity.revives ? 5 : 4);
   to.text(entity.type);
   to.text(entity.id);
   to.array(entity.fields.size());
@@ -39,6 +39,7 @@ void put_entity(CborWriter& to, const EntityInput& entity) {
     field.remove ? to.null() : put_value(to, field.value);
   }
   to.boolean(entity.deleted);
+  if (entity.revives) to.boolean(true);
 }
 
 void put_key(CborWriter& to, const IdempotencyKey& key) {
@@ -180,6 +181,11 @@ class Decoder {
           if (!batch_.changes_rules) return from_.fail("a flag that is false is left out");
           break;
         }
+        case 8: {
+          KHIPU_TRY_ASSIGN(batch_.adds_fields, from_.boolean());
+          if (!batch_.adds_fields) return from_.fail("a flag that is false is left out");
+          break;
+        }
         default: return from_.fail("unknown member of a batch");
       }
     }
@@ -196,6 +202,13 @@ class Decoder {
     }
     return count;
   }
+  Result<uint64_t> of_batch(std::string_view what) {
+    Result<uint64_t> count = array(limits_.batch_events_max, what);
+    if (!count.ok() && count.error().code == Code::kLimit) {
+      return Error{Code::kLimit, count.error().message + " (limits.batch_events_max)"};
+    }
+    return count;
+  }
   Result<void> exactly(uint64_t wanted, const char* what) {
     KHIPU_TRY_ASSIGN(const uint64_t count, from_.array());
     if (count != wanted) return from_.fail(what);
@@ -203,7 +216,7 @@ class Decoder {
   }
 
   Result<void> read_events() {
-    KHIPU_TRY_ASSIGN(const uint64_t count, array(limits_.batch_events_max, "events"));
+    KHIPU_TRY_ASSIGN(const uint64_t count, of_batch("events"));
     for (uint64_t i = 0; i < count; ++i) {
       batch_.events.emplace_back();
       KHIPU_TRY(at("event " + std::to_string(i), read_event(batch_.events.back())));
@@ -278,7 +291,8 @@ class Decoder {
   }
 
   Result<void> read_entity(EntityInput& entity) {
-    KHIPU_TRY(exactly(4, "an entity is [type, id, fields, deleted]"));
+    KHIPU_TRY_ASSIGN(const uint64_t parts, from_.array());
+    if (parts != 4 && parts != 5) return from_.fail("an entity is [type, id, fields, deleted] or these and revives");
     KHIPU_TRY_ASSIGN(entity.type, from_.text());
     KHIPU_TRY_ASSIGN(entity.id, from_.text());
     KHIPU_TRY_ASSIGN(const uint64_t count, array(limits_.fields_max, "fields"));
@@ -296,6 +310,10 @@ class Decoder {
     }
     entity.fields = batch_.keep(std::span<const FieldInput>(fields_));
     KHIPU_TRY_ASSIGN(entity.deleted, from_.boolean());
+    if (parts == 4) return {};
+    KHIPU_TRY_ASSIGN(entity.revives, from_.boolean());
+    if (!entity.revives) return from_.fail("a flag that is false is left out");
+    if (entity.deleted) return from_.fail("an entity is deleted or revived, not both");
     return {};
   }
 
@@ -348,7 +366,7 @@ class Decoder {
   }
 
   Result<void> read_keys() {
-    KHIPU_TRY_ASSIGN(const uint64_t count, array(limits_.batch_events_max, "keys"));
+    KHIPU_TRY_ASSIGN(const uint64_t count, of_batch("keys"));
     if (count == 0) return from_.fail("an empty member is left out");
     for (uint64_t i = 0; i < count; ++i) {
       KHIPU_TRY_ASSIGN(IdempotencyKey key, read_key());
@@ -358,7 +376,7 @@ class Decoder {
   }
 
   Result<void> read_statements() {
-    KHIPU_TRY_ASSIGN(const uint64_t count, array(limits_.batch_events_max, "statements"));
+    KHIPU_TRY_ASSIGN(const uint64_t count, of_batch("statements"));
     if (count == 0) return from_.fail("an empty member is left out");
     for (uint64_t i = 0; i < count; ++i) {
       KHIPU_TRY_ASSIGN(const Bytes row, from_.bytes());
@@ -372,7 +390,7 @@ class Decoder {
   }
 
   Result<void> read_columns() {
-    KHIPU_TRY_ASSIGN(const uint64_t count, array(limits_.batch_events_max, "columns"));
+    KHIPU_TRY_ASSIGN(const uint64_t count, of_batch("columns"));
     if (count == 0) return from_.fail("an empty member is left out");
     for (uint64_t i = 0; i < count; ++i) {
       codec::ColumnSchema column;
@@ -415,7 +433,7 @@ Buffer encode_batch(const Batch& batch) {
                                                          [](const auto& one) { return unnumbered(one) != nullptr; }));
   to.map(2 + uint64_t{batch.key.has_value()} + uint64_t{!batch.event_keys.empty()} +
          uint64_t{batch.statements.size() > columns} + uint64_t{columns > 0} + uint64_t{batch.seal_content} +
-         uint64_t{batch.changes_rules});
+         uint64_t{batch.changes_rules} + uint64_t{batch.adds_fields});
   to.unsigned_integer(0);
   to.unsigned_integer(kVersion);
   to.unsigned_integer(1);
@@ -437,6 +455,10 @@ Buffer encode_batch(const Batch& batch) {
   }
   if (batch.changes_rules) {
     to.unsigned_integer(7);
+    to.boolean(true);
+  }
+  if (batch.adds_fields) {
+    to.unsigned_integer(8);
     to.boolean(true);
   }
   return bytes;

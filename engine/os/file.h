@@ -42,6 +42,11 @@ struct FileStatus {
   uint64_t links = 1;
 };
 
+struct Owner {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
+
 // An open file. Any thread may read; writes, truncate and sync of one File are its owner's, except that sync_data may
 // run beside write_at (the writer's pipeline does exactly that).
 class File {
@@ -62,7 +67,11 @@ class File {
   // The first byte at or behind `offset` that is not in a hole of a sparse file (SEEK_DATA); the size when only a hole
   // follows. `offset` itself where the file system does not tell.
   virtual Result<uint64_t> data_from(uint64_t offset) const { return offset; }
-  virtual Result<FileStatus> status() const = 0;  // fstat
+  virtual Result<FileStatus> status() const = 0;        // fstat
+  virtual Result<void> set_owner(const Owner& owner) {  // fchown
+    (void)owner;
+    return {};
+  }
   // fallocate(FALLOC_FL_KEEP_SIZE): blocks without length. A file system that cannot is not an Error; a full one is.
   virtual Result<void> preallocate(uint64_t offset, uint64_t size) = 0;
   // Maps bytes [0, size) read-only; size must not exceed the file's.
@@ -91,6 +100,7 @@ struct Entry {
   std::string name;
   EntryKind kind = EntryKind::kOther;
   uint64_t size = 0;  // files only
+  uint32_t owner_uid = 0;
 };
 
 // kInvalid unless `name` is a single path component.
@@ -109,7 +119,12 @@ class Directory {
   virtual Result<std::vector<Entry>> list() = 0;                                // sorted by name, without . and ..
   virtual Result<std::optional<Entry>> stat(std::string_view name) = 0;         // nullopt when absent; never follows
   virtual Result<void> sync() = 0;                                              // fsync of the directory
-  virtual const std::string& path() const = 0;                                  // for messages
+  virtual Result<Owner> owner() const { return Owner{}; }                       // fstat
+  virtual Result<void> set_owner(const Owner& owner) {                          // fchown
+    (void)owner;
+    return {};
+  }
+  virtual const std::string& path() const = 0;  // for messages
 
   // New content under `name`, or the old, never a mix: write NAME.new, fsync, rename, fsync of the directory.
   Result<void> replace_file(std::string_view name, Bytes content, unsigned permissions = 0640);

@@ -111,6 +111,7 @@ class PosixDirectory final : public Directory {
     }
     Entry entry;
     entry.name = name;
+    entry.owner_uid = status.st_uid;
     if (S_ISREG(status.st_mode)) {
       entry.kind = EntryKind::kFile;
       entry.size = static_cast<uint64_t>(status.st_size);
@@ -122,6 +123,17 @@ class PosixDirectory final : public Directory {
 
   Result<void> sync() override {
     if (::fsync(fd()) != 0) return system_error(path_, "fsync", errno);
+    return {};
+  }
+
+  Result<Owner> owner() const override {
+    struct stat status {};
+    if (::fstat(fd(), &status) != 0) return system_error(path_, "fstat", errno);
+    return Owner{status.st_uid, status.st_gid};
+  }
+
+  Result<void> set_owner(const Owner& owner) override {
+    if (::fchown(fd(), owner.uid, owner.gid) != 0) return system_error(path_, "fchown", errno);
     return {};
   }
 

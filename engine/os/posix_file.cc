@@ -100,6 +100,11 @@ class PosixFile final : public File {
     return result;
   }
 
+  Result<void> set_owner(const Owner& owner) override {
+    if (::fchown(fd(), owner.uid, owner.gid) != 0) return failed("fchown");
+    return {};
+  }
+
   Result<std::optional<std::vector<AccessEntry>>> access_list() const {
     // Bounded: sixteen users are more than any credential names.
     std::array<uint8_t, 4 + 8 * 16> bytes;

@@ -72,6 +72,10 @@ void entity(std::string& to, const EntityView& view, bool canonical) {
     number_member(to, "version", view.version);
   }
   if (view.deleted) flag_member(to, "deleted");
+  if (canonical && view.says_alive && !view.deleted) {
+    key(to, "deleted");
+    to += "false";
+  }
   // As input, a reference with fields would revive the entity.
   if (!view.deleted || !canonical) values(to, "fields", view.fields);
   to += '}';

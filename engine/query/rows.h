@@ -38,6 +38,7 @@ struct EntityView {
   std::string name;  // field "name", else the first text field by name; may be empty
   uint64_t version = 0;
   bool deleted = false;
+  bool says_alive = false;              // the canonical form says "deleted": false, which revives who is deleted
   std::vector<NamedOwnedValue> fields;  // the whole state
   std::string ref() const { return type + ":" + id; }
 };

@@ -264,6 +264,29 @@ Result<codec::TypeSchema> with_rules_kept(const Schema& schema, codec::TypeSchem
   return type;
 }
 
+codec::TypeSchema with_others_kept(const Schema& schema, codec::TypeSchema named) {
+  const codec::TypeSchema* known = schema.type(named.name);
+  if (known == nullptr) return named;
+  codec::TypeSchema type = *known;
+  for (const codec::FieldSchema& field : named.fields) {
+    const codec::FieldSchema* was = find(known->fields, field.name);
+    if (was == nullptr || find(named.fields, field.name) != &field) {
+      type.fields.push_back(field);
+    } else {
+      type.fields[static_cast<size_t>(was - known->fields.data())] = field;
+    }
+  }
+  return type;
+}
+
+Result<codec::TypeSchema> as_defined(const Schema& schema, codec::TypeSchema type, bool changes_rules,
+                                     bool adds_fields) {
+  if (!changes_rules) {
+    KHIPU_TRY_ASSIGN(type, with_rules_kept(schema, std::move(type)));
+  }
+  return adds_fields ? with_others_kept(schema, std::move(type)) : type;
+}
+
 Result<void> check_column(const Schema& schema, const codec::ColumnSchema& column) {
   if (!valid_name(column.name)) return bad_name("column", column.name);
   const std::string where = "column " + quoted(column.name);

@@ -9,7 +9,8 @@
 namespace khipu::writer {
 namespace {
 
-// Two cover slots, then entries. A slot: u32 crc32c over the rest | u32 zero | u64 sequence | u64 rows | u64 zero.
+// Two cover slots, then entries. A slot: u32 crc32c over the rest | u32 window_s | u64 sequence | u64 rows | u64
+// keys_max.
 constexpr uint64_t kSlotSize = 32;
 constexpr uint64_t kEntriesOffset = 2 * kSlotSize;
 // An entry: u32 crc32c over the rest | u32 zero | key 16 | body 16 | u64 first seq | u64 count | i64 recorded | u64
@@ -18,6 +19,9 @@ constexpr size_t kEntrySize = 72;
 constexpr size_t kEntriesAtOnce = 8192;    // 576 KiB
 constexpr uint64_t kOutlivedMin = 4096;    // entries that fell out of the window and are not worth writing anew for
 constexpr uint64_t kSizeMax = 1ULL << 34;  // more than any window of keys takes
+// More than a configuration may say: a slot is no reason to remember without end.
+constexpr uint64_t kKeysMax = 1ULL << 26;
+constexpr uint32_t kWindowMaxS = 31 * 86400;
 constexpr std::string_view kNewName = "idempotency.log.new";
 
 void append_entry(Buffer& to, const Answered& answered) {
@@ -33,12 +37,14 @@ void append_entry(Buffer& to, const Answered& answered) {
   store_le(to.data() + start, codec::crc32c(Bytes(to).subspan(start + 4)));
 }
 
-Buffer encode_slot(uint64_t sequence, uint64_t rows) {
+Buffer encode_slot(uint64_t sequence, uint64_t rows, const KeyBounds& bounds) {
   Buffer slot;
-  append_le(slot, uint64_t{0});
+  append_le(slot, uint32_t{0});
+  const int64_t window_s = bounds.window_us / 1000000 + (bounds.window_us % 1000000 > 0 ? 1 : 0);
+  append_le(slot, static_cast<uint32_t>(std::clamp<int64_t>(window_s, 0, kWindowMaxS)));
   append_le(slot, sequence);
   append_le(slot, rows);
-  append_le(slot, uint64_t{0});
+  append_le(slot, bounds.keys_max);
   store_le(slot.data(), codec::crc32c(Bytes(slot).subspan(4)));
   return slot;
 }
@@ -97,6 +103,8 @@ Result<IdempotencyLog::Loaded> IdempotencyLog::load(os::Directory& root, uint64_
     if (!sound(slot) || load_le<uint64_t>(slot.data() + 8) < newest) continue;
     newest = load_le<uint64_t>(slot.data() + 8);
     loaded.covered_rows = load_le<uint64_t>(slot.data() + 16);
+    loaded.bounds.window_us = int64_t{std::min(load_le<uint32_t>(slot.data() + 4), kWindowMaxS)} * 1000000;
+    loaded.bounds.keys_max = std::min(load_le<uint64_t>(slot.data() + 24), kKeysMax);
   }
   const uint64_t entries = (size - kEntriesOffset) / kEntrySize;
   const uint64_t wanted = std::min(entries, newest_max);
@@ -124,11 +132,13 @@ Result<IdempotencyLog::Loaded> IdempotencyLog::load(os::Directory& root, uint64_
 }
 
 Result<std::unique_ptr<IdempotencyLog>> IdempotencyLog::create(os::Directory& root, const std::deque<Answered>& entries,
-                                                               uint64_t rows, uint64_t first_number) {
+                                                               uint64_t rows, uint64_t first_number,
+                                                               const KeyBounds& bounds) {
   KHIPU_TRY_ASSIGN(std::unique_ptr<os::File> file, make_new(root));
   std::unique_ptr<IdempotencyLog> log(new IdempotencyLog(root, std::move(file)));
   log->covers_ = 1;
-  Buffer bytes = encode_slot(log->covers_, rows);
+  log->bounds_ = bounds;
+  Buffer bytes = encode_slot(log->covers_, rows, bounds);
   bytes.resize(kEntriesOffset);
   for (const Answered& answered : entries) {
     append_entry(bytes, answered);
@@ -161,23 +171,30 @@ Result<void> IdempotencyLog::append(const std::vector<Answered>& entries) {
 Result<void> IdempotencyLog::cover(uint64_t rows, uint64_t keep_from) {
   uint64_t end = 0;
   bool dirty = false;
+  KeyBounds bounds;
   {
     const std::lock_guard hold(mutex_);
+    bounds = bounds_;
     end = first_number_ + (end_ - kEntriesOffset) / kEntrySize;
     dirty = std::exchange(dirty_, false);
   }
   keep_from = std::clamp(keep_from, first_number_, end);
   ++covers_;
   if (keep_from - first_number_ > std::max(end - keep_from, kOutlivedMin)) {
-    return at(segment::kIdempotencyName, rewrite(rows, keep_from));
+    return at(segment::kIdempotencyName, rewrite(rows, keep_from, bounds));
   }
   if (dirty) KHIPU_TRY(at(segment::kIdempotencyName, file_->sync_data()));
   // Not synced: a slot that is lost leaves the older one, which only means more rows to read again.
-  return at(segment::kIdempotencyName, file_->write_at((covers_ % 2) * kSlotSize, encode_slot(covers_, rows)));
+  return at(segment::kIdempotencyName, file_->write_at((covers_ % 2) * kSlotSize, encode_slot(covers_, rows, bounds)));
+}
+
+void IdempotencyLog::keep(const KeyBounds& bounds) {
+  const std::lock_guard hold(mutex_);
+  bounds_ = bounds;
 }
 
 // Commits go on meanwhile: what they append is copied last, under the mutex.
-Result<void> IdempotencyLog::rewrite(uint64_t rows, uint64_t keep_from) {
+Result<void> IdempotencyLog::rewrite(uint64_t rows, uint64_t keep_from, const KeyBounds& bounds) {
   uint64_t from = kEntriesOffset + (keep_from - first_number_) * kEntrySize;
   uint64_t end = 0;
   {
@@ -185,7 +202,7 @@ Result<void> IdempotencyLog::rewrite(uint64_t rows, uint64_t keep_from) {
     end = end_;
   }
   KHIPU_TRY_ASSIGN(std::unique_ptr<os::File> file, make_new(root_));
-  Buffer slots = encode_slot(covers_, rows);
+  Buffer slots = encode_slot(covers_, rows, bounds);
   slots.resize(kEntriesOffset);
   KHIPU_TRY(file->write_at(0, slots));
   uint64_t at = kEntriesOffset;

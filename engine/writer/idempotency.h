@@ -26,6 +26,12 @@ struct Answered {
   CommitNumber commit;
 };
 
+// How long keys are remembered, as it was configured; zero in both: unknown.
+struct KeyBounds {
+  uint64_t keys_max = 0;
+  int64_t window_us = 0;
+};
+
 // The window in memory. Owner: the writer's thread.
 class IdempotencyWindow {
  public:
@@ -63,19 +69,24 @@ class IdempotencyLog {
   struct Loaded {
     std::vector<Answered> entries;
     std::optional<uint64_t> covered_rows;
+    KeyBounds bounds;
   };
   static Result<Loaded> load(os::Directory& root, uint64_t newest_max = UINT64_MAX);
-  // Starts afresh with these entries, covering `rows`.
+  // Starts afresh with these entries, covering `rows`. `bounds` are kept for whoever opens the log without a
+  // configuration.
   static Result<std::unique_ptr<IdempotencyLog>> create(os::Directory& root, const std::deque<Answered>& entries,
-                                                        uint64_t rows, uint64_t first_number = 0);
+                                                        uint64_t rows, uint64_t first_number = 0,
+                                                        const KeyBounds& bounds = {});
   Result<void> append(const std::vector<Answered>& entries);
   // Syncs, then records that every key in rows [0, rows) is in the file. Entries below `keep_from` are out of the
   // window: when there are more of them than of the others, and enough to be worth it, the file is written anew.
   Result<void> cover(uint64_t rows, uint64_t keep_from);
+  // Other bounds from the next cover() on. Any thread.
+  void keep(const KeyBounds& bounds);
 
  private:
   IdempotencyLog(os::Directory& root, std::unique_ptr<os::File> file) : root_(root), file_(std::move(file)) {}
-  Result<void> rewrite(uint64_t rows, uint64_t keep_from);
+  Result<void> rewrite(uint64_t rows, uint64_t keep_from, const KeyBounds& bounds);
   Result<void> copy(os::File& to, uint64_t from, uint64_t end, uint64_t& at);
 
   os::Directory& root_;
@@ -84,6 +95,7 @@ class IdempotencyLog {
   uint64_t first_number_ = 0;
   uint64_t end_ = 0;
   bool dirty_ = false;
+  KeyBounds bounds_;
   uint64_t covers_ = 0;  // cover()'s
 };
 

@@ -58,15 +58,22 @@ Result<void> Writer::Impl::open(Options opened_with) {
   uint64_t seed = 0;
   environment.random.fill({reinterpret_cast<uint8_t*>(&seed), sizeof seed});
   sequencer = std::make_unique<Sequencer>(keys->index, environment.clock, environment.random, seed);
+  KeyBounds bounds{options.idempotency_keys_max, options.idempotency_window_us};
+  if (options.keeps_idempotency_bounds) {
+    KHIPU_TRY_ASSIGN(const IdempotencyLog::Loaded configured, IdempotencyLog::load(environment.root, 0));
+    bounds = configured.bounds;
+    options.idempotency_keys_max = std::max(options.idempotency_keys_max, bounds.keys_max);
+    options.idempotency_window_us = std::max(options.idempotency_window_us, bounds.window_us);
+  }
   sequencer->window().set_bounds(options.idempotency_keys_max, options.idempotency_window_us);
   KHIPU_TRY(at("replay", replay(recovered)));
   KHIPU_TRY_ASSIGN(committer, Committer::open(environment.root, *keys, root_id, recovered, options.segment_size_bytes));
   KHIPU_TRY_ASSIGN(head_file, HeadFile::open(environment.root, recovered.head.sequence, recovered.head_slot));
   IdempotencyWindow& window = sequencer->window();
   window.trim(environment.clock.now());
-  KHIPU_TRY_ASSIGN(idempotency,
-                   IdempotencyLog::create(environment.root, window.entries(),
-                                          recovered.head.tables[index_of(TableId::kLogs)].size, window.first_number()));
+  KHIPU_TRY_ASSIGN(idempotency, IdempotencyLog::create(environment.root, window.entries(),
+                                                       recovered.head.tables[index_of(TableId::kLogs)].size,
+                                                       window.first_number(), bounds));
   published.commit = recovered.commit;
   published.head = recovered.head;
   epoch = recovered.head.epoch;

@@ -235,7 +235,7 @@ Result<void> Sequencer::add_all(const ingest::Batch& batch, const Refused& refus
   }
   if (refused.batch) return *refused.batch;
   for (const codec::Statement& statement : batch.statements) {
-    KHIPU_TRY(append_statement(statement, pending, batch.changes_rules));
+    KHIPU_TRY(append_statement(statement, pending, batch.changes_rules, batch.adds_fields));
   }
   for (const codec::AccessRecord& access : batch.accesses) append_access(access, pending);
   receipt.first_seq = {sizes_[index_of(TableId::kLogs)]};
@@ -319,13 +319,12 @@ void Sequencer::look_ahead(std::span<const ingest::Event> events, size_t at) {
   step(kBetween, Step::kTexts);
 }
 
-Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending, bool changes_rules) {
+Result<void> Sequencer::append_statement(const codec::Statement& given, Pending& pending, bool changes_rules,
+                                         bool adds_fields) {
   KHIPU_TRY(rules_->check(given));
   codec::StatementRecord record{{}, now_, given};
   if (auto* type = std::get_if<codec::TypeStatement>(&record.body)) {
-    if (!changes_rules) {
-      KHIPU_TRY_ASSIGN(type->type, registry::with_rules_kept(*schema_, std::move(type->type)));
-    }
+    KHIPU_TRY_ASSIGN(type->type, registry::as_defined(*schema_, std::move(type->type), changes_rules, adds_fields));
     const codec::TypeSchema* known = schema_->type(type->type.name);
     if (known && *known == type->type) return {};  // says nothing new
     Result<void> allowed = registry::check_type(*schema_, type->type);
@@ -421,7 +420,7 @@ Result<codec::Pin> Sequencer::pin(const ingest::EntityInput& input, TimeUs time,
   KHIPU_TRY_ASSIGN(const std::optional<size_t> known, entities_.find(name));
   registry::EntityState* const state = known ? &entities_.state(*known) : nullptr;
   // The common case: who is named is known and nothing is said of it that could change it.
-  if (state && input.fields.empty() && (!input.deleted || state->deleted)) {
+  if (state && input.fields.empty() && (state->deleted ? !input.revives : !input.deleted)) {
     return codec::Pin{state->entity, state->version};
   }
   if (schema_->protects()) KHIPU_TRY(check_protected(input));

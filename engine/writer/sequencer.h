@@ -68,8 +68,9 @@ class Sequencer {
   // One row of meta/. TYPE and COLUMN pass the evolution guard and say nothing when they change nothing; RETENTION and
   // HOLD must be allowed by what came before; KEY and SHRED must not contradict it, or no later start could replay
   // them.
-  // `changes_rules`: ingest::Batch.
-  Result<void> append_statement(const codec::Statement& statement, Pending& pending, bool changes_rules = false);
+  // `changes_rules`, `adds_fields`: ingest::Batch. What is written is the type as a whole.
+  Result<void> append_statement(const codec::Statement& statement, Pending& pending, bool changes_rules = false,
+                                bool adds_fields = false);
 
   std::shared_ptr<const registry::Schema> schema() const { return schema_; }
   std::shared_ptr<const Rules> rules() const { return rules_; }

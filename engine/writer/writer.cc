@@ -75,10 +75,8 @@ Result<void> Writer::prepare(ingest::Batch& batch, Refused& refused) {
     // Events may use what their own batch defines.
     auto extended = std::make_shared<registry::Schema>(*schema);
     if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) {
-      codec::TypeSchema defined = type->type;
-      if (!batch.changes_rules) {
-        KHIPU_TRY_ASSIGN(defined, registry::with_rules_kept(*schema, std::move(defined)));
-      }
+      KHIPU_TRY_ASSIGN(const codec::TypeSchema defined,
+                       registry::as_defined(*schema, type->type, batch.changes_rules, batch.adds_fields));
       extended->apply(defined);
     }
     if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) {
@@ -168,6 +166,7 @@ void Writer::reconfigure(const Options& options) {
     const uint64_t segment_size_bytes = impl_->options.segment_size_bytes;
     impl_->options = options;
     impl_->options.segment_size_bytes = segment_size_bytes;  // fixed at opening
+    impl_->idempotency->keep({options.idempotency_keys_max, options.idempotency_window_us});
   }
   impl_->queue_moved.notify_all();
 }

@@ -36,6 +36,9 @@ struct Options {
   uint64_t queue_size_bytes_max = 256ULL << 20;
   uint64_t idempotency_keys_max = 1ULL << 20;
   int64_t idempotency_window_us = 24LL * 3600 * 1000000;
+  // For who has no configuration: of these two and what was configured last (kept in idempotency.log) the larger one
+  // counts, and what was configured stays kept.
+  bool keeps_idempotency_bounds = false;
   int64_t checkpoint_interval_us = 1000000;          // between checkpoints while something moves
   int64_t heartbeat_interval_us = 3600LL * 1000000;  // silence is signed after so long
   ingest::Limits limits;

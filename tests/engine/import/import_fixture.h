@@ -8,6 +8,8 @@
 #include "engine/crypto/hash.h"
 #include "engine/import/runner.h"
 #include "engine/ingest/validate.h"
+#include "engine/ingest/wire.h"
+#include "engine/registry/guard.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_disk.h"
@@ -25,8 +27,9 @@ class KeepingSink : public Sink {
     KHIPU_TRY(ingest::validate(batch, schema, {}, clock_.now()));
     for (const codec::Statement& statement : batch.statements) {
       if (const auto* type = std::get_if<codec::TypeStatement>(&statement)) {
-        KHIPU_TRY(registry::check_type(schema, type->type));
-        schema.apply(type->type);
+        const codec::TypeSchema whole = batch.adds_fields ? registry::with_others_kept(schema, type->type) : type->type;
+        KHIPU_TRY(registry::check_type(schema, whole));
+        schema.apply(whole);
       } else if (const auto* column = std::get_if<codec::ColumnStatement>(&statement)) {
         KHIPU_TRY(registry::check_column(schema, column->column));
         schema.apply(column->column);
@@ -53,7 +56,13 @@ class KeepingSink : public Sink {
     return Stored{first};
   }
 
+  std::optional<std::string> too_large(const ingest::Batch& batch) const override {
+    if (ingest::encode_batch(batch).size() <= size_max) return std::nullopt;
+    return "it is too large for this sink";
+  }
+
   std::map<std::string, Hash> keys;
+  size_t size_max = SIZE_MAX;
   registry::Schema schema;
   std::vector<ingest::Event> events;  // view into the batches
   std::vector<ingest::Batch> batches;

@@ -28,7 +28,7 @@ Batch sample() {
   event.source_ip = "::1";
   event.event_id = "e";
   event.session = "x";
-  event.on_behalf_of = EntityInput{"user", "u-2", {}, false};
+  event.on_behalf_of = EntityInput{"user", "u-2", {}, false, true};
   event.content_kind = codec::ContentKind::kText;
   event.content = batch.keep(as_bytes(std::string_view("\xFF\x00\x80raw", 6)));
   const ColumnInput columns[] = {{"tenant", Value::of_text("t")}};
@@ -55,7 +55,9 @@ Batch sample() {
 }
 
 bool same(const EntityInput& a, const EntityInput& b) {
-  if (a.type != b.type || a.id != b.id || a.deleted != b.deleted || a.fields.size() != b.fields.size()) return false;
+  if (a.type != b.type || a.id != b.id || a.deleted != b.deleted || a.revives != b.revives ||
+      a.fields.size() != b.fields.size())
+    return false;
   for (size_t i = 0; i < a.fields.size(); ++i) {
     if (a.fields[i].name != b.fields[i].name || a.fields[i].remove != b.fields[i].remove) return false;
     if (!a.fields[i].remove && !(a.fields[i].value == b.fields[i].value)) return false;
@@ -66,7 +68,9 @@ bool same(const EntityInput& a, const EntityInput& b) {
 TEST_CASE("wire: a batch comes back as it went, whatever bytes its content has") {
   Batch batch = sample();
   batch.changes_rules = true;
+  batch.adds_fields = true;
   const Buffer bytes = encode_batch(batch);
+  CHECK(encoded_size_max(batch) >= bytes.size());
   const auto decoded = decode_batch(bytes, {});
   INFO((decoded.ok() ? "" : decoded.error().message));
   REQUIRE(decoded.ok());
@@ -85,6 +89,8 @@ TEST_CASE("wire: a batch comes back as it went, whatever bytes its content has")
   CHECK(event.custom[0].value == was.custom[0].value);
   CHECK(!decoded->events[1].occurred_at);
   CHECK(decoded->changes_rules);
+  CHECK(decoded->adds_fields);
+  CHECK_FALSE(decode_batch(encode_batch(sample()), {})->adds_fields);
   CHECK_FALSE(decode_batch(encode_batch(sample()), {})->changes_rules);
   CHECK(decoded->key->body == batch.key->body);
   CHECK(decoded->event_keys[1].key == "2");

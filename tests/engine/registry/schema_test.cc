@@ -256,5 +256,32 @@ TEST_CASE("registry: the types that init defines are valid") {
   for (const TypeSchema& type : default_types()) CHECK(check_type(schema, type).ok());
 }
 
+TEST_CASE("registry: what a definition that adds fields does not name stays where it is, and a double is not lost") {
+  Schema schema;
+  const auto field = [](const char* name, const char* rule) {
+    codec::FieldSchema one;
+    one.name = name;
+    one.rule = *codec::rule(rule);
+    return one;
+  };
+  schema.apply(codec::TypeSchema{"user", {field("name", "sealed,exact"), field("email", "none")}});
+  const auto defined = [&](std::vector<codec::FieldSchema> fields, bool changes_rules) {
+    return as_defined(schema, {"user", std::move(fields)}, changes_rules, true);
+  };
+  const codec::TypeSchema added = defined({field("role", "none"), field("email", "digest")}, false).value();
+  REQUIRE(added.fields.size() == 3);
+  CHECK(added.fields[0] == field("name", "sealed,exact"));
+  CHECK(added.fields[1] == field("email", "digest"));
+  CHECK(added.fields[2] == field("role", "none"));
+  CHECK(defined({field("name", "none")}, false).value().fields[0].rule == *codec::rule("sealed,exact"));
+  CHECK(defined({field("name", "none")}, true).value().fields[0].rule.none());
+  CHECK_FALSE(defined({field("name", "digest")}, false).ok());
+  for (const char* name : {"name", "role"}) {
+    const Result<void> twice = check_type(schema, defined({field(name, "none"), field(name, "none")}, false).value());
+    REQUIRE_FALSE(twice.ok());
+    CHECK_THAT(twice.error().message, ContainsSubstring("is defined twice"));
+  }
+}
+
 }  // namespace
 }  // namespace khipu::registry

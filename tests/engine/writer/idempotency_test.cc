@@ -126,5 +126,27 @@ TEST_CASE("idempotency.log: no more is loaded than is asked for, and that is the
   CHECK(loaded.entries.back().first_seq.value == 19999);
 }
 
+TEST_CASE("idempotency.log: the bounds that were configured are kept, whatever is covered or written anew") {
+  FakeDisk disk;
+  const auto root = disk.directory("root");
+  CHECK(load(disk, example_file()).bounds.keys_max == 0);  // of a file from before they were: unknown
+  CHECK(load(disk, example_file()).bounds.window_us == 0);
+  auto log = IdempotencyLog::create(*root, {}, 0, 0, {5, 1500000}).value();
+  const auto kept = [&] { return IdempotencyLog::load(*root, 0).value().bounds; };
+  CHECK(kept().keys_max == 5);
+  CHECK(kept().window_us == 2000000);  // in whole seconds, no less than was asked for
+  REQUIRE(log->cover(1, 0).ok());
+  CHECK(kept().keys_max == 5);
+  log->keep({7, 604800LL * 1000000});
+  REQUIRE(log->cover(2, 0).ok());
+  CHECK(kept().keys_max == 7);
+  CHECK(kept().window_us == 604800LL * 1000000);
+  std::vector<Answered> answers;
+  for (uint64_t number = 0; number < 10000; ++number) answers.push_back(numbered(number));
+  REQUIRE(log->append(answers).ok());
+  REQUIRE(log->cover(3, 9000).ok());  // written anew
+  CHECK(kept().keys_max == 7);
+}
+
 }  // namespace
 }  // namespace khipu::tests

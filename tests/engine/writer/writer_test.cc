@@ -8,6 +8,7 @@
 #include "engine/snapshot/store.h"
 #include "engine/writer/idempotency.h"
 #include "tests/support/catch.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/temp_directory.h"
 
 using namespace khipu;
@@ -23,7 +24,7 @@ struct Root {
     INFO((made.ok() ? "" : made.error().message));
     REQUIRE(made.ok());
   }
-  writer::Environment environment() { return {*root, *keys, os::system_clock(), os::system_random()}; }
+  writer::Environment environment() { return {*root, *keys, *clock, os::system_random()}; }
   std::unique_ptr<writer::Writer> open(writer::Options options = {}) {
     Result<std::unique_ptr<writer::Writer>> opened = writer::Writer::open(environment(), std::move(options));
     INFO((opened.ok() ? "" : opened.error().message));
@@ -38,6 +39,7 @@ struct Root {
     return snapshot.value();
   }
   khipu::tests::TempDirectory temp;
+  os::Clock* clock = &os::system_clock();
   std::unique_ptr<os::Directory> root, keys;
   std::unique_ptr<snapshot::Store> store;
 };
@@ -380,4 +382,66 @@ TEST_CASE("writer: a statement about keys that contradicts those before it is re
   REQUIRE(writer->close().ok());
   writer = root.open();
   CHECK(writer->submit_and_wait(event("u-1", "alice", "PUT")).ok());
+}
+
+TEST_CASE("writer: who opens the log without a configuration forgets no key inside the window that was configured") {
+  Root root;
+  khipu::tests::FakeClock clock(os::system_clock().now());
+  root.clock = &clock;
+  const auto keyed = [] {
+    ingest::Batch batch = event("u-1", "alice", "PUT");
+    batch.key = ingest::IdempotencyKey{"tests", "k", Hash{1}};
+    return batch;
+  };
+  constexpr int64_t kDayUs = 86400LL * 1000000;
+  writer::Options week, command;
+  week.idempotency_window_us = 7 * kDayUs;
+  command.keeps_idempotency_bounds = true;
+  auto writer = root.open(week);
+  REQUIRE(writer->submit_and_wait(keyed()).ok());
+  REQUIRE(writer->close().ok());
+  clock.advance_us(2 * kDayUs);
+  for (int life = 0; life < 2; ++life) {
+    writer = root.open(command);
+    REQUIRE(writer->submit_and_wait(event("u-2", "bob", "PUT")).ok());
+    REQUIRE(writer->close().ok());
+  }
+  writer = root.open(week);
+  CHECK(writer->submit_and_wait(keyed()).value().duplicate);
+  // What is configured may also be less: then it holds, and a command does not stretch it for the next writer.
+  week.idempotency_window_us = kDayUs;
+  writer->reconfigure(week);
+  REQUIRE(writer->close().ok());
+  writer = root.open(command);
+  REQUIRE(writer->close().ok());
+  CHECK(writer::IdempotencyLog::load(*root.root, 0).value().bounds.window_us == kDayUs);
+}
+
+TEST_CASE("writer: a TYPE statement that adds fields is written as the whole type, made of the type in force") {
+  Root root;
+  auto writer = root.open();
+  for (const char* name : {"team", "desk"}) {  // each knows nothing of the other
+    ingest::Batch batch;
+    codec::FieldSchema field;
+    field.name = name;
+    batch.statements.push_back(codec::TypeStatement{{"user", {field}}});
+    batch.adds_fields = true;
+    REQUIRE(writer->submit_and_wait(std::move(batch)).ok());
+  }
+  const auto snapshot = root.snapshot();
+  std::optional<codec::TypeSchema> last;
+  for (uint64_t row = 0; row < snapshot->size(TableId::kMeta); ++row) {
+    const Buffer payload = snapshot->record(TableId::kMeta, {row}).value().payload;
+    const codec::StatementRecord record = codec::decode_statement(payload).value();
+    const auto* type = std::get_if<codec::TypeStatement>(&record.body);
+    if (type != nullptr && type->type.name == "user") last = type->type;
+  }
+  REQUIRE(last);
+  std::vector<std::string> names;
+  for (const codec::FieldSchema& field : last->fields) names.push_back(field.name);
+  CHECK(names == std::vector<std::string>{"name", "email", "role", "team", "desk"});
+  // A definition that is given whole is still held to be whole.
+  ingest::Batch whole;
+  whole.statements.push_back(codec::TypeStatement{{"user", {}}});
+  CHECK(writer->submit_and_wait(std::move(whole)).error().code == Code::kConflict);
 }
