@@ -158,7 +158,10 @@ struct VersionRecord {
 };
 void encode_version(Buffer& to, const VersionRecord& version);
 Result<void> decode_version(Bytes payload, VersionRecord& version);
-// Field "name" if it is text, else the first text field that is not empty; empty when there is none.
+// What a version is shown by: field "name" if it is text, nothing if that is protected, else the first text field that
+// is not empty. nullptr: there is none.
+const NamedValue* display_field(const VersionRecord& version);
+// Its text; empty when there is none.
 std::string_view display_name(const VersionRecord& version);
 // The encoding of just the field map, the form change detection compares.
 void append_fields(Buffer& to, const std::vector<NamedValue>& fields);

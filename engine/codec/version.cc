@@ -9,14 +9,20 @@ bool field_name_less(std::string_view a, std::string_view b) {
   return a.size() != b.size() ? a.size() < b.size() : a < b;
 }
 
-std::string_view display_name(const VersionRecord& version) {
-  std::string_view first;
+const NamedValue* display_field(const VersionRecord& version) {
+  const NamedValue* first = nullptr;
   for (const NamedValue& field : version.fields) {
+    if (field.name == "name" && field.value.is_protected()) return nullptr;
     if (field.value.kind != Value::Kind::kText) continue;
-    if (field.name == "name") return field.value.text;
-    if (first.empty()) first = field.value.text;
+    if (field.name == "name") return &field;
+    if (first == nullptr && !field.value.text.empty()) first = &field;
   }
   return first;
+}
+
+std::string_view display_name(const VersionRecord& version) {
+  const NamedValue* field = display_field(version);
+  return field == nullptr ? std::string_view() : field->value.text;
 }
 
 static size_t fields_size_max(const std::vector<NamedValue>& fields) {

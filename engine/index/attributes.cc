@@ -85,15 +85,19 @@ Result<std::string_view> attribute_text(Bytes key) {
 Result<void> each_attribute(const codec::VersionRecord& version, const Add& add) {
   Maker maker{version.type, add};
   bool named = false;
+  std::string_view first;
   for (const codec::NamedValue& field : version.fields) {
     if (version.type.size() > kAttributeNameSizeMax || field.name.size() > kAttributeNameSizeMax) {
       return Error{Code::kCorrupt, "a version with names that no schema has"};
     }
-    named |= field.name == "name" && field.value.kind == codec::Value::Kind::kText;
+    if (field.value.kind == codec::Value::Kind::kText) {
+      named |= field.name == "name";
+      if (first.empty()) first = field.value.text;
+    }
     KHIPU_TRY(maker.value(field.name, field.value));
   }
-  const std::string_view shown = codec::display_name(version);
-  if (!named && !shown.empty()) maker.text(kShownBy, shown, AttributeKind::kText);
+  // Also of a version whose "name" is protected, which is shown by nothing (codec::display_field).
+  if (!named && !first.empty()) maker.text(kShownBy, first, AttributeKind::kText);
   return {};
 }
 

@@ -23,8 +23,8 @@ enum class AttributeKind : uint8_t {
   kDigest = 'd',
   kToken = 'x',  // number of the blind index, one byte, and one of the value's tokens
 };
-// The field under whose name stands what a version is shown by when it has no text "name": no schema has one of that
-// name.
+// The field under whose name stands the first text of a version that has no text "name", which is what it is shown by
+// unless its "name" is protected: then its record says that it is not. No schema has a field of that name.
 inline constexpr std::string_view kShownBy = "";
 
 constexpr AttributeKind long_kind(AttributeKind kind) {

@@ -59,6 +59,9 @@ struct HistoryRequest {
   uint32_t limit = 50;
   bool opens = false;                          // as of events
   std::string given, cursor, caller, context;  // as of events
+  // Called with each version of the entity, also of those on other pages and outside the window: what one of them hides
+  // by the name of a field is hidden in all. May be empty.
+  std::function<void(const EntityView&)> meet;
   std::stop_token stop;
 };
 

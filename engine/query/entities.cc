@@ -228,6 +228,17 @@ bool Entities::meets(std::string_view field, std::string_view value, std::string
          shown_matches(value, wanted, folded, match, masking_->hidden(value, hidden_values));
 }
 
+bool Entities::meets_name(const codec::VersionRecord& version, std::string_view wanted, std::string_view folded,
+                          Match match) const {
+  const codec::NamedValue* shown = display_field(version);
+  const std::string_view name = shown == nullptr ? std::string_view() : shown->value.text;
+  if (!text_matches(name, wanted, folded, match)) return false;
+  if (masking_ == nullptr || shown == nullptr) return true;
+  std::vector<std::string> hidden;
+  append_hidden_values(*masking_, version, hidden);
+  return meets(shown->name, name, wanted, folded, match, hidden);
+}
+
 Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot& snapshot, uint64_t size,
                                                         std::string_view text, std::string_view argument) const {
   const size_t colon = text.find(':');
@@ -255,15 +266,14 @@ Answer<std::optional<ResolvedEntity>> Entities::resolve(const snapshot::Snapshot
   const std::string folded = fold(text);
   bool any_exact = false;
   const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
-    const std::string_view name = display_name(version);
     const bool by_id = equals_folded(version.id, folded);
-    if (!by_id && !meets("name", name, text, folded, Match::kExactCi)) return;
+    if (!by_id && !meets_name(version, text, folded, Match::kExactCi)) return;
     Candidate& candidate = candidates[entity.entity];
     if (candidate.ref.empty()) {
       candidate.ref = ref_of(version.type, version.id);
       candidate.row = row;
     }
-    const bool exact = version.id == text || meets("name", name, text, folded, Match::kExact);
+    const bool exact = version.id == text || meets_name(version, text, folded, Match::kExact);
     candidate.exact |= exact;
     candidate.current |= by_id || row == entity.newest;
     any_exact |= exact;
@@ -312,10 +322,9 @@ Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapsh
   };
   std::map<Row, Candidate> candidates;
   const auto look = [&](Row row, const codec::VersionRecord& version, const Known& entity) {
-    const std::string_view name = display_name(version);
     const bool newest = row == entity.newest;
     const int rank = meets("id", version.id, text, folded, how) ? 0
-                     : !meets("name", name, text, folded, how)  ? 3
+                     : !meets_name(version, text, folded, how)  ? 3
                      : newest                                   ? 1
                                                                 : 2;
     const auto known = candidates.find(entity.entity);
@@ -325,7 +334,7 @@ Result<std::vector<FoundEntity>> Entities::find(const snapshot::Snapshot& snapsh
     candidate.found = {ref_of(version.type, version.id),
                        std::string(version.type),
                        std::string(version.id),
-                       std::string(name),
+                       std::string(display_name(version)),
                        version.deleted,
                        entity.versions,
                        "",

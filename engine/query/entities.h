@@ -50,6 +50,9 @@ class Entities {
   // An attribute, by what of it is shown to whoever asks. An id that is named whole is met.
   bool meets(std::string_view field, std::string_view value, std::string_view wanted, std::string_view folded,
              Match match, const std::vector<std::string>& hidden_values = {}) const;
+  // The same of what a version is shown by, where it is not hidden whole or by other values of the version.
+  bool meets_name(const codec::VersionRecord& version, std::string_view wanted, std::string_view folded,
+                  Match match) const;
   // Reads the registry rows of `snapshot` that are not known yet. Damaged rows are left out and reported once each.
   Result<void> extend(const snapshot::Snapshot& snapshot);
   // The same as far as resolve() of these texts needs it: when they are refs, and nothing was asked before, their rows.

@@ -145,9 +145,9 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
   const std::string folded = fold(matcher.value);
   const std::optional<codec::Value> number = number_from_text(matcher.value);
   const auto fits = [&](const codec::VersionRecord& version) {
+    if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match);
     std::vector<std::string> hidden;
     if (masking_ != nullptr) append_hidden_values(*masking_, version, hidden);
-    if (matcher.field == "id") return meets("id", version.id, matcher.value, folded, matcher.match, hidden);
     for (const codec::NamedValue& field : version.fields) {
       if (field.name != matcher.field) continue;
       if (field.value.schema_kind() == codec::ValueKind::kNumber) {

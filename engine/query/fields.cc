@@ -99,6 +99,12 @@ Answer<FieldProbe> FieldReader::probe(const snapshot::Snapshot& snapshot, const 
   if (kind == codec::ValueKind::kNumber) {
     const std::optional<codec::Value> number = number_from_text(text);
     if (!number) return QueryError("UNKNOWN_VALUE", argument, "", "That field is a number: give it in decimal.");
+    if (match == Match::kExactCi) {  // as of one that is not protected
+      unsupported.allowed = modes(rule, kind);
+      unsupported.hint = unsupported.allowed.empty() ? "That field is sealed without any index: nothing can search it."
+                                                     : "That field is a number: it has no letters of either case.";
+      return unsupported;
+    }
     std::string digits;
     probe.text = codec::plaintext_of(*number, digits);
   }

@@ -19,11 +19,12 @@ constexpr int kNone = 9;
 constexpr const char* kMatches[] = {"exact", "prefix", "contains"};
 constexpr const char* kMatchedOn[] = {"id", "current_name", "past_name"};
 
-// 0 whole, 1 start, 2 inside.
-int how(const Entities& entities, std::string_view field, std::string_view value, std::string_view folded) {
+// 0 whole, 1 start, 2 inside. `meets`: by a match.
+template <typename Meets>
+int how(const Meets& meets) {
   constexpr Match kTried[] = {Match::kExactCi, Match::kPrefix, Match::kContains};
   for (int i = 0; i < 3; ++i) {
-    if (entities.meets(field, value, folded, folded, kTried[i])) return i;
+    if (meets(kTried[i])) return i;
   }
   return kNone;
 }
@@ -204,11 +205,16 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   const std::string folded = fold(request.text);
   const std::string folded_id = is_ref ? fold(request.text.substr(colon + 1)) : folded;
   const auto by_id = [&](std::string_view type, std::string_view id) {
-    int match = is_ref && type != ref_type ? kNone : how(entities_, "id", id, folded_id);
-    if (is_ref) match = std::min(match, how(entities_, "id", id, folded));
+    const auto as = [&](const std::string& wanted) {
+      return how([&](Match match) { return entities_.meets("id", id, wanted, wanted, match); });
+    };
+    int match = is_ref && type != ref_type ? kNone : as(folded_id);
+    if (is_ref) match = std::min(match, as(folded));
     return score_of(match, 0);
   };
-  const auto by_name = [&](std::string_view name) { return score_of(how(entities_, "name", name, folded), 1); };
+  const auto by_name = [&](const codec::VersionRecord& version) {
+    return score_of(how([&](Match match) { return entities_.meets_name(version, folded, folded, match); }), 1);
+  };
   Candidates candidates;
   if (std::string hint = entities_.found_whole_hint(*snapshot, request.type); !hint.empty()) {
     bool unsure = false;
@@ -223,7 +229,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   VersionQuestion question;
   question.score = [&](const codec::VersionRecord& version) -> Score {
     if (!request.type.empty() && version.type != request.type) return kNoScore;
-    return std::min(by_id(version.type, version.id), by_name(display_name(version)));
+    return std::min(by_id(version.type, version.id), by_name(version));
   };
   question.narrow = [&](PartScores& part) -> Result<void> {
     KHIPU_TRY(part.names(request.type, [&](std::string_view type, std::string_view id, const index::List& list) {
@@ -231,10 +237,17 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     }));
     for (const codec::TypeSchema& type : schema.types()) {
       if (!request.type.empty() && type.name != request.type) continue;
+      const codec::FieldSchema* named = schema.field(type.name, "name");
       for (const std::string_view field : {std::string_view("name"), index::kShownBy}) {
-        KHIPU_TRY(
-            part.texts(index::AttributeKind::kText, type.name, field, "", false,
-                       [&](std::string_view name, const index::List& list) { return part.say(list, by_name(name)); }));
+        // What other values of a version hide of its name is in its record alone, and whether its name is protected.
+        const bool asks =
+            entities_.masking() != nullptr || (field == index::kShownBy && named != nullptr && !named->rule.none());
+        const auto take = [&](std::string_view name, const index::List& list) -> Result<void> {
+          const auto meets = [&](Match match) { return text_matches(name, folded, folded, match); };
+          const Score score = score_of(how(meets), 1);
+          return score == kNoScore ? Result<void>() : asks ? part.ask(list) : part.say(list, score);
+        };
+        KHIPU_TRY(part.texts(index::AttributeKind::kText, type.name, field, "", false, take));
       }
     }
     return {};
@@ -313,7 +326,7 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
   if (ranked.size() > request.limit) ranked.resize(request.limit);
   RecordReader reader(*snapshot, out.as_of.registry_size, findings);
   for (const auto& [entity, candidate] : ranked) {
-    const std::optional<CheckedVersion> newest = reader.version(candidate.newest);  // P5
+    std::optional<CheckedVersion> newest = reader.version(candidate.newest);  // P5
     KHIPU_TRY(reader.failed());
     if (!newest || newest->view.entity.value != entity) {
       ++out.unshown;
@@ -325,6 +338,8 @@ Answer<FoundEntities> Engine::find(const FindRequest& request) {
     SeenEntity seen;
     seen.entity = {newest->view.ref(),   newest->view.type, newest->view.id,          newest->view.name,
                    newest->view.deleted, versions,          kMatchedOn[candidate.on], candidate.newest};
+    seen.name_field = newest->view.name_field;
+    seen.fields = std::move(newest->view.fields);
     seen.match = kMatches[candidate.match];
     seen.events = candidate.events;
     if (candidate.events > 0) {

@@ -25,6 +25,9 @@ struct SeenEntity {
   std::string match;                            // "exact", "prefix", "contains"
   uint64_t events = 0;                          // that it acted in, or was a target of; with a role, that alone
   std::optional<TimeUs> first_seen, last_seen;  // occurred_at
+  // Of the newest version: which field is its name, and what its fields may hide in that.
+  std::string name_field;
+  std::vector<NamedOwnedValue> fields;
 };
 struct FoundEntities {
   AsOf as_of;

@@ -184,7 +184,9 @@ Answer<History> Engine::history(const HistoryRequest& asked) {
       continue;
     }
     if (scope_ != nullptr) KHIPU_TRY(hide_origin(*snapshot, row, *version));
+    if (request.meet) request.meet(version->view);
     history.name = version->view.name;
+    history.name_field = version->view.name_field;
     history.deleted = version->view.deleted;
     disorder |= before && time_of(*version) < time_of(*before);
     VersionView view = view_of(*version, before ? &*before : nullptr, request.fields);

@@ -124,7 +124,10 @@ std::optional<CheckedVersion> RecordReader::version(Row row) {
   view.version_row = row;
   view.type = decoded.type;
   view.id = decoded.id;
-  view.name = display_name(decoded);
+  if (const codec::NamedValue* shown_by = display_field(decoded)) {
+    view.name = shown_by->value.text;
+    view.name_field = shown_by->name;
+  }
   view.version = decoded.version;
   view.deleted = decoded.deleted;
   for (const codec::NamedValue& field : decoded.fields) {

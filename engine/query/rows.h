@@ -35,11 +35,12 @@ struct EntityView {
   bool missing = false;  // the version could not be shown (a Finding says why): all below is empty
   std::string type;
   std::string id;
-  std::string name;  // field "name", else the first text field by name; may be empty
+  std::string name;  // codec::display_name(); may be empty
   uint64_t version = 0;
   bool deleted = false;
   bool says_alive = false;              // the canonical form says "deleted": false, which revives who is deleted
   std::vector<NamedOwnedValue> fields;  // the whole state
+  std::string name_field = {};          // whose value `name` is; empty when there is none
   std::string ref() const { return type + ":" + id; }
 };
 
@@ -125,7 +126,7 @@ struct History {
   AsOf as_of;
   TimeUs server_time = 0;
   std::string ref, type, id;
-  std::string name;  // of the newest version
+  std::string name, name_field;  // of the newest version, as in EntityView
   bool deleted = false;
   std::optional<TimeUs> from, to;  // the window that ran, and on which axis
   Axis axis = Axis::kOccurred;

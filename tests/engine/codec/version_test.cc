@@ -118,3 +118,21 @@ TEST_CASE("version: field names are ordered as CBOR orders keys") {
         "a2616201626161"
         "6178");
 }
+
+TEST_CASE("version: it is shown by its name, by nothing while that is protected, else by its first text") {
+  VersionRecord version;
+  const auto shown = [&](std::vector<NamedValue> fields) {
+    version.fields = std::move(fields);
+    return std::string(display_name(version));
+  };
+  const NamedValue city = {"city", Value::of_text("Quito")}, role = {"role", Value::of_text("admin")},
+                   age = {"age", Value::of_integer(41)};
+  CHECK(shown({}) == "");
+  CHECK(shown({age}) == "");
+  CHECK(shown({age, city, role}) == "Quito");
+  CHECK(shown({{"bio", Value::of_text("")}, city}) == "Quito");
+  CHECK(shown({city, {"name", Value::of_text("Ada")}, role}) == "Ada");
+  CHECK(shown({city, {"name", Value::of_text("")}, role}) == "");
+  CHECK(shown({city, {"name", Value::of_integer(4)}, role}) == "Quito");
+  CHECK(shown({city, {"name", Value::of_protected(as_bytes("sealed"))}, role}) == "");
+}

@@ -114,6 +114,19 @@ TEST_CASE("attributes: of a protected value there is the digest and the tokens t
                     term("mail", AttributeKind::kToken, std::string(1, 1) + std::string(8, 0x33))});
 }
 
+TEST_CASE("attributes: a protected name leaves the term of the first text as it is, whatever the version is shown by") {
+  using namespace std::string_literals;
+  codec::ProtectedValue sealed;
+  const Buffer cipher(60, 0x55);
+  sealed.kind = codec::Protection::kSealed;
+  sealed.value = cipher;
+  Buffer name;
+  codec::append_protected(name, sealed);
+  CHECK(terms_of({{"name", codec::Value::of_protected(name)}, {"role", text("")}, {"grade", text("admin")}}) ==
+        std::vector{term("role", AttributeKind::kText, "\0"s), term("grade", AttributeKind::kText, "admin\0"s),
+                    term(kShownBy, AttributeKind::kText, "admin\0"s)});
+}
+
 TEST_CASE("attributes: names that no schema has make no index") {
   codec::VersionRecord version;
   version.type = "user";
