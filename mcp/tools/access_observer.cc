@@ -17,18 +17,25 @@ bool is_name(std::string_view name) {
   });
 }
 
-// What was asked about, not what was asked for. A name that no tool has may be a value put in the wrong place.
-std::vector<std::string> shape_of(const Json& arguments) {
+OrderedJson properties_of(const OrderedJson& schema) {
+  return schema.is_object() ? schema.value("properties", OrderedJson::object()) : OrderedJson::object();
+}
+
+// What was asked about, not what was asked for. A name that the tool does not have may be a value put in the wrong
+// place.
+std::vector<std::string> shape_of(const server::ToolInfo& tool, const Json& arguments) {
+  if (!arguments.is_object() || arguments.empty()) return {};
+  const OrderedJson known = properties_of(OrderedJson::parse(tool.input_schema, nullptr, false));
   std::set<std::string> names;
-  const auto add = [&](const std::string& prefix, const std::string& name) {
-    if (names.size() < kNamesMax) names.insert(is_name(name) ? prefix + name : prefix + "?");
+  const auto add = [&](const std::string& prefix, const OrderedJson& of, const std::string& name) {
+    if (names.size() < kNamesMax) names.insert(is_name(name) && of.contains(name) ? prefix + name : prefix + "?");
   };
-  if (!arguments.is_object()) return {};
   for (const auto& [name, value] : arguments.items()) {
-    if (name == "not" && value.is_object()) {
-      for (const auto& [excluded, ignored] : value.items()) add("not.", excluded);
+    if (name == "not" && known.contains(name) && value.is_object()) {
+      const OrderedJson excludable = properties_of(known["not"]);
+      for (const auto& [excluded, ignored] : value.items()) add("not.", excludable, excluded);
     } else {
-      add("", name);
+      add("", known, name);
     }
   }
   return {names.begin(), names.end()};
@@ -63,6 +70,16 @@ Error not_recorded(const Error& error) {
                          std::string(code_name(error.code))};
 }
 
+// "completion:actor" of the arguments that prompts and resource templates have.
+std::string completion_word(const std::string& argument) {
+  constexpr std::string_view kArguments[] = {"actor",  "at",          "baseline", "checkpoint", "control", "entity",
+                                             "from",   "from_size",   "id",       "leavers",    "n",       "seed",
+                                             "period", "sample_size", "seq",      "size",       "to",      "to_size",
+                                             "target", "type",        "window"};
+  const bool known = std::find(std::begin(kArguments), std::end(kArguments), argument) != std::end(kArguments);
+  return "completion:" + (known ? argument : "?");
+}
+
 // "resource:audit://event" of "audit://event/17/raw": the kind and not the value.
 std::string resource_word(const std::string& uri) {
   constexpr std::string_view kScheme = "audit://";
@@ -87,7 +104,7 @@ void AccessObserver::finished(const server::Tool& tool, const Json& arguments, s
                               server::ToolResult& result) {
   if (mode_ == AccessLog::kOff) return;
   codec::AccessRecord record = record_of(tool.info().name, context);
-  record.arguments = shape_of(arguments);
+  record.arguments = shape_of(tool.info(), arguments);
   const OrderedJson none = OrderedJson::object();
   const OrderedJson& structured = result.structured ? *result.structured : none;
   if (result.is_error) {
@@ -145,7 +162,7 @@ void AccessObserver::prompted(const std::string& name, server::CallContext& cont
 void AccessObserver::completed(const std::string& argument, server::CallContext& context,
                                Result<protocol::Completion>& result) {
   if (mode_ == AccessLog::kOff) return;
-  codec::AccessRecord record = record_of("completion:" + (is_name(argument) ? argument : "?"), context);
+  codec::AccessRecord record = record_of(completion_word(argument), context);
   if (result.ok()) {
     record.results = result->values.size();
   } else {

@@ -85,6 +85,7 @@ TEST_CASE("access log: a call is recorded with its shape and not its values, and
   CHECK(codes == std::vector<std::string>{"UNKNOWN_ARGUMENT", "UNKNOWN_TOOL"});
   CHECK(page.dump().find("no_such_tool") == std::string::npos);  // it may be a value in the wrong place
   CHECK(page.dump().find("\"?12\"") != std::string::npos);
+  CHECK(page.dump().find("nonsense") == std::string::npos);
 
   writer.signal(SIGTERM);
   REQUIRE(writer.wait() == 0);
