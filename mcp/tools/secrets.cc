@@ -1,9 +1,12 @@
 #include "mcp/tools/secrets.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <optional>
 #include <string>
+
+#include "mcp/tools/unicode.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -149,6 +152,92 @@ Found find_userinfo(std::string_view text) {
   return Span{colon + 1, end};
 }
 
+// A text without the escapes of JSON strings, and where each of its bytes stood in the raw text: in a unit of one byte
+// or of one escape. What is no escape stays as it is.
+class Unescaped {
+ public:
+  // As it is: every byte a unit.
+  explicit Unescaped(std::string_view raw) : text_(raw), begin_(raw.size() + 1) {
+    for (size_t i = 0; i <= raw.size(); ++i) begin_[i] = static_cast<uint32_t>(i);
+  }
+  const std::string& text() const { return text_; }
+  Span raw(size_t begin, size_t end) const {
+    const uint32_t last = begin_[end - 1];
+    while (begin_[end] == last) ++end;  // not behind the last entry, which is the raw text's end
+    return {begin_[begin], begin_[end]};
+  }
+  // One level of escapes less.
+  void unescape() {
+    std::string text;
+    std::vector<uint32_t> begin;
+    text.reserve(text_.size());
+    begin.reserve(begin_.size());
+    std::string escaped;
+    for (size_t at = 0; at < text_.size();) {
+      escaped.clear();
+      const size_t size = take(std::string_view(text_).substr(at), escaped);
+      if (size == 0) escaped += text_[at];
+      text += escaped;
+      begin.insert(begin.end(), escaped.size(), begin_[at]);
+      at += std::max<size_t>(size, 1);
+    }
+    begin.push_back(begin_.back());
+    text_ = std::move(text);
+    begin_ = std::move(begin);
+  }
+
+ private:
+  static std::optional<uint32_t> unit16(std::string_view text) {  // of "\uXXXX"
+    if (text.size() < 6 || !text.starts_with("\\u")) return std::nullopt;
+    uint32_t unit = 0;
+    const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
+    return error == std::errc() && end == text.data() + 6 ? std::optional(unit) : std::nullopt;
+  }
+  // Appends what the escape at the beginning means; its size, 0 when there is none.
+  static size_t take(std::string_view text, std::string& into) {
+    if (text.size() < 2 || text[0] != '\\') return 0;
+    constexpr std::string_view kLetters = "\"\\/bfnrt", kMeant = "\"\\/\b\f\n\r\t";
+    if (const size_t letter = kLetters.find(text[1]); letter != std::string_view::npos) {
+      into += kMeant[letter];
+      return 2;
+    }
+    const std::optional<uint32_t> unit = unit16(text);
+    if (!unit || (*unit >= 0xDC00 && *unit <= 0xDFFF)) return 0;
+    if (*unit < 0xD800 || *unit > 0xDFFF) {
+      append_utf8(into, *unit);
+      return 6;
+    }
+    const std::optional<uint32_t> low = unit16(text.substr(6));
+    if (!low || *low < 0xDC00 || *low > 0xDFFF) return 0;
+    append_utf8(into, 0x10000 + ((*unit - 0xD800) << 10) + (*low - 0xDC00));
+    return 12;
+  }
+
+  std::string text_;
+  std::vector<uint32_t> begin_;  // raw offset of each byte's unit, and the raw text's end
+};
+
+// Appends where a known value stands in the text, whatever of it JSON escapes, also where a string holds JSON again.
+void find_known(std::string_view raw, const std::vector<std::string>& known, std::vector<Span>& spans) {
+  constexpr size_t kLevelsMax = 3;
+  const auto each = [&](std::string_view text, const auto& found) {
+    for (const std::string& value : known) {
+      if (value.size() < kKnownSizeMin) continue;
+      for (size_t at = text.find(value); at != std::string_view::npos; at = text.find(value, at + value.size())) {
+        found(at, at + value.size());
+      }
+    }
+  };
+  each(raw, [&](size_t begin, size_t end) { spans.push_back({begin, end}); });
+  const bool any = std::any_of(known.begin(), known.end(), [](const auto& one) { return one.size() >= kKnownSizeMin; });
+  if (!any || raw.size() > UINT32_MAX || raw.find('\\') == std::string_view::npos) return;
+  Unescaped text(raw);
+  for (size_t level = 0; level < kLevelsMax && text.text().find('\\') != std::string::npos; ++level) {
+    text.unescape();
+    each(text.text(), [&](size_t begin, size_t end) { spans.push_back(text.raw(begin, end)); });
+  }
+}
+
 }  // namespace
 
 std::vector<Span> find_secrets(std::string_view raw, const std::vector<std::string>& known) {
@@ -167,12 +256,7 @@ std::vector<Span> find_secrets(std::string_view raw, const std::vector<std::stri
     }
   }
   const size_t by_shape = spans.size();
-  for (const std::string& value : known) {
-    if (value.size() < kKnownSizeMin) continue;
-    for (size_t at = raw.find(value); at != std::string_view::npos; at = raw.find(value, at + value.size())) {
-      spans.push_back({at, at + value.size()});
-    }
-  }
+  find_known(raw, known, spans);
   if (spans.size() == by_shape) return spans;
   std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
   std::vector<Span> apart;

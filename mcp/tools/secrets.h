@@ -15,8 +15,8 @@ namespace khipu::mcp::tools {
 
 using Span = query::Stretch;
 
-// Ascending, not overlapping. `known`: secrets of the same event, found wherever they stand; those of fewer than
-// kKnownSizeMin bytes are left out, or they would hide half of every text.
+// Ascending, not overlapping. `known`: secrets of the same event, found wherever they stand, also escaped as in JSON
+// strings; those of fewer than kKnownSizeMin bytes are left out, or they would hide half of every text.
 inline constexpr size_t kKnownSizeMin = 6;
 std::vector<Span> find_secrets(std::string_view raw, const std::vector<std::string>& known = {});
 

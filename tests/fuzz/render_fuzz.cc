@@ -29,6 +29,22 @@ KHIPU_FUZZ(input) {
     KHIPU_ASSERT(span.begin >= end && span.begin < span.end && span.end <= raw.size());
     end = span.end;
   }
+  // A value is found whole however a JSON string has it: as it is, or by any of its escapes.
+  std::string written;
+  for (size_t i = 0; i < known[0].size(); ++i) {
+    const auto c = static_cast<unsigned char>(known[0][i]);
+    const bool is_escaped = (chars_max >> (i % 8) & 1) != 0;
+    if (c < 0x80 && (is_escaped || c < 0x20)) {
+      written += "\\u00" + hex(Bytes(&c, 1));
+    } else {
+      if (c == '"' || c == '\\') written += '\\';
+      written += static_cast<char>(c);
+    }
+  }
+  if (known[0].size() >= kKnownSizeMin) {
+    const std::vector<Span> spans = find_secrets(written, known);
+    KHIPU_ASSERT(spans.size() == 1 && spans[0].begin == 0 && spans[0].end == written.size());
+  }
   {
     const Renderer::Knowing knowing(renderer, known);
     KHIPU_ASSERT(is_presentable(renderer.free_text(raw, chars_max).text));

@@ -77,3 +77,26 @@ TEST_CASE("secrets: known values are found wherever they stand, once, and short 
   CHECK((spans[0].begin == 2 && spans[0].end == 11));
   CHECK((spans[1].begin == 21 && spans[1].end == 39));
 }
+
+TEST_CASE("secrets: known values are found however JSON strings escape them, and where they stand") {
+  const auto masked = [](std::string_view raw, const std::string& value) {
+    std::string text(raw);
+    const auto spans = find_secrets(raw, {value});
+    for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
+      REQUIRE(span->begin < span->end);
+      REQUIRE(span->end <= raw.size());
+      text.replace(span->begin, span->end - span->begin, "*");
+    }
+    return text;
+  };
+  const std::string value = "a/b\"\\\n\xC3\xA4\xF0\x9F\x98\x80z";
+  CHECK(masked(R"(x a\/b\"\\\n\u00e4\ud83d\uDE00z y)", value) == "x * y");
+  CHECK(masked("x a/\\u0062\\\"\\u005c\\u000A\xC3\xA4\\uD83D\\ude00\\u007a\\ty", value) == "x *\\ty");
+  CHECK(masked(R"({"body":"{\"k\":\"se\\\"cret-1\"}","n":"se\"cret-1"})", "se\"cret-1") ==
+        R"({"body":"{\"k\":\"*\"}","n":"*"})");
+  CHECK(masked(R"(secret-1 and \secret-1 and s\u0065cret-1)", "secret-1") == R"(* and \* and *)");
+  CHECK(masked(R"(\b\f\r\t-secret \u00zz-secret \ud83d-secret \ude00 \)", "\b\f\r\t-secret") ==
+        R"(* \u00zz-secret \ud83d-secret \ude00 \)");
+  // A value that begins in the middle of a character takes the whole escape with it.
+  CHECK(masked(R"(\u00e4secret!)", "\xA4secret") == "*!");
+}
