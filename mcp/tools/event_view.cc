@@ -34,6 +34,9 @@ class RowBuilder {
   void token(std::string_view name, const std::string& raw) {
     if (!raw.empty()) text(name, note(renderer_.token(raw)));
   }
+  void value_token(std::string_view name, std::string_view raw) {
+    if (!raw.empty()) text(name, note(renderer_.value_token(raw)));
+  }
   void withhold(std::string_view name, size_t size_bytes) {
     flags_.add(Flags());
     if (size_bytes > 0) withheld_[std::string(name)] = size_bytes;
@@ -75,13 +78,10 @@ bool reveals(const EventStyle& style, std::string_view name) {
 
 std::vector<std::string> secrets_of(const query::EventRow& event) {
   std::vector<std::string> secrets;
-  const auto look = [&](const std::vector<query::NamedOwnedValue>& fields) {
-    for (const query::NamedOwnedValue& field : fields) append_secret(field.name, field.value, secrets);
-  };
-  look(event.custom);
-  look(event.actor.fields);
-  for (const query::EntityView& target : event.targets) look(target.fields);
-  if (event.on_behalf_of) look(event.on_behalf_of->fields);
+  append_secrets(event.custom, secrets);
+  append_secrets(event.actor.fields, secrets);
+  for (const query::EntityView& target : event.targets) append_secrets(target.fields, secrets);
+  if (event.on_behalf_of) append_secrets(event.on_behalf_of->fields, secrets);
   return secrets;
 }
 
@@ -110,11 +110,23 @@ std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags&
   return std::move(rendered.text);
 }
 
-void append_secret(const std::string& field, const query::OwnedValue& value, std::vector<std::string>& secrets) {
-  if (value.kind == codec::Value::Kind::kText && is_secret_name(field)) secrets.push_back(value.text);
+void append_secrets(const std::vector<query::NamedOwnedValue>& fields, std::vector<std::string>& secrets) {
+  for (const auto& [name, value] : fields) {
+    if (value.kind == codec::Value::Kind::kText && is_secret_name(name)) secrets.push_back(value.text);
+  }
 }
 
-std::string withheld_text(const query::OwnedValue& value) { return "withheld " + value.as_text(); }
+Rendered name_text(const std::string& name, const std::string& field, Renderer& renderer) {
+  return name.empty() ? Rendered() : renderer.field(field, name, kNameCharsMax);
+}
+
+std::string value_text(const std::string& field, const query::OwnedValue& owned, size_t chars_max, Renderer& renderer) {
+  const codec::Value value = owned.view();
+  if (value.is_protected()) return "withheld " + owned.as_text();
+  const bool is_text = value.kind == codec::Value::Kind::kText || value.kind == codec::Value::Kind::kJson;
+  if (is_text || renderer.hides_field(field)) return renderer.field(field, owned.as_text(), chars_max).text;
+  return owned.as_text();
+}
 
 OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
                         size_t list_max) {
@@ -124,15 +136,7 @@ OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_
       out["(more)"] = "+" + std::to_string(fields.size() - list_max);
       break;
     }
-    const std::string name = renderer.token(field.name).text;
-    const codec::Value value = field.value.view();
-    if (value.is_protected()) {
-      out[name] = withheld_text(field.value);
-    } else if (value.kind == codec::Value::Kind::kText || value.kind == codec::Value::Kind::kJson) {
-      out[name] = renderer.field(field.name, value.text, chars_max).text;
-    } else {
-      out[name] = field.value.as_text();
-    }
+    out[renderer.token(field.name).text] = value_text(field.name, field.value, chars_max, renderer);
   }
   return out;
 }
@@ -170,7 +174,7 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   row.put("seq", event.seq.value, std::to_string(event.seq.value));
   row.text("time", time_text(event.occurred_at));
   row.text("actor", ref_text(event.actor, renderer, flags));
-  if (!event.actor.name.empty()) row.text("actor_name", row.note(renderer.free_text(event.actor.name, kNameCharsMax)));
+  row.text("actor_name", row.note(name_text(event.actor.name, event.actor.name_field, renderer)));
   row.token("action", event.action);
   row.text("outcome", std::string(codec::name(event.outcome)));
   std::vector<std::string> targets;
@@ -184,7 +188,7 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   const UrlParts url = parts_of_url(event.url);
   {
     const Renderer::Revealing revealing(renderer, reveals(style, "url"));
-    row.token("url", std::string(url.path));
+    row.value_token("url", url.path);
   }
   const std::string_view query = url.query;
   row.token("source", event.source);
@@ -218,8 +222,8 @@ EventView view_event(const query::EventRow& event, const EventStyle& style, Rend
   if (!details.empty()) row.put("target_details", std::move(details), join(detail_cells, "|"));
   if (event.on_behalf_of) row.text("on_behalf_of", ref_text(*event.on_behalf_of, renderer, flags));
   row.token("source_ip", event.source_ip);
-  row.token("event_id", event.event_id);
-  row.token("session", event.session);
+  row.value_token("event_id", event.event_id);
+  row.value_token("session", event.session);
   if (!event.custom.empty()) {
     const Renderer::Revealing revealing(renderer, reveals(style, "custom"));
     OrderedJson custom = fields_json(event.custom, style.text_chars_max, renderer, style.list_max);

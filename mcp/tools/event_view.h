@@ -33,10 +33,13 @@ inline constexpr Cut kCuts[] = {{1000, 100}, {400, 40}, {80, 20}, {40, 5}, {16, 
 
 std::vector<std::string> event_columns(const EventStyle& style);
 EventView view_event(const query::EventRow& event, const EventStyle& style, Renderer& renderer);
-// Appends a text that is masked where it is shown, for its field's name: all other text shown with it hides it, too.
-void append_secret(const std::string& field, const query::OwnedValue& value, std::vector<std::string>& secrets);
-// "withheld (sealed, up to 32 bytes)": made of our words alone.
-std::string withheld_text(const query::OwnedValue& value);
+// Appends the texts that are masked where they are shown, for their fields' names: all other text shown with them hides
+// them, too.
+void append_secrets(const std::vector<query::NamedOwnedValue>& fields, std::vector<std::string>& secrets);
+// What an entity is shown by, which is a value of one of its fields. Empty when it has no name.
+Rendered name_text(const std::string& name, const std::string& field, Renderer& renderer);
+// A value of a field or column, of any kind. Of a protected one "withheld (sealed, up to 32 bytes)", made of our words.
+std::string value_text(const std::string& field, const query::OwnedValue& value, size_t chars_max, Renderer& renderer);
 OrderedJson fields_json(const std::vector<query::NamedOwnedValue>& fields, size_t chars_max, Renderer& renderer,
                         size_t list_max = SIZE_MAX);
 // "name=value" pairs, each value rendered as the field's name demands.

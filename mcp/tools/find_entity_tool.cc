@@ -1,5 +1,6 @@
 // audit_find_entity: which "alice" is meant? Names to refs, with when and how often each was seen; never a guess.
 #include "mcp/tools/audit_tool.h"
+#include "mcp/tools/event_view.h"
 #include "mcp/tools/result_builder.h"
 
 namespace khipu::mcp::tools {
@@ -51,7 +52,10 @@ class FindEntityTool final : public AuditTool {
     for (const query::SeenEntity& seen : found->entities) {
       const query::FoundEntity& entity = seen.entity;
       const std::string ref = renderer.token(entity.ref).text;
-      const std::string name = entity.name.empty() ? "" : renderer.free_text(entity.name, kNameCharsMax).text;
+      std::vector<std::string> secrets;
+      append_secrets(seen.fields, secrets);
+      const Renderer::Knowing knowing(renderer, std::move(secrets));
+      const std::string name = name_text(entity.name, seen.name_field, renderer).text;
       OrderedJson json = {{"ref", ref}, {"type", entity.type}};
       if (!name.empty()) json["name"] = name;
       json["deleted"] = entity.deleted;

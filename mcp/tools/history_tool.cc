@@ -1,12 +1,12 @@
 // audit_history: how one entity changed, and who changed it.
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "engine/query/time_text.h"
 #include "mcp/tools/audit_tool.h"
 #include "mcp/tools/event_view.h"
 #include "mcp/tools/result_builder.h"
-#include "mcp/tools/secrets.h"
 
 namespace khipu::mcp::tools {
 namespace {
@@ -16,24 +16,7 @@ constexpr Cut kWhole{kTextCharsMax, SIZE_MAX};
 OrderedJson value_json(const std::string& field, const std::optional<query::OwnedValue>& value, size_t chars_max,
                        Renderer& renderer) {
   if (!value) return nullptr;
-  const codec::Value view = value->view();
-  if (view.is_protected()) return withheld_text(*value);
-  if (view.kind == codec::Value::Kind::kText || view.kind == codec::Value::Kind::kJson) {
-    return renderer.field(field, view.text, chars_max).text;
-  }
-  return value->as_text();
-}
-
-std::vector<std::string> secrets_of(const query::History& history) {
-  std::vector<std::string> secrets;
-  for (const query::VersionView& version : history.versions) {
-    for (const query::NamedOwnedValue& field : version.fields) append_secret(field.name, field.value, secrets);
-    for (const query::FieldChange& change : version.changes) {
-      if (change.from) append_secret(change.field, *change.from, secrets);
-      if (change.to) append_secret(change.field, *change.to, secrets);
-    }
-  }
-  return secrets;
+  return value_text(field, *value, chars_max, renderer);
 }
 
 class HistoryTool final : public AuditTool {
@@ -68,6 +51,12 @@ class HistoryTool final : public AuditTool {
     request.limit = given.value("limit", 50U);
     request.caller = context.caller().authority();
     request.stop = context.stop();
+    std::set<std::string> secrets;  // of all versions, on whatever page
+    request.meet = [&](const query::EntityView& version) {
+      std::vector<std::string> hidden;
+      append_secrets(version.fields, hidden);
+      secrets.insert(hidden.begin(), hidden.end());
+    };
     Json put = Json::object();  // the question: a cursor's, or it is refused
     for (const char* name : {"entity", "from", "to", "at", "tz", "axis", "fields"}) {
       if (given.contains(name)) put[name] = given[name];
@@ -86,6 +75,7 @@ class HistoryTool final : public AuditTool {
     // A page that does not fit is asked for again, shorter, so that its cursor stands where the page ends.
     while (history.ok() && history->versions.size() > 1) {
       Renderer scratch(context.mark_tag());
+      const Renderer::Knowing knowing(scratch, {secrets.begin(), secrets.end()});
       size_t size = 1500, fitting = 0;
       for (const query::VersionView& version : history->versions) {
         size += dumped_size(version_json(version, whole, kWhole, scratch)) + 16;
@@ -102,6 +92,7 @@ class HistoryTool final : public AuditTool {
     Cut cut = request.at ? Cut{kRevealCharsMax, SIZE_MAX} : kWhole;
     for (auto next = std::begin(kCuts);; ++next) {
       Renderer fresh(context.mark_tag());
+      const Renderer::Knowing knowing(fresh, {secrets.begin(), secrets.end()});
       server::ToolResult result = present(*history, request.at.has_value(), by_budget ? "budget" : "row_limit", zone,
                                           whole, cut, arguments.coercions, fresh);
       if (size_bytes_of(result) <= budget_bytes || history->versions.size() != 1 || next == std::end(kCuts)) {
@@ -162,7 +153,6 @@ class HistoryTool final : public AuditTool {
   static server::ToolResult present(const query::History& history, bool at_instant, const char* more_reason,
                                     const std::string& tz, bool whole, Cut cut,
                                     const std::vector<std::string>& coercions, Renderer& renderer) {
-    const Renderer::Knowing knowing(renderer, secrets_of(history));
     ResultBuilder out;
     out.as_of(history.as_of, history.server_time);
     query::Filter window;
@@ -170,7 +160,7 @@ class HistoryTool final : public AuditTool {
     out.window(window, tz, {});
     OrderedJson entity = {
         {"ref", renderer.token(history.ref).text}, {"type", history.type}, {"deleted", history.deleted}};
-    if (!history.name.empty()) entity["name"] = renderer.free_text(history.name, kNameCharsMax).text;
+    if (!history.name.empty()) entity["name"] = name_text(history.name, history.name_field, renderer).text;
     out.line("entity", entity["ref"].get<std::string>());
     if (entity.contains("name")) out.line("name", entity["name"].get<std::string>());
     out.line("deleted", history.deleted);

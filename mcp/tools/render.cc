@@ -220,12 +220,14 @@ bool is_token(std::string_view raw) {
 
 Renderer::Renderer(std::string tag, bool reveal_secrets) : tag_(std::move(tag)), reveal_secrets_(reveal_secrets) {}
 
-Rendered Renderer::free_text(std::string_view raw, size_t chars_max) {
+Rendered Renderer::free_text(std::string_view raw, size_t chars_max) { return marked(raw, chars_max, known_); }
+
+Rendered Renderer::marked(std::string_view raw, size_t chars_max, const std::vector<std::string>& known) {
   Rendered rendered;
   if (raw.empty()) return rendered;
   rendered.flags = inspect(raw);
   rendered.escaped = needs_escape(raw);
-  const Prefix prefix = escape_prefix(raw, reveal_secrets_ ? std::vector<Span>() : find_secrets(raw, known_),
+  const Prefix prefix = escape_prefix(raw, reveal_secrets_ ? std::vector<Span>() : find_secrets(raw, known),
                                       rendered.escaped, std::max<size_t>(chars_max, 1));
   rendered.masked = prefix.masked;
   rendered.omitted_bytes = prefix.omitted_bytes;
@@ -237,22 +239,28 @@ Rendered Renderer::free_text(std::string_view raw, size_t chars_max) {
   return rendered;
 }
 
-Rendered Renderer::token(std::string_view raw, size_t chars_max) {
+Rendered Renderer::token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, {}); }
+
+Rendered Renderer::value_token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, known_); }
+
+Rendered Renderer::token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known) {
   if (raw.empty()) return {};
-  const bool is_shown = is_token(raw) && (reveal_secrets_ || find_secrets(raw, known_).empty());
+  const bool is_shown = is_token(raw) && (reveal_secrets_ || find_secrets(raw, known).empty());
   Rendered rendered;
   if (is_shown) {
     rendered.text = raw;
     rendered.flags = inspect(raw);
   } else {
-    rendered = free_text(raw, chars_max);
+    rendered = marked(raw, chars_max, known);
   }
   if (!is_token(raw) || is_sentence(raw)) rendered.flags.add(Flag::kOddIdentifier);
   return rendered;
 }
 
+bool Renderer::hides_field(std::string_view name) const { return !reveal_secrets_ && is_secret_name(name); }
+
 Rendered Renderer::field(std::string_view name, std::string_view raw, size_t chars_max) {
-  if (reveal_secrets_ || raw.empty() || !is_secret_name(name)) return free_text(raw, chars_max);
+  if (raw.empty() || !hides_field(name)) return free_text(raw, chars_max);
   Rendered rendered;
   rendered.flags = inspect(raw);
   rendered.masked = true;

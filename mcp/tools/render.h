@@ -86,8 +86,11 @@ class Renderer {
   // T3: masked, escaped, defanged, capped and marked: ⟦7f3a …text… 7f3a⟧
   Rendered free_text(std::string_view raw, size_t chars_max);
   // T2: the value itself if it is a token, else as free_text with odd_identifier. A path with a sentence in it
-  // (six or more word-like parts) is shown, and flagged odd_identifier.
+  // (six or more word-like parts) is shown, and flagged odd_identifier. For the names that everything is indexed and
+  // joined by (refs, actions, sources, columns): masked by their form alone, not by what fields of an event hide.
   Rendered token(std::string_view raw, size_t chars_max = kTokenSizeBytesMax);
+  // The same of what is no such name, a path or a session: masked as free text is.
+  Rendered value_token(std::string_view raw, size_t chars_max = kTokenSizeBytesMax);
   // While it lives, what looks like a secret is shown when `on`: for the fields a caller with the reveal grant named.
   class Revealing {
    public:
@@ -117,7 +120,10 @@ class Renderer {
     std::vector<std::string> before_;
   };
 
-  // A value of a field whose name says that it is a secret ("password"): masked whole, unless revealed.
+  // Whether a value of a field of this name is masked whole: the name says that it is a secret ("password"), and it is
+  // not revealed.
+  bool hides_field(std::string_view name) const;
+  // A value of a field, which its name may hide.
   Rendered field(std::string_view name, std::string_view raw, size_t chars_max);
 
   // Whether anything was marked so far, and the line that says so: "untrusted text is inside ⟦7f3a … 7f3a⟧".
@@ -125,6 +131,9 @@ class Renderer {
   std::string notice() const;
 
  private:
+  Rendered marked(std::string_view raw, size_t chars_max, const std::vector<std::string>& known);
+  Rendered token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known);
+
   std::string tag_;
   bool reveal_secrets_;
   std::vector<std::string> known_;
