@@ -11,31 +11,19 @@ namespace {
 
 constexpr size_t kNamesMax = 64;
 
-bool is_name(std::string_view name) {
-  return !name.empty() && name.size() <= 40 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
-
-OrderedJson properties_of(const OrderedJson& schema) {
-  return schema.is_object() ? schema.value("properties", OrderedJson::object()) : OrderedJson::object();
-}
-
 // What was asked about, not what was asked for. A name that the tool does not have may be a value put in the wrong
 // place.
-std::vector<std::string> shape_of(const server::ToolInfo& tool, const Json& arguments) {
-  if (!arguments.is_object() || arguments.empty()) return {};
-  const OrderedJson known = properties_of(OrderedJson::parse(tool.input_schema, nullptr, false));
+std::vector<std::string> shape_of(const std::set<std::string>& known, const Json& arguments) {
   std::set<std::string> names;
-  const auto add = [&](const std::string& prefix, const OrderedJson& of, const std::string& name) {
-    if (names.size() < kNamesMax) names.insert(is_name(name) && of.contains(name) ? prefix + name : prefix + "?");
+  const auto add = [&](const std::string& prefix, const std::string& name) {
+    if (names.size() < kNamesMax) names.insert(prefix + (known.count(prefix + name) > 0 ? name : "?"));
   };
+  if (!arguments.is_object()) return {};
   for (const auto& [name, value] : arguments.items()) {
-    if (name == "not" && known.contains(name) && value.is_object()) {
-      const OrderedJson excludable = properties_of(known["not"]);
-      for (const auto& [excluded, ignored] : value.items()) add("not.", excludable, excluded);
+    if (name == "not" && known.count(name) > 0 && value.is_object()) {
+      for (const auto& [excluded, ignored] : value.items()) add("not.", excluded);
     } else {
-      add("", known, name);
+      add("", name);
     }
   }
   return {names.begin(), names.end()};
@@ -100,11 +88,27 @@ std::optional<AccessLog> access_log(std::string_view word) {
   return std::nullopt;
 }
 
+const std::set<std::string>& AccessObserver::arguments_of(const server::ToolInfo& tool) {
+  const std::lock_guard lock(mutex_);
+  const auto [entry, is_new] = arguments_.try_emplace(tool.name);
+  std::set<std::string>& names = entry->second;
+  if (!is_new) return names;
+  const OrderedJson schema = OrderedJson::parse(tool.input_schema);  // our own
+  const auto add = [&names](const OrderedJson& of, const std::string& prefix) {
+    const auto properties = of.find("properties");
+    if (properties == of.end()) return;
+    for (const auto& property : properties->items()) names.insert(prefix + property.key());
+  };
+  add(schema, "");
+  if (names.count("not") > 0) add(schema["properties"]["not"], "not.");
+  return names;
+}
+
 void AccessObserver::finished(const server::Tool& tool, const Json& arguments, server::CallContext& context,
                               server::ToolResult& result) {
   if (mode_ == AccessLog::kOff) return;
   codec::AccessRecord record = record_of(tool.info().name, context);
-  record.arguments = shape_of(tool.info(), arguments);
+  record.arguments = shape_of(arguments_of(tool.info()), arguments);
   const OrderedJson none = OrderedJson::object();
   const OrderedJson& structured = result.structured ? *result.structured : none;
   if (result.is_error) {

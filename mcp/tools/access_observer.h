@@ -3,7 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "engine/codec/access.h"
@@ -33,8 +37,13 @@ class AccessObserver final : public server::CallObserver {
   void unknown(const std::string& name, server::CallContext& context) override;
 
  private:
+  // By its schema; "not.NAME" of what can be excluded. Stays as it is and where it is.
+  const std::set<std::string>& arguments_of(const server::ToolInfo& tool);
+
   const AccessLog mode_;
   const Report report_;
+  std::mutex mutex_;
+  std::map<std::string, std::set<std::string>, std::less<>> arguments_;  // by tool; guarded by mutex_
 };
 
 }  // namespace khipu::mcp::tools
