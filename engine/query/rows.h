@@ -38,9 +38,9 @@ struct EntityView {
   std::string name;  // codec::display_name(); may be empty
   uint64_t version = 0;
   bool deleted = false;
-  bool says_alive = false;              // the canonical form says "deleted": false, which revives who is deleted
   std::vector<NamedOwnedValue> fields;  // the whole state
   std::string name_field = {};          // whose value `name` is; empty when there is none
+  bool says_alive = false;              // the canonical form says "deleted": false, which revives who is deleted
   std::string ref() const { return type + ":" + id; }
 };
 
