@@ -102,7 +102,8 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   const auto is_prefix = [&](const codec::Import& import, const Hash& prefix) {
     return import.prefix_sha256 == (import.keyed ? crypto::keyed_input_hash(key, prefix) : prefix);
   };
-  uint64_t ours_to = 0;  // of the files that receipts of this mapping are about, the largest
+  uint64_t whole_to = 0;  // gzip: read to its end when it had so many bytes, by a receipt that says no more
+  uint64_t ours_to = 0;   // of the files that receipts of this mapping are about, the largest
   const auto visit = [&](const codec::Import& import, const Hash& prefix) {
     if (!is_prefix(import, prefix)) return;
     if (import.mapping != mapping) {
@@ -114,6 +115,7 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
     resume.earlier = import.source;
     resume.sha256 = prefix;
     resume.at = std::max(resume.at, gzip ? import.unpacked_to.value_or(0) : import.to);
+    if (gzip && import.done && !import.unpacked_to) whole_to = import.to;
     resume.nothing_new |= whole && import.done;
   };
   KHIPU_TRY_ASSIGN(const Hash whole, hash_prefixes(input, end, candidates, visit));
@@ -121,6 +123,10 @@ Result<Resume> find_resume(const os::File& input, bool gzip, std::string_view fo
   if (!gzip) return resume;
   resume.sha256 = whole;
   if (resume.nothing_new) return resume;
+  if (whole_to > 0) {
+    KHIPU_TRY_ASSIGN(const Unpacked before, unpack(input, whole_to, {}, [](const auto&, const auto&) {}));
+    resume.at = std::max(resume.at, before.size);
+  }
   if (unpacked.empty()) return resume;
   // The same bytes may have been imported before they were packed.
   const codec::Import *plain = nullptr, *remapped = nullptr;

@@ -134,6 +134,10 @@ TEST_CASE("import: a gzip file that gained a member continues where it stopped")
   CHECK(import.run(packed).nothing_new);
   CHECK(import.run(packed + gzip(lines(12, 14))).stored == 2);
   check_ids(import, 14);
+  // Receipts that do not say how far a file was read are of all of it.
+  for (codec::Import& receipt : import.sink.receipts) receipt.unpacked_to = std::nullopt;
+  CHECK(import.run(packed + gzip(lines(12, 14)) + gzip(lines(14, 17))).stored == 3);
+  check_ids(import, 17);
   // One that was read while it was written.
   ImportFixture torn("jsonl", kMapping);
   const std::string whole = gzip(lines(0, 5000));

@@ -100,3 +100,11 @@ TEST_CASE("secrets: known values are found however JSON strings escape them, and
   // A value that begins in the middle of a character takes the whole escape with it.
   CHECK(masked(R"(\u00e4secret!)", "\xA4secret") == "*!");
 }
+
+TEST_CASE("secrets: a text of nothing but spaces, quotes or beginnings of a value is looked through once") {
+  constexpr size_t kSize = 1 << 20;  // once from each byte would take some ten minutes
+  for (const char c : {' ', '\\', '"', ':'}) CHECK(find_secrets(std::string(kSize, c)).empty());
+  const std::string value = std::string(1 << 16, 'a') + "b";
+  CHECK(find_secrets(std::string(kSize, 'a'), {value}).empty());
+  CHECK(find_secrets(std::string(kSize, 'a') + "b", {value}).size() == 1);
+}
