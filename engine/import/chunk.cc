@@ -46,7 +46,7 @@ Result<void> ChunkReader::read_all(Chunks& to) {
 
 bool ChunkReader::full(const Item& next) const {
   if (ends_.empty()) return false;  // one that is larger than a chunk is one by itself
-  return ends_.size() >= std::min(options_.chunk_events, options_.limits.batch_events_max) ||
+  return ends_.size() >= std::min<uint64_t>(events_max_, options_.limits.batch_events_max) ||
          text_.size() + next.raw.size() > options_.chunk_size_bytes;
 }
 

@@ -3,6 +3,7 @@
 // order (runner).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,9 +56,10 @@ using Chunks = Channel<std::unique_ptr<Chunk>>;
 // Owner: the reading thread.
 class ChunkReader {
  public:
-  // All borrowed. Records that `resume` knows are passed over.
-  ChunkReader(Input& input, const SourceOptions& source, const Resume& resume, const RunOptions& options)
-      : input_(input), source_(source), resume_(resume), options_(options) {}
+  // All borrowed. Records that `resume` knows are passed over. `events_max`: of a chunk, may change meanwhile.
+  ChunkReader(Input& input, const SourceOptions& source, const Resume& resume, const RunOptions& options,
+              const std::atomic<uint32_t>& events_max)
+      : input_(input), source_(source), resume_(resume), options_(options), events_max_(events_max) {}
   // Until the input ends, an Error, or nobody takes chunks any more; then `to` is closed. The last chunk is `done`.
   Result<void> run(Chunks& to);
 
@@ -71,6 +73,7 @@ class ChunkReader {
   const SourceOptions source_;
   const Resume& resume_;
   const RunOptions& options_;
+  const std::atomic<uint32_t>& events_max_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<Chunk> chunk_;
   std::string text_;          // of the chunk's records, back to back

@@ -1,6 +1,7 @@
 #include "engine/import/runner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "engine/crypto/hash.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr size_t kRejectsMax = 100;
 constexpr uint32_t kFewer = 8;  // a chunk that is too large is made again of so many times fewer records
+constexpr uint32_t kCalm = 8;   // and of twice as many, once so many in a row were not
 
 // One run over one input. Owner: one thread, which commits; lives as long as Importer::run. Two more work ahead of it,
 // one reads and one maps, so a chunk is made while the one before it syncs. One commit is under way at a time: were the
@@ -22,7 +24,11 @@ constexpr uint32_t kFewer = 8;  // a chunk that is too large is made again of so
 class Run {
  public:
   Run(Importer& importer, const os::File& file, const RunOptions& options)
-      : importer_(importer), file_(file), options_(options), schema_(importer.schema) {
+      : importer_(importer),
+        file_(file),
+        options_(options),
+        schema_(importer.schema),
+        chunk_events_(options.chunk_events) {
     report_.fills = ChunkMapper::fills(importer.mapper);
     report_.source = options.source;
     report_.format = importer.mapper.format();
@@ -115,7 +121,7 @@ class Run {
   Result<void> commit_all() {
     SourceOptions source = importer_.mapper.source();
     source.last_line_waits = options_.may_grow && !input_->compressed();
-    ChunkReader reader(*input_, source, resume_, options_);
+    ChunkReader reader(*input_, source, resume_, options_, chunk_events_);
     ChunkMapper mapper(importer_.mapper, schema_, options_, importer_.clock, protects_);
     Chunks cut(1), mapped(1);
     Result<void> read, committed;
@@ -189,6 +195,7 @@ class Run {
       if (report_.rejects.size() < kRejectsMax) report_.rejects.push_back(std::move(reject));
     }
     add(receipt, chunk.tally);
+    grow_chunks();
     if (options_.progress) {
       options_.progress({chunk.offset, input_->compressed() ? 0 : resume_.size, report_.read});
     }
@@ -201,7 +208,8 @@ class Run {
     const std::optional<std::string> why = importer_.sink.too_large(chunk.batch);
     if (!why) return std::move(chunk.batch);
     if (chunk.items.size() > 1 && importer_.receipts) {
-      options_.chunk_events = std::max<uint32_t>(1, static_cast<uint32_t>(chunk.items.size()) / kFewer);
+      chunk_events_ = std::max<uint32_t>(1, static_cast<uint32_t>(chunk.items.size()) / kFewer);
+      calm_ = 0;
       own_ = report_.read + report_.stored_meanwhile;
       refused_ = true;
       return ingest::Batch();
@@ -223,6 +231,12 @@ class Run {
     batch.key = chunk.batch.key;
     batch.statements.emplace_back(receipt);
     return batch;
+  }
+
+  void grow_chunks() {
+    if (++calm_ < kCalm) return;
+    calm_ = 0;
+    chunk_events_ = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{chunk_events_} * 2, options_.chunk_events));
   }
 
   void tell(const Chunk& chunk) {
@@ -277,9 +291,11 @@ class Run {
 
   Importer& importer_;
   const os::File& file_;
-  RunOptions options_;
+  const RunOptions options_;
   registry::Schema schema_;
-  std::unique_ptr<Input> input_;  // the reading thread's, from commit_all() on
+  std::atomic<uint32_t> chunk_events_;  // of the next chunk at most; the reading thread reads it
+  uint32_t calm_ = 0;                   // chunks in a row that could be handed over
+  std::unique_ptr<Input> input_;        // the reading thread's, from commit_all() on
   Resume resume_;
   Report report_;
   bool protects_ = false;

@@ -70,6 +70,15 @@ TEST_CASE("import: a record that is too large to be handed over is parked, and t
   }
 }
 
+TEST_CASE("import: behind a record that is too large chunks grow again") {
+  ImportFixture import("jsonl", kMapping);
+  import.sink.size_max = 100000;
+  const std::string big = R"({"who":"w","do":"x","id":"big","more":")" + std::string(200000, 'y') + "\"}\n";
+  CHECK(import.run(lines(0, 100) + big + lines(100, 6000)).parked == 1);
+  check_ids(import, 6000);
+  CHECK(import.sink.receipts.size() < 150);
+}
+
 TEST_CASE("import: a chunk ends in front of the record with which it would hold too many bytes") {
   ImportFixture import("jsonl", kMapping);
   RunOptions options;
