@@ -183,6 +183,7 @@ class Server {
   }
 
   uint32_t drain_ms() const { return config_.drain_ms; }
+  const writer::Options& writer_options() const { return config_.writer; }  // as they were last read
 
  private:
   // We hold LOCK, so a socket that is already there belongs to nobody.
@@ -266,7 +267,8 @@ Result<void> serve(const ServeOptions& options) {
   }
   os::notify_supervisor("STOPPING=1");
   log(Level::kInfo, "serve stopping");
-  writer::Options at_once = config.writer;  // requests that wait for company would wait for the group's interval
+  writer::Options at_once =
+      server.writer_options();  // requests that wait for company would wait for the group's interval
   at_once.sync = writer::SyncPolicy::kAlways;
   writer->reconfigure(at_once);
   server.stop(static_cast<int>(server.drain_ms()));

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/daemon/http.h"
+#include "engine/writer/idempotency.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_root.h"
 #include "tests/support/program.h"
@@ -248,6 +249,22 @@ TEST_CASE("serve: SIGHUP takes new tokens and settings, a broken file changes no
   REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
   REQUIRE(status(token).out == "401");
   REQUIRE_THAT(log.client()->get("/v1/status").value().body, ContainsSubstring("\"sync\":\"os\""));
+}
+
+TEST_CASE("serve: the idempotency window that was read last is the one that is kept at the stop") {
+  const Log log;
+  const std::string config = log.folder / "k.toml";
+  std::ofstream(config) << "[writer]\nidempotency_window_s = 3600\n";
+  tests::Process writer(log.serving({"--config", config}));
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  std::ofstream(config) << "[writer]\nidempotency_window_s = 604800\n";
+  writer.signal(SIGHUP);
+  REQUIRE_THAT(writer.wait_for("reload"), ContainsSubstring("reload done"));
+  writer.signal(SIGTERM);
+  REQUIRE(writer.wait() == 0);
+  const auto root = os::open_directory(log.root);
+  REQUIRE(root.ok());
+  CHECK(writer::IdempotencyLog::load(**root, 0).value().bounds.window_us == 604800LL * 1000000);
 }
 
 TEST_CASE("serve: a reload warns of a changed setting that only a start reads") {
