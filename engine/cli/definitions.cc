@@ -17,7 +17,7 @@ Result<void> commit_statements(const std::string& root, const std::string& keys,
   if (statements.empty() && changes.empty()) return {};
   KHIPU_TRY_ASSIGN(const std::unique_ptr<WriterAccess> writer,
                    WriterAccess::open(root, keys, "types", network_filesystem));
-  for (std::vector<codec::Statement>* const some : {&changes, &statements}) {
+  for (std::vector<codec::Statement>* const some : {&statements, &changes}) {
     if (some->empty()) continue;
     ingest::Batch batch;
     batch.changes_rules = some == &changes;

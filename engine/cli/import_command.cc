@@ -212,15 +212,28 @@ class ImportCommand final : public Command {
   // Once more from the beginning whenever another import of the journal ended since its cursor was read.
   Result<import::Report> import_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
                                     snapshot::Store& store) {
-    for (;;) {
-      bool journal_moved = false;
-      Result<import::Report> report = try_one(file, mapping_text, writer, store, journal_moved);
-      if (!journal_moved) return report;
-    }
+    std::optional<import::Report> all;
+    do {
+      KHIPU_TRY_ASSIGN(import::Report report, try_one(file, mapping_text, writer, store));
+      if (all) {
+        import::add(*all, std::move(report));
+      } else {
+        all = std::move(report);
+      }
+    } while (all->overtaken);
+    return *std::move(all);
+  }
+
+  Result<import::Report> nothing_of(const std::string& file) const {
+    import::Report report;
+    report.source = report.earlier = file;
+    report.format = format_;
+    report.nothing_new = true;
+    return report;
   }
 
   Result<import::Report> try_one(const std::string& file, const std::string& mapping_text, WriterAccess* writer,
-                                 snapshot::Store& store, bool& journal_moved) {
+                                 snapshot::Store& store) {
     KHIPU_TRY_ASSIGN(std::unique_ptr<import::Mapper> mapper, import::make_mapper(format_, mapping_text));
     if (!protect_.empty()) {
       KHIPU_TRY_ASSIGN(mapper, import::make_protecting_mapper(std::move(mapper), protect_));
@@ -239,18 +252,19 @@ class ImportCommand final : public Command {
       if (!kept.ok() && !told_to_end()) return kept.error();
       KHIPU_TRY_ASSIGN(const uint64_t size, spooled->file().size());
       if (!kept.ok() || (size == 0 && !cursor.empty())) {
-        import::Report report;
-        report.source = report.earlier = file;
-        report.format = format_;
-        report.cancelled = !kept.ok();
-        report.nothing_new = kept.ok();
-        return report;
+        Result<import::Report> nothing = nothing_of(file);
+        nothing->cancelled = !kept.ok();
+        nothing->nothing_new = kept.ok();
+        return nothing;
       }
       // Reading may have taken hours: what is protected, and what others have imported, is as it stands behind that.
       KHIPU_TRY_ASSIGN(snapshot, store.snapshot());
       earlier = receipts_of(*snapshot);
-      journal_moved = goes_on && journal_cursor(earlier) != cursor;
-      if (journal_moved) return import::Report();
+      if (goes_on && journal_cursor(earlier) != cursor) {
+        Result<import::Report> nothing = nothing_of(file);
+        nothing->overtaken = true;
+        return nothing;
+      }
     } else {
       KHIPU_TRY_ASSIGN(opened, open_input_file(file));
     }
@@ -285,8 +299,9 @@ class ImportCommand final : public Command {
         KHIPU_TRY(writer->publish());  // what a receipt that was in the way belongs to is visible behind this
         KHIPU_TRY_ASSIGN(const std::shared_ptr<const snapshot::Snapshot> fresh, store.snapshot());
         std::vector<codec::Import> receipts = receipts_of(*fresh);
-        journal_moved = goes_on && journal_cursor(receipts) != cursor;
-        if (journal_moved) return Error{Code::kConflict, "another import of the journal ended meanwhile"};
+        if (goes_on && journal_cursor(receipts) != cursor) {
+          return Error{Code::kCancelled, "another import of the journal ended meanwhile"};
+        }
         return receipts;
       };
     }

@@ -174,6 +174,9 @@ Result<std::string> read_input_file(const std::string& path, uint64_t size_bytes
 
 Result<void> write_output_file(const std::string& path, std::string_view text) {
   if (const std::optional<int> descriptor = descriptor_of(path)) {
+    std::error_code none;
+    const fs::path opened = fs::read_symlink("/proc/self/fd/" + std::to_string(*descriptor), none);
+    if (fs::is_regular_file(opened, none)) KHIPU_TRY(refuse_inside_log(opened.string(), "what is written"));
     return os::write_descriptor(*descriptor, path, as_bytes(text));
   }
   if (is_way_out(path)) return os::write_stream(path, as_bytes(text));

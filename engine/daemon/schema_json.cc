@@ -107,6 +107,9 @@ Result<codec::FieldSchema> parse_field(const Json& json, const std::string& wher
     const bool rule =
         std::any_of(std::begin(kRule), std::end(kRule), [&](const char* one) { return members.has(one); });
     if (is != known->fields.end() && !rule) field.rule = is->rule;
+    if (is != known->fields.end() && rule && !members.has("protection")) {
+      members.fail("protection", "is missing: a rule is said as a whole, or not at all");
+    }
     if (is != known->fields.end()) field.required = is->required;
   }
   parse_rule(members, json, field.rule);

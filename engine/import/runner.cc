@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <thread>
 
 #include "engine/crypto/hash.h"
@@ -39,7 +40,12 @@ class Run {
     for (std::span<const codec::Import> earlier = importer_.earlier;; earlier = receipts) {
       KHIPU_TRY_ASSIGN(const bool ended, go_on_behind(earlier));
       if (ended) return std::move(report_);
-      KHIPU_TRY_ASSIGN(receipts, importer_.receipts());
+      auto fresh = importer_.receipts();
+      if (!fresh.ok() && fresh.error().code == Code::kCancelled) {
+        report_.overtaken = true;
+        return std::move(report_);
+      }
+      KHIPU_TRY_ASSIGN(receipts, std::move(fresh));
     }
   }
 
@@ -307,6 +313,35 @@ class Run {
 };
 
 }  // namespace
+
+void add(Report& to, Report behind) {
+  to.read += behind.read;
+  to.stored += behind.stored;
+  to.parked += behind.parked;
+  to.skipped += behind.skipped;
+  to.stored_meanwhile += behind.stored_meanwhile;
+  to.nothing_new &= behind.nothing_new;
+  if (behind.first) to.first = std::min(to.first.value_or(*behind.first), *behind.first);
+  if (behind.last) to.last = std::max(to.last.value_or(*behind.last), *behind.last);
+  to.out_of_order += behind.out_of_order;
+  to.duplicate_ids += behind.duplicate_ids;
+  to.duplicate_ids_partial |= behind.duplicate_ids_partial;
+  if (!to.first_seq) to.first_seq = behind.first_seq;
+  to.sha256 = behind.sha256;
+  if (to.fills.empty()) {
+    to.fills = std::move(behind.fills);
+  } else {
+    for (size_t i = 0; i < behind.fills.size(); ++i) to.fills[i].count += behind.fills[i].count;
+  }
+  const auto append = [](auto& list, auto& more) {
+    list.insert(list.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  append(to.samples, behind.samples);
+  append(to.rejects, behind.rejects);
+  append(to.warnings, behind.warnings);
+  to.cancelled = behind.cancelled;
+  to.overtaken = behind.overtaken;
+}
 
 Result<Report> Importer::run(const os::File& input, const RunOptions& options) {
   return Run(*this, input, options).go();

@@ -104,7 +104,10 @@ struct Report {
   std::vector<Reject> rejects;        // first hundred
   std::vector<std::string> warnings;  // the input is not whole: a damaged gzip stream, an array that does not end
   bool cancelled = false;
+  bool overtaken = false;  // Importer::receipts said so: what is left of the input is for another run
 };
+// What two runs, one behind the other, did together.
+void add(Report& to, Report behind);
 
 // `mapper` and `clock` are used on another thread while run() lasts, the others on the caller's alone.
 struct Importer {
@@ -118,7 +121,7 @@ struct Importer {
   // then an input that might be one of theirs is kForbidden.
   Bytes receipt_key = {};
   // All IMPORT statements again, those of every batch that the sink has refused as a conflict among them. Without it
-  // a conflict ends the import.
+  // a conflict ends the import, and so it does when that says kCancelled (Report::overtaken).
   std::function<Result<std::vector<codec::Import>>()> receipts = {};
   // The schema in force at that moment: asked before records are parked, for what is protected may have become so
   // while the import runs. Without it `schema` holds for all of the run.

@@ -95,6 +95,9 @@ TEST_CASE("cli: what is written to a pipe or a device goes through it, and repla
 test -L "$FOLDER/out" && test "$(grep -c khipu-bundle "$FOLDER/twice")" = 2 && ! grep wrote "$FOLDER/twice")x");
   INFO(file.out << file.err);
   CHECK(file.exit == 0);
+  const tests::Ran inside = log.script(R"("$KHIPU" prove "$ROOT" 0 -o /dev/fd/7 7<>"$ROOT/logs/seg-0000000000.log")");
+  CHECK(inside.exit == 3);
+  CHECK_THAT(inside.err, ContainsSubstring("lies inside the log"));
   const tests::Ran folder = Log::khipu({"prove", log.root, "0", "-o", log.folder.path()});
   CHECK(folder.exit == 3);
   CHECK_THAT(folder.err, ContainsSubstring("is no file"));

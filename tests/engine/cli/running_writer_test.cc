@@ -197,6 +197,10 @@ TEST_CASE("cli: what a definition in a file leaves out keeps its rule, what it s
   CHECK(rule("desk") == "none");
   CHECK(rule("dept") == "digest");
   CHECK(rule("email") == "sealed");
+  const tests::Ran half = file(R"({"name":"user","fields":[{"name":"email","indexes":[]}]})");
+  CHECK(half.exit == 3);
+  CHECK_THAT(half.err, ContainsSubstring("protection: is missing"));
+  CHECK(rule("email") == "sealed");
   const tests::Ran dropped = file(R"({"name":"user","fields":[{"name":"email","protection":"none"}]})");
   CHECK(dropped.exit == 0);
   CHECK_THAT(dropped.err, ContainsSubstring("user.email:text:sealed,exact is kept in the clear from now on"));
