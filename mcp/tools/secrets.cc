@@ -221,6 +221,7 @@ class Unescaped {
 
 // As text.find(), in linear time whatever both hold.
 size_t find(std::string_view text, std::string_view value, size_t from) {
+  if (text.size() - from < value.size()) return std::string_view::npos;  // also of no text at all, which is null
   const void* const at = ::memmem(text.data() + from, text.size() - from, value.data(), value.size());
   return at == nullptr ? std::string_view::npos : static_cast<size_t>(static_cast<const char*>(at) - text.data());
 }
