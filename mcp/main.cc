@@ -135,6 +135,12 @@ Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp:
                          oauth != nullptr ? oauth->routes() : std::vector<mcp::transport::GetRoute>{}, reload);
 }
 
+// A log that is damaged is served all the same: audit_verify says how. So is one that a writer has yet to make.
+void tell_of_unreadable(snapshot::Store& store, const std::string& root) {
+  const auto snapshot = store.snapshot();
+  if (!snapshot.ok()) mcp::log_line("warning: " + root + " cannot be read as a log: " + snapshot.error().message);
+}
+
 Result<int> serve(const mcp::Settings& settings) {
   os::Signals signals;  // before any thread: they inherit its mask
   os::disable_core_dumps();
@@ -145,6 +151,7 @@ Result<int> serve(const mcp::Settings& settings) {
   const auto verifier_key = store_options.verifier_key;
   KHIPU_TRY_ASSIGN(auto root, os::open_directory(settings.root));
   KHIPU_TRY_ASSIGN(auto store, snapshot::Store::open(std::move(root), std::move(store_options)));
+  tell_of_unreadable(*store, settings.root);
   KHIPU_TRY_ASSIGN(const crypto::CursorKey cursor_key,
                    at("--cursor-key", crypto::cursor_key(settings.cursor_key, keys_folder(settings))));
   if (cursor_key.unkept) {

@@ -167,6 +167,7 @@ class TokenRevoke final : public TokenCommand {
       output.document({{"schema", "khipu.token/v1"}, {"name", name_}, {"revoked", true}});
     } else {
       output.line("revoked " + name_);
+      output.note("what runs takes it until it gets SIGHUP: khipu serve, and khipu-mcp --http");
     }
     return Exit::kOk;
   }

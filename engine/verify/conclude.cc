@@ -44,6 +44,11 @@ static std::string passed(const Run& run, const std::string& head) {
   return text;
 }
 
+// Where it may be another log or none, and nothing was changed, that is what must be said.
+static std::string why(const Report& report) {
+  return report.first_break->code == code::kGenesisMismatch ? " (" + report.first_break->detail + ")" : "";
+}
+
 void conclude(Run& run) {
   Report& report = run.report;
   const bool broken = run.findings.any_break();
@@ -65,8 +70,8 @@ void conclude(Run& run) {
   switch (report.verdict) {
     case Verdict::kPass: report.statement = passed(run, head); break;
     case Verdict::kFail:
-      report.statement = fmt::format("The log is not what was signed: {} finding(s), the first is {}.",
-                                     with_commas(run.findings.count()), report.first_break->code);
+      report.statement = fmt::format("The log is not what was signed: {} finding(s), the first is {}{}.",
+                                     with_commas(run.findings.count()), report.first_break->code, why(report));
       break;
     case Verdict::kIncomplete:
       report.statement = "The check could not be completed; nothing wrong was found in what was checked.";

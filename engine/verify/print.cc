@@ -127,7 +127,7 @@ void put_page(std::string& out, const Finding& finding) {
   }
   if (!finding.likely.empty()) {
     out += finding.likely == "media"
-               ? "    likely a fault of the medium: the checksum is wrong too\n"
+               ? "    the checksum is wrong too: a fault of the medium, or a change by hand\n"
                : "    likely rewritten by something that knew the format: the checksum is right\n";
   }
 }

@@ -52,6 +52,23 @@ AuditTool::AuditTool(AuditContext& audit, std::string_view name) : audit_(audit)
   schema_ = file["input"];
 }
 
+// "Nothing happened" would be untrue of what lies outside.
+static void tell_scope(const server::Caller& caller, ToolResult& result) {
+  if (caller.scope.is_everything() || result.is_error || !result.structured) return;
+  OrderedJson scope = OrderedJson::object();
+  std::string line = "caller_scope: only what is told of";
+  const auto add = [&](const char* name, const std::vector<std::string>& values) {
+    if (values.empty()) return;
+    line += (scope.empty() ? " " : ", ") + std::string(name) + "=" + join(values, "|");
+    scope[name] = values;
+  };
+  add("types", caller.scope.types);
+  add("sources", caller.scope.sources);
+  add("tenants", caller.scope.tenants);
+  result.text = line + "\n" + result.text;
+  (*result.structured)["caller_scope"] = std::move(scope);
+}
+
 bool AuditTool::is_listed(const server::Caller& caller) const { return caller.has_grant(grant_of(info_.name)); }
 
 ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) {
@@ -74,7 +91,9 @@ ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) 
   }
   auto checked = check_arguments(schema_, arguments);
   if (const auto* error = std::get_if<ToolError>(&checked)) return server::error_result(*error);
-  return answer(std::get<Arguments>(checked), context);
+  ToolResult result = answer(std::get<Arguments>(checked), context);
+  tell_scope(context.caller(), result);
+  return result;
 }
 
 ToolResult error_result(const query::QueryError& error, Renderer& renderer) {

@@ -98,8 +98,10 @@ class CoverageTool final : public AuditTool {
     count("parked", found.parked);
     count("quarantined", found.quarantined);
     count("rollbacks", found.rollbacks);
-    out.put("silent_until", time_text(found.silent_until));
-    out.line("silent_until", time_text(found.silent_until));
+    if (found.silent_until != 0) {  // 0: there was nothing to be silent behind
+      out.put("silent_until", time_text(found.silent_until));
+      out.line("silent_until", time_text(found.silent_until));
+    }
     const std::string rule =
         threshold_given ? "as given"
                         : "auto, per source: at least 1h; 1.5 times the median over its days of the longest gap that "

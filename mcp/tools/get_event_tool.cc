@@ -80,7 +80,7 @@ class GetEventTool final : public AuditTool {
     std::vector<query::Finding> findings;
     std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> tables;
     bool first = true;
-    size_t size = 0;
+    size_t size = 0, left_out = 0;
     const auto miss = [&](uint64_t seq, const std::string& code, const std::string& hint) {
       missing.push_back({{"seq", seq}, {"code", code}, {"hint", hint}});
       out.line("missing", std::to_string(seq) + " " + code + ": " + hint);
@@ -107,7 +107,10 @@ class GetEventTool final : public AuditTool {
       for (const auto* side : {&detail.before, &detail.after}) {
         for (const query::EventRow& row : *side) {
           EventView view = view_event(row, beside, renderer);
-          if (size + view.size_bytes > budget_bytes) continue;
+          if (size + view.size_bytes > budget_bytes) {
+            ++left_out;
+            continue;
+          }
           size += view.size_bytes;
           neighbours.push_back(std::move(view.json));
           neighbour_cells.push_back(std::move(view.cells));
@@ -118,7 +121,11 @@ class GetEventTool final : public AuditTool {
     out.line("returned", events.size());
     out.put("returned", events.size());
     out.findings(findings, findings.size());
-    out.notes({}, coercions, renderer);
+    std::vector<query::Note> notes;
+    if (left_out > 0) {
+      notes.push_back({"NEIGHBOURS_CUT", std::to_string(left_out) + " neighbours are left out: raise max_tokens.", ""});
+    }
+    out.notes(notes, coercions, renderer);
     out.trust(renderer, {"actor_name", "actor_fields", "target_details", "custom", "url_query", "content"}, {});
     out.put("events", std::move(events));
     for (const auto& [names, cells] : tables) {

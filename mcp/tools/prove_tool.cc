@@ -260,16 +260,13 @@ class ProveTool final : public AuditTool {
     out.put("uri", uri);
     out.line("uri", uri);
     std::vector<std::string> lines;
-    std::vector<std::vector<std::string>> cells;
     for (size_t at = 0; at < text->size();) {
       const size_t end = std::min(text->find('\n', at), text->size());
       lines.push_back(text->substr(at, end - at));
-      // An empty line would end the table.
-      cells.push_back({lines.back().empty() ? "\"\"" : lines.back()});
       at = end + 1;
     }
     out.put("checkpoint", lines);
-    out.table({"checkpoint"}, cells);
+    out.whole("checkpoint", *text);
     proven.links.push_back({uri, "checkpoint.txt", "text/plain"});
     return std::nullopt;
   }

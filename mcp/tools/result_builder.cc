@@ -33,6 +33,10 @@ void ResultBuilder::table(const std::vector<std::string>& names, const std::vect
   tables_ += "\n";
 }
 
+void ResultBuilder::whole(std::string_view name, std::string_view text) {
+  whole_.append(name).append(", whole:\n").append(text);
+}
+
 void ResultBuilder::as_of(const query::AsOf& as_of, TimeUs server_time) {
   put("as_of", {{"tree_size", as_of.tree_size},
                 {"root", base64(as_of.root)},
@@ -224,7 +228,7 @@ size_t size_bytes_of(const server::ToolResult& result) {
 
 server::ToolResult ResultBuilder::take() {
   server::ToolResult result;
-  result.text = header_ + "\n" + tables_;
+  result.text = header_ + "\n" + tables_ + whole_;
   result.structured = std::move(structured_);
   return result;
 }

@@ -30,6 +30,9 @@ class ResultBuilder {
   void table(const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& rows,
              std::string_view last = {});
 
+  // Our own text, as it is to be kept, behind all tables; in the object its member has the lines.
+  void whole(std::string_view name, std::string_view text);
+
   void as_of(const query::AsOf& as_of, TimeUs server_time);
   void window(const query::Filter& filter, std::string_view tz, OrderedJson given);
   void coverage(const query::Coverage& coverage);
@@ -53,7 +56,7 @@ class ResultBuilder {
               uint64_t unshown, std::optional<uint64_t> scanned);
 
   OrderedJson structured_ = OrderedJson::object();
-  std::string header_, tables_;
+  std::string header_, tables_, whole_;
 };
 
 // "2026-06-15T05:07:07.123456Z"

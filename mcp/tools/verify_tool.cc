@@ -123,6 +123,10 @@ class VerifyTool final : public AuditTool {
       number = value;
     }
     Result<std::string> note = verify::published_checkpoint(audit().store.root(), number);
+    if (!note.ok() && note.error().code == Code::kNotFound) {
+      return server::error_result(
+          {"NOT_FOUND", "against", against, {}, "", "There is no such checkpoint: " + note.error().message + ".", 0});
+    }
     if (!note.ok()) return error_result(note.error());
     options.own_checkpoints.push_back(std::move(note).value());
     return std::nullopt;
