@@ -203,6 +203,9 @@ TEST_CASE("get_event: one event larger than the budget is cut, several share it,
       CHECK(result.structured->at("events").at(0).at("seq") == 0);
       CHECK(tools::tokens_of(tools::size_bytes_of(result)) <= max_tokens);
       CHECK(result.text.find(" more)") != std::string::npos);
+      const OrderedJson& answer = *result.structured;
+      const bool is_cut = !answer.contains("neighbours") || answer.at("neighbours").size() < 2;
+      if (is_cut) CHECK(result.text.find("NEIGHBOURS_CUT") != std::string::npos);
     }
   }
 }

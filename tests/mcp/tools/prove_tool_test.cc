@@ -125,6 +125,7 @@ TEST_CASE("prove: a published checkpoint, line by line, is a note that verifies"
   const OrderedJson& answer = *result.structured;
   std::string text;
   for (const OrderedJson& line : answer.at("checkpoint")) text += line.get<std::string>() + "\n";
+  CHECK(result.text.ends_with("\ncheckpoint, whole:\n" + text));
   const auto note = tree::parse_note(text);
   REQUIRE(note.ok());
   CHECK(tree::verify_note(*note, {desk.key()}).accepted());

@@ -79,6 +79,8 @@ TEST_CASE("scope: types bound events to those whose every entity is of them") {
   const OrderedJson page = desk.good("audit_query");
   CHECK(page["total"] == 1);  // the one without a target
   CHECK(page["events"][0]["seq"] == 2);
+  CHECK(page["caller_scope"]["types"] == OrderedJson{"user"});
+  CHECK(header(desk.text, "caller_scope") == "only what is told of types=user");
   const OrderedJson facts = desk.good("audit_describe", {{"section", "types"}});
   CHECK(facts["types"].size() == 1);
   CHECK(desk.bad("audit_history", {{"entity", "doc:d-1"}})["code"] == "NOT_FOUND");
@@ -106,6 +108,7 @@ TEST_CASE("scope: no count of rows that were looked at, no time, no type tells o
   }
   CHECK(desk.good("audit_describe")["coverage"]["retained_from"].is_null());
   desk.context.caller_.scope = {};
+  CHECK_FALSE(desk.good("audit_query").contains("caller_scope"));
   CHECK(desk.good("audit_query")["scanned"].is_number());
   CHECK(desk.good("audit_query")["coverage"]["retained_from"].is_string());
   desk.context.caller_.scope.types = {"user"};

@@ -49,7 +49,9 @@ TEST_CASE("verify: since the last pass, and against a checkpoint the caller kept
   CHECK(extended.at("verdict") == "pass");
   CHECK(extended.at("basis").back() == "caller_supplied_checkpoint");
   CHECK(desk.bad("audit_verify", {{"against", "yesterday"}}).at("code") == "INVALID_ARGUMENT");
-  CHECK(desk.bad("audit_verify", {{"against", "4000000"}}).at("code") == "NOT_FOUND");
+  const OrderedJson none = desk.bad("audit_verify", {{"against", "4000000"}});
+  CHECK(none.at("code") == "NOT_FOUND");
+  CHECK(none.at("field") == "against");
   const OrderedJson no_note = desk.bad("audit_verify", {{"against", "x\ny"}});
   CHECK(no_note.at("code") == "INVALID_ARGUMENT");
   CHECK(no_note.at("field") == "against");
