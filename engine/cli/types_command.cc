@@ -141,7 +141,7 @@ class TypesAdd final : public Command {
       if (known != nullptr && *known == merged) continue;
       KHIPU_TRY(registry::check_unused_type(schema, merged));  // whether there are entities of it the writer knows
       ++count;
-      say(known, type, changes, added);
+      say(schema, type, changes, added);
     }
     KHIPU_TRY(commit_statements(root_, keys_path(root_, keys_), network_, std::move(added), std::move(changes)));
     for (const std::string& field : dropped_) {
@@ -157,16 +157,13 @@ class TypesAdd final : public Command {
 
  private:
   // Apart: the fields that are there and change, for their rules are asked for by name, and those that are new. Of
-  // these the writer keeps its own rules, which may be newer than `known`; fields that are as they are wanted it is not
-  // told.
-  void say(const codec::TypeSchema* known, const codec::TypeSchema& wanted, std::vector<codec::Statement>& changes,
+  // these the writer keeps its own rules, which may be newer than `schema`; fields that are as they are wanted it is
+  // not told.
+  void say(const registry::Schema& schema, const codec::TypeSchema& wanted, std::vector<codec::Statement>& changes,
            std::vector<codec::Statement>& added) {
     codec::TypeSchema changed{wanted.name, {}}, fresh{wanted.name, {}};
     for (const codec::FieldSchema& field : wanted.fields) {
-      const codec::FieldSchema* was = nullptr;
-      for (size_t i = 0; known != nullptr && i < known->fields.size(); ++i) {
-        if (known->fields[i].name == field.name) was = &known->fields[i];
-      }
+      const codec::FieldSchema* const was = schema.field(wanted.name, field.name);
       if (was != nullptr && *was == field) continue;
       if (was != nullptr && field.rule.none() && !was->rule.none()) {
         dropped_.push_back(wanted.name + "." + field_text(*was));
@@ -174,7 +171,8 @@ class TypesAdd final : public Command {
       (was != nullptr ? changed : fresh).fields.push_back(field);
     }
     if (!changed.fields.empty()) changes.emplace_back(codec::TypeStatement{std::move(changed)});
-    if (known == nullptr || !fresh.fields.empty()) added.emplace_back(codec::TypeStatement{std::move(fresh)});
+    if (schema.type(wanted.name) == nullptr || !fresh.fields.empty())
+      added.emplace_back(codec::TypeStatement{std::move(fresh)});
   }
   static Result<codec::FieldSchema> parse_field(const std::string& word) {
     codec::FieldSchema field;

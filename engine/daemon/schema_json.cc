@@ -94,23 +94,22 @@ void add_rule(Json& to, const codec::Rule& rule) {
   if (rule.subject) to["subject"] = true;
 }
 
-// `known`: what the field is, or is nothing yet.
-Result<codec::FieldSchema> parse_field(const Json& json, const std::string& where, const codec::TypeSchema* known) {
+// `there`: what a field of the type that is known leaves out is as it is there.
+Result<codec::FieldSchema> parse_field(const Json& json, const std::string& where, const std::string& type,
+                                       const registry::Schema* there) {
   codec::FieldSchema field;
   Members members(json, where);
   members.text("name", field.name, true);
   members.word<codec::ValueKind>("kind", field.kind, codec::value_kind, "text, number, json");
-  if (known != nullptr) {
-    const auto is = std::find_if(known->fields.begin(), known->fields.end(),
-                                 [&](const codec::FieldSchema& other) { return other.name == field.name; });
+  if (const codec::FieldSchema* const known = there == nullptr ? nullptr : there->field(type, field.name)) {
     constexpr const char* kRule[] = {"protection", "indexes", "low_entropy", "accept_leak", "subject"};
     const bool rule =
         std::any_of(std::begin(kRule), std::end(kRule), [&](const char* one) { return members.has(one); });
-    if (is != known->fields.end() && !rule) field.rule = is->rule;
-    if (is != known->fields.end() && rule && !members.has("protection")) {
+    if (!rule) field.rule = known->rule;
+    if (rule && !members.has("protection")) {
       members.fail("protection", "is missing: a rule is said as a whole, or not at all");
     }
-    if (is != known->fields.end()) field.required = is->required;
+    field.required = known->required;
   }
   parse_rule(members, json, field.rule);
   members.boolean("required", field.required);
@@ -128,8 +127,7 @@ Result<codec::TypeSchema> parse_type(const Json& json, const std::string& where,
     } else {
       for (size_t i = 0; i < json["fields"].size(); ++i) {
         const std::string at = where + (where.empty() ? "" : ".") + "fields[" + std::to_string(i) + "]";
-        const codec::TypeSchema* const known = there == nullptr ? nullptr : there->type(type.name);
-        KHIPU_TRY_ASSIGN(codec::FieldSchema field, parse_field(json["fields"][i], at, known));
+        KHIPU_TRY_ASSIGN(codec::FieldSchema field, parse_field(json["fields"][i], at, type.name, there));
         type.fields.push_back(std::move(field));
       }
     }

@@ -89,8 +89,8 @@ class Entities {
   // What to say where parts of names are looked for: protected ones are found whole at best. `type`: this alone.
   std::string found_whole_hint(const snapshot::Snapshot& snapshot, std::string_view type) const;
   // By the name that is sealed, as a whole: `visit` with each entity, whether its newest version bears the name, and
-  // whether no key could confirm it. `type`: this alone. For a scope the table must be
-  // extended.
+  // whether no key could confirm it. `type`: this alone. With a scope the table must
+  // be extended.
   Answer<void> by_sealed_name(const snapshot::Snapshot& snapshot, uint64_t size, std::string_view text,
                               const std::function<void(Row entity, bool current, bool candidate)>& visit,
                               std::string_view type = {}) const;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/daemon/http.h"
+#include "tests/engine/cli/serving_log.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_root.h"
 #include "tests/support/program.h"
@@ -18,21 +19,13 @@ namespace {
 
 const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
 
-struct Log : tests::LogRoot {
-  // With settings when there are any.
-  std::vector<std::string> serving(const std::string& settings = "") const {
-    std::ofstream(folder / "k.toml") << settings;
-    return {tests::program("khipu"), "serve", root, "--config", folder / "k.toml"};
-  }
+using tests::stop;
+
+struct Log : tests::ServingLog {
   std::unique_ptr<daemon::HttpClient> client() const {
     return daemon::HttpClient::open_local(os::SocketPath::make(root, "ingest.sock").value());
   }
 };
-
-void stop(tests::Process& writer) {
-  writer.signal(SIGTERM);
-  REQUIRE(writer.wait() == 0);
-}
 
 std::string audit_line(int number, size_t padding) {
   return Json{{"kind", "Event"},

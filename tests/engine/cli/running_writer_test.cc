@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/engine/cli/serving_log.h"
 #include "tests/support/catch.h"
 #include "tests/support/log_root.h"
 #include "tests/support/program.h"
@@ -20,17 +21,8 @@ namespace {
 
 const std::string kEvent = R"({"actor":{"type":"user","id":"u-1"},"action":"login"})";
 
-struct Log : tests::LogRoot {
-  std::vector<std::string> serving(const std::string& settings = "") const {
-    std::ofstream(folder / "k.toml") << settings;
-    return {tests::program("khipu"), "serve", root, "--config", folder / "k.toml"};
-  }
-};
-
-void stop(tests::Process& writer) {
-  writer.signal(SIGTERM);
-  REQUIRE(writer.wait() == 0);
-}
+using Log = tests::ServingLog;
+using tests::stop;
 
 std::string audit_line(int number) {
   return Json{{"kind", "Event"},
