@@ -53,7 +53,9 @@ constexpr int kStarts = 7;
 
 // How the client waits for its answer. Asleep, as a client does, half of a round trip may be the system waking it,
 // which is the same whoever answers; awake, it looks until the answer is there, and what is measured is the server's.
-enum class Client { kAsleep, kAwake };
+// Several are as many connections of one session, each with one call on its way: what a gateway or many agents do.
+enum class Client { kAsleep, kAwake, kSeveral };
+constexpr size_t kConnections = 8;
 
 [[noreturn]] void die(const std::string& why) {
   std::fprintf(stderr, "bench_mcp: %s\n", why.c_str());
@@ -117,8 +119,13 @@ class Channel {
  public:
   explicit Channel(Client client) : client_(client) {}
   virtual ~Channel() = default;
-  virtual std::string ask(const std::string& message) = 0;  // the answer's JSON
+  virtual void send(const std::string& message) = 0;
+  virtual std::string receive() = 0;  // the answer's JSON
   virtual void tell(const std::string& message) = 0;
+  std::string ask(const std::string& message) {
+    send(message);
+    return receive();
+  }
 
  protected:
   // Reads until `mark` is in rest_; its offset.
@@ -146,14 +153,14 @@ class Channel {
 class StdioChannel final : public Channel {
  public:
   StdioChannel(const Process& process, Client client) : Channel(client), process_(process) {}
-  std::string ask(const std::string& message) override {
-    write_all(process_.to, message + "\n");
+  void send(const std::string& message) override { write_all(process_.to, message + "\n"); }
+  std::string receive() override {
     const size_t end = read_until(process_.from, "\n");
     std::string line = rest_.substr(0, end);
     rest_.erase(0, end + 1);
     return line;
   }
-  void tell(const std::string& message) override { write_all(process_.to, message + "\n"); }
+  void tell(const std::string& message) override { send(message); }
 
  private:
   const Process& process_;
@@ -166,22 +173,21 @@ class HttpChannel final : public Channel {
     for (size_t i = 0; i + 1 < sizeof line && (i == 0 || line[i - 1] != '\n'); ++i) {
       if (read(process.from, line + i, 1) != 1) die("the server printed no port");
     }
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<uint16_t>(std::atoi(line)));
-    port_ = std::to_string(std::atoi(line));
-    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int yes = 1;
-    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) die("cannot connect");
+    port_ = static_cast<uint16_t>(std::atoi(line));
+    connect_to_port();
+  }
+  // Another connection of the session that `first` has.
+  HttpChannel(const HttpChannel& first, Client client) : Channel(client), port_(first.port_), session_(first.session_) {
+    connect_to_port();
   }
   ~HttpChannel() override { close(socket_); }
 
-  std::string ask(const std::string& message) override {
-    write_all(socket_, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:" + port_ +
+  void send(const std::string& message) override {
+    write_all(socket_, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) +
                            "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n" +
                            session_ + "Content-Length: " + std::to_string(message.size()) + "\r\n\r\n" + message);
+  }
+  std::string receive() override {
     const size_t head_end = read_until(socket_, "\r\n\r\n") + 4;
     std::string head = rest_.substr(0, head_end);
     for (char& c : head) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -209,8 +215,19 @@ class HttpChannel final : public Channel {
   void tell(const std::string& message) override { ask(message); }
 
  private:
+  void connect_to_port() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port_);
+    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int yes = 1;
+    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) die("cannot connect");
+  }
   int socket_ = -1;
-  std::string port_, session_;
+  uint16_t port_ = 0;
+  std::string session_;
 };
 
 struct Server {
@@ -247,18 +264,27 @@ Round measure(const Server& server, bool is_http, Client client, double seconds)
       die(std::string(server.name) + ": " + answer.substr(0, 300));
     }
   }
+  std::vector<std::unique_ptr<Channel>> more;
+  std::vector<Channel*> channels{channel.get()};
+  while (client == Client::kSeveral && channels.size() < kConnections) {
+    more.push_back(std::make_unique<HttpChannel>(dynamic_cast<const HttpChannel&>(*channel), client));
+    channels.push_back(more.back().get());
+  }
   std::vector<double> times;
   const auto begin = Clock::now();
-  for (auto now = begin; std::chrono::duration<double>(now - begin).count() < seconds; ++id) {
-    channel->ask(call(server.question, id));
-    const auto end = Clock::now();
-    times.push_back(std::chrono::duration<double, std::micro>(end - now).count());
-    now = end;
+  std::vector<Clock::time_point> sent(channels.size(), begin);
+  for (Channel* one : channels) one->send(call(server.question, id++));
+  auto now = begin;
+  for (size_t turn = 0; std::chrono::duration<double>(now - begin).count() < seconds; turn = (turn + 1) % sent.size()) {
+    channels[turn]->receive();
+    now = Clock::now();
+    times.push_back(std::chrono::duration<double, std::micro>(now - sent[turn]).count());
+    sent[turn] = now;
+    channels[turn]->send(call(server.question, id++));
   }
+  const double total = std::chrono::duration<double>(now - begin).count();
   std::sort(times.begin(), times.end());
-  double total = 0;
-  for (const double time : times) total += time;
-  return {static_cast<double>(times.size()) / total * 1e6, times[times.size() / 2], times[times.size() * 99 / 100],
+  return {static_cast<double>(times.size()) / total, times[times.size() / 2], times[times.size() * 99 / 100],
           static_cast<double>(process.memory_kib("VmHWM"))};
 }
 
@@ -293,7 +319,9 @@ void compare(khipu::bench::Figures& figures, bool is_http, Client client, const 
   for (size_t i = 0; i < servers.size(); ++i) {
     const double rate = of(i, &Round::rate);
     khipu::bench::Figures::Row& row = figures.row(std::string(is_http ? "http " : "stdio ") + servers[i].name +
-                                                  (client == Client::kAwake ? ", client awake" : ""));
+                                                  (client == Client::kAwake     ? ", client awake"
+                                                   : client == Client::kSeveral ? ", 8 connections"
+                                                                                : ""));
     row.add("calls_per_s", rate).add("p50_us", of(i, &Round::p50_us)).add("p99_us", of(i, &Round::p99_us));
     row.add("rss_kib", of(i, &Round::rss_kib));
     if (client == Client::kAsleep) row.add("start_to_answer_ms", start_ms(servers[i], is_http));
@@ -320,33 +348,37 @@ Words peer_words(const Server& ours, bool is_http, const std::string& folder) {
 
 // One read() and one write() for each request, whatever it says: what the system itself takes for a round trip.
 int run_floor(bool is_http, const std::string& answer) {
-  int in = 0;
-  int out = 1;
-  std::string bytes = answer + "\n";
+  // No notification of HTTP goes unanswered; of stdio, the one does that bench_mcp sends.
+  const auto echo = [is_http](int in, int out, const std::string& bytes) {
+    char buffer[65536];
+    for (ssize_t size = 0; (size = read(in, buffer, sizeof buffer)) > 0;) {
+      const std::string_view request(buffer, static_cast<size_t>(size));
+      if (is_http || request.find("\"id\"") != std::string_view::npos) write_all(out, bytes);
+    }
+  };
   if (is_http) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     const int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(door, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(door, 1) != 0 ||
+    if (bind(door, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(door, kConnections) != 0 ||
         getsockname(door, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
       die("the floor cannot listen");
     }
     std::printf("%d\n", ntohs(address.sin_port));
     std::fflush(stdout);
-    in = out = accept(door, nullptr, nullptr);
-    const int yes = 1;
-    setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    bytes = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: " + std::string(48, '0') +
-            "\r\nContent-Length: " + std::to_string(answer.size()) + "\r\n\r\n" + answer;
+    const std::string bytes =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: " + std::string(48, '0') +
+        "\r\nContent-Length: " + std::to_string(answer.size()) + "\r\n\r\n" + answer;
+    for (;;) {  // until it is killed
+      const int client = accept(door, nullptr, nullptr);
+      const int yes = 1;
+      setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+      std::thread([echo, client, bytes] { echo(client, client, bytes); }).detach();
+    }
   }
-  // No notification of HTTP goes unanswered; of stdio, the one does that bench_mcp sends.
-  char buffer[65536];
-  for (ssize_t size = 0; (size = read(in, buffer, sizeof buffer)) > 0;) {
-    const std::string_view request(buffer, static_cast<size_t>(size));
-    if (is_http || request.find("\"id\"") != std::string_view::npos) write_all(out, bytes);
-  }
+  echo(0, 1, answer + "\n");
   return 0;
 }
 
@@ -377,8 +409,8 @@ int main(int count, char** words) {
                          server.question,
                          {"/proc/self/exe", "--floor", is_http ? "http" : "stdio", answer_of(server, is_http)},
                          ""});
-      for (const Client client : {Client::kAsleep, Client::kAwake}) {
-        compare(figures, is_http, client, servers, seconds);
+      for (const Client client : {Client::kAsleep, Client::kAwake, Client::kSeveral}) {
+        if (is_http || client != Client::kSeveral) compare(figures, is_http, client, servers, seconds);
       }
     }
     const Process idle(ours[1].words);
