@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,9 +55,19 @@ constexpr int kStarts = 7;
 
 // How the client waits for its answer. Asleep, as a client does, half of a round trip may be the system waking it,
 // which is the same whoever answers; awake, it looks until the answer is there, and what is measured is the server's.
+// kNoHalt: it sleeps, and no processor is halted meanwhile, as in a virtual machine only its host can wake one again.
 // Several are as many connections of one session, each with one call on its way: what a gateway or many agents do.
-enum class Client { kAsleep, kAwake, kSeveral };
+enum class Client { kAsleep, kNoHalt, kAwake, kSeveral };
 constexpr size_t kConnections = 8;
+
+const char* told(Client client) {
+  switch (client) {
+    case Client::kNoHalt: return ", no halt";
+    case Client::kAwake: return ", client awake";
+    case Client::kSeveral: return ", 8 connections";
+    default: return "";
+  }
+}
 
 [[noreturn]] void die(const std::string& why) {
   std::fprintf(stderr, "bench_mcp: %s\n", why.c_str());
@@ -105,6 +117,38 @@ class Process {
 
  private:
   pid_t pid_ = -1;
+};
+
+// Keeps every processor from being halted: a process on each that runs while nobody else wants to.
+class NoHalt {
+ public:
+  NoHalt() {
+    for (unsigned processor = 0; processor < std::thread::hardware_concurrency(); ++processor) {
+      const pid_t child = fork();
+      if (child != 0) {
+        children_.push_back(child);
+        continue;
+      }
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      cpu_set_t own;
+      CPU_ZERO(&own);
+      CPU_SET(processor, &own);
+      const sched_param none{};
+      if (sched_setaffinity(0, sizeof own, &own) != 0 || sched_setscheduler(0, SCHED_IDLE, &none) != 0) _exit(1);
+      for (volatile unsigned turns = 0;;) turns = turns + 1;
+    }
+  }
+  ~NoHalt() {
+    for (const pid_t child : children_) {
+      kill(child, SIGKILL);
+      waitpid(child, nullptr, 0);
+    }
+  }
+  NoHalt(const NoHalt&) = delete;
+  NoHalt& operator=(const NoHalt&) = delete;
+
+ private:
+  std::vector<pid_t> children_;
 };
 
 void write_all(int descriptor, const std::string& text) {
@@ -254,6 +298,7 @@ struct Round {
 
 Round measure(const Server& server, bool is_http, Client client, double seconds) {
   const Process process(server.words, server.folder);
+  const auto no_halt = client == Client::kNoHalt ? std::make_unique<NoHalt>() : nullptr;
   const auto channel = open(process, is_http, client);
   channel->ask(kInitialize);
   channel->tell(kInitialized);
@@ -318,10 +363,8 @@ void compare(khipu::bench::Figures& figures, bool is_http, Client client, const 
   };
   for (size_t i = 0; i < servers.size(); ++i) {
     const double rate = of(i, &Round::rate);
-    khipu::bench::Figures::Row& row = figures.row(std::string(is_http ? "http " : "stdio ") + servers[i].name +
-                                                  (client == Client::kAwake     ? ", client awake"
-                                                   : client == Client::kSeveral ? ", 8 connections"
-                                                                                : ""));
+    khipu::bench::Figures::Row& row =
+        figures.row(std::string(is_http ? "http " : "stdio ") + servers[i].name + told(client));
     row.add("calls_per_s", rate).add("p50_us", of(i, &Round::p50_us)).add("p99_us", of(i, &Round::p99_us));
     row.add("rss_kib", of(i, &Round::rss_kib));
     if (client == Client::kAsleep) row.add("start_to_answer_ms", start_ms(servers[i], is_http));
@@ -409,7 +452,7 @@ int main(int count, char** words) {
                          server.question,
                          {"/proc/self/exe", "--floor", is_http ? "http" : "stdio", answer_of(server, is_http)},
                          ""});
-      for (const Client client : {Client::kAsleep, Client::kAwake, Client::kSeveral}) {
+      for (const Client client : {Client::kAsleep, Client::kNoHalt, Client::kAwake, Client::kSeveral}) {
         if (is_http || client != Client::kSeveral) compare(figures, is_http, client, servers, seconds);
       }
     }
