@@ -13,6 +13,8 @@ wanted="./bin/khipu
 ./bin/khipu-mcp
 ./share/doc/khipu/LICENSE
 ./share/doc/khipu/README.md
+./share/doc/khipu/khipu-mcp.service
+./share/doc/khipu/khipu.service
 ./share/doc/khipu/khipu.toml"
 [[ $found == "$wanted" ]] || fail "other files than wanted: $found"
 for program in khipu khipu-mcp; do
