@@ -94,9 +94,14 @@ class Checker {
     }
     if (const auto* required = find(schema, "required")) {
       for (const OrderedJson& name : *required) {
-        if (!value.contains(name.get<std::string>())) {
-          return Violation{Kind::kMissingMember, join(path, name.get<std::string>()), "", "a value", {}};
+        const auto wanted = name.get<std::string>();
+        if (value.contains(wanted)) continue;
+        Violation violation{Kind::kMissingMember, join(path, wanted), "", "a value", {}};
+        const auto property = properties.find(wanted);
+        if (const auto* choices = property == properties.end() ? nullptr : find(*property, "enum")) {
+          for (const OrderedJson& choice : *choices) violation.allowed.push_back(words_of(choice));
         }
+        return violation;
       }
     }
     for (const auto& [name, property] : properties.items()) {

@@ -6,6 +6,11 @@
 namespace khipu::mcp::tools {
 namespace {
 
+constexpr const char* kNoMatch =
+    "No id, name or earlier name of what was asked for holds this text, letter case aside. Try a shorter part of it, "
+    "or "
+    "without type, role and include_deleted; audit_describe lists the types.";
+
 class FindEntityTool final : public AuditTool {
  public:
   explicit FindEntityTool(AuditContext& audit_context) : AuditTool(audit_context, "audit_find_entity") {}
@@ -46,6 +51,7 @@ class FindEntityTool final : public AuditTool {
       notes.push_back(
           {"MORE_MATCH", "More entities match than are listed: give more of the name, a type or a role.", ""});
     }
+    if (found->total == 0) notes.push_back({"NO_MATCH", kNoMatch, ""});
     out.notes(notes, arguments.coercions, renderer);
     OrderedJson entities = OrderedJson::array();
     std::vector<std::vector<std::string>> cells;

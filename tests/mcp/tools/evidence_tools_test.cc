@@ -38,9 +38,12 @@ TEST_CASE("find_entity: every match with its counts, in both forms") {
     CHECK(rows[i].ends_with(entity.at("last_seen").get<std::string>()));
   }
   CHECK(desk.good("audit_find_entity", {{"text", "sam"}, {"limit", 1}}).at("notes").at(0).at("code") == "MORE_MATCH");
-  CHECK(desk.good("audit_find_entity", {{"text", "sam"}, {"role", "target"}}).at("entities").empty());
+  const OrderedJson nobody = desk.good("audit_find_entity", {{"text", "sam"}, {"role", "target"}});
+  CHECK(nobody.at("entities").empty());
+  CHECK(nobody.at("notes").at(0).at("code") == "NO_MATCH");
   CHECK(desk.bad("audit_find_entity", {{"text", "sam"}, {"type", "usr"}}).at("did_you_mean") == "user");
   CHECK(desk.bad("audit_find_entity", Json::object()).at("code") == "INVALID_ARGUMENT");
+  CHECK(desk.bad("audit_prove", Json::object()).at("allowed").size() > 1);
 }
 
 TEST_CASE("sample: what the answer says is enough to draw it again, and the default seed too") {
