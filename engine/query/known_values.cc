@@ -10,13 +10,13 @@
 namespace khipu::query {
 namespace {
 
-constexpr size_t kValuesMax = 3;      // of one argument
-constexpr size_t kArgumentsMax = 8;   // that are looked at
-constexpr size_t kPartsMax = 64;      // of segments, the newest ones
-constexpr size_t kTermsMax = 20'000;  // that one argument looks at
-constexpr uint64_t kRowsMax = 4096;   // of which records are read
-constexpr size_t kTriedMax = 4;       // near values of one that are looked for in the log
-constexpr size_t kMetMax = 256;       // events that have one of those, looked at until one shows it
+constexpr size_t kValuesMax = 3;           // of one argument
+constexpr size_t kArgumentsMax = 8;        // that are looked at
+constexpr size_t kPartsMax = 64;           // of segments, the newest ones
+constexpr size_t kKnownTermsMax = 20'000;  // that one argument looks at
+constexpr uint64_t kRowsMax = 4096;        // of which records are read
+constexpr size_t kTriedMax = 4;            // near values of one that are looked for in the log
+constexpr size_t kMetMax = 256;            // events that have one of those, looked at until one shows it
 
 // One argument: where its values stand in an event, and in an index.
 struct Argument {
@@ -60,12 +60,12 @@ class Search {
   }
 
   void keep(std::string_view value) {
-    if (!value.empty() && value.size() <= kNearSizeMax && known_.size() < kTermsMax) known_.emplace(value);
+    if (!value.empty() && value.size() <= kNearSizeMax && known_.size() < kKnownTermsMax) known_.emplace(value);
   }
 
   // The newest first: indexed rows by the terms of their index, others by their records.
   void read(const Argument& argument) {
-    size_t parts_left = kPartsMax, terms_left = kTermsMax;
+    size_t parts_left = kPartsMax, terms_left = kKnownTermsMax;
     uint64_t rows_left = kRowsMax;
     const auto& segments = snapshot_.segments(TableId::kLogs);
     const Bytes prefix = argument.prefix.view();
