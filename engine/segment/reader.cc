@@ -7,7 +7,8 @@
 namespace khipu::segment {
 namespace {
 constexpr size_t kReadSize = 256 << 10;  // stays in a core's own cache until it has been parsed
-}
+constexpr uint64_t kManifestWindow = 1024 * kManifestEntrySize;
+}  // namespace
 
 // Makes at least `want` bytes from offset_ on available, unless the segment ends first. One buffer for the reader's
 // whole life: a fresh one for each step would be filled with zeroes before every read.
@@ -76,20 +77,25 @@ Result<Manifest> read_manifest(os::Directory& table) {
     if (file.error().code == Code::kNotFound) return manifest;
     return std::move(file).error();
   }
-  KHIPU_TRY_ASSIGN(const Buffer bytes, at("manifest", file.value()->read_all(kManifestSizeMax)));
-  const uint64_t size = bytes.size();
+  KHIPU_TRY_ASSIGN(const uint64_t size, file.value()->size());
+  Buffer window(std::min<uint64_t>(size, kManifestWindow));
   bool sound = true;
-  for (uint64_t offset = 0; offset + kManifestEntrySize <= size; offset += kManifestEntrySize) {
-    Result<ManifestEntry> entry = parse_manifest_entry(Bytes(bytes).subspan(offset, kManifestEntrySize));
-    if (!entry.ok() && entry.error().code == Code::kUnsupported) {
-      return std::move(entry).error().at(fmt::format("manifest entry {}", offset / kManifestEntrySize));
-    }
-    if (!entry.ok()) {
-      sound = false;
-    } else if (sound) {
-      manifest.entries.push_back(entry.value());
-    } else {
-      manifest.damaged_at = manifest.entries.size() * kManifestEntrySize;
+  // What is behind kManifestSizeMax is a tail, whatever it is.
+  for (uint64_t offset = 0; offset + kManifestEntrySize <= std::min(size, kManifestSizeMax);) {
+    KHIPU_TRY_ASSIGN(const size_t got, at("manifest", file.value()->read_at(offset, window)));
+    if (got < kManifestEntrySize) break;  // it was cut meanwhile
+    for (size_t i = 0; i + kManifestEntrySize <= got; i += kManifestEntrySize, offset += kManifestEntrySize) {
+      Result<ManifestEntry> entry = parse_manifest_entry(Bytes(window).subspan(i, kManifestEntrySize));
+      if (!entry.ok() && entry.error().code == Code::kUnsupported) {
+        return std::move(entry).error().at(fmt::format("manifest entry {}", offset / kManifestEntrySize));
+      }
+      if (!entry.ok()) {
+        sound = false;
+      } else if (sound) {
+        manifest.entries.push_back(entry.value());
+      } else {
+        manifest.damaged_at = manifest.entries.size() * kManifestEntrySize;
+      }
     }
   }
   manifest.tail_size = size - manifest.entries.size() * kManifestEntrySize;

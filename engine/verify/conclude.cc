@@ -37,6 +37,10 @@ static std::string passed(const Run& run, const std::string& head) {
     text = fmt::format("All {} records match the trees of {}, and every commit up to it is signed by {}.",
                        with_commas(report.checked.records), head, whose);
   }
+  if (report.scope != "sample" && report.checked.not_retained > 0) {
+    text += fmt::format(" {} more are not retained: of these only the hashes match.",
+                        with_commas(report.checked.not_retained));
+  }
   for (const OutsideHead& outside : run.heads) {
     text +=
         fmt::format(" {} extends {} (size {}).", table_name(outside.table), outside.what, with_commas(outside.size));

@@ -88,6 +88,14 @@ Result<void> Full::take_logs(SegmentFacts facts) {
   return {};
 }
 
+// Rows of it that no earlier run has read.
+uint64_t Full::new_rows(TableId id, const SegmentJob& job) const {
+  const uint64_t first = job.first_row.value_or(Row{}).value;
+  const uint64_t end = first + (job.entry ? job.entry->footer.rows : job.solid_rows);
+  const uint64_t from = std::max(first, since_ == nullptr ? 0 : since_->tables[index_of(id)].size);
+  return end > from ? end - from : 0;
+}
+
 // False: stop.
 Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> result) {
   result = judge_gone(plan_of(id), job, std::move(result));
@@ -97,6 +105,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
     deny(id, result.error());
     if (id == TableId::kMeta) meta_gap_ = std::min(meta_gap_, job.first_row.value_or(Row{}));
     if (id == TableId::kLogs) chain_->skip_unreadable();
+    unread_ += new_rows(id, job);
     trail(id).push_unreadable(job.first_row.value_or(Row{}), job.entry ? job.entry->footer.rows : job.solid_rows);
     return true;
   }
@@ -131,6 +140,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
     ++run_.report.checked.segments;
     run_.report.checked.bytes += facts.file_size;
   }
+  if (!facts.there && facts.let_go) run_.report.checked.not_retained += new_rows(id, job);
   run_.report.checked.references += facts.references;
   positions_.see(id, facts, job);
   if (entities_.needs().empty()) entities_.needs().reserve(2 * facts.old_pins.size());

@@ -79,6 +79,7 @@ class Full {
   std::array<std::optional<Active>, kTableCount> active_;
   std::array<std::optional<TimeUs>, kTableCount> recorded_;
   std::array<bool, kTableCount> unreadable_{};
+  uint64_t unread_ = 0;  // rows of segments that could not be read
   // The system would not give it: what it holds is not known, and nothing is missing on that account.
   bool meta_denied_ = false, published_denied_ = false;
   // The newest commit that HEAD names was walked to, or is missing for all that could be read.
@@ -86,6 +87,7 @@ class Full {
     if (!chain_->unreadable()) return true;
     return chain_->line() && run_.head.newest && chain_->line()->number >= run_.head.newest->commit;
   }
+  uint64_t new_rows(TableId id, const SegmentJob& job) const;
   void deny(TableId id, const Error& error) {
     if (id == TableId::kMeta && of_system(error)) meta_denied_ = true;
   }

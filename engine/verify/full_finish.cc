@@ -158,6 +158,7 @@ void Full::take_line() {
       report.checked.records += report.sizes[index_of(id)];
       if (since_ != nullptr) report.checked.records -= since_->tables[index_of(id)].size;
     }
+    report.checked.records -= std::min(report.checked.records, unread_ + report.checked.not_retained);
   } else if (!run_.incomplete) {
     Finding found;
     found.code = code::kCommitBroken;

@@ -90,7 +90,7 @@ struct Checked {
   uint64_t checkpoints = 0;    // published ones
   uint64_t outside_heads = 0;  // heads kept outside that the log was held against
   uint64_t reread = 0;         // old rows that an incremental run read again
-  uint64_t not_retained = 0;   // drawn by a sample, and let go by a RETENTION: not looked at
+  uint64_t not_retained = 0;   // let go by a RETENTION: their hashes are all there is; of a sample, those drawn
 };
 
 struct Report {

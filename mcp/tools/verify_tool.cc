@@ -62,7 +62,8 @@ class VerifyTool final : public AuditTool {
       return invalid(field, note ? "" : given[field].dump(), report.error().message + ".");
     }
     if (!report.ok()) return error_result(report.error());
-    if (report->state) {
+    // After a finding nothing counts as read: the next since_last reads the whole log again.
+    if (report->state || report->verdict == verify::Verdict::kFail) {
       const std::lock_guard lock(mutex_);
       state_ = report->state;
     }
@@ -229,7 +230,7 @@ class VerifyTool final : public AuditTool {
 
   VerifyJob job_;
   std::mutex mutex_;
-  std::optional<verify::State> state_;  // of the last pass, for scope since_last
+  std::optional<verify::State> state_;  // of the last pass with no finding behind it, for scope since_last
 };
 
 }  // namespace

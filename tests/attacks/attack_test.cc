@@ -254,6 +254,14 @@ TEST_CASE("real attack: the manifest damaged, cut, and without the entry of a se
   }
 }
 
+TEST_CASE("real attack: a bit flipped in a record, and a manifest made longer than anybody reads it") {
+  Victim victim;
+  const AttackedFrame row = rows_of(read_bytes(victim.file(kMiddle)))[3];
+  edit(victim.file(kMiddle), [&](Buffer& bytes) { bytes[row.offset + 60] ^= 4; });
+  fs::resize_file(victim.file("logs/manifest"), segment::kManifestSizeMax + (1 << 20));
+  victim.found({"frame-corrupt", "logs", kMiddle, first_row(kMiddle) + 3, ""});
+}
+
 TEST_CASE("real attack: the registry rewritten, trees and all, and removed") {
   const std::string first = "registry/seg-0000000000.log";
   {

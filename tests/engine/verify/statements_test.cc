@@ -72,6 +72,11 @@ TEST_CASE("statements: segments let go by a RETENTION are information, the chain
   REQUIRE(report.verdict == verify::Verdict::kPass);
   CHECK(report.counts.at("deleted-by-policy") == 1);
   REQUIRE(report.findings.front().row_end.has_value());
+  // What is gone was not read, and nobody says so.
+  const uint64_t gone = report.findings.front().row_end->value;
+  CHECK(report.checked.not_retained == gone);
+  CHECK(report.checked.records == report.sizes[0] + report.sizes[1] + report.sizes[2] + report.sizes[3] - gone);
+  CHECK(report.statement.find(" are not retained") != std::string::npos);
   sign_statements(log.rig, {retention_of(log.rig, TableId::kLogs, 2, 2)});
   log.remove(TableId::kLogs, 2, 2);
   log.passes();

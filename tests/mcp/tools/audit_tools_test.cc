@@ -370,6 +370,7 @@ TEST_CASE("a damaged record is a finding and never data, verify names the first 
   for (const char* action : {"FIRST", "SECOND", "THIRD"}) desk.log.add({.action = action});
   CHECK(desk.good("audit_verify").at("verdict") == "pass");
   CHECK(header(desk.text, "verdict") == "pass");
+  CHECK(desk.good("audit_verify", {{"scope", "since_last"}}).at("verdict") == "pass");
   desk.context.remaining = 1;  // still answers, within the least budget
   desk.good("audit_verify", {{"max_seconds", 1}});
   desk.context.remaining = 50'000;
@@ -394,6 +395,8 @@ TEST_CASE("a damaged record is a finding and never data, verify names the first 
   CHECK(verdict.at("verdict") == "fail");
   CHECK(verdict.at("first_break").at("row") == 1);
   CHECK(header(desk.text, "first_break").find("row 1") != std::string::npos);
+  // What was found is not forgotten by who asks for what is new alone.
+  for (int i = 0; i < 2; ++i) CHECK(desk.good("audit_verify", {{"scope", "since_last"}}).at("verdict") == "fail");
 }
 
 TEST_CASE("describe: limits are told in words and shares per source as numbers") {
