@@ -28,6 +28,9 @@ Result<std::string> read_diagnostics(const File& file) {
   return text;
 }
 
+// Whoever may read HEAD can lock a byte of it with others: exclusively, a writer alone can.
+Result<bool> writer_holds(const File& head, uint64_t byte) { return head.lock_refused(byte, 1, LockKind::kShared); }
+
 uint64_t slot_offset(Epoch epoch) { return kReaderSlotOffset + epoch.value % kReaderSlotCount; }
 
 }  // namespace
@@ -73,7 +76,7 @@ Result<LockHolder> lock_holder(Directory& root) {
     if (!file.ok() && there) return std::move(file).error();  // LOCK is its owner's alone
     return holder;
   }
-  KHIPU_TRY_ASSIGN(holder.held, head.value()->lock_refused(kHeadLockOffset, 1, LockKind::kExclusive));
+  KHIPU_TRY_ASSIGN(holder.held, writer_holds(*head.value(), kHeadLockOffset));
   if (holder.held) holder.diagnostics.clear();  // whoever holds it is not the one that LOCK speaks of
   return holder;
 }
@@ -81,7 +84,7 @@ Result<LockHolder> lock_holder(Directory& root) {
 Result<bool> head_kept(Directory& root) {
   auto head = root.open_file(kHeadName, Mode::kRead);
   if (!head.ok()) return false;
-  return head.value()->lock_refused(kHeadKeptOffset, 1, LockKind::kExclusive);
+  return writer_holds(*head.value(), kHeadKeptOffset);
 }
 
 // Opened for each holder: an OFD lock belongs to the open file, so closing any other descriptor of READERS, in this

@@ -304,6 +304,7 @@ void Chain::finish() {
     found.file = segment_path(expected.table, expected.segment);
     found.offset = expected.offset;
     found.row = expected.last_row().next();
+    found.rank = Rank::kHead;  // what befell the commit says it better, if anything does
     found.detail = fmt::format("the footer names commit {}, which is not there", number);
     findings_.add(std::move(found));
   }

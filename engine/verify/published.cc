@@ -288,6 +288,7 @@ class PublishedCheck {
     for (size_t row = 0; row < statements.size(); ++row) {
       const auto* head = std::get_if<codec::TableHead>(&statements[row].body);
       if (head != nullptr) heads_.emplace(std::tuple(head->table, head->size, head->root), row);
+      if (head != nullptr) by_row_.emplace_back(row, head);
       // Rows of one checkpoint commit were recorded at one time.
       if (head != nullptr &&
           (head_rows_.empty() || statements[head_rows_.back()].recorded_at != statements[row].recorded_at)) {
@@ -306,6 +307,7 @@ class PublishedCheck {
         continue;
       }
       for (const PublishedNote* of_table : open) named(*of_table, note.checkpoint.size);
+      all_of(note, open);
       open.clear();
       newest_ = &note;
       meta_sizes_.push_back(note.checkpoint.size);
@@ -412,13 +414,16 @@ class PublishedCheck {
 
   void order(const PublishedNote& note, const std::vector<const PublishedNote*>& open) {
     uint64_t& size = sizes_[index_of(note.table)];
+    // Meta grows with each: of a table, TABLE_HEADs are rows of it.
+    const bool again = note.table == TableId::kMeta && amiss(size > 0 && note.checkpoint.size == size);
     const bool falls = amiss(note.checkpoint.size < size);
     const bool behind = amiss(note.table != TableId::kMeta && !open.empty() && open.back()->table >= note.table);
     size = std::max(size, note.checkpoint.size);
-    if (!falls && !behind) return;
+    if (!falls && !behind && !again) return;
     run_.findings.add(of_log(code::kHeadInconsistent, note.offset,
-                             falls ? "a checkpoint of fewer rows than one in front of it"
-                                   : "a checkpoint that stands out of its publication's order"));
+                             again   ? "a publication that stands there twice"
+                             : falls ? "a checkpoint of fewer rows than one in front of it"
+                                     : "a checkpoint that stands out of its publication's order"));
   }
 
   void named(const PublishedNote& note, uint64_t meta_size) {
@@ -432,11 +437,33 @@ class PublishedCheck {
     run_.findings.add(std::move(found));
   }
 
+  // What moved since the publication before has its note in this one.
+  void all_of(const PublishedNote& meta, const std::vector<const PublishedNote*>& open) {
+    const uint64_t from = meta_sizes_.empty() ? 0 : meta_sizes_.back();
+    if (published_.refused > 0 || meta.checkpoint.size > line_.tables[index_of(TableId::kMeta)].size) return;
+    std::array<const codec::TableHead*, kTableCount> moved{};
+    const auto begin = std::lower_bound(by_row_.begin(), by_row_.end(), from,
+                                        [](const auto& at, uint64_t row) { return at.first < row; });
+    for (auto it = begin; it != by_row_.end() && it->first < meta.checkpoint.size; ++it) {
+      moved[index_of(it->second->table)] = it->second;
+    }
+    for (const codec::TableHead* head : moved) {
+      const bool there = head == nullptr || std::any_of(open.begin(), open.end(), [&](const PublishedNote* note) {
+                           return note->table == head->table && note->checkpoint.size == head->size;
+                         });
+      if (!amiss(!there)) continue;
+      Finding found = of_log(code::kHeadMissing, meta.offset, "a publication without the checkpoint of a table");
+      found.expected = fmt::format("{} size {}", table_name(head->table), head->size);
+      run_.findings.add(std::move(found));
+    }
+  }
+
   Run& run_;
   const Published& published_;
   const codec::CommitRecord& line_;
   const std::function<std::optional<Hash>(TableId, uint64_t)>& root_at_;
   std::map<std::tuple<TableId, uint64_t, Hash>, uint64_t> heads_;
+  std::vector<std::pair<uint64_t, const codec::TableHead*>> by_row_;
   std::vector<uint64_t> head_rows_;  // the first TABLE_HEAD of each checkpoint commit
   std::array<uint64_t, kTableCount> sizes_{};
   std::vector<uint64_t> meta_sizes_;  // of meta's notes; when they fall, that is a finding

@@ -60,9 +60,10 @@ std::vector<std::string> publication(const SignedState& state, const Keys& signi
 
 // ---- Spine
 
-void Spine::replay(const codec::TableHead& head) {
+void Spine::replay(Row row, const codec::TableHead& head) {
   Said& said = said_[index_of(head.table)];
   said.size = head.size;
+  said.row = row;
   if (!head.sealed.empty()) said.next = head.sealed.back().number.next();
 }
 
@@ -71,6 +72,8 @@ void Spine::start(const std::array<segment::Manifest, kTableCount>& manifests, u
     for (const segment::ManifestEntry& entry : manifests[index_of(table)].entries) {
       if (entry.number >= said_[index_of(table)].next) sealed(table, entry);
     }
+    const std::optional<Row>& said = said_[index_of(table)].row;
+    if (said && said->value >= meta_published) owed_ |= 1U << index_of(table);
   }
   meta_published_ = meta_published;
 }
@@ -181,6 +184,7 @@ Result<void> Checkpointer::resume(Quarantine& quarantine) {
     KHIPU_TRY(log_->sync());
     KHIPU_TRY(root_.sync());
   }
+  KHIPU_TRY(check_front());
   log_end_ = state_.log_offset;
   Buffer tail(std::min(size - state_.log_offset, kPublicationSizeMax));
   KHIPU_TRY(log_->read_exactly(state_.log_offset, tail));
@@ -213,6 +217,31 @@ Result<void> Checkpointer::resume(Quarantine& quarantine) {
     KHIPU_TRY(root_.replace_file(kCheckpointName, as_bytes(note_), 0644));
   }
   return {};
+}
+
+// In front of what the state knows ends the publication before it: what was taken out or put in anywhere shifts that.
+Result<void> Checkpointer::check_front() const {
+  const uint64_t end = state_.log_offset;
+  if (end == 0) return {};
+  Buffer front(std::min<uint64_t>(end, tree::kNoteSizeMax));
+  KHIPU_TRY(log_->read_exactly(end - front.size(), front));
+  const std::string_view text = as_text(front);
+  const std::string begin = signing_.name + "\n";
+  const size_t behind = text.rfind("\n\n" + begin);
+  const std::string_view last = behind != text.npos ? text.substr(behind + 2) : text;
+  if (last.starts_with(begin) && last.ends_with("\n\n")) {
+    const Result<tree::Note> note = tree::parse_note(last.substr(0, last.size() - 1));
+    const std::vector<tree::VerifierKey> keys = {
+        {signing_.name, tree::KeyType::kEd25519, signing_.signing.public_key()}};
+    if (note.ok() && tree::verify_note(*note, keys).accepted()) {
+      const Result<tree::Checkpoint> checkpoint = tree::parse_checkpoint(note->text);
+      if (checkpoint.ok() && checkpoint->size < state_.tables[kMeta].size) return {};
+    }
+  }
+  return evidence(fmt::format(
+      "byte {}, where checkpoint {} begins, is not behind the one before it: something was taken out or put "
+      "in",
+      end, state_.checkpoint));
 }
 
 Result<void> Checkpointer::append(const std::string& notes) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -23,7 +24,7 @@ inline constexpr std::string_view kCheckpointName = "checkpoint";
 // What the TABLE_HEADs say, and so what they do not say yet. Owner: the writer's thread.
 class Spine {
  public:
-  void replay(const codec::TableHead& head);
+  void replay(Row row, const codec::TableHead& head);
   // Behind replay: segments sealed since the last TABLE_HEAD of their table, and how much of meta is published.
   void start(const std::array<segment::Manifest, kTableCount>& manifests, uint64_t meta_published);
   void sealed(TableId table, const segment::ManifestEntry& entry);
@@ -32,15 +33,19 @@ class Spine {
   // One for each table that moved; they are said from now on.
   std::vector<codec::TableHead> take_heads(const std::array<codec::TableState, kTableCount>& tables);
   void published(uint64_t meta_size) { meta_published_ = meta_size; }
+  // Tables, as bits, whose TABLE_HEAD a crash left without its publication: the next one holds their notes as well.
+  uint32_t take_owed() { return std::exchange(owed_, 0); }
 
  private:
   struct Said {
     uint64_t size = 0;
-    SegmentNumber next;  // the first segment no TABLE_HEAD names
+    std::optional<Row> row;  // of the newest TABLE_HEAD, where it was replayed
+    SegmentNumber next;      // the first segment no TABLE_HEAD names
     std::vector<codec::SealedSegment> sealed;
   };
   std::array<Said, kTableCount> said_;
   uint64_t meta_published_ = 0;
+  uint32_t owed_ = 0;
 };
 
 // Owner: one thread at a time.
@@ -69,6 +74,7 @@ class Checkpointer {
   Result<void> resume(Quarantine& quarantine);
   Result<void> sync_trees();
   Result<void> extends_signed(const codec::CommitRecord& commit);
+  Result<void> check_front() const;
   Result<void> append(const std::string& notes);
 
   os::Directory& root_;

@@ -54,6 +54,7 @@ Result<void> Writer::Impl::make_checkpoint() {
   heartbeat_next = now + std::chrono::microseconds(heartbeat_us);
   KHIPU_TRY(wait_for_sync());
   if (committer->wants_seal()) KHIPU_TRY(seal());
+  target.moved = spine.take_owed();
   std::vector<codec::TableHead> heads = spine.take_heads(committer->states());
   if (own_statements.empty() && heads.empty()) {  // meta alone moved: its last commit says what there is to say
     const std::lock_guard hold(mutex);

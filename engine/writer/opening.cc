@@ -8,10 +8,19 @@
 
 namespace khipu::writer {
 
+// Exclusively, so that no other writer can. Whoever may read HEAD can hold it with others, and keeps nobody from
+// writing by that: LOCK, which no reader may open, is held whatever they do.
+static Result<bool> hold(os::File& head, uint64_t byte) {
+  KHIPU_TRY_ASSIGN(const bool locked, head.try_lock(byte, 1, os::LockKind::kExclusive));
+  if (locked) return true;
+  KHIPU_TRY_ASSIGN(const bool by_a_writer, head.lock_refused(byte, 1, os::LockKind::kShared));
+  return !by_a_writer;
+}
+
 // Recovery has written HEAD: whoever reads beside this writer may take it for all that was published.
 static Result<void> keep(os::File& head) {
-  KHIPU_TRY_ASSIGN(const bool locked, head.try_lock(os::kHeadKeptOffset, 1, os::LockKind::kExclusive));
-  if (locked) return {};
+  KHIPU_TRY_ASSIGN(const bool held, hold(head, os::kHeadKeptOffset));
+  if (held) return {};
   return Error{Code::kLocked, "HEAD: another process holds its byte 97"};
 }
 
@@ -21,8 +30,8 @@ Result<void> Writer::Impl::hold_head() {
   auto head = environment.root.open_file(segment::kHeadName, os::Mode::kReadWrite);
   if (!head.ok() && head.error().code == Code::kNotFound) return {};  // recovery makes it again
   KHIPU_TRY_ASSIGN(held_head, std::move(head));
-  KHIPU_TRY_ASSIGN(const bool locked, held_head->try_lock(os::kHeadLockOffset, 1, os::LockKind::kExclusive));
-  if (locked) return {};
+  KHIPU_TRY_ASSIGN(const bool held, hold(*held_head, os::kHeadLockOffset));
+  if (held) return {};
   return Error{Code::kLocked, environment.root.path() +
                                   ": another process writes here, though LOCK does not say so: somebody removed or "
                                   "replaced LOCK while it ran"};
@@ -140,9 +149,9 @@ Result<void> Writer::Impl::replay(const Recovered& recovered) {
   const auto rows = [&](TableId id, Row from, const std::function<Result<void>(Row, const codec::Frame&)>& visit) {
     return for_each_row(environment.root, id, recovered.manifests[index_of(id)], table(id), from, visit);
   };
-  const auto replay_statement = [&](Row, const codec::Frame& frame) -> Result<void> {
+  const auto replay_statement = [&](Row row, const codec::Frame& frame) -> Result<void> {
     KHIPU_TRY_ASSIGN(const codec::StatementRecord record, sequencer->replay_statement(frame.payload));
-    if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(*head);
+    if (const auto* head = std::get_if<codec::TableHead>(&record.body)) spine.replay(row, *head);
     if (const auto* stated = std::get_if<codec::IndexStatement>(&record.body)) {
       note_index(*stated);
     }
