@@ -197,8 +197,10 @@ std::string format_document(const Document& document) {
 
 Result<Document> parse_document(std::string_view text) {
   if (text.size() > kDocumentSizeMax) return Error{Code::kLimit, "proof document: over 64 MiB"};
+  // The parser would take a byte order mark in front, and a zero byte for the end: other readers do not.
+  const bool is_plain = !text.starts_with("\xef\xbb\xbf") && text.find('\0') == std::string_view::npos;
   const ParsedJson<Json> parsed =
-      is_modest(text) ? parse_json<Json>(text) : ParsedJson<Json>{Json(Json::value_t::discarded), {}};
+      is_plain && is_modest(text) ? parse_json<Json>(text) : ParsedJson<Json>{Json(Json::value_t::discarded), {}};
   if (parsed.json.is_discarded()) {
     return Error{Code::kInvalid, "proof document: not JSON, or deeper or of more values than a proof is"};
   }

@@ -313,6 +313,7 @@ Result<bool> Full::go() {
   settle_pending();
   take_line();
   if (run_.control.stopped()) return true;
+  check_places_of_head();
   if (const Result<void> held = hold_against_heads(); !held.ok()) run_.unreadable(held.error());
   return true;
 }

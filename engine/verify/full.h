@@ -33,6 +33,7 @@ class Full {
   Result<bool> read_meta();
   Result<void> finish_reading();
   Result<void> hold_against_heads();
+  void check_places_of_head();
   void take_line();
   SegmentContext context_of(TableId id);
   Result<void> read_rows();

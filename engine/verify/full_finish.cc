@@ -146,6 +146,44 @@ Result<void> Full::hold_against_heads() {
   return {};
 }
 
+// Readers take from the newest slot of HEAD where the rows of each table stand: what the manifest and the active
+// segments say of it is the same, or no reader gets in.
+void Full::check_places_of_head() {
+  const std::optional<segment::Head>& head = run_.head.newest;
+  if (!head || !chain_->line() || head->commit != chain_->line()->number) return;
+  for (const TableId id : kTables) {
+    const segment::HeadTable& table = head->tables[index_of(id)];
+    const std::vector<segment::ManifestEntry>& manifest = plan_of(id).manifest;
+    if (trail(id).broken() || table.manifest_entries > manifest.size()) continue;
+    std::string wrong;
+    uint64_t sealed = 0;
+    if (table.manifest_entries > 0) {
+      const segment::Footer& last = manifest[table.manifest_entries - 1].footer;
+      sealed = last.first_row.value + last.rows;
+    }
+    if (amiss(table.segment_first_row.value != sealed)) {
+      wrong = "where the active segment begins";
+    }
+    const std::optional<Active>& active = active_[index_of(id)];
+    if (wrong.empty() && active && active->number == table.segment && table.size > active->first_row &&
+        table.size - active->first_row <= active->offsets.size()) {
+      const uint64_t last = active->offsets[table.size - active->first_row - 1];
+      const bool inside = last == kNoOffset || (table.end_offset > last && table.end_offset <= active->file_size);
+      if (amiss(!inside)) wrong = "where the rows end";
+    }
+    if (wrong.empty()) continue;
+    Finding found;
+    found.code = code::kHeadInconsistent;
+    found.rank = Rank::kHead;
+    found.table = id;
+    found.file = segment::kHeadName;
+    found.commit = head->commit;
+    found.detail = fmt::format("the newest slot of HEAD: {} is not what {}/ says: no reader can open the log", wrong,
+                               table_name(id));
+    run_.findings.add(std::move(found));
+  }
+}
+
 void Full::take_line() {
   Report& report = run_.report;
   if (chain_->line()) {

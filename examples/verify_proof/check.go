@@ -60,8 +60,28 @@ func decimal(s string) (uint64, error) {
 	return n, nil
 }
 
+// octets are base64 with no line breaks, which Go's decoder skips, and no bits left over.
+type octets []byte
+
+func (o *octets) UnmarshalJSON(text []byte) error {
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	decoded, err := unbase64(s)
+	*o = decoded
+	return err
+}
+
+func unbase64(s string) ([]byte, error) {
+	if strings.ContainsAny(s, "\r\n") {
+		return nil, errors.New("a line break in base64")
+	}
+	return base64.StdEncoding.Strict().DecodeString(s)
+}
+
 func hash(s string) ([]byte, error) {
-	h, err := base64.StdEncoding.Strict().DecodeString(s)
+	h, err := unbase64(s)
 	if err != nil || len(h) != rfc6962.DefaultHasher.Size() {
 		return nil, errors.New("not the base64 of 32 bytes")
 	}
@@ -164,28 +184,28 @@ func (l Log) bind(record []byte, metaProof string, table uint64, named checkpoin
 const tableRegistry, tableLogs = 1, 2
 
 type pinnedJSON struct {
-	Record []byte `json:"record"`
+	Record octets `json:"record"`
 	Proof  string `json:"proof"`
 }
 type bundleJSON struct {
 	Format            string       `json:"format"`
 	Seq               uint64       `json:"seq"`
-	Record            []byte       `json:"record"`
+	Record            octets       `json:"record"`
 	TableProof        string       `json:"table_proof"`
-	TableHead         []byte       `json:"table_head"`
+	TableHead         octets       `json:"table_head"`
 	MetaProof         string       `json:"meta_proof"`
 	Pinned            []pinnedJSON `json:"pinned"`
-	RegistryHead      []byte       `json:"registry_head"`
+	RegistryHead      octets       `json:"registry_head"`
 	RegistryHeadProof string       `json:"registry_head_proof"`
 }
 type rangeJSON struct {
 	Format     string   `json:"format"`
 	From       uint64   `json:"from"`
-	Records    [][]byte `json:"records"`
+	Records    []octets `json:"records"`
 	Left       []string `json:"left"`
 	Right      []string `json:"right"`
 	Checkpoint string   `json:"checkpoint"`
-	TableHead  []byte   `json:"table_head"`
+	TableHead  octets   `json:"table_head"`
 	MetaProof  string   `json:"meta_proof"`
 }
 type consistencyJSON struct {
@@ -303,6 +323,7 @@ func (l Log) checkBundle(b bundleJSON) ([]string, error) {
 	}
 	versions := map[uint64]object{} // by registry row, proven
 	var registry checkpoint
+	next := uint64(0) // versions come in the order of their rows
 	for i, pinned := range b.Pinned {
 		row, at, err := l.place(pinned.Record, pinned.Proof, origin+"/registry")
 		if err != nil {
@@ -319,9 +340,10 @@ func (l Log) checkBundle(b bundleJSON) ([]string, error) {
 		if kind, err := version.number(0); err != nil || kind != 2 {
 			return nil, fmt.Errorf("pinned[%d]: not a version", i)
 		}
-		if _, twice := versions[row]; twice {
-			return nil, fmt.Errorf("pinned[%d]: twice", i)
+		if row < next {
+			return nil, fmt.Errorf("pinned[%d]: out of order, or twice", i)
 		}
+		next = row + 1
 		versions[row] = version
 	}
 	used := map[uint64]bool{}

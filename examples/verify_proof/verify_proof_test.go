@@ -198,6 +198,10 @@ func TestBundleHoldsAndEveryChangeIsRefused(t *testing.T) {
 	if _, err := f.log.CheckDocument(proven); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("accepted: a member of a pinned version twice: %v", err)
 	}
+	broken := bytes.Replace(text, []byte(`"record":"`), []byte(`"record":"\n`), 1)
+	if _, err := f.log.CheckDocument(broken); err == nil || !strings.Contains(err.Error(), "line break") {
+		t.Errorf("accepted: a line break in base64: %v", err)
+	}
 }
 
 // A log with one event of two pins; `later` is what stands in row 3 of the registry.
@@ -231,6 +235,11 @@ func TestPinnedVersionsAreTheOnesTheEventNames(t *testing.T) {
 	if f.check(twice) == nil {
 		t.Error("accepted: a pinned version twice")
 	}
+	backwards := right
+	backwards.Pinned = []pinnedJSON{right.Pinned[1], right.Pinned[0]}
+	if f.check(backwards) == nil {
+		t.Error("accepted: pinned versions out of their rows' order")
+	}
 	other, _ := f.bundleOfTwo(laterVersion(2))
 	if f.check(other) == nil {
 		t.Error("accepted: a version of another entity")
@@ -260,8 +269,12 @@ func TestRangeIsCompleteAndInOrder(t *testing.T) {
 	all := f.content()
 	leaves := leavesOf(all.logs)
 	rows := func(records [][]byte) rangeJSON {
+		var listed []octets
+		for _, record := range records {
+			listed = append(listed, record)
+		}
 		return rangeJSON{
-			Format: "khipu-range/v1", From: 3, Records: records, Left: compactRange(leaves, 0, 3),
+			Format: "khipu-range/v1", From: 3, Records: listed, Left: compactRange(leaves, 0, 3),
 			Right: compactRange(leaves, 8, 11), Checkpoint: f.sign(origin+"/logs", leaves),
 			TableHead: all.meta[2], MetaProof: f.proofOf(origin, all.meta, 2),
 		}

@@ -303,6 +303,20 @@ TEST_CASE("real attack: checkpoints.log removed, cut, rewritten, or an older cop
   });
   // A hole of terabytes behind it costs neither the verifier nor the writer its memory, nor the disk its space.
   wants("sig-bad", "move the file away", [&](Victim& victim) { fs::resize_file(victim.file(log), 4ULL << 40); });
+  // Neither the first publication can be taken out unseen by who writes on, nor one be put in twice by anybody.
+  const auto first_end = [](const std::string& text) { return text.find("\n\n", text.find("\n\n") + 2) + 2; };
+  {
+    Victim victim;
+    const std::string text = text_of(victim.file(log));
+    write_bytes(victim.file(log), as_bytes(text.substr(first_end(text))));
+    const Ran refused = append_event(victim.root(), 1);
+    CHECK(refused.exit == 3);
+    CHECK_THAT(refused.err, ContainsSubstring("something was taken out or put in"));
+  }
+  wants("head-inconsistent", "something was taken out or put in", [&](Victim& victim) {
+    const std::string text = text_of(victim.file(log));
+    write_bytes(victim.file(log), as_bytes(text.substr(0, first_end(text)) + text));
+  });
   {
     Victim victim;
     copy_over(original().older() + "/" + log, victim.file(log));

@@ -106,6 +106,13 @@ TEST_CASE("LOCK: who may not open it asks the same byte of HEAD") {
     REQUIRE(head->try_lock(96, 1, LockKind::kExclusive).value());
     CHECK(seen() == 'h');
   }
+  {
+    // Anybody who may read HEAD can do this, and is no writer by it.
+    const auto head = root->open_file("HEAD", Mode::kRead).value();
+    REQUIRE(head->try_lock(96, 2, LockKind::kShared).value());
+    CHECK(seen() == 'f');
+    CHECK_FALSE(head_kept(*root).value());
+  }
   CHECK(seen() == 'f');
   std::filesystem::remove(temp / "HEAD");
   CHECK(seen() == 'e');

@@ -34,6 +34,8 @@ TEST_CASE("document: what is not one is refused with the member that is wrong") 
   };
   REQUIRE(refusal(good) == "accepted");
   CHECK_THAT(refusal(""), ContainsSubstring("not JSON"));
+  CHECK_THAT(refusal("\xef\xbb\xbf" + good), ContainsSubstring("not JSON"));
+  CHECK_THAT(refusal(good + '\0'), ContainsSubstring("not JSON"));
   CHECK_THAT(refusal("[]"), ContainsSubstring("expected an object"));
   CHECK_THAT(refusal(std::string(100000, '[')), ContainsSubstring("not JSON"));
   CHECK_THAT(refusal("{\"seq\":[" + std::string(100000, ',') + "]}"), ContainsSubstring("not JSON"));

@@ -29,6 +29,9 @@ TEST_CASE("liar: HEAD that differs from its commit in one place") {
       [&](auto& head) { head.tables[registry].segment_first_row = Row{head.tables[registry].size + 1}; });
   lie("the number of manifest entries",
       [&](auto& head) { head.tables[logs].manifest_entries = head.tables[logs].segment.value + 1; });
+  lie("where the active segment begins", [&](auto& head) { head.tables[logs].manifest_entries -= 1; });
+  lie("where the rows end", [&](auto& head) { head.tables[index_of(TableId::kMeta)].end_offset = 100; });
+  lie("where the rows end", [&](auto& head) { head.tables[registry].end_offset = 1 << 30; });
   lie("where logs/ ends", [&](auto& head) { head.tables[logs].end_offset -= 1; });
 }
 

@@ -241,6 +241,29 @@ TEST_CASE("checkpoints: a log that was cut, removed, forged or put back to an ol
     CHECK(log.broken("head-missing").file == file);
   }
   {
+    PublishedLog log;  // the notes of logs and registry taken out
+    uint64_t tail = 0;
+    std::string of_meta;
+    for (const auto& [offset, note] : verify::split_notes(log.text(), tail)) {
+      if (note.starts_with("example.org/crash\n")) of_meta += note + "\n";
+    }
+    log.put(of_meta);
+    CHECK(log.broken("head-missing").file == file);
+  }
+  {
+    PublishedLog log;  // a publication, closed by the note of meta, once more
+    uint64_t tail = 0;
+    std::string twice, publication;
+    for (const auto& [offset, note] : verify::split_notes(log.text(), tail)) {
+      publication += note + "\n";
+      if (!note.starts_with("example.org/crash\n")) continue;
+      twice += twice.empty() ? publication + publication : publication;
+      publication.clear();
+    }
+    log.put(twice);
+    CHECK(log.broken("head-inconsistent").file == file);
+  }
+  {
     PublishedLog log;
     std::string text = log.text();
     text[text.find("\n\n") + 60] ^= 1;
