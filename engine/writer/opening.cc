@@ -41,6 +41,7 @@ Result<void> Writer::Impl::open(Options opened_with) {
   options = std::move(opened_with);
   KHIPU_TRY_ASSIGN(lock, os::RootLock::acquire(environment.root, options.role, environment.clock.now()));
   KHIPU_TRY(hold_head());
+  KHIPU_TRY(os::create_reader_slots(environment.root));  // somebody may have removed it: no reader gets in without
   KHIPU_TRY_ASSIGN(keys_lock, os::RootLock::acquire_keys(environment.keys, options.role, environment.clock.now()));
   KHIPU_TRY_ASSIGN(keys, load_keys(environment.keys));
   SignedState state;

@@ -113,6 +113,31 @@ TEST_CASE("attack: a tree hash alone") {
   CHECK(report.first_break->offset == 64);
 }
 
+TEST_CASE("attack: a hash put into tree/0, or taken out, accuses no record") {
+  for (const TableId table : {TableId::kLogs, TableId::kRegistry}) {
+    for (const bool in : {true, false}) {
+      Victim victim;
+      const std::string path = std::string("root/") + table_name(table) + "/tree/0";
+      victim.disk().edit(path, [&](Buffer& bytes) {
+        const auto at = bytes.begin() + 32 * 2;
+        if (in) {
+          bytes.insert(at, 32, 0x55);
+        } else {
+          bytes.erase(at, at + 32);
+        }
+      });
+      const verify::Report report = victim.rig.verify();
+      INFO(describe(report));
+      REQUIRE(report.first_break.has_value());
+      CHECK(report.first_break->code == "tile-mismatch");
+      CHECK(report.first_break->row == Row{2});
+      CHECK(report.first_break->table == table);
+      CHECK_FALSE(report.counts.contains("leaf-mismatch"));
+      CHECK_FALSE(report.counts.contains("row-gap"));
+    }
+  }
+}
+
 TEST_CASE("attack: two records swapped") {
   Victim victim;
   const std::string path = segment_file(TableId::kLogs, 1);

@@ -1,5 +1,6 @@
 // What statements say, held against the log: TABLE_HEADs, published checkpoints, RETENTION and HOLD, ROLLBACK.
 #include "engine/crypto/key_file.h"
+#include "engine/verify/published.h"
 #include "engine/verify/spot.h"
 #include "tests/engine/verify/sign.h"
 #include "tests/support/catch.h"
