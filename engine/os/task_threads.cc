@@ -1,14 +1,19 @@
 #include "engine/os/task_threads.h"
 
+#include <chrono>
 #include <system_error>
 #include <utility>
 
 namespace khipu::os {
+namespace {
+constexpr std::chrono::milliseconds kRoomWaitMax{250};
+}
 
 bool TaskThreads::run(std::function<void()> task) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  // Those that were told to end make room in a moment, on a busy machine in some more.
+  if (!changed_.wait_for(lock, kRoomWaitMax, [this] { return running_.size() < threads_max_; })) return false;
   join_finished();
-  if (running_.size() >= threads_max_) return false;
   const uint64_t number = ++last_;
   // The lock is held until the thread is in the map: it can find itself there when it ends.
   try {

@@ -16,7 +16,8 @@ namespace khipu::os {
 class TaskThreads {
  public:
   explicit TaskThreads(size_t threads_max) : threads_max_(threads_max) {}
-  // False: there are as many as may be, or the system gives no more; the task was not run.
+  // False: there are as many as may be and a quarter of a second later still, or the system gives no more; the task was
+  // not run.
   bool run(std::function<void()> task);
   // Until every task has ended.
   void wait();
