@@ -95,7 +95,7 @@ Result<void> Builder::add(uint64_t frame_offset, const codec::VersionRecord& ver
 Result<void> Builder::add(uint64_t frame_offset, const codec::EventRecord& event) {
   KHIPU_ASSERT(header_.table == TableId::kLogs);
   KHIPU_TRY_ASSIGN(const uint32_t row, add_row(frame_offset, event.occurred_at, event.recorded_at));
-  if (!event.url.empty()) terms_.add_later(word_term(Field::kUrl, event.url), row);  // nearly always another one
+  if (!event.url.empty()) terms_.add_url(event.url, row);
   terms_.add_number(Field::kActor, event.actor.entity.value, row);
   for (const codec::Pin& target : event.targets) terms_.add_number(Field::kTarget, target.entity.value, row);
   terms_.add_word(Field::kAction, event.action, row);

@@ -19,25 +19,41 @@ Error no_fit() { return {Code::kCorrupt, "a column that does not fit its section
 
 void append_column(Buffer& to, std::span<const int64_t> values) {
   if (values.empty()) return;
-  Buffer data;
-  for (size_t from = 0; from < values.size(); from += kGroupRows) {
-    const auto group = values.subspan(from, std::min<size_t>(kGroupRows, values.size() - from));
-    const auto [least, most] = std::minmax_element(group.begin(), group.end());
-    const auto base = static_cast<uint64_t>(*least);
-    const unsigned width = width_of(static_cast<uint64_t>(*most) - base);
-    append_le(to, *least);
-    append_le(to, static_cast<uint32_t>(data.size()));
-    append_le(to, static_cast<uint32_t>(width));
-    const size_t at = data.size();
-    data.resize(at + (group.size() * width + 7) / 8 + kColumnSlack);
-    for (size_t i = 0; i < group.size(); ++i) {
-      const uint64_t value = static_cast<uint64_t>(group[i]) - base;
-      uint8_t* const place = &data[at + i * width / 8];
-      store_le(place, load_le<uint64_t>(place) | value << (i * width % 8));
+  const size_t heads_at = to.size();
+  const size_t data_at = heads_at + column_groups(static_cast<uint32_t>(values.size())) * kGroupHeadSize;
+  to.resize(data_at);
+  size_t head_at = heads_at;
+  for (; !values.empty(); head_at += kGroupHeadSize) {
+    const auto group = values.first(std::min<size_t>(kGroupRows, values.size()));
+    values = values.subspan(group.size());
+    int64_t least = group[0], most = group[0];
+    for (const int64_t value : group) {
+      least = std::min(least, value);
+      most = std::max(most, value);
     }
-    data.resize(data.size() - kColumnSlack);
+    const auto base = static_cast<uint64_t>(least);
+    const unsigned width = width_of(static_cast<uint64_t>(most) - base);
+    store_le(&to[head_at], least);
+    store_le(&to[head_at + 8], static_cast<uint32_t>(to.size() - data_at));
+    store_le(&to[head_at + 12], static_cast<uint32_t>(width));
+    const size_t at = to.size(), size = (group.size() * width + 7) / 8;
+    to.resize(at + size + kColumnSlack);  // whole words are written
+    uint8_t* place = &to[at];
+    uint64_t word = 0;
+    unsigned filled = 0;  // bits of it
+    for (const int64_t one : group) {
+      const uint64_t value = static_cast<uint64_t>(one) - base;
+      word |= value << filled;
+      filled += width;
+      if (filled < 64) continue;
+      store_le(place, word);
+      place += sizeof word;
+      filled -= 64;
+      word = filled == 0 ? 0 : value >> (width - filled);
+    }
+    store_le(place, word);
+    to.resize(at + size);
   }
-  append(to, data);
   to.resize(to.size() + kColumnSlack);
 }
 

@@ -8,52 +8,26 @@
 #include <random>
 
 #include "engine/base/assert.h"
+#include "engine/index/radix.h"
 
 namespace khipu::index {
 namespace {
 
 constexpr size_t kTableMin = 1024;
-constexpr size_t kSlack = 8;        // behind a record's bytes, which are read eight at a time
-constexpr size_t kRadixMin = 256;   // fewer are sorted by comparing
-constexpr unsigned kDigitMax = 11;  // bits of a digit: counters that stay in the nearest cache
+constexpr size_t kSlack = 8;       // behind a record's bytes, which are read eight at a time
+constexpr size_t kRadixMin = 256;  // fewer are sorted by comparing
 
 uint64_t random_seed() {
   static const uint64_t seed = uint64_t{std::random_device{}()} << 32 | std::random_device{}();
   return seed;
 }
 
-// One pass of a sort by digits: stable, by the bits of key_of(one) that `shift` and `mask` leave.
-template <typename T, typename KeyOf>
-void sort_digit(std::span<const T> from, T* to, unsigned shift, uint64_t mask, const KeyOf& key_of) {
-  std::array<uint32_t, (1U << kDigitMax) + 1> starts{};
-  for (const T& one : from) ++starts[(key_of(one) >> shift & mask) + 1];
-  for (size_t i = 1; i <= mask; ++i) starts[i] += starts[i - 1];
-  for (const T& one : from) to[starts[key_of(one) >> shift & mask]++] = one;
-}
-
-// Stable, by those bits of key_of(one) that are not the same in all: least digit first.
-template <typename T, typename KeyOf>
-void sort_digits(std::vector<T>& scratch, std::span<T> part, const KeyOf& key_of) {
-  uint64_t differ = 0;
-  for (const T& one : part) differ |= key_of(one) ^ key_of(part.front());
-  if (scratch.size() < part.size()) scratch.resize(part.size());
-  T* from = part.data();
-  T* to = scratch.data();
-  while (differ != 0) {
-    const auto low = static_cast<unsigned>(std::countr_zero(differ));
-    const auto bits = static_cast<unsigned>(std::bit_width(differ)) - low;
-    const unsigned digits = (bits + kDigitMax - 1) / kDigitMax;
-    const unsigned width = (bits + digits - 1) / digits;
-    const uint64_t mask = (uint64_t{1} << width) - 1;
-    sort_digit(std::span<const T>(from, part.size()), to, low, mask, key_of);
-    std::swap(from, to);
-    differ &= ~(mask << low);
-  }
-  if (from != part.data()) std::copy_n(from, part.size(), part.data());
-}
-
 bool same(const uint8_t* a, const uint8_t* b, size_t size) {
-  if (size < 8) return std::memcmp(a, b, size) == 0;
+  if (size < 8) {
+    if (size < 4) return std::equal(a, a + size, b);
+    return load_le<uint32_t>(a) == load_le<uint32_t>(b) &&
+           load_le<uint32_t>(a + size - 4) == load_le<uint32_t>(b + size - 4);
+  }
   for (size_t at = 0; at + 8 < size; at += 8) {
     if (load_le<uint64_t>(a + at) != load_le<uint64_t>(b + at)) return false;
   }
@@ -69,10 +43,10 @@ TermLists::TermLists() : seed_(random_seed()), table_(kTableMin) {}
 void TermLists::clear() {
   std::fill(table_.begin(), table_.end(), Place{});
   arena_.clear();
-  waiting_from_ = waiting_to_ = 0;
   full_ = false;
   words_.clear();
   entries_.clear();
+  urls_.clear();
   recent_.fill(0);
   for (Numbers& numbers : numbers_) numbers.entries.clear();
   for (Codes& codes : codes_) {
@@ -81,7 +55,8 @@ void TermLists::clear() {
 }
 
 void TermLists::expect_events(size_t count) {
-  entries_.reserve(3 * count);
+  entries_.reserve(2 * count);
+  urls_.expect(count);
   for (Numbers& numbers : numbers_) numbers.entries.reserve(count);
 }
 
@@ -89,25 +64,6 @@ uint64_t TermLists::look(Bytes term) const {
   const uint64_t hash = XXH3_64bits_withSeed(term.data(), term.size(), seed_);
   __builtin_prefetch(&table_[hash & (table_.size() - 1)]);
   return hash;
-}
-
-void TermLists::add_later(const Term& term, uint32_t row) {
-  if (waiting_to_ - waiting_from_ == kWaiting) {
-    const Waiting& first = waiting_[waiting_from_++ % kWaiting];
-    add(first.term.view(), first.looked, first.row);
-  }
-  Waiting& last = waiting_[waiting_to_++ % kWaiting];
-  last.looked = look(term.view());
-  last.row = row;
-  last.term = term;
-  if (waiting_to_ - waiting_from_ > kWaiting / 2) fetch(waiting_[(waiting_to_ - kWaiting / 2) % kWaiting].looked);
-}
-
-void TermLists::add_waiting() {
-  while (waiting_from_ != waiting_to_) {
-    const Waiting& first = waiting_[waiting_from_++ % kWaiting];
-    add(first.term.view(), first.looked, first.row);
-  }
 }
 
 void TermLists::note(uint8_t* record, uint32_t row) {
@@ -198,7 +154,7 @@ void TermLists::add_code(Field field, uint8_t code, uint32_t row) {
 }
 
 Result<void> TermLists::check_bounds() const {
-  size_t most = entries_.size();
+  size_t most = std::max(entries_.size(), urls_.size());
   for (const Numbers& numbers : numbers_) most = std::max(most, numbers.entries.size());
   if (!full_ && most < UINT32_MAX) return {};
   return Error{Code::kLimit, "more terms than an index can have"};

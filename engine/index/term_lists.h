@@ -1,5 +1,5 @@
-// The rows of each term while an index is built: no allocation a term, one look-up a word, none a number, and the lists
-// made at the end by sorting what was noted in the order it came. Internal to this room.
+// The rows of each term while an index is built: no allocation a term, one look-up a word, none a number or url, and
+// the lists made at the end by sorting what was noted in the order it came. Internal to this room.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include "engine/base/result.h"
 #include "engine/index/format.h"
 #include "engine/index/out.h"
+#include "engine/index/url_terms.h"
 
 namespace khipu::index {
 
@@ -21,16 +22,16 @@ class TermLists {
   // Empty again; what was allocated stays.
   void clear();
 
-  // Room for the entries of about so many events, each with an actor, a target, and a word for action, source and url.
+  // Room for the entries of about so many events, each with an actor, a target, a url, and a word for action and
+  // source.
   void expect_events(size_t count);
 
   // Rows come ascending. The same term of a row again changes nothing.
   void add(Bytes term, uint32_t row) { add(term, look(term), row); }
   // word_term(field, word), of a field with few values: one that came lately is found without a look-up.
   void add_word(Field field, std::string_view word, uint32_t row);
-  // The same a few calls later, for terms whose place in memory is nearly always far away: by then it has been fetched.
-  // Whatever is added this way is never added the other way.
-  void add_later(const Term& term, uint32_t row);
+  // word_term(Field::kUrl, url), and nothing else adds terms of that field.
+  void add_url(std::string_view url, uint32_t row) { urls_.add(url, row); }
   // entity_term(field, {key}) of kActor and kTarget, and code_term(field, code) of kActionClass and kOutcome: nothing
   // else that has these fields. A code comes once a row, and is less than kCodes.
   void add_number(Field field, uint64_t key, uint32_t row);
@@ -41,7 +42,6 @@ class TermLists {
   // until the next. kLimit beyond what the numbers below can count. Only the same again or clear() may follow.
   template <typename Visit>
   Result<void> each(const Visit& visit) {
-    add_waiting();
     KHIPU_TRY(check_bounds());
     sort_words();
     size_t word = 0, from = 0;
@@ -75,6 +75,8 @@ class TermLists {
         if (!rows.empty()) visit_term(code_term(codes.field, static_cast<uint8_t>(code)), rows);
       }
     }
+    words_before(static_cast<unsigned>(Field::kUrl));
+    urls_.each(visit_term);
     words_before(UINT32_MAX);
     return {};
   }
@@ -103,15 +105,6 @@ class TermLists {
     std::array<std::vector<uint32_t>, kCodes> rows;
   };
 
-  // A term whose table_ entry is on its way, and from the middle of its wait on the record that this one names.
-  struct Waiting {
-    uint64_t looked = 0;
-    uint32_t row = 0;
-    Term term;
-  };
-  static constexpr size_t kWaiting = 16;
-  static_assert((kWaiting & (kWaiting - 1)) == 0);
-
   // The record of word i, those of later ones on their way: in order they lie all over arena_.
   [[gnu::always_inline]] const uint8_t* record_of(size_t i) const {
     if (i + kAhead < words_.size()) __builtin_prefetch(arena_.data() + words_[i + kAhead].at);
@@ -119,15 +112,9 @@ class TermLists {
   }
   static constexpr size_t kAhead = 12;
   uint64_t look(Bytes term) const;
-  // Inlined whatever happens: a call that only fetches ahead is left out by the compiler.
-  [[gnu::always_inline]] void fetch(uint64_t looked) const {
-    const uint32_t at = table_[looked & (table_.size() - 1)].at;
-    if (at != 0) __builtin_prefetch(arena_.data() + (at - 1));
-  }
   // Returns where its record is in arena_, plus one; 0: no more can be counted.
   uint32_t add(Bytes term, uint64_t looked, uint32_t row);
   void note(uint8_t* record, uint32_t row);
-  void add_waiting();
   static std::string_view term_of(const uint8_t* record) {
     return as_text({record + kRecordHead, load_le<uint32_t>(record + kRecordSize)});
   }
@@ -143,15 +130,14 @@ class TermLists {
   const uint64_t seed_;
   std::vector<Place> table_;  // never more than half full
   Out arena_;
-  std::array<Waiting, kWaiting> waiting_;
-  size_t waiting_from_ = 0, waiting_to_ = 0;  // counted on and on: a place is their remainder
-  bool full_ = false;                         // no more words can be counted
-  std::vector<Word> words_;                   // in the order they came, then in theirs
-  std::vector<uint64_t> entries_;             // of words: number << kRowBits | row
+  bool full_ = false;              // no more words can be counted
+  std::vector<Word> words_;        // in the order they came, then in theirs
+  std::vector<uint64_t> entries_;  // of words: number << kRowBits | row
   static constexpr size_t kRecent = 64;
   std::array<uint32_t, kRecent> recent_{};  // of add_word(), by a hash of theirs: records in arena_, plus one
   std::array<Numbers, 2> numbers_{Numbers{Field::kActor, {}}, Numbers{Field::kTarget, {}}};
   std::array<Codes, 2> codes_{Codes{Field::kActionClass, {}}, Codes{Field::kOutcome, {}}};
+  UrlTerms urls_;
   std::vector<uint32_t> rows_, next_, number_rows_;  // scratch of each()
   std::vector<Word> words_scratch_;
   std::vector<uint64_t> scratch_;

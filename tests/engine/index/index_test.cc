@@ -134,11 +134,12 @@ TEST_CASE("index: terms stand in the order of their bytes, also where they begin
     std::string& word = words[row];
     word = std::string(random() % 20, 'a');
     for (uint64_t i = 1 + random() % 12; i > 0; --i) word += random() % 2 == 0 ? '\0' : static_cast<char>(0xff);
-    event.action = word;
+    event.action = event.url = word;
     const Row target{random() % 300 << (random() % 50)};
     event.targets = {{target, target}, {target, {target.value + 1}}};  // one entity in two versions
     REQUIRE(builder.add(64 + row, event).ok());
     expected_rows['\3' + word].push_back(row);
+    expected_rows['\7' + word.substr(0, kUrlKeySizeMax)].push_back(row);
     expected_rows[std::string(as_text(entity_term(Field::kTarget, target).view()))].push_back(row);
   }
   const auto reader = reader_of(builder.finish().value());
