@@ -72,11 +72,12 @@ Result<void> Scan::finish_fault(Scan scan, const char* record) {
 Scan::Argument Scan::long_argument(const uint8_t* at, const uint8_t* end) {
   const uint8_t info = *at & 31;
   const auto left = static_cast<size_t>(end - at);
-  if (info == 27 && left >= 9) {  // times
-    const auto value = load_be<uint64_t>(at + 1);
-    return {value, value >> 32 != 0 ? size_t{9} : size_t{0}};
-  }
   const size_t size = size_t{1} << (info & 3);  // 24, 25, 26, 27: 1, 2, 4, 8 bytes
+  if (info <= 27 && left >= 9) {                // nearly always: without a branch on the size, which nobody can guess
+    const uint64_t value = load_be<uint64_t>(at + 1) >> (64 - 8 * size);
+    const uint64_t least = info == 24 ? 24 : uint64_t{1} << (4 * size);
+    return {value, value < least ? 0 : 1 + size};
+  }
   if (info > 27 || left < 1 + size) return {0, 0};
   const uint8_t* from = at + 1;
   const uint64_t value = size == 1 ? *from : size == 2 ? load_be<uint16_t>(from) : load_be<uint32_t>(from);

@@ -233,6 +233,43 @@ TEST_CASE("cbor: what is not deterministic, not in the subset or not whole is re
   CHECK(accepted(bytes_of("a2 6162 00 626161 00")));
 }
 
+TEST_CASE("cbor: a head is read the same whatever stands behind it, and only in its shortest form") {
+  for (const uint64_t value : {uint64_t{0}, uint64_t{23}, uint64_t{24}, uint64_t{255}, uint64_t{256}, uint64_t{65535},
+                               uint64_t{65536}, uint64_t{UINT32_MAX}, uint64_t{UINT32_MAX} + 1, UINT64_MAX}) {
+    for (size_t log = 0; log < 4; ++log) {
+      const size_t size = size_t{1} << log;
+      if (size < 8 && value >> (8 * size) != 0) continue;
+      const uint64_t least = log == 0 ? 24 : uint64_t{1} << (4 * size);
+      Buffer bytes = {static_cast<uint8_t>(24 + log)};
+      for (size_t i = size; i-- > 0;) bytes.push_back(static_cast<uint8_t>(value >> (8 * i)));
+      for (size_t behind = 0; behind < 10; ++behind, bytes.push_back(0xff)) {
+        INFO(value << " in " << size << " with " << behind << " behind");
+        CborReader reader(bytes);
+        const auto read = reader.unsigned_integer();
+        REQUIRE(read.ok() == (value >= least));
+        if (!read.ok()) continue;
+        CHECK(*read == value);
+        CHECK(reader.offset() == 1 + size);
+        CHECK_FALSE(CborReader(Bytes(bytes).first(size)).unsigned_integer().ok());
+      }
+    }
+  }
+}
+
+TEST_CASE("cbor: a byte that is no UTF-8 is found wherever it stands in a text of any size") {
+  for (size_t size = 1; size < 80; ++size) {
+    Buffer bytes;
+    CborWriter(bytes).text(std::string(size, 'a'));
+    REQUIRE(CborReader(bytes).text().ok());
+    for (size_t at = bytes.size() - size; at < bytes.size(); ++at) {
+      INFO(size << " bytes, the one at " << at);
+      bytes[at] = 0x80;
+      CHECK_FALSE(CborReader(bytes).text().ok());
+      bytes[at] = 'a';
+    }
+  }
+}
+
 TEST_CASE("cbor: nesting is followed to sixteen levels and no further") {
   const auto nested = [](size_t depth) {
     Buffer bytes(depth, 0x81);
