@@ -20,7 +20,7 @@ namespace {
 // Fewer than this are faster one by one: a round of all lanes costs the same with most of them empty.
 constexpr size_t kLanesMin = 4;
 constexpr size_t kPairSize = 1 + 2 * sizeof(Hash);
-constexpr size_t kPairsAtOnce = 128;
+constexpr size_t kPairsAtOnce = 256;  // the last of them leave lanes empty
 // A longer message would hold up the lanes beside it, which end together; the library itself takes 65,535 bytes at
 // most, and none of no bytes.
 constexpr size_t kMessageSizeMax = 32U << 10;

@@ -39,7 +39,7 @@ class LeafHasher {
   void finish();
 
  private:
-  static constexpr size_t kAtOnce = 128;
+  static constexpr size_t kAtOnce = 256;
   static constexpr size_t kAtOnceSizeBytes = 64U << 10;
 
   std::vector<Hash>& leaves_;
