@@ -53,11 +53,13 @@ void Crew::serve() {
 }
 
 void Leftovers::leave(std::function<void()> part) {
-  if (at_once_) return part();
+  bool at_once = true;
   {
     const std::lock_guard lock(mutex_);
-    parts_.push_back(std::move(part));
+    at_once = at_once_;
+    if (!at_once) parts_.push_back(std::move(part));
   }
+  if (at_once) return part();
   changed_.notify_all();
 }
 

@@ -72,11 +72,12 @@ template <typename T>
 void in_order(Crew& crew, size_t count, const std::function<T(size_t)>& work,
               const std::function<bool(size_t, T)>& consume, Leftovers* leftovers = nullptr);
 
-// Parts of in_order()'s jobs whose results nobody waits for in order: a job leaves one and ends, and a thread that has
-// nothing better to do takes it up. Of one in_order(), and not before it. Any thread.
+// Parts of in_order()'s jobs whose results nobody waits for in order. As long as there are jobs for all threads, a job
+// does its part itself, while what it needs is at hand; towards the end it leaves it to a thread that has nothing
+// better to do. Of one in_order(), and not before it. Any thread.
 class Leftovers {
  public:
-  // Done at once where there is one thread. Those that in_order() was ended before are dropped.
+  // Those that in_order() was ended before are dropped.
   void leave(std::function<void()> part);
 
  private:
@@ -104,11 +105,11 @@ void in_order(Crew& crew, size_t count, const std::function<T(size_t)>& work,
   std::mutex& mutex = left.mutex_;
   std::condition_variable& changed = left.changed_;
   std::deque<std::function<void()>>& parts = left.parts_;
-  left.at_once_ = false;
   std::vector<std::optional<T>> done(count);
   size_t next = 0, consumed = 0, working = 0;
   bool ended = false;
   const size_t window = threads + 2;
+  left.at_once_ = count > threads;
   const auto run = [&] {
     const auto has_job = [&] { return next < count && next < consumed + window; };
     std::unique_lock lock(mutex);
@@ -124,6 +125,7 @@ void in_order(Crew& crew, size_t count, const std::function<T(size_t)>& work,
         lock.lock();
       } else if (has_job()) {
         const size_t i = next++;
+        left.at_once_ = count - next > threads;
         ++working;
         lock.unlock();
         T result = work(i);

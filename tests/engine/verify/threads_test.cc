@@ -17,6 +17,7 @@ TEST_CASE("in order: results come in order, each leftover is done once, and a jo
   for (const size_t threads : {1, 2, 3, 8}) {
     std::array<std::atomic<int>, kJobs> left{};
     std::atomic<size_t> consumed{0};
+    std::atomic<bool> at_once{true};
     size_t next = 0;
     {
       verify::Leftovers leftovers;
@@ -27,6 +28,7 @@ TEST_CASE("in order: results come in order, each leftover is done once, and a jo
             // The last of every ten is needed by those behind it, as registry/ is by logs/.
             for (size_t seen = consumed; seen < i / 10 * 10; seen = consumed) consumed.wait(seen);
             leftovers.leave([&left, i] { ++left[i]; });
+            at_once = at_once && (left[i] == 1 || i + 3 * threads + 3 >= kJobs);  // while there is enough to do
             return i * i;
           },
           [&](size_t i, size_t result) {
@@ -39,6 +41,7 @@ TEST_CASE("in order: results come in order, each leftover is done once, and a jo
           &leftovers);
     }
     CHECK(next == kJobs);
+    CHECK(at_once);
     CHECK(std::all_of(left.begin(), left.end(), [](const std::atomic<int>& times) { return times == 1; }));
   }
 }
