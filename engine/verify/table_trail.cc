@@ -178,8 +178,7 @@ void TableTrail::report_row(const SegmentFacts& chunk, uint64_t row, std::string
   findings_.add(std::move(found));
 }
 
-void TableTrail::report_rows(uint64_t from, const Attempt& attempt, CommitNumber commit, const Hash& root,
-                             const Hash& got) {
+void TableTrail::report_rows(uint64_t from, const Attempt& attempt, CommitNumber commit, const Hash& root) {
   bool any = false;
   for (const SegmentFacts& chunk : chunks_) {
     const uint64_t first = chunk.first_row.value;
@@ -233,7 +232,7 @@ void TableTrail::report_rows(uint64_t from, const Attempt& attempt, CommitNumber
     }
   }
   found.expected = short_hash(root);
-  found.actual = short_hash(got);
+  found.actual = short_hash(attempt.frontier.root());
   found.commit = commit;
   found.likely = "rewriting";
   found.detail = from == attempt.size ? "the signed root is not that of the rows it covers"
@@ -270,7 +269,7 @@ Result<void> TableTrail::accept(Attempt attempt, const codec::TableState& state,
     broken_ = true;
     return {};
   }
-  report_rows(frontier_.size(), attempt, commit, state.root, attempt.frontier.root());
+  report_rows(frontier_.size(), attempt, commit, state.root);
   if (attempt.fit == Attempt::Fit::kDiffers) broken_ = true;
   frontier_ = attempt.frontier;
   if (broken_) return {};

@@ -59,7 +59,7 @@ class TableTrail {
   const SegmentFacts* chunk_of(uint64_t row) const;
   void append_rows(Attempt& attempt, uint64_t to, bool prefer_stored) const;
   bool differs_between(uint64_t from, uint64_t to) const;
-  void report_rows(uint64_t from, const Attempt& attempt, CommitNumber commit, const Hash& root, const Hash& got);
+  void report_rows(uint64_t from, const Attempt& attempt, CommitNumber commit, const Hash& root);
   void report_row(const SegmentFacts& chunk, uint64_t row, std::string_view code, std::string detail,
                   CommitNumber commit);
   Result<void> compare_levels(size_t level);
