@@ -7,6 +7,7 @@
 #include "engine/codec/protected.h"
 #include "engine/index/attributes.h"
 #include "engine/index/columns.h"
+#include "engine/os/pages.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::index {
@@ -49,9 +50,9 @@ void Builder::begin_registry(SegmentNumber number, Row first_row) {
 }
 
 void Builder::expect(size_t rows) {
-  for (std::vector<int64_t>* column : {&times_, &recorded_, &offsets_}) column->reserve(rows);
+  for (std::vector<int64_t>* column : {&times_, &recorded_, &offsets_}) os::reserve_large(*column, rows);
   if (header_.table == TableId::kRegistry) {
-    entities_.reserve(rows);
+    os::reserve_large(entities_, rows);
   } else {
     terms_.expect_events(rows);
   }

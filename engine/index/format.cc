@@ -15,9 +15,14 @@ constexpr std::string_view kMagic = "khipuidx";
 constexpr double kExactDouble = 9007199254740992.0;  // 2^53: below it, equal doubles are equal integers
 
 void put(Term& term, uint8_t byte) { term.bytes[term.size++] = byte; }
+// At once: a byte at a time, each would wait for the size that the one before it left.
 template <typename T>
 void put_be(Term& term, T value) {
-  for (size_t i = sizeof value; i-- > 0;) put(term, static_cast<uint8_t>(value >> (8 * i)));
+  static_assert(sizeof value == sizeof(uint32_t) || sizeof value == sizeof(uint64_t));
+  if constexpr (sizeof value == sizeof(uint32_t)) value = __builtin_bswap32(value);
+  if constexpr (sizeof value == sizeof(uint64_t)) value = __builtin_bswap64(value);
+  store_le(term.bytes.data() + term.size, value);
+  term.size += sizeof value;
 }
 void put_text(Term& term, std::string_view text, size_t size_max) {
   const size_t size = std::min(text.size(), size_max);

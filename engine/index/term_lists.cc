@@ -9,6 +9,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/index/radix.h"
+#include "engine/os/pages.h"
 
 namespace khipu::index {
 namespace {
@@ -55,9 +56,9 @@ void TermLists::clear() {
 }
 
 void TermLists::expect_events(size_t count) {
-  entries_.reserve(2 * count);
+  os::reserve_large(entries_, 2 * count);
   urls_.expect(count);
-  for (Numbers& numbers : numbers_) numbers.entries.reserve(count);
+  for (Numbers& numbers : numbers_) os::reserve_large(numbers.entries, count);
 }
 
 uint64_t TermLists::look(Bytes term) const {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -56,23 +57,25 @@ class TermLists {
     };
     std::array<Term, 2> terms;
     size_t turn = 0;
-    const auto visit_term = [&](const Term& term, std::span<const uint32_t> rows) {
-      terms[turn ^= 1] = term;
-      visit(as_text(terms[turn].view()), rows);
+    // Made where it stays: a copy would wait for the bytes just written.
+    const auto visit_term = [&](const auto& make, std::span<const uint32_t> rows) {
+      const Term* const term = new (&terms[turn ^= 1]) Term(make());
+      visit(as_text(term->view()), rows);
     };
     for (Numbers& numbers : numbers_) {
       words_before(static_cast<unsigned>(numbers.field));
       sort_numbers(numbers);
       for (size_t i = 0; i < numbers.entries.size();) {
         const uint64_t key = numbers.entries[i] >> kRowBits;
-        visit_term(entity_term(numbers.field, {key}), take_rows(numbers, i));
+        visit_term([&] { return entity_term(numbers.field, {key}); }, take_rows(numbers, i));
       }
     }
     for (const Codes& codes : codes_) {
       words_before(static_cast<unsigned>(codes.field));
       for (size_t code = 0; code < kCodes; ++code) {
         const std::vector<uint32_t>& rows = codes.rows[code];
-        if (!rows.empty()) visit_term(code_term(codes.field, static_cast<uint8_t>(code)), rows);
+        if (rows.empty()) continue;
+        visit_term([&] { return code_term(codes.field, static_cast<uint8_t>(code)); }, rows);
       }
     }
     words_before(static_cast<unsigned>(Field::kUrl));

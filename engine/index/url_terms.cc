@@ -20,12 +20,6 @@ void UrlTerms::add(std::string_view url, uint32_t row) {
   noted.row = row;
 }
 
-Term UrlTerms::Noted::term() const {
-  std::array<uint8_t, kUrlKeySizeMax> bytes;
-  for (size_t i = 0; i < kWords; ++i) store_le(bytes.data() + i * sizeof(uint64_t), __builtin_bswap64(words[i]));
-  return word_term(Field::kUrl, as_text(Bytes(bytes).first(size)));
-}
-
 // Least part of the key first. Stable, so that the rows of a term stay ascending. Parts in which all are the same, such
 // as what every url of a log begins with, cost one look.
 void UrlTerms::sort() {

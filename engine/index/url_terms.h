@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/index/format.h"
+#include "engine/os/pages.h"
 
 namespace khipu::index {
 
@@ -17,14 +18,18 @@ class UrlTerms {
  public:
   // Empty again; what was allocated stays.
   void clear() { noted_.clear(); }
-  void expect(size_t rows) { noted_.reserve(rows); }
+  void expect(size_t rows) {
+    os::reserve_large(noted_, rows);
+    os::reserve_large(order_, rows);
+    os::reserve_large(scratch_, rows);
+  }
   size_t size() const { return noted_.size(); }
 
   // word_term(Field::kUrl, url). Rows come ascending.
   void add(std::string_view url, uint32_t row);
 
-  // Calls visit(term, rows) for all terms in the order of their bytes, each with its rows; both are valid during the
-  // call.
+  // Calls visit(make, rows) for all terms in the order of their bytes: make() returns the term. Both are valid during
+  // the call.
   template <typename Visit>
   void each(const Visit& visit) {
     sort();
@@ -35,7 +40,7 @@ class UrlTerms {
       do {
         rows_[count++] = one->row;
       } while (++i < order_.size() && (one = &noted_of(i))->same_term(first));
-      visit(first.term(), std::span<const uint32_t>(rows_).first(count));
+      visit([&] { return first.term(); }, std::span<const uint32_t>(rows_).first(count));
     }
   }
 
@@ -48,8 +53,19 @@ class UrlTerms {
     std::array<uint64_t, kWords> words;
     uint32_t size;
     uint32_t row;
-    bool same_term(const Noted& other) const { return words == other.words && size == other.size; }
-    Term term() const;
+    bool same_term(const Noted& other) const {
+      uint64_t differ = size ^ other.size;
+      for (size_t i = 0; i < kWords; ++i) differ |= words[i] ^ other.words[i];
+      return differ == 0;
+    }
+    // word_term(Field::kUrl, url), as far as its bytes go.
+    Term term() const {
+      Term term;
+      term.bytes[0] = static_cast<uint8_t>(Field::kUrl);
+      for (size_t i = 0; i < kWords; ++i) store_le(&term.bytes[1 + i * sizeof words[i]], __builtin_bswap64(words[i]));
+      term.size = static_cast<uint8_t>(1 + size);
+      return term;
+    }
   };
   struct Place {
     uint64_t key = 0;  // what is sorted by

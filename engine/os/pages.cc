@@ -17,4 +17,13 @@ Pages::~Pages() {
   if (size_ > 0) ::munmap(data_, size_);
 }
 
+void prefer_large_pages(const void* from, size_t size) {
+  constexpr uintptr_t kPage = 4096, kLarge = 2U << 20;
+  if (size < kLarge / 4) return;
+  // Outwards to whole pages, which what lies beside it in the same heap shares: so neighbours make one run of pages.
+  const uintptr_t start = reinterpret_cast<uintptr_t>(from) / kPage * kPage;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(from) + size + kPage - 1) / kPage * kPage;
+  (void)::madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+}
+
 }  // namespace khipu::os

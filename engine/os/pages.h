@@ -1,10 +1,11 @@
 // Memory taken from the kernel in pages and given back to it at once, for what is large and comes and goes: the
-// allocator keeps what was freed, and pages that were touched once stay resident in it. Not here: maps of files
-// (file.h).
+// allocator keeps what was freed, and pages that were touched once stay resident in it. And the allocator's own memory
+// in large pages, for what will be filled. Not here: maps of files (file.h).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine/base/result.h"
 
@@ -24,5 +25,17 @@ class Pages {
   uint8_t* const data_;  // nullptr: of no bytes
   const uint64_t size_;
 };
+
+// Of memory that is about to be written all over: the kernel may give it in pages of 2 MiB, where one of 4 KiB costs as
+// much as reading its share of a segment. Advice: nothing comes of it where there are none, and nothing else changes.
+void prefer_large_pages(const void* from, size_t size);
+
+// reserve(), of which all is about to be used.
+template <typename T>
+void reserve_large(std::vector<T>& vector, size_t count) {
+  if (count <= vector.capacity()) return;
+  vector.reserve(count);
+  prefer_large_pages(vector.data(), vector.capacity() * sizeof(T));
+}
 
 }  // namespace khipu::os

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/crypto/hash.h"
+#include "engine/os/pages.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/builders.h"
 
@@ -332,12 +333,18 @@ Result<Scanned> Scan::run() {
   const uint64_t all = job_.entry ? job_.entry->footer.rows : job_.solid_rows;
   const uint64_t rows = all - std::min(all, job_.rows_read());
   if (rows <= end_ / codec::kFrameHeaderSize) {  // a number from a file that is being judged
-    out_.leaves.reserve(rows);
-    out_.offsets.reserve(rows);
-    if (job_.table == TableId::kRegistry) out_.versions.reserve(rows);
+    os::reserve_large(out_.leaves, rows);
+    os::reserve_large(out_.offsets, rows);
+    if (job_.table == TableId::kRegistry) {
+      os::reserve_large(out_.versions, rows);
+      os::reserve_large(names_, rows);
+      named_.reserve(rows);
+    }
   }
   for (;;) {
-    KHIPU_TRY_ASSIGN(const segment::Step step, reader_.next());
+    const Result<segment::Step> next = reader_.next();
+    if (!next.ok()) return next.error();
+    const segment::Step& step = *next;  // a copy would wait for what was just written
     if (step.kind == segment::Step::Kind::kEnd) break;
     if (step.kind == segment::Step::Kind::kFault) {
       KHIPU_TRY_ASSIGN(const bool go_on, fault(step));
