@@ -47,6 +47,19 @@ Result<Bytes> BlockFile::at(uint64_t offset, uint64_t size) const {
   return Bytes(bytes_->data() + offset, size);
 }
 
+void BlockFile::forget(uint64_t from, uint64_t to) const {
+  if (!checked_) return;
+  const uint64_t first = (from + kBlockSize - 1) / kBlockSize;
+  const uint64_t end = to >= body_ ? hashes_.size() : to / kBlockSize;
+  const std::lock_guard hold(mutex_);
+  for (uint64_t block = first; block < end; ++block) {
+    if (!checked_[block].exchange(false)) continue;
+    const uint64_t at = block * kBlockSize, next = std::min(at + kBlockSize, body_);
+    loaded_.fetch_sub(next - at, std::memory_order_relaxed);
+    bytes_->clear(at, next);
+  }
+}
+
 Result<void> BlockFile::load(uint64_t block) const {
   const std::lock_guard hold(mutex_);
   if (checked_[block].load(std::memory_order_relaxed)) return {};

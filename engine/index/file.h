@@ -25,6 +25,9 @@ class BlockFile {
   uint64_t size() const { return body_; }
   // kCorrupt outside the body, or when a block differs from its hash. Valid as long as this object.
   Result<Bytes> at(uint64_t offset, uint64_t size) const;
+  // Whole blocks of [from, to) as if nobody had touched them; what is in memory alone (of()) stays. Only for whoever
+  // has the object to himself, and no bytes of them.
+  void forget(uint64_t from, uint64_t to) const;
   const os::File* file() const { return file_.get(); }  // nullptr: of()
   uint64_t loaded_bytes() const { return loaded_.load(std::memory_order_relaxed); }
 

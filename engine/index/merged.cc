@@ -6,6 +6,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/index/builder.h"
+#include "engine/os/pages.h"
 #include "engine/tree/tree.h"
 
 namespace khipu::index {
@@ -15,6 +16,9 @@ constexpr std::string_view kMergedMagic = "khipumrg";
 constexpr uint16_t kMergedVersion = 1;
 constexpr uint64_t kPartSize = 48;
 constexpr uint64_t kPlaceSize = 8;
+constexpr uint64_t kChunkSize = 1 << 20;
+constexpr uint32_t kTermsBetweenLooks = 1 << 16;  // at whether it is to stop
+constexpr std::array<uint8_t, 1> kBehindNames = {static_cast<uint8_t>(Field::kAttribute)};
 
 Error bad(const char* what) { return {Code::kCorrupt, what}; }
 
@@ -62,7 +66,8 @@ Result<std::unique_ptr<MergedReader>> MergedReader::open(std::unique_ptr<BlockFi
   if (load_le<uint16_t>(&bytes[8]) != kMergedVersion) {
     return Error{Code::kUnsupported, fmt::format("merged index format version {}", load_le<uint16_t>(&bytes[8]))};
   }
-  if (bytes[10] != static_cast<uint8_t>(TableId::kLogs) || bytes[11] != 0) return bad("an unknown table or flag");
+  reader->table_ = static_cast<TableId>(bytes[10]);
+  if (!is_indexed(reader->table_) || bytes[11] != 0) return bad("an unknown table or flag");
   const auto count = load_le<uint32_t>(&bytes[12]);
   const auto first = load_le<uint64_t>(&bytes[16]);
   if (!is_level(count) || first % count != 0 || first > UINT64_MAX - count)
@@ -121,7 +126,16 @@ Result<Bytes> MergedReader::page(uint32_t page) const {
 Result<bool> MergedReader::Cursor::next() {
   while (in_.at == in_.end) {
     if (page_ == reader_.pages_) return false;
-    KHIPU_TRY_ASSIGN(const Bytes bytes, reader_.page(page_++));
+    KHIPU_TRY_ASSIGN(const Bytes bytes, reader_.page(page_));
+    if (passed_) {
+      KHIPU_TRY_ASSIGN(const Place place, reader_.place(page_));
+      const uint64_t offset = reader_.sections_[kMergedPages] + place.page;
+      if (*passed_ / kBlockSize < offset / kBlockSize) {
+        reader_.file_->forget(*passed_, offset);
+        passed_ = offset - offset % kBlockSize;
+      }
+    }
+    ++page_;
     in_ = {bytes.data(), bytes.data() + bytes.size()};
     term_.begin_page();
   }
@@ -162,11 +176,10 @@ Result<std::vector<Held>> MergedReader::find(const Term& term) const {
 
 Result<void> Merger::add(const Reader& index) {
   const Header& header = index.header();
-  KHIPU_TRY_ASSIGN(const Column recorded, index.recorded());
   MergedPart part{header.first_row, header.rows, header.time_min, header.time_max, 0, 0};
   if (header.rows > 0) {
-    part.recorded_first = recorded[0];
-    part.recorded_last = recorded[header.rows - 1];
+    KHIPU_TRY_ASSIGN(part.recorded_first, index.recorded_of(0));
+    KHIPU_TRY_ASSIGN(part.recorded_last, index.recorded_of(header.rows - 1));
   }
   from_.push_back({&index, nullptr, static_cast<uint32_t>(parts_.size())});
   parts_.push_back(part);
@@ -182,18 +195,33 @@ Result<void> Merger::add(const MergedReader& merged) {
   return {};
 }
 
-// One of the files, term by term. What of a url is a term says little, and takes much room: it stays where it is.
+uint64_t Merger::terms_size() const {
+  uint64_t size = 0;
+  for (const From& from : from_) {
+    if (from.merged != nullptr) {
+      size += from.merged->pages_size();
+    } else {
+      size += table_ == TableId::kRegistry ? from.index->pages_size_to(kBehindNames) : from.index->pages_size();
+    }
+  }
+  return size;
+}
+
+// One of the files, term by term. What of a url is a term says little, and takes much room: it stays where it is. Of
+// registry/ so do attributes and what is deleted, which are searched for segment by segment; names come before them.
 struct Merger::Source {
-  explicit Source(const From& from) : base(from.base) {
-    if (from.index != nullptr) index.emplace(*from.index, Bytes());
-    if (from.merged != nullptr) merged.emplace(*from.merged);
+  Source(TableId of, const From& from) : table(of), base(from.base) {
+    if (from.index != nullptr) index.emplace(*from.index, Bytes()).forget_passed();
+    if (from.merged != nullptr) merged.emplace(*from.merged).forget_passed();
   }
   Result<bool> next() {
     for (;;) {
       KHIPU_TRY_ASSIGN(const bool more, index ? index->next() : merged->next());
       if (!more) return false;
       term = as_text(index ? index->term() : merged->term());
-      if (term.empty() || static_cast<uint8_t>(term[0]) != static_cast<uint8_t>(Field::kUrl)) return true;
+      const auto field = static_cast<Field>(term.empty() ? 0 : term[0]);
+      if (table == TableId::kRegistry) return field <= Field::kName;
+      if (field != Field::kUrl) return true;
     }
   }
   template <typename Visit>
@@ -201,6 +229,7 @@ struct Merger::Source {
     if (index) return visit(Held{base, index->list().count});
     for (const Held& held : merged->held()) visit(Held{base + held.segment, held.rows});
   }
+  TableId table;
   uint32_t base;
   std::string_view term;
   std::optional<Reader::Cursor> index;
@@ -216,40 +245,74 @@ struct Merger::Smallest {
   }
 };
 
-struct Merger::Written {
-  Buffer places, keys, pages;
-  std::string before;
-  size_t page_start = 0;
+// What was made so far. Pages, which are most of it, stand in memory that is given back to the kernel piece by piece as
+// they are copied to where the file is put together.
+class Merger::Written {
+ public:
+  Buffer places, keys;
   uint32_t terms = 0, page_count = 0;
 
-  void add(std::string_view term, std::span<const Held> held) {
-    if (page_count == 0 || pages.size() - page_start >= kPageSize) {
-      page_start = pages.size();
+  uint64_t pages_size() const { return chunks_size_ + page_.size(); }
+  Result<void> add(std::string_view term, std::span<const Held> held) {
+    if (page_count == 0 || page_.size() >= kPageSize) {
+      KHIPU_TRY(put_page());
       ++page_count;
-      append_le(places, static_cast<uint32_t>(page_start));
+      append_le(places, static_cast<uint32_t>(chunks_size_));
       append_le(places, static_cast<uint32_t>(keys.size()));
       append(keys, as_bytes(term));
-      before.clear();
+      before_.clear();
     }
-    append_term(pages, before, term);
-    append_varint(pages, static_cast<uint32_t>(held.size()));
+    append_term(page_, before_, term);
+    append_varint(page_, static_cast<uint32_t>(held.size()));
     uint32_t next = 0;
     for (const Held& one : held) {
-      append_varint(pages, one.segment - next);
-      append_varint(pages, one.rows);
+      append_varint(page_, one.segment - next);
+      append_varint(page_, one.rows);
       next = one.segment + 1;
     }
-    before = term;
+    before_ = term;
     ++terms;
+    return {};
   }
+  // Once, at the end.
+  void move_pages_to(Buffer& bytes) {
+    for (std::unique_ptr<os::Pages>& chunk : chunks_) {
+      const uint64_t size = std::min(kChunkSize, chunks_size_);
+      append(bytes, Bytes(chunk->data(), size));
+      chunks_size_ -= size;
+      chunk.reset();
+    }
+    append(bytes, page_);
+  }
+
+ private:
+  Result<void> put_page() {
+    for (Bytes left = page_; !left.empty();) {
+      const uint64_t at = chunks_size_ % kChunkSize;
+      if (at == 0) {
+        KHIPU_TRY_ASSIGN(std::unique_ptr<os::Pages> chunk, os::Pages::take(kChunkSize));
+        chunks_.push_back(std::move(chunk));
+      }
+      const uint64_t size = std::min<uint64_t>(left.size(), kChunkSize - at);
+      std::copy_n(left.data(), size, chunks_.back()->data() + at);
+      chunks_size_ += size;
+      left = left.subspan(size);
+    }
+    page_.clear();
+    return {};
+  }
+  std::vector<std::unique_ptr<os::Pages>> chunks_;  // all full but the last one
+  uint64_t chunks_size_ = 0;
+  Buffer page_;  // the one that grows
+  std::string before_;
 };
 
-Result<void> Merger::merge(Written& into) {
+Result<void> Merger::merge(Written& into, const Stop& stop) {
   std::vector<std::unique_ptr<Source>> sources;
   std::vector<size_t> heap;
   const Smallest order{sources};
   for (const From& from : from_) {
-    sources.push_back(std::make_unique<Source>(from));
+    sources.push_back(std::make_unique<Source>(table_, from));
     KHIPU_TRY_ASSIGN(const bool any, sources.back()->next());
     if (any) heap.push_back(sources.size() - 1);
   }
@@ -270,16 +333,17 @@ Result<void> Merger::merge(Written& into) {
         heap.pop_back();
       }
     }
-    into.add(term, held);
-    if (into.pages.size() + into.keys.size() > UINT32_MAX / 2) return Error{Code::kLimit, "a merged index too large"};
+    KHIPU_TRY(into.add(term, held));
+    if (into.pages_size() + into.keys.size() > UINT32_MAX / 2) return Error{Code::kLimit, "a merged index too large"};
+    if (stop && into.terms % kTermsBetweenLooks == 0 && stop()) return Error{Code::kCancelled, "a merged index"};
   }
   return {};
 }
 
-Result<Merger::File> Merger::finish() {
+Result<Merger::File> Merger::finish(const Stop& stop) {
   KHIPU_ASSERT(parts_.size() == name_.count());
   Written written;
-  KHIPU_TRY(merge(written));
+  KHIPU_TRY(merge(written, stop));
   File file;
   file.first_row = parts_.front().first_row;
   for (const MergedPart& part : parts_) {
@@ -287,10 +351,13 @@ Result<Merger::File> Merger::finish() {
     file.rows += part.rows;
   }
   Buffer& bytes = file.bytes;
+  const uint64_t body =
+      kHeaderSize + kPartSize * parts_.size() + written.places.size() + written.keys.size() + written.pages_size();
+  bytes.reserve(body + sizeof(Hash) * block_count(body));
   bytes.resize(kHeaderSize);
   std::copy(kMergedMagic.begin(), kMergedMagic.end(), bytes.begin());
   store_le(&bytes[8], kMergedVersion);
-  bytes[10] = static_cast<uint8_t>(TableId::kLogs);
+  bytes[10] = static_cast<uint8_t>(table_);
   store_le(&bytes[12], static_cast<uint32_t>(parts_.size()));
   store_le(&bytes[16], name_.first.value);
   store_le(&bytes[24], file.first_row.value);
@@ -310,10 +377,12 @@ Result<Merger::File> Merger::finish() {
       append_le(bytes, time);
     }
   }
-  for (const Buffer* part : {&written.places, &written.keys, &written.pages}) {
+  for (const Buffer* part : {&written.places, &written.keys}) {
     begin();
     append(bytes, *part);
   }
+  begin();
+  written.move_pages_to(bytes);
   begin();
   const std::vector<Hash> hashes = block_hashes(bytes);
   file.root = tree::root_of(hashes);

@@ -1,8 +1,9 @@
-// Merged indexes: which of 16 segments of logs/ that follow each other hold a term, and how many of their rows; 16 such
-// files make one of 256 segments, and these one of 4,096. So a look-up asks one file where it would ask many, and the
-// indexes of the segments only where there is something. Specified in engine/FORMAT.md "Merged indexes".
+// Merged indexes: which of 16 segments of a table that follow each other hold a term, and how many of their rows; 16
+// such files make one of 256 segments, and these one of 4,096. So a look-up asks one file where it would ask many, and
+// the indexes of the segments only where there is something. Specified in engine/FORMAT.md "Merged indexes".
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,7 +16,8 @@ namespace khipu::index {
 
 inline constexpr uint64_t kMergeFan = 16;
 inline constexpr unsigned kMergeLevels = 3;
-inline constexpr uint64_t kMergeBytesMax = 256ULL << 20;  // of the files that one is made from; more are left unmerged
+// Of the pages of terms that one is made from: bounds its own size, about, and what its making holds in memory.
+inline constexpr uint64_t kMergeBytesMax = 256ULL << 20;
 
 // Segments [first, last]; a range of 16, 256 or 4,096 that begins at a multiple of its length.
 struct MergedName {
@@ -47,6 +49,7 @@ class MergedReader {
  public:
   // kCorrupt, kUnsupported.
   static Result<std::unique_ptr<MergedReader>> open(std::unique_ptr<BlockFile> file);
+  TableId table() const { return table_; }
   const MergedName& name() const { return name_; }
   Row first_row() const { return first_row_; }
   uint64_t rows() const { return rows_; }
@@ -54,6 +57,7 @@ class MergedReader {
   // Where the term is, in the segments' order; empty: in none of them.
   Result<std::vector<Held>> find(const Term& term) const;
   uint64_t loaded_bytes() const { return file_->loaded_bytes(); }
+  uint64_t pages_size() const { return size_of(kMergedPages); }
 
   // All terms in order. Owner: one thread; borrows the reader.
   class Cursor {
@@ -62,10 +66,12 @@ class MergedReader {
     Result<bool> next();  // false: that was the last one
     Bytes term() const { return term_.term(); }
     const std::vector<Held>& held() const { return held_; }
+    void forget_passed() { passed_ = reader_.sections_[kMergedPages]; }  // as Reader::Cursor
 
    private:
     const MergedReader& reader_;
     uint32_t page_;
+    std::optional<uint64_t> passed_;  // where what was not given back begins
     Varints in_{nullptr, nullptr};
     TermReader term_;
     std::vector<Held> held_;
@@ -83,6 +89,7 @@ class MergedReader {
   Result<Bytes> page(uint32_t page) const;
 
   std::unique_ptr<BlockFile> file_;
+  TableId table_ = TableId::kLogs;
   MergedName name_;
   Row first_row_;
   uint64_t rows_ = 0;
@@ -91,29 +98,33 @@ class MergedReader {
 };
 
 // Makes the file of segments that follow each other from their indexes, or from merged files of them. A pure function
-// of these. Owner: one thread; borrows what it is given.
+// of these. Owner: one thread; borrows what it is given, which nobody else may use.
 class Merger {
  public:
-  explicit Merger(const MergedName& name) : name_(name) {}
+  Merger(TableId table, const MergedName& name) : table_(table), name_(name) {}
   // The next segment, the next segments; a segment without rows has no index.
   Result<void> add(const Reader& index);
   void add_empty(Row first_row) { parts_.push_back({first_row, 0, 0, 0, 0, 0}); }
   Result<void> add(const MergedReader& merged);
-  // kLimit when it would not fit 4 GiB. The merger is spent.
+  // Of the pages that hold the terms it will take of what was added so far.
+  uint64_t terms_size() const;
+  // kLimit when it would not fit 4 GiB; kCancelled once `stop`, asked now and then, says so. The merger is spent.
   struct File {
     Buffer bytes;
     Hash root{};
     Row first_row;
     uint64_t rows = 0;
   };
-  Result<File> finish();
+  using Stop = std::function<bool()>;
+  Result<File> finish(const Stop& stop = {});
 
  private:
   struct Source;
   struct Smallest;
-  struct Written;
-  Result<void> merge(Written& into);
+  class Written;
+  Result<void> merge(Written& into, const Stop& stop);
 
+  TableId table_;
   MergedName name_;
   std::vector<MergedPart> parts_;
   struct From {

@@ -145,10 +145,19 @@ size_t Reader::page_of(Bytes term) const {
   return from;
 }
 
+uint64_t Reader::pages_size_to(Bytes term) const {
+  const size_t next = page_of(term) + 1;
+  return next < header_.pages ? page_place(next, 0) : pages_size();
+}
+
 Result<bool> Reader::Cursor::next() {
   while (in_.at == in_.end) {
     if (page_ >= reader_.header_.pages) return false;
     KHIPU_TRY_ASSIGN(const Page page, reader_.page(page_++));
+    if (passed_ && *passed_ / kBlockSize < page.offset / kBlockSize) {
+      reader_.file_->forget(*passed_, page.offset);
+      passed_ = page.offset - page.offset % kBlockSize;
+    }
     offset_ = page.offset;
     lists_ = page.lists;
     begin_ = page.bytes.data();

@@ -63,11 +63,14 @@ class Reader {
     Result<bool> next();  // false: that was the last one
     Bytes term() const { return term_.term(); }
     const List& list() const { return list_; }
+    // Blocks of pages that it has passed are given back: for whoever has the reader to himself (BlockFile::forget).
+    void forget_passed() { passed_ = reader_.header_.sections[kPages]; }
 
    private:
     const Reader& reader_;
     size_t page_;
     uint64_t offset_ = 0, lists_ = 0;  // of the page and of its next list
+    std::optional<uint64_t> passed_;   // where what was not given back begins
     const uint8_t* begin_ = nullptr;
     Varints in_{nullptr, nullptr};
     TermReader term_;
@@ -76,6 +79,9 @@ class Reader {
   // Terms that begin with `prefix`, in order, until `visit` returns false.
   using Visit = std::function<bool(Bytes term, const List&)>;
   Result<void> each(Bytes prefix, const Visit& visit) const;
+  // Bytes of the dictionary's pages up to the one that may hold the term.
+  uint64_t pages_size_to(Bytes term) const;
+  uint64_t pages_size() const { return section_size(kPages); }
   // Adds the list's rows to `into`.
   Result<void> add(const List& list, RowSet& into) const;
   // Calls tell(row) for each row of the list, in order. kCorrupt: those told before it were of a list that is none.

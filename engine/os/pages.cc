@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include "engine/base/assert.h"
 #include "engine/os/posix_error.h"
 
 namespace khipu::os {
@@ -11,6 +12,11 @@ Result<std::unique_ptr<Pages>> Pages::take(uint64_t size) {
   void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) return system_error("memory", "mmap", errno);
   return std::unique_ptr<Pages>(new Pages(static_cast<uint8_t*>(at), size));
+}
+
+void Pages::clear(uint64_t from, uint64_t to) const {
+  KHIPU_ASSERT(from <= to && to <= size_);
+  (void)::madvise(data_ + from, to - from, MADV_DONTNEED);  // where it cannot, they stay
 }
 
 Pages::~Pages() {

@@ -19,6 +19,9 @@ class Pages {
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
   uint8_t* data() const { return data_; }
+  // Gives bytes [from, to) back, both at a multiple of the page size or at the end: what they say afterwards is
+  // unknown.
+  void clear(uint64_t from, uint64_t to) const;
 
  private:
   Pages(uint8_t* data, uint64_t size) : data_(data), size_(size) {}

@@ -67,7 +67,7 @@ Result<void> Entities::learn(const snapshot::Snapshot& snapshot, const std::vect
       const size_t colon = text.find(':');
       if (colon == std::string_view::npos || snapshot.schema().type(text.substr(0, colon)) == nullptr) return false;
       KHIPU_TRY_ASSIGN(const std::optional<Row> entity,
-                       look_up_entity(snapshot, text.substr(0, colon), text.substr(colon + 1)));
+                       look_up_entity(snapshot, text.substr(0, colon), text.substr(colon + 1), merged_failed()));
       if (!entity) return false;  // it may be somebody's name
       found.emplace(text, *entity);
     }
@@ -92,18 +92,28 @@ VersionRows Entities::versions(std::string_view type, std::string_view id, uint6
   return found ? visible(entries_[*found], size) : VersionRows();
 }
 
+snapshot::Snapshot::MergedFailed Entities::merged_failed() const {
+  return [this](const snapshot::SegmentInfo& first, uint64_t rows, const Error& error) {
+    if (error.code == Code::kIo) return;
+    tell_index_damage(
+        first, rows,
+        "the merged index from segment " + std::to_string(first.number.value) + " of registry on: " + error.message);
+  };
+}
+
 Result<VersionRows> Entities::versions_in(const snapshot::Snapshot& snapshot, std::string_view type,
                                           std::string_view id, uint64_t size) {
-  {
+  const auto learned = [&] {
     const std::shared_lock lock(mutex_);
-    if (scope_ == nullptr && size_ < size) {
-      Result<std::vector<Row>> rows = look_up_versions(snapshot, type, id);
-      if (rows.ok()) {
-        std::erase_if(*rows, [&](Row row) { return row.value >= size; });
-        return rows;
-      }
-      if (rows.error().code != Code::kCorrupt) return rows;
+    return size_ >= size;
+  };
+  if (scope_ == nullptr && !learned()) {
+    Result<std::vector<Row>> rows = look_up_versions(snapshot, type, id, merged_failed());
+    if (rows.ok()) {
+      std::erase_if(*rows, [&](Row row) { return row.value >= size; });
+      return rows;
     }
+    if (rows.error().code != Code::kCorrupt) return rows;
   }
   KHIPU_TRY(extend(snapshot));  // which reports what cannot be read
   return versions(type, id, size);
@@ -185,15 +195,13 @@ void Entities::tell_damage_locked(const snapshot::ScannedRow& scanned) const {
                           (scanned.detail.empty() ? "" : ": ") + std::string(scanned.detail)});
 }
 
-void Entities::tell_index_damage(const snapshot::SegmentInfo& segment, const Error& error) const {
+void Entities::tell_index_damage(const snapshot::SegmentInfo& first, uint64_t rows, std::string what) const {
   const std::unique_lock lock(mutex_);
   const bool told = std::any_of(damaged_.begin(), damaged_.end(), [&](const Finding& known) {
-    return known.code == kIndexMismatch && known.row == segment.first_row;
+    return known.code == kIndexMismatch && known.row == first.first_row && known.rows == rows;
   });
   if (told) return;
-  damaged_.push_back(
-      {std::string(kIndexMismatch), TableId::kRegistry, segment.first_row, segment.rows,
-       "the index of segment " + std::to_string(segment.number.value) + " of registry: " + error.message});
+  damaged_.push_back({std::string(kIndexMismatch), TableId::kRegistry, first.first_row, rows, std::move(what)});
 }
 
 std::vector<Finding> Entities::findings(uint64_t size) const {

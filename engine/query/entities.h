@@ -123,8 +123,10 @@ class Entities {
   // A row that cannot be read, or is no version: that it was left out must be told.
   void tell_damage(const snapshot::ScannedRow& scanned) const;
   void tell_damage_locked(const snapshot::ScannedRow& scanned) const;
-  // An index that is not what its INDEX statement says: its rows were asked instead.
-  void tell_index_damage(const snapshot::SegmentInfo& segment, const Error& error) const;
+  // An index that is not what its INDEX statement says, of `rows` rows from that segment on: others, or they
+  // themselves, were asked instead. Not with the mutex held.
+  void tell_index_damage(const snapshot::SegmentInfo& first, uint64_t rows, std::string what) const;
+  snapshot::Snapshot::MergedFailed merged_failed() const;
   // The entry's rows below `size` that may be seen.
   VersionRows visible(const Entry& entry, uint64_t size) const;
 

@@ -101,9 +101,11 @@ Result<void> Entities::search(const snapshot::Snapshot& snapshot, uint64_t size,
   if (scope_ == nullptr) {
     const auto tell_row = [&](const snapshot::ScannedRow& row) { tell_damage(row); };
     const auto tell_index = [&](const snapshot::SegmentInfo& segment, const Error& error) {
-      tell_index_damage(segment, error);
+      tell_index_damage(
+          segment, segment.rows,
+          "the index of segment " + std::to_string(segment.number.value) + " of registry: " + error.message);
     };
-    return VersionSearch(snapshot, size, tell_row, tell_index).run(question);
+    return VersionSearch(snapshot, size, tell_row, tell_index, merged_failed()).run(question);
   }
   return each_version(snapshot, size, [&](Row row, const codec::VersionRecord& version, const Known& entity) {
     const Score score = question.score(version);
@@ -160,6 +162,9 @@ Answer<std::vector<Row>> Entities::match(const snapshot::Snapshot& snapshot, uin
     return false;
   };
   VersionQuestion question;
+  if (matcher.field == "id" && matcher.match == Match::kExact) {
+    question.name = index::name_term(matcher.type, matcher.value);
+  }
   question.score = [&](const codec::VersionRecord& version) -> Score {
     return version.type == matcher.type && fits(version) ? 0 : kNoScore;
   };

@@ -225,7 +225,7 @@ void Pass::ask_merged() {
     findings_.add({"index-mismatch", TableId::kLogs, first.first_row, rows,
                    "the merged index from segment " + std::to_string(first.number.value) + " on: " + error.message});
   };
-  for (const snapshot::Snapshot::MergedRange& range : snapshot_.merged(failed)) {
+  for (const snapshot::Snapshot::MergedRange& range : snapshot_.merged(TableId::kLogs, failed)) {
     const Result<void> asked = ask_merged(range, needs);
     if (!asked.ok()) failed(segments[range.first], range.index->rows(), asked.error());
   }

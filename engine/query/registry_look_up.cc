@@ -45,12 +45,11 @@ Result<std::optional<Row>> in_rows(const snapshot::Snapshot& snapshot, const sna
 }  // namespace
 
 Result<std::optional<Row>> look_up_entity(const snapshot::Snapshot& snapshot, std::string_view type,
-                                          std::string_view id) {
+                                          std::string_view id, const snapshot::Snapshot::MergedFailed& failed) {
   const index::Term name = index::name_term(type, id);
   std::optional<Row> entity;
-  const std::vector<snapshot::SegmentInfo>& segments = snapshot.segments(TableId::kRegistry);
-  for (auto segment = segments.rbegin(); segment != segments.rend() && !entity; ++segment) {
-    KHIPU_TRY_ASSIGN(const std::vector<snapshot::Part> parts, snapshot.parts(TableId::kRegistry, *segment));
+  const auto look = [&](const snapshot::SegmentInfo& segment) -> Result<bool> {
+    KHIPU_TRY_ASSIGN(const std::vector<snapshot::Part> parts, snapshot.parts(TableId::kRegistry, segment));
     for (auto part = parts.rbegin(); part != parts.rend() && !entity; ++part) {
       if (part->index) {
         KHIPU_TRY_ASSIGN(entity, in_index(*part->index, name));
@@ -58,15 +57,17 @@ Result<std::optional<Row>> look_up_entity(const snapshot::Snapshot& snapshot, st
         KHIPU_TRY_ASSIGN(entity, in_rows(snapshot, *part, type, id));
       }
     }
-  }
+    return !entity;
+  };
+  KHIPU_TRY(snapshot.each_holding(TableId::kRegistry, name, snapshot::Order::kDescending, failed, look));
   return entity;
 }
 
 Result<std::vector<Row>> look_up_versions(const snapshot::Snapshot& snapshot, std::string_view type,
-                                          std::string_view id) {
+                                          std::string_view id, const snapshot::Snapshot::MergedFailed& failed) {
   const index::Term name = index::name_term(type, id);
   std::vector<Row> rows;
-  for (const snapshot::SegmentInfo& segment : snapshot.segments(TableId::kRegistry)) {
+  const auto look = [&](const snapshot::SegmentInfo& segment) -> Result<bool> {
     KHIPU_TRY_ASSIGN(const std::vector<snapshot::Part> parts, snapshot.parts(TableId::kRegistry, segment));
     for (const snapshot::Part& part : parts) {
       if (!part.index) {
@@ -78,7 +79,9 @@ Result<std::vector<Row>> look_up_versions(const snapshot::Snapshot& snapshot, st
       if (!list) continue;
       KHIPU_TRY(part.index->each_row(*list, [&](uint32_t row) { rows.push_back({part.first_row.value + row}); }));
     }
-  }
+    return true;
+  };
+  KHIPU_TRY(snapshot.each_holding(TableId::kRegistry, name, snapshot::Order::kAscending, failed, look));
   return rows;
 }
 

@@ -76,25 +76,39 @@ Result<void> PartScores::names(std::string_view type, const TellName& tell) {
 }
 
 Result<void> VersionSearch::run(const VersionQuestion& question) const {
+  const auto run_one = [&](const snapshot::SegmentInfo& segment) -> Result<bool> {
+    if (segment.first_row.value >= size_) return false;
+    KHIPU_TRY(run_segment(question, segment));
+    return true;
+  };
+  if (question.name) {
+    return snapshot_.each_holding(TableId::kRegistry, *question.name, snapshot::Order::kAscending, tell_merged_,
+                                  run_one);
+  }
   for (const snapshot::SegmentInfo& segment : snapshot_.segments(TableId::kRegistry)) {
-    if (segment.first_row.value >= size_) break;
-    Result<std::vector<snapshot::Part>> parts = snapshot_.parts(TableId::kRegistry, segment);
-    if (!parts.ok()) {
-      if (parts.error().code != Code::kIo) tell_index_(segment, parts.error());
-      parts = std::vector<snapshot::Part>{{segment.first_row, segment.rows, nullptr}};
+    KHIPU_TRY_ASSIGN(const bool going_on, run_one(segment));
+    if (!going_on) break;
+  }
+  return {};
+}
+
+Result<void> VersionSearch::run_segment(const VersionQuestion& question, const snapshot::SegmentInfo& segment) const {
+  Result<std::vector<snapshot::Part>> parts = snapshot_.parts(TableId::kRegistry, segment);
+  if (!parts.ok()) {
+    if (parts.error().code != Code::kIo) tell_index_(segment, parts.error());
+    parts = std::vector<snapshot::Part>{{segment.first_row, segment.rows, nullptr}};
+  }
+  for (const snapshot::Part& part : *parts) {
+    const Row end{std::min(size_, part.first_row.value + part.rows)};
+    if (end <= part.first_row) continue;
+    Result<bool> known = false;
+    if (part.index && part.index->header().has_attributes()) known = run_index(question, part);
+    if (!known.ok()) {
+      if (known.error().code != Code::kCorrupt && known.error().code != Code::kIo) return known.error();
+      if (known.error().code == Code::kCorrupt) tell_index_(segment, known.error());
+      known = false;
     }
-    for (const snapshot::Part& part : *parts) {
-      const Row end{std::min(size_, part.first_row.value + part.rows)};
-      if (end <= part.first_row) continue;
-      Result<bool> known = false;
-      if (part.index && part.index->header().has_attributes()) known = run_index(question, part);
-      if (!known.ok()) {
-        if (known.error().code != Code::kCorrupt && known.error().code != Code::kIo) return known.error();
-        if (known.error().code == Code::kCorrupt) tell_index_(segment, known.error());
-        known = false;
-      }
-      if (!*known) KHIPU_TRY(run_rows(question, part.first_row, end));
-    }
+    if (!*known) KHIPU_TRY(run_rows(question, part.first_row, end));
   }
   return {};
 }

@@ -42,6 +42,8 @@ class PartScores {
 };
 
 struct VersionQuestion {
+  // Where it is about one entity, whose name every version of it has: only segments that hold it are looked into.
+  std::optional<index::Term> name = {};
   std::function<Score(const codec::VersionRecord&)> score;
   // The same of all rows of an index that knows attributes.
   std::function<Result<void>(PartScores&)> narrow;
@@ -53,15 +55,23 @@ struct VersionQuestion {
 // Owner: one thread; borrows the snapshot.
 class VersionSearch {
  public:
-  // Rows below `size`. Who is told of rows that cannot be read, and of an index that is not what its statement says.
+  // Rows below `size`. Who is told of rows that cannot be read, and of an index, or a merged one, that is not what its
+  // statement says.
   using TellRow = std::function<void(const snapshot::ScannedRow&)>;
   using TellIndex = std::function<void(const snapshot::SegmentInfo&, const Error&)>;
-  VersionSearch(const snapshot::Snapshot& snapshot, uint64_t size, TellRow tell_row, TellIndex tell_index)
-      : snapshot_(snapshot), size_(size), tell_row_(std::move(tell_row)), tell_index_(std::move(tell_index)) {}
+  using TellMerged = snapshot::Snapshot::MergedFailed;
+  VersionSearch(const snapshot::Snapshot& snapshot, uint64_t size, TellRow tell_row, TellIndex tell_index,
+                TellMerged tell_merged)
+      : snapshot_(snapshot),
+        size_(size),
+        tell_row_(std::move(tell_row)),
+        tell_index_(std::move(tell_index)),
+        tell_merged_(std::move(tell_merged)) {}
   // In order of rows.
   Result<void> run(const VersionQuestion& question) const;
 
  private:
+  Result<void> run_segment(const VersionQuestion& question, const snapshot::SegmentInfo& segment) const;
   Result<void> run_rows(const VersionQuestion& question, Row from, Row to) const;
   // False: nothing was met, and the records are to be asked.
   Result<bool> run_index(const VersionQuestion& question, const snapshot::Part& part) const;
@@ -71,6 +81,7 @@ class VersionSearch {
   const uint64_t size_;
   const TellRow tell_row_;
   const TellIndex tell_index_;
+  const TellMerged tell_merged_;
 };
 
 }  // namespace khipu::query

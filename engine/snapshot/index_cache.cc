@@ -55,7 +55,8 @@ Result<std::shared_ptr<const index::MergedReader>> IndexCache::read(const codec:
   KHIPU_TRY_ASSIGN(std::unique_ptr<index::BlockFile> blocks, this->blocks(statement));
   if (!blocks) return std::shared_ptr<const index::MergedReader>();
   KHIPU_TRY_ASSIGN(std::unique_ptr<index::MergedReader> reader, index::MergedReader::open(std::move(blocks)));
-  if (reader->name() != name || reader->first_row() != statement.first_row || reader->rows() != statement.rows) {
+  if (reader->table() != statement.table || reader->name() != name || reader->first_row() != statement.first_row ||
+      reader->rows() != statement.rows) {
     return Error{Code::kCorrupt, "it is about other rows"};
   }
   return std::shared_ptr<const index::MergedReader>(std::move(reader));

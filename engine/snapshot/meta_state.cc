@@ -74,8 +74,8 @@ void MetaState::apply(const codec::IndexStatement& index) {
     const Segment segment(index.table, *number);
     own(indexes_)[segment] = index;
     if (runs_->contains(segment)) own(runs_).erase(segment);
-  } else if (const auto merged = index::parse_merged_name(index.file); merged && index.table == TableId::kLogs) {
-    own(merged_)[{merged->first, merged->last}] = index;
+  } else if (const auto merged = index::parse_merged_name(index.file); merged) {
+    own(merged_)[{index.table, merged->first, merged->last}] = index;
   } else if (const auto run = index::parse_run_name(index.file)) {
     const Segment segment(index.table, run->segment);
     if (indexes_->contains(segment)) return;
@@ -93,8 +93,8 @@ const codec::IndexStatement* MetaState::index_statement(TableId table, SegmentNu
   return found == indexes_->end() ? nullptr : &found->second;
 }
 
-const codec::IndexStatement* MetaState::merged_statement(const index::MergedName& name) const {
-  const auto found = merged_->find({name.first, name.last});
+const codec::IndexStatement* MetaState::merged_statement(TableId table, const index::MergedName& name) const {
+  const auto found = merged_->find({table, name.first, name.last});
   return found == merged_->end() ? nullptr : &found->second;
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -79,8 +80,8 @@ class MetaState {
   const std::optional<ClockStep>& clock_step() const { return clock_step_; }
   // The newest INDEX statement about that segment; nullptr: none.
   const codec::IndexStatement* index_statement(TableId table, SegmentNumber number) const;
-  // The newest INDEX statement about that merged file of logs/; nullptr: none.
-  const codec::IndexStatement* merged_statement(const index::MergedName& name) const;
+  // The newest INDEX statement about that merged file; nullptr: none.
+  const codec::IndexStatement* merged_statement(TableId table, const index::MergedName& name) const;
   bool has_merged() const { return !merged_->empty(); }
   // Of a segment without one, those about its runs, in order.
   std::span<const codec::IndexStatement> runs(TableId table, SegmentNumber number) const;
@@ -105,7 +106,7 @@ class MetaState {
   using Indexes = std::map<Segment, codec::IndexStatement>;
   using Runs = std::map<Segment, std::vector<codec::IndexStatement>>;
   Shared<Indexes> indexes_ = std::make_shared<Indexes>();
-  using Merged = std::map<std::pair<SegmentNumber, SegmentNumber>, codec::IndexStatement>;
+  using Merged = std::map<std::tuple<TableId, SegmentNumber, SegmentNumber>, codec::IndexStatement>;
   Shared<Merged> merged_ = std::make_shared<Merged>();
   Shared<Runs> runs_ = std::make_shared<Runs>();
   std::array<uint64_t, kStatementTypeCount> counts_{};

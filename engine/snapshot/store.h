@@ -169,7 +169,7 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   // The index of a sealed segment of logs/ or registry/, or nullptr when there is none to use: then its rows are
   // scanned. kCorrupt: its file is not what the INDEX statement says.
   Result<std::shared_ptr<const index::Reader>> segment_index(TableId table, const SegmentInfo& segment) const;
-  // What merged files say of sealed segments of logs/ that this snapshot holds: each file that can be used, over
+  // What merged files say of sealed segments that this snapshot holds: each file that can be used, over
   // segments()[first] to [first + its count), none over the same ones, oldest first. `failed`: of one that is not what
   // its INDEX statement says.
   struct MergedRange {
@@ -177,7 +177,12 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
     std::shared_ptr<const index::MergedReader> index;
   };
   using MergedFailed = std::function<void(const SegmentInfo& first, uint64_t rows, const Error&)>;
-  std::vector<MergedRange> merged(const MergedFailed& failed) const;
+  std::vector<MergedRange> merged(TableId table, const MergedFailed& failed) const;
+  // Calls visit(segment) in that order, until it returns false, for the segments in which the term may be: all but
+  // those of which a merged file says that it is not. Opens no more such files than it comes to.
+  using VisitSegment = std::function<Result<bool>(const SegmentInfo&)>;
+  Result<void> each_holding(TableId table, const index::Term& term, Order order, const MergedFailed& failed,
+                            const VisitSegment& visit) const;
   // All rows of a segment of logs/ or registry/, in order: one part with its index, or parts of runs with theirs, parts
   // that were indexed in memory (logs/) and a rest. kCorrupt as segment_index().
   Result<std::vector<Part>> parts(TableId table, const SegmentInfo& segment) const;
@@ -224,7 +229,14 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Result<std::shared_ptr<const index::Reader>> index_of_row(TableId table, const SegmentInfo& segment, Row row) const;
   Result<std::shared_ptr<const Places>> places(TableId table, const SegmentInfo& segment, SegmentView& view,
                                                uint64_t from) const;
-  Result<std::shared_ptr<const index::MergedReader>> merged_of(size_t first, uint64_t count) const;
+  Result<std::shared_ptr<const index::MergedReader>> merged_of(TableId table, size_t first, uint64_t count) const;
+  struct Range {
+    size_t first = 0;
+    uint64_t count = 0;
+    std::vector<index::Held> held;
+  };
+  std::optional<Range> range_at(TableId table, size_t edge, const index::Term& term, Order order,
+                                const MergedFailed& failed) const;
   std::optional<index::MergedPart> merged_part(const SegmentInfo& segment) const;
   // Opened, with its mutex held by the caller. False: the stored hashes do not make the root.
   Result<bool> open_checker(TableId table, SharedChecker& shared) const;

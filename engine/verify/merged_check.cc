@@ -1,5 +1,7 @@
 #include "engine/verify/merged_check.h"
 
+#include <algorithm>
+
 #include "engine/index/merged.h"
 
 namespace khipu::verify {
@@ -38,7 +40,7 @@ class Remake {
   Result<std::optional<index::Merger::File>> make(const index::MergedName& name) const {
     std::vector<std::unique_ptr<index::Reader>> indexes;
     std::vector<std::unique_ptr<index::MergedReader>> parts;
-    index::Merger merger(name);
+    index::Merger merger(table_.id, name);
     const uint64_t step = name.count() / index::kMergeFan;
     for (uint64_t i = 0; i < index::kMergeFan; ++i) {
       const SegmentNumber first{name.first.value + i * step};
@@ -69,7 +71,12 @@ class Remake {
     auto file = table_.directory->open_file(statement.file, os::Mode::kRead);
     if (!file.ok()) return nullptr;
     auto blocks = index::BlockFile::open(std::move(file).value(), statement.size, statement.root);
-    if (!blocks.ok() || !blocks.value()->at(0, blocks.value()->size()).ok()) return nullptr;
+    if (!blocks.ok()) return nullptr;
+    const uint64_t size = blocks.value()->size();
+    for (uint64_t at = 0; at < size; at += index::kBlockSize) {
+      if (!blocks.value()->at(at, std::min(index::kBlockSize, size - at)).ok()) return nullptr;
+      blocks.value()->forget(at, at + index::kBlockSize);  // it is read again where there are terms to take
+    }
     return std::move(blocks).value();
   }
   Result<std::unique_ptr<index::Reader>> index_of(const segment::ManifestEntry& entry) const {
@@ -101,7 +108,7 @@ class Remake {
 
 Result<void> check_merged(const TablePlan& table, const std::vector<codec::StatementRecord>& statements,
                           const IndexScope& scope, Findings& findings, const Control& control) {
-  if (table.id != TableId::kLogs || !table.directory) return {};
+  if (!index::is_indexed(table.id) || !table.directory) return {};
   const Remake remake(table, statements);
   for (const auto& [range, stated] : remake.stated()) {
     if (control.stopped()) return {};

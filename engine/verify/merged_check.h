@@ -1,5 +1,6 @@
-// Merged files of logs/: each held against its INDEX statement and against one made anew of the indexes it is made of,
-// which index_check.h has held against the rows; where one of these is not there, it is made of the rows.
+// Merged files of logs/ and registry/: each held against its INDEX statement and against one made anew of the indexes
+// it is made of, which index_check.h has held against the rows; where one of these is not there, it is made of the
+// rows.
 #pragma once
 
 #include "engine/verify/index_check.h"

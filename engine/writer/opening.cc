@@ -194,8 +194,8 @@ void Writer::Impl::note_index(const codec::IndexStatement& stated) {
   if (const auto number = index::parse_index_name(stated.file)) {
     indexes[{stated.table, *number}] = stated;
     run_files.erase({stated.table, *number});
-  } else if (const auto range = index::parse_merged_name(stated.file); range && stated.table == TableId::kLogs) {
-    merged[{range->first, range->last}] = stated;
+  } else if (const auto range = index::parse_merged_name(stated.file); range) {
+    merged[{stated.table, range->first, range->last}] = stated;
   } else if (const auto run = index::parse_run_name(stated.file)) {
     std::vector<std::string>& files = run_files[{stated.table, run->segment}];
     if (std::find(files.begin(), files.end(), stated.file) == files.end()) files.push_back(stated.file);

@@ -109,8 +109,8 @@ struct Writer::Impl {
   uint64_t commits = 0, events = 0;
   std::map<std::pair<TableId, SegmentNumber>, codec::IndexStatement> indexes;  // as stated
   std::array<uint64_t, kTableCount> index_next{};                              // sealed segments below it were seen to
-  std::map<std::pair<SegmentNumber, SegmentNumber>, codec::IndexStatement> merged;  // as stated, by first and last
-  std::array<uint64_t, index::kMergeLevels> merge_next{};                           // ranges below it were seen to
+  std::map<std::tuple<TableId, SegmentNumber, SegmentNumber>, codec::IndexStatement> merged;  // by first and last
+  std::array<std::array<uint64_t, index::kMergeLevels>, kTableCount> merge_next{};  // ranges below it were seen to
   std::array<GrowingRuns, kTableCount> runs;                                        // of the active segments
   bool runs_wanted = false;                                                         // whatever their age
   std::map<std::pair<TableId, SegmentNumber>, std::vector<std::string>> run_files;  // of segments without an index
@@ -159,8 +159,12 @@ struct Writer::Impl {
   bool note_runs();
   std::optional<Steady::time_point> run_due() const;
   Result<void> index_one(const ToIndex& what, std::unique_lock<std::mutex>& hold);
-  std::optional<index::MergedName> to_merge() const;
-  Result<void> merge_one(const index::MergedName& name, std::unique_lock<std::mutex>& hold);
+  struct ToMerge {
+    TableId table = TableId::kLogs;
+    index::MergedName name;
+  };
+  std::optional<ToMerge> to_merge() const;
+  Result<void> merge_one(const ToMerge& what, std::unique_lock<std::mutex>& hold);
   void state_index(codec::IndexStatement statement);
   Result<void> look_after_runs(std::unique_lock<std::mutex>& hold);
   Result<void> remove_superseded(std::unique_lock<std::mutex>& hold);

@@ -6,6 +6,7 @@
 
 #include "engine/index/builder.h"
 #include "tests/support/catch.h"
+#include "tests/support/fake_disk.h"
 #include "tests/support/format_examples.h"
 
 using namespace khipu;
@@ -63,7 +64,7 @@ Segments some_segments(uint64_t seed, uint64_t count) {
 }
 
 std::unique_ptr<MergedReader> merge(const Segments& all, const MergedName& name) {
-  Merger merger(name);
+  Merger merger(TableId::kLogs, name);
   const uint64_t step = name.count() / kMergeFan;
   std::vector<std::unique_ptr<MergedReader>> parts;
   for (uint64_t i = 0; i < kMergeFan; ++i) {
@@ -78,6 +79,28 @@ std::unique_ptr<MergedReader> merge(const Segments& all, const MergedName& name)
     }
   }
   return MergedReader::open(body_of(merger.finish().value().bytes)).value();
+}
+
+// Of registry/: each version with a name that others share or a long one, an attribute, some an end.
+std::unique_ptr<Builder> registry_segment(uint64_t number, Row first, uint64_t rows, std::mt19937_64& random,
+                                          std::map<std::string, std::map<uint64_t, uint32_t>>& held) {
+  auto builder = std::make_unique<Builder>(Builder::of_registry({number}, first));
+  for (uint64_t i = 0; i < rows; ++i) {
+    codec::VersionRecord version;
+    const std::string id = random() % 9 == 0 ? std::string(60, 'i') + std::to_string(random() % 400)
+                                             : "u-" + std::to_string(random() % (40 * rows));
+    const std::string mail = "mail " + std::to_string(random());
+    version.type = "user";
+    version.id = id;
+    version.entity = Row{random() % 100};
+    version.time = static_cast<TimeUs>(random() % 1000);
+    version.recorded_at = static_cast<TimeUs>(5000 + first.value + i);
+    version.deleted = random() % 10 == 0;
+    if (!version.deleted) version.fields = {{"mail", codec::Value::of_text(mail)}};
+    REQUIRE(builder->add(64 + 100 * i, version).ok());
+    ++held[std::string(as_text(name_term("user", id).view()))][number];
+  }
+  return builder;
 }
 
 Term term_of(std::string_view bytes) {
@@ -109,6 +132,7 @@ TEST_CASE("index: a merged file holds of every term what the indexes of its segm
     for (const MergedName& name : {MergedName{{0}, {15}}, MergedName{{240}, {255}}, MergedName{{0}, {255}}}) {
       const auto merged = merge(all, name);
       CHECK(merged->name() == name);
+      CHECK(merged->table() == TableId::kLogs);
       MergedReader::Cursor cursor(*merged);
       std::string before;
       uint64_t terms = 0;
@@ -146,9 +170,109 @@ TEST_CASE("index: a merged file holds of every term what the indexes of its segm
   }
 }
 
+TEST_CASE("index: a merged file of registry/ holds the names its segments hold, and nothing else of them") {
+  std::mt19937_64 random(11);
+  std::map<std::string, std::map<uint64_t, uint32_t>> held;
+  std::vector<std::unique_ptr<Reader>> indexes;
+  std::vector<Row> first_rows;
+  uint64_t rows = 0;
+  for (uint64_t number = 0; number < 256; ++number) {
+    first_rows.push_back({70 + rows});
+    const uint64_t count = random() % 7 == 0 ? 0 : 1 + random() % 30;
+    indexes.push_back(nullptr);
+    if (count == 0) continue;
+    const auto builder = registry_segment(number, first_rows.back(), count, random, held);
+    indexes.back() = Reader::open(BlockFile::of(builder->body().value())).value();
+    rows += count;
+  }
+  std::vector<std::unique_ptr<MergedReader>> parts;
+  Merger whole(TableId::kRegistry, {{0}, {255}});
+  for (uint64_t from = 0; from < 256; from += 16) {
+    Merger merger(TableId::kRegistry, merged_around({from}, 16));
+    for (uint64_t number = from; number < from + 16; ++number) {
+      if (indexes[number]) {
+        REQUIRE(merger.add(*indexes[number]).ok());
+      } else {
+        merger.add_empty(first_rows[number]);
+      }
+    }
+    parts.push_back(MergedReader::open(body_of(merger.finish().value().bytes)).value());
+    REQUIRE(whole.add(*parts.back()).ok());
+  }
+  parts.push_back(MergedReader::open(body_of(whole.finish().value().bytes)).value());
+  for (const auto& merged : parts) {
+    CHECK(merged->table() == TableId::kRegistry);
+    const MergedName name = merged->name();
+    uint64_t expected_terms = 0, terms = 0;
+    for (const auto& [term, segments] : held) {
+      std::vector<Held> expected;
+      for (const auto& [segment, count] : segments) {
+        if (segment < name.first.value || segment > name.last.value) continue;
+        expected.push_back({static_cast<uint32_t>(segment - name.first.value), count});
+      }
+      expected_terms += expected.empty() ? 0 : 1;
+      REQUIRE(merged->find(term_of(term)).value() == expected);
+    }
+    MergedReader::Cursor cursor(*merged);
+    while (cursor.next().value()) ++terms;
+    CHECK(terms == expected_terms);
+    CHECK(merged->find(deleted_term()).value().empty());
+    CHECK(merged->find(name_term("user", "nobody")).value().empty());
+    for (uint32_t i = 0; i < name.count(); ++i) {
+      const auto& index = indexes[name.first.value + i];
+      const MergedPart part = merged->part(i).value();
+      CHECK(part.first_row == first_rows[name.first.value + i]);
+      CHECK(part.rows == (index ? index->rows() : 0));
+      CHECK((!index || part.recorded_last == index->recorded().value()[index->rows() - 1]));
+    }
+  }
+}
+
+TEST_CASE("index: what is merged is given back as it is passed, and the file is the one that memory makes") {
+  khipu::tests::FakeDisk disk;
+  const auto folder = disk.directory("root");
+  std::mt19937_64 random(12);
+  std::map<std::string, std::map<uint64_t, uint32_t>> held;
+  std::vector<std::unique_ptr<Reader>> files, memory;
+  const MergedName name{{0}, {15}};
+  Merger from_files(TableId::kRegistry, name), from_memory(TableId::kRegistry, name), stopped(TableId::kRegistry, name);
+  for (uint64_t number = 0; number < 16; ++number) {
+    const auto builder = registry_segment(number, {20000 * number}, 20000, random, held);
+    const Builder::File file = builder->finish().value();
+    disk.put("root/" + index_name({number}), file.bytes);
+    Buffer body = file.bytes;
+    body.resize(body_size(body.size()).value());
+    memory.push_back(Reader::open(BlockFile::of(std::move(body))).value());
+    auto opened = folder->open_file(index_name({number}), os::Mode::kRead).value();
+    files.push_back(Reader::open(BlockFile::open(std::move(opened), file.bytes.size(), file.root).value()).value());
+    REQUIRE(from_files.add(*files.back()).ok());
+    REQUIRE(from_memory.add(*memory.back()).ok());
+    REQUIRE(stopped.add(*memory.back()).ok());
+  }
+  // Names take less than half of the dictionary, and of each at most two blocks stay with what says where pages are.
+  const uint64_t names = from_memory.terms_size();
+  CHECK(names > 16 * 4 * kBlockSize / 2);
+  CHECK(names < 16 * memory.front()->pages_size() / 2);
+  const Merger::File one = from_files.finish().value(), other = from_memory.finish().value();
+  CHECK(one.root == other.root);
+  CHECK(one.bytes == other.bytes);
+  for (const auto& file : files) CHECK(file->loaded_bytes() <= 5 * kBlockSize);
+  for (const auto& file : files) {  // and is there again for whoever asks
+    for (const auto& [term, segments] : held) {
+      const auto found = segments.find(file->header().number.value);
+      if (random() % 64 != 0) continue;
+      const auto list = file->find(term_of(term)).value();
+      REQUIRE((list ? list->count : 0) == (found == segments.end() ? 0 : found->second));
+    }
+  }
+  const auto cut = stopped.finish([] { return true; });
+  REQUIRE_FALSE(cut.ok());
+  CHECK(cut.error().code == Code::kCancelled);
+}
+
 TEST_CASE("index: every flipped bit of a merged file without its hashes is read as something, and never outside it") {
   const Segments all = some_segments(4, 16);
-  Merger merger({{0}, {15}});
+  Merger merger(TableId::kLogs, {{0}, {15}});
   for (uint64_t i = 0; i < 16; ++i) {
     if (all.indexes[i]) {
       REQUIRE(merger.add(*all.indexes[i]).ok());
@@ -176,9 +300,26 @@ TEST_CASE("index: every flipped bit of a merged file without its hashes is read 
   }
 }
 
+TEST_CASE("index: a merged file is of logs/ or of registry/") {
+  const Segments all = some_segments(5, 16);
+  Merger merger(TableId::kLogs, {{0}, {15}});
+  for (uint64_t i = 0; i < 16; ++i) {
+    if (all.indexes[i]) {
+      REQUIRE(merger.add(*all.indexes[i]).ok());
+    } else {
+      merger.add_empty(all.first_rows[i]);
+    }
+  }
+  Buffer file = merger.finish().value().bytes;
+  for (unsigned table = 0; table < 256; ++table) {
+    file[10] = static_cast<uint8_t>(table);
+    CHECK(MergedReader::open(body_of(file)).ok() == (table == 1 || table == 2));
+  }
+}
+
 TEST_CASE("index: the merged file of FORMAT.md, byte for byte") {
   // Sixteen segments from 16 on; two of them hold an event each, the others nothing.
-  Merger merger({{16}, {31}});
+  Merger merger(TableId::kLogs, {{16}, {31}});
   std::vector<std::unique_ptr<Reader>> indexes;
   Row next{700};
   for (uint64_t number = 16; number < 32; ++number) {

@@ -437,7 +437,7 @@ TEST_CASE(
   REQUIRE(sealed > 3);
   const auto merged_files = [&] {
     return log.store().snapshot().value()->merged(
-        [](const auto&, uint64_t, const Error& error) { FAIL(error.message); });
+        TableId::kLogs, [](const auto&, uint64_t, const Error& error) { FAIL(error.message); });
   };
   CHECK((!many || oracle.retained > 0 || !merged_files().empty()));  // a whole range may not be left
   CHECK(segments_with_index() == sealed);

@@ -161,14 +161,15 @@ TEST_CASE("liar: an INDEX statement of a run that does not go on where the one b
 // Segments enough for a merged file.
 struct MergedLog : LiarLog {
   static constexpr uint64_t kSmall = 600;
-  MergedLog() : LiarLog(1, kSmall) {
+  explicit MergedLog(TableId of) : LiarLog(1, kSmall), table(of) {
     rig.index_segments();
-    REQUIRE(rig.life(40, kSmall).ok());
+    for (int lives = 0; lives < 8 && !rig.disk().exists(file()); ++lives) REQUIRE(rig.life(40, kSmall).ok());
     REQUIRE(rig.life(1, kSmall).ok());
     REQUIRE(rig.disk().exists(file()));
     REQUIRE(rig.verify().verdict == verify::Verdict::kPass);
   }
-  static std::string file() { return "root/logs/" + index::merged_name({{0}, {15}}); }
+  std::string path(const std::string& name) const { return std::string("root/") + table_name(table) + "/" + name; }
+  std::string file() const { return path(index::merged_name({{0}, {15}})); }
   codec::IndexStatement said() {
     std::optional<codec::IndexStatement> found;
     for (uint64_t segment = 0; rig.disk().exists(segment_file(TableId::kMeta, segment)); ++segment) {
@@ -176,50 +177,61 @@ struct MergedLog : LiarLog {
         const auto statement = codec::decode_statement(row.payload);
         REQUIRE(statement.ok());
         const auto* index = std::get_if<codec::IndexStatement>(&statement->body);
-        if (index != nullptr && index::parse_merged_name(index->file)) found = *index;
+        if (index != nullptr && index->table == table && index::parse_merged_name(index->file)) found = *index;
       }
     }
     REQUIRE(found);
     return *found;
   }
+  TableId table;
 };
 
 TEST_CASE("liar: a merged index with a changed bit, cut, or gone") {
-  MergedLog log;
+  MergedLog log(GENERATE(TableId::kLogs, TableId::kRegistry));
+  INFO(table_name(log.table));
   const verify::Options since = log.since();
-  const Buffer whole = log.rig.disk().read(MergedLog::file());
-  for (const size_t at : {size_t{20}, size_t{140}, whole.size() / 2, whole.size() - 1}) {
+  const Buffer whole = log.rig.disk().read(log.file());
+  for (const size_t at : {size_t{10}, size_t{20}, size_t{140}, whole.size() / 2, whole.size() - 1}) {
     Buffer other = whole;
     other[at] ^= 1;
-    log.rig.disk().put(MergedLog::file(), other);
+    log.rig.disk().put(log.file(), other);
     log.told("index-mismatch", "the index differs from the one its segment's rows make", {});
   }
-  log.rig.disk().put(MergedLog::file(), Buffer(whole.begin(), whole.end() - 1));
+  log.rig.disk().put(log.file(), Buffer(whole.begin(), whole.end() - 1));
   log.told("index-mismatch", "has another size than its INDEX statement says", since);
-  log.rig.disk().remove(MergedLog::file());
+  log.rig.disk().remove(log.file());
   const verify::Report gone = log.rig.verify();
   CHECK(gone.verdict == verify::Verdict::kPass);
   CHECK(describe(gone).find("index-missing") != std::string::npos);
   // It is made of the rows where an index it is made of is not there either.
   uint64_t part = 0;
-  const auto file = [&] { return "root/logs/" + index::index_name({part}); };
+  const auto file = [&] { return log.path(index::index_name({part})); };
   while (!log.rig.disk().exists(file())) ++part;  // a segment of commits alone has none
   log.rig.disk().remove(file());
-  log.rig.disk().put(MergedLog::file(), whole);
+  log.rig.disk().put(log.file(), whole);
   CHECK(log.rig.verify().verdict == verify::Verdict::kPass);
 }
 
 TEST_CASE("liar: an INDEX statement about another merged index than the segments make") {
-  const auto lie = [](const std::function<void(codec::IndexStatement&)>& change) {
-    MergedLog log;
+  const auto lie = [](TableId table, const std::function<void(codec::IndexStatement&)>& change) {
+    MergedLog log(table);
     codec::IndexStatement statement = log.said();
     change(statement);
     sign_statements(log.rig, {statement});
     log.told("index-mismatch", "the INDEX statement is not about the index these rows make", {});
   };
-  lie([](codec::IndexStatement& said) { said.root[7] ^= 1; });
-  lie([](codec::IndexStatement& said) { said.rows += 1; });
-  lie([](codec::IndexStatement& said) { said.file = index::merged_name({{256}, {511}}); });  // not sealed yet
+  for (const TableId table : index::kIndexedTables) {
+    lie(table, [](codec::IndexStatement& said) { said.root[7] ^= 1; });
+    lie(table, [](codec::IndexStatement& said) { said.rows += 1; });
+    lie(table, [](codec::IndexStatement& said) { said.file = index::merged_name({{256}, {511}}); });  // not sealed yet
+  }
+}
+
+TEST_CASE("verify: a merged index of registry/ that no statement names is told, and kept apart from those of runs") {
+  MergedLog log(TableId::kRegistry);
+  const Buffer whole = log.rig.disk().read(log.file());
+  log.rig.disk().put(log.path(index::merged_name({{4096}, {8191}})), whole);
+  log.told("file-unaccounted", "no INDEX statement names this index, and its segments are not sealed");
 }
 
 }  // namespace
