@@ -33,4 +33,11 @@ bool valid_utf8(Bytes bytes) {
   return true;
 }
 
+size_t whole_characters(std::string_view text, size_t size_max) {
+  if (text.size() <= size_max) return text.size();
+  size_t end = size_max;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return end;
+}
+
 }  // namespace khipu

@@ -30,6 +30,8 @@ class Outbox {
   virtual void open_stream() {}
   // False: the client takes one response and nothing else; what is notified is dropped.
   virtual bool takes_stream() const { return true; }
+  // Its answer reaches the client apart from all others, so that two of one id are told apart.
+  virtual bool stands_apart() const { return false; }
   // HTTP: the id of the session that this line began. Before anything else.
   virtual void begin_session(const std::string& id) { static_cast<void>(id); }
   virtual void done() {}  // nothing more comes for this line, also if there was no response
@@ -58,6 +60,7 @@ class Handler {
 // What MCP puts into the headers of an HTTP request. Values as they came, without surrounding blanks.
 struct Head {
   std::optional<std::string> session;                       // Mcp-Session-Id
+  bool has_odd_session = false;                             // it has letters that no session id has; `session` is empty
   std::optional<std::string> version;                       // MCP-Protocol-Version
   std::optional<std::string> method;                        // Mcp-Method
   std::optional<std::string> name;                          // Mcp-Name
@@ -71,6 +74,11 @@ class WebHandler {
   // The outbox lives until it was told done(). The thread may be kept for what is known to be brief: nothing of the
   // answer leaves before this returns, and nobody sees the client leave.
   virtual void post(const Caller& caller, const Head& head, std::string_view body, Outbox& outbox) = 0;
+  // Mcp-Session-Id means nothing to this request, so whatever it holds is no fault.
+  virtual bool takes_any_session(const Head& head) const {
+    static_cast<void>(head);
+    return false;
+  }
   // GET: a stream for what belongs to no request. 0: the outbox is used until close_stream(), or until it was told
   // done(). Else the status of a refusal, and the outbox is not used.
   virtual int open_stream(const Caller& caller, const Head& head, Outbox& outbox) = 0;

@@ -1,5 +1,7 @@
 #include "mcp/protocol/lifecycle.h"
 
+#include "engine/base/utf8.h"
+
 namespace khipu::mcp::protocol {
 namespace {
 
@@ -32,6 +34,14 @@ Implementation parse_implementation(const Json& object) {
   implementation.name = text_or_empty(object, "name");
   implementation.version = text_or_empty(object, "version");
   return implementation;
+}
+
+std::string short_name(const Implementation& told) {
+  constexpr size_t kSizeMax = 128;
+  std::string name(told.name, 0, whole_characters(told.name, kSizeMax));
+  if (told.version.empty() || name.size() + 1 >= kSizeMax) return name;
+  if (!name.empty()) name += ' ';
+  return name.append(told.version, 0, whole_characters(told.version, kSizeMax - name.size()));
 }
 
 OrderedJson capabilities_json(const Offer& offer, Revision revision) {

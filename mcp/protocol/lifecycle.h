@@ -20,6 +20,8 @@ struct Implementation {
 };
 OrderedJson implementation_json(const Implementation& implementation, Revision revision);
 Implementation parse_implementation(const Json& object);  // lenient: what is no string is empty
+// "name version" as far as it was told, of at most 128 bytes, each character whole.
+std::string short_name(const Implementation& told);
 
 // What is served, and declared: a declared `logging` or `listChanged` makes hosts send more requests and open more
 // streams, so nothing is declared that does not happen.

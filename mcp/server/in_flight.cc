@@ -8,7 +8,7 @@ InFlight::~InFlight() {
   idle_.wait(lock, [this] { return calls_.empty() && leaving_.empty(); });
 }
 
-Call* InFlight::begin(const void* scope, std::unique_ptr<Call> call) {
+Call* InFlight::begin(const void* scope, std::unique_ptr<Call>& call) {
   const std::lock_guard lock(mutex_);
   const Key key{scope, call->id()};
   const auto [place, is_new] = calls_.try_emplace(key, nullptr);

@@ -17,8 +17,9 @@ namespace khipu::mcp::server {
 class InFlight {
  public:
   ~InFlight();
-  // nullptr if the id is in flight: two answers with one id make hosts close the connection.
-  Call* begin(const void* scope, std::unique_ptr<Call> call);
+  // nullptr if the id is in flight, and the call is where it was: two answers with one id on one connection make hosts
+  // close it.
+  Call* begin(const void* scope, std::unique_ptr<Call>& call);
   // The call is about to answer: its id is free again. From here on only cancel_all and cancel_scope reach it.
   void release(const void* scope, const Call& call);
   // It has answered, its outbox was told so, and it goes. After release().

@@ -9,8 +9,6 @@ namespace {
 
 using jsonrpc::ErrorCode;
 
-constexpr size_t kClientSizeMax = 128;
-
 Failure bad_request(ErrorCode code, std::string message) { return {code, std::move(message), nullptr, 400}; }
 
 bool can_listen(const protocol::Offer& offer) {
@@ -19,7 +17,7 @@ bool can_listen(const protocol::Offer& offer) {
 
 Peer peer_of(const Caller& caller, const protocol::Envelope& envelope) {
   auto named = std::make_shared<Caller>(caller);
-  named->client = (envelope.client_info.name + " " + envelope.client_info.version).substr(0, kClientSizeMax);
+  named->client = protocol::short_name(envelope.client_info);
   return {std::move(named), protocol::kModern, envelope.client, envelope.log_level};
 }
 
@@ -124,7 +122,7 @@ void Modern::receive(const Caller& caller, jsonrpc::Request request, const jsonr
   auto call = std::make_unique<Call>(server_, peer_of(caller, *envelope), std::move(request), outbox);
   if (quick) return call->run();
   const void* scope = scope_of(outbox);
-  Call* begun = in_flight_.begin(scope, std::move(call));
+  Call* begun = in_flight_.begin(scope, call);
   if (begun == nullptr) {
     server_.options().log("dropped a request: its id is in flight");
     return outbox.done();

@@ -24,24 +24,8 @@ const Json* find_path(const Json& root, const std::vector<std::string>& path) {
   return value->is_null() ? nullptr : value;
 }
 
-std::string percent_decoded(std::string_view text) {
-  std::string decoded;
-  for (size_t at = 0; at < text.size(); ++at) {
-    const auto byte = text[at] == '%' && at + 3 <= text.size() ? from_hex(text.substr(at + 1, 2)) : std::nullopt;
-    if (byte) at += 2;
-    decoded += byte ? static_cast<char>(byte->front()) : text[at];
-  }
-  return decoded;
-}
-
-// cpp-httplib before 0.44 percent-decodes the values of headers before anyone sees them, so that a URI with a %20 in it
-// would never match its own header.
-bool is_same_text(const std::string& body, const std::string& header) {
-  return body == header || percent_decoded(body) == header;
-}
-
 bool is_same(const Json& body, const std::string& header) {
-  if (body.is_string()) return is_same_text(body.get_ref<const std::string&>(), header);
+  if (body.is_string()) return body.get_ref<const std::string&>() == header;
   if (body.is_boolean()) return header == (body.get<bool>() ? "true" : "false");
   if (!body.is_number()) return false;
   double number = 0;
@@ -82,7 +66,7 @@ std::optional<std::string> standard_header_fault(const jsonrpc::Head& head, cons
   if (named == params.end() || !named->is_string()) return std::nullopt;  // the params are at fault, and say so
   if (!head.name) return "the header Mcp-Name is missing";
   const std::optional<std::string> name = decode_header_value(*head.name);
-  if (!name || !is_same_text(named->get_ref<const std::string&>(), *name)) {
+  if (!name || named->get_ref<const std::string&>() != *name) {
     return "Mcp-Name is not params." + std::string(member);
   }
   return std::nullopt;

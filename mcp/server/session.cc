@@ -12,7 +12,6 @@ namespace {
 using jsonrpc::ErrorCode;
 using jsonrpc::print_error;
 
-constexpr size_t kClientSizeMax = 128;
 constexpr size_t kSubscribedMax = 1000;
 
 std::string not_initialized_text() {
@@ -265,7 +264,7 @@ std::string Session::answer_initialize(const jsonrpc::Request& request) {
   peer_.revision = parsed->revision;
   peer_.client = parsed->capabilities;
   Caller caller = *peer_.caller;
-  caller.client = (parsed->client.name + " " + parsed->client.version).substr(0, kClientSizeMax);
+  caller.client = protocol::short_name(parsed->client);
   peer_.caller = std::make_shared<const Caller>(std::move(caller));
   peer_.log_level = protocol::LogLevel::kInfo;  // until the client sets another
   revision_ = peer_.revision;
@@ -307,10 +306,16 @@ std::string Session::answer_subscribe(const jsonrpc::Request& request) {
 }
 
 Call* Session::begin_call(jsonrpc::Request request, jsonrpc::Outbox& outbox) {
-  Call* call = in_flight_.begin(
-      nullptr, std::make_unique<Call>(server_, peer(), std::move(request), outbox, static_cast<Asker*>(this)));
-  if (call == nullptr) log("dropped a request: its id is in flight");
-  return call;
+  auto call = std::make_unique<Call>(server_, peer(), std::move(request), outbox, static_cast<Asker*>(this));
+  if (Call* begun = in_flight_.begin(nullptr, call)) return begun;
+  const bool is_told = outbox.stands_apart();
+  log(is_told ? "refused a request: its id is in flight" : "dropped a request: its id is in flight");
+  if (is_told) {
+    constexpr int kBadRequest = 400;
+    outbox.refuse(kBadRequest,
+                  print_error(call->id(), ErrorCode::kInvalidRequest, "a request with this id is in flight"));
+  }
+  return nullptr;
 }
 
 Result<protocol::InputResponses> Session::ask(const std::map<std::string, protocol::InputRequest>& requests,

@@ -62,7 +62,7 @@ class Session final : public ChangeListener, private Asker {
   std::string answer_initialize(const jsonrpc::Request& request);
   std::string answer_set_level(const jsonrpc::Request& request);
   std::string answer_subscribe(const jsonrpc::Request& request);
-  // The call, entered as in flight; nullptr if its id is in flight already.
+  // The call, entered as in flight; nullptr if its id is in flight already, which is told where answers stand apart.
   Call* begin_call(jsonrpc::Request request, jsonrpc::Outbox& outbox);
   Peer peer() const;
   Result<protocol::InputResponses> ask(const std::map<std::string, protocol::InputRequest>& requests,

@@ -1,6 +1,7 @@
 #include "mcp/server/web.h"
 
 #include <algorithm>
+#include <set>
 
 #include "mcp/jsonrpc/print.h"
 #include "mcp/protocol/revision.h"
@@ -30,6 +31,14 @@ std::optional<jsonrpc::Id> id_of(const jsonrpc::Incoming& incoming) {
 bool names_modern(const jsonrpc::Head& head) {
   const auto revision = head.version ? protocol::revision_named(*head.version) : std::nullopt;
   return revision && protocol::is_modern(*revision);
+}
+
+// Or something that can be answered as one.
+bool holds_message(const jsonrpc::Batch& batch) {
+  return std::any_of(batch.messages.begin(), batch.messages.end(), [](const jsonrpc::Message& message) {
+    const auto* invalid = std::get_if<jsonrpc::Invalid>(&message);
+    return invalid == nullptr || invalid->id;
+  });
 }
 
 bool is_modern_only(const std::string& method) {
@@ -108,6 +117,9 @@ void Web::post_legacy(const Caller& caller, const jsonrpc::Head& head, jsonrpc::
   if (is_batch && !(revision && protocol::has_batches(*revision))) {
     return refuse_and_end(outbox, id, kBadRequest, ErrorCode::kInvalidRequest, "this revision has no batches");
   }
+  if (is_batch && !holds_message(std::get<jsonrpc::Batch>(incoming))) {
+    return refuse_and_end(outbox, id, kBadRequest, ErrorCode::kInvalidRequest, "nothing in this batch is a message");
+  }
   if (!is_batch) {
     const auto* response = std::get_if<jsonrpc::Response>(&std::get<jsonrpc::Message>(incoming));
     if (response != nullptr && !session->awaits(*response)) {
@@ -133,6 +145,8 @@ void Web::begin_session(const Caller& caller, const jsonrpc::Request& request, j
   session->receive(jsonrpc::Message(request), outbox);
 }
 
+bool Web::takes_any_session(const jsonrpc::Head& head) const { return names_modern(head); }
+
 int Web::open_stream(const Caller& caller, const jsonrpc::Head& head, jsonrpc::Outbox& outbox) {
   if (!head.session) return kMethodNotAllowed;
   const std::shared_ptr<Session> session = find_session(caller, *head.session);
@@ -155,6 +169,9 @@ void Web::close_stream(jsonrpc::Outbox& outbox) {
     if (found == streams_.end()) return;
     session = std::move(found->second);
     streams_.erase(found);
+    for (auto& [id, entry] : sessions_) {  // listening is using
+      if (entry.session == session) entry.used_at = server_.options().steady();
+    }
   }
   session->detach(outbox);
   outbox.done();
@@ -207,13 +224,13 @@ std::shared_ptr<Session> Web::find_session(const Caller& caller, const std::stri
 
 void Web::sweep() {
   std::vector<std::shared_ptr<Session>> gone;
+  std::vector<jsonrpc::Outbox*> cut;
   {
     const std::lock_guard lock(mutex_);
     const TimeUs oldest = server_.options().steady() - options_.session_idle_ms_max * 1000;
-    const auto has_stream = [&](const Entry& entry) {
-      return std::any_of(streams_.begin(), streams_.end(),
-                         [&](const auto& stream) { return stream.second == entry.session; });
-    };
+    std::set<const Session*> listening;
+    for (const auto& [outbox, session] : streams_) listening.insert(session.get());
+    const auto has_stream = [&](const Entry& entry) { return listening.contains(entry.session.get()); };
     for (auto at = sessions_.begin(); at != sessions_.end();) {
       if (at->second.used_at >= oldest || has_stream(at->second)) {
         ++at;
@@ -223,10 +240,17 @@ void Web::sweep() {
       at = sessions_.erase(at);
     }
     while (sessions_.size() >= options_.sessions_max) {
-      const auto is_older = [](const auto& a, const auto& b) { return a.second.used_at < b.second.used_at; };
-      const auto last_used = std::min_element(sessions_.begin(), sessions_.end(), is_older);
-      leaving_.push_back(std::move(last_used->second.session));
-      sessions_.erase(last_used);
+      // Who only listens sends nothing, and is there all the same: it goes last.
+      const auto goes_before = [&](const auto& a, const auto& b) {
+        const bool first = has_stream(a.second), second = has_stream(b.second);
+        return first != second ? second : a.second.used_at < b.second.used_at;
+      };
+      const auto gone_first = std::min_element(sessions_.begin(), sessions_.end(), goes_before);
+      for (const auto& [outbox, session] : streams_) {
+        if (session == gone_first->second.session) cut.push_back(outbox);
+      }
+      leaving_.push_back(std::move(gone_first->second.session));
+      sessions_.erase(gone_first);
     }
     for (const auto& session : leaving_) session->end();
     for (auto& session : leaving_) {
@@ -235,6 +259,7 @@ void Web::sweep() {
     }
     std::erase(leaving_, nullptr);
   }
+  for (jsonrpc::Outbox* outbox : cut) close_stream(*outbox);
 }
 
 // 192 bits that nobody guesses, in letters that any header takes.

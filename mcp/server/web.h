@@ -18,7 +18,7 @@
 namespace khipu::mcp::server {
 
 struct WebOptions {
-  size_t sessions_max = 1000;                     // one more takes the place of the one used longest ago
+  size_t sessions_max = 1000;  // one more takes the place of the one used longest ago; who listens goes last
   int64_t session_idle_ms_max = 8LL * 3'600'000;  // most clients never recover from a lost session
   jsonrpc::Limits limits;
 };
@@ -30,6 +30,7 @@ class Web final : public jsonrpc::WebHandler {
   ~Web() override;
 
   void post(const Caller& caller, const jsonrpc::Head& head, std::string_view body, jsonrpc::Outbox& outbox) override;
+  bool takes_any_session(const jsonrpc::Head& head) const override;
   int open_stream(const Caller& caller, const jsonrpc::Head& head, jsonrpc::Outbox& outbox) override;
   void close_stream(jsonrpc::Outbox& outbox) override;
   int end_session(const Caller& caller, const jsonrpc::Head& head) override;

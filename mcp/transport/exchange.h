@@ -27,6 +27,7 @@ class Exchange final : public jsonrpc::Outbox, public std::enable_shared_from_th
   void refuse(int http_status, std::string line) override;
   void open_stream() override;
   bool takes_stream() const override { return takes_stream_; }
+  bool stands_apart() const override { return true; }
   void begin_session(const std::string& id) override;
   void done() override;
 

@@ -89,3 +89,15 @@ TEST_CASE("protocol: the initialize result declares tools and nothing that is no
       oldest.dump() ==
       R"({"protocolVersion":"2024-11-05","capabilities":{"tools":{}},"serverInfo":{"name":"khipu","version":"0.1.0"}})");
 }
+
+TEST_CASE("protocol: a client is named shortly, by whole letters") {
+  CHECK(protocol::short_name({"host", "1.2", "", "", ""}) == "host 1.2");
+  CHECK(protocol::short_name({"host", "", "", "", ""}) == "host");
+  CHECK(protocol::short_name({"", "1.2", "", "", ""}) == "1.2");
+  CHECK(protocol::short_name({"", "", "", "", ""}).empty());
+  const std::string before(127, 'x'), letter = "\xC3\xA9";
+  CHECK(protocol::short_name({before + letter, "1", "", "", ""}) == before);
+  CHECK(protocol::short_name({std::string(126, 'x') + letter, "1", "", "", ""}) == std::string(126, 'x') + letter);
+  CHECK(protocol::short_name({std::string(120, 'x'), std::string(6, '1') + letter, "", "", ""}) ==
+        std::string(120, 'x') + " 111111");
+}

@@ -4,103 +4,10 @@
 #include <thread>
 
 #include "mcp/server/routing_headers.h"
-#include "tests/mcp/server/offering.h"
-#include "tests/support/catch.h"
+#include "tests/mcp/server/web_site.h"
 
 using namespace khipu;
 using namespace khipu::tests;
-using mcp::Json;
-using mcp::jsonrpc::Head;
-using mcp::server::Caller;
-
-namespace {
-
-class WebOutbox final : public mcp::jsonrpc::Outbox {
- public:
-  void notify(std::string line) override { add(200, std::move(line)); }
-  void respond(std::string line) override { add(200, std::move(line)); }
-  void refuse(int http_status, std::string line) override { add(http_status, std::move(line)); }
-  void begin_session(const std::string& id) override { session = id; }
-  void done() override {
-    const std::lock_guard lock(mutex_);
-    is_done = true;
-    changed_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return is_done; });
-  }
-  Json last() {
-    const std::lock_guard lock(mutex_);
-    return lines.empty() ? Json() : Json::parse(lines.back());
-  }
-
-  int status = 202;
-  std::vector<std::string> lines;
-  std::string session;
-  bool is_done = false;
-
- private:
-  void add(int http_status, std::string line) {
-    const std::lock_guard lock(mutex_);
-    status = http_status;
-    if (!line.empty()) lines.push_back(std::move(line));
-    changed_.notify_all();
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-};
-
-struct Answer {
-  int status;
-  Json body;
-  std::string session;
-  int code() const { return body.contains("error") ? body["error"]["code"].get<int>() : 0; }
-};
-
-const Caller kAlice{"token:alice", {"query"}, ""};
-const Caller kBob{"token:bob", {"query"}, ""};
-
-struct Site : Offering {
-  explicit Site(mcp::server::WebOptions web_options = {}) {
-    options.random = [this] { return ++random_; };
-    start();
-    web = std::make_unique<mcp::server::Web>(*server, web_options);
-  }
-  ~Site() { web.reset(); }
-  Answer post(const std::string& body, const Head& head = {}, const Caller& caller = kAlice) {
-    WebOutbox box;
-    web->post(caller, head, body, box);
-    box.wait();
-    return {box.status, box.last(), box.session};
-  }
-  Answer post(const Json& body, const Head& head = {}, const Caller& caller = kAlice) {
-    return post(body.dump(), head, caller);
-  }
-  Head begin(const std::string& revision = "2025-11-25", const Caller& caller = kAlice) {
-    const Answer hello = post(initialize_request(revision), {}, caller);
-    REQUIRE(hello.status == 200);
-    REQUIRE_FALSE(hello.session.empty());
-    Head head;
-    head.session = hello.session;
-    return head;
-  }
-  std::unique_ptr<mcp::server::Web> web;
-
- private:
-  uint64_t random_ = 0;
-};
-
-Head headers(const std::string& method, std::optional<std::string> name = {},
-             const std::string& version = "2026-07-28") {
-  Head head;
-  head.version = version;
-  head.method = method;
-  head.name = std::move(name);
-  return head;
-}
-
-}  // namespace
 
 TEST_CASE("web: initialize begins a session, and only its id with its caller finds it") {
   Site site;
@@ -203,6 +110,45 @@ TEST_CASE("web: a batch is taken in 2025-03-26 and nowhere else") {
   CHECK(site.post(batch).status == 400);
 }
 
+TEST_CASE("web: an array in which nothing is a message is 400, one with a message is served without the rest") {
+  Site site;
+  const Head head = site.begin("2025-03-26");
+  for (const char* body : {R"([1,2,"x"])", R"([[{"jsonrpc":"2.0","id":1,"method":"ping"}]])"}) {
+    const Answer refused = site.post(std::string(body), head);
+    CHECK(refused.status == 400);
+    CHECK(refused.code() == -32600);
+    CHECK_FALSE(refused.body.contains("id"));
+  }
+  const Answer served = site.post(std::string(R"([1,{"jsonrpc":"2.0","id":7,"method":"ping"}])"), head);
+  CHECK(served.status == 200);
+  REQUIRE(served.body.size() == 1);
+  CHECK(served.body[0]["id"] == 7);
+}
+
+TEST_CASE("web: a request whose id is in flight is refused in an answer of its own, and the first one is served") {
+  Gate gate;
+  Offering offering;
+  offering.add(gate.tool("wait"));
+  offering.start();
+  mcp::server::Web web(*offering.server, {});
+  WebOutbox hello, first, second;
+  web.post(kAlice, {}, initialize_request("2025-11-25").dump(), hello);
+  Head head;
+  head.session = hello.session;
+  const std::string body = request(7, "tools/call", {{"name", "wait"}}).dump();
+  web.post(kAlice, head, body, first);
+  gate.wait_until_entered(1);
+  web.post(kAlice, head, body, second);
+  second.wait();
+  CHECK(second.status == 400);
+  CHECK(second.last()["id"] == 7);
+  CHECK(second.last()["error"]["code"] == -32600);
+  gate.open();
+  first.wait();
+  CHECK(first.status == 200);
+  CHECK(first.last()["result"]["content"][0]["text"] == "passed");
+}
+
 TEST_CASE("web: a session that was ended is 404 for ever, and ends its streams") {
   Site site;
   const Head head = site.begin();
@@ -252,6 +198,37 @@ TEST_CASE("web: sessions are let go when idle too long, and the one used longest
   const Head fourth = site.begin();
   CHECK(site.web->session_count() == 1);
   CHECK(site.post(request(1, "ping"), third).status == 404);
+}
+
+TEST_CASE("web: a session whose stream is open makes no room for others while one without is there") {
+  mcp::server::WebOptions limits;
+  limits.sessions_max = 2;
+  Site site(limits);
+  const Head listening = site.begin();
+  WebOutbox stream;
+  REQUIRE(site.web->open_stream(kAlice, listening, stream) == 0);
+  for (int i = 0; i < 3; ++i) {
+    site.steady_us += 100'000;
+    (void)site.begin();
+  }
+  CHECK(site.web->session_count() == 2);
+  CHECK(site.post(request(1, "ping"), listening).status == 200);
+  site.steady_us += 100'000;
+  site.web->close_stream(stream);  // used until then
+  (void)site.begin();
+  CHECK(site.post(request(1, "ping"), listening).status == 200);
+}
+
+TEST_CASE("web: where each session has a stream, the one that must go takes its stream with it") {
+  mcp::server::WebOptions limits;
+  limits.sessions_max = 1;
+  Site site(limits);
+  const Head first = site.begin();
+  WebOutbox stream;
+  REQUIRE(site.web->open_stream(kAlice, first, stream) == 0);
+  (void)site.begin();
+  CHECK(site.post(request(1, "ping"), first).status == 404);
+  CHECK(stream.is_done);
 }
 
 TEST_CASE("web: a modern request needs no session and is refused with its own status") {
@@ -423,13 +400,14 @@ TEST_CASE("headers: an argument and its Mcp-Param header say the same, or the re
   CHECK_FALSE(fits(R"({"deep":{"b":true}})", {{"b", "1"}}));
 }
 
-// cpp-httplib before 0.44 hands out header values percent-decoded.
-TEST_CASE("headers: a URI with an escape in it matches its header, decoded or not") {
-  for (const char* value : {"audit://a%20b", "audit://a b"}) {
-    const auto fault = mcp::server::standard_header_fault(headers("resources/read", value), "resources/read",
-                                                          modern({{"uri", "audit://a%20b"}}));
-    CHECK_FALSE(fault.has_value());
-  }
+TEST_CASE("headers: a URI with an escape in it matches the same text and no other") {
+  const auto fits = [](const char* value) {
+    return !mcp::server::standard_header_fault(headers("resources/read", value), "resources/read",
+                                               modern({{"uri", "audit://entity/user/a%2Fb"}}));
+  };
+  CHECK(fits("audit://entity/user/a%2Fb"));
+  CHECK_FALSE(fits("audit://entity/user/a/b"));
+  CHECK_FALSE(fits("audit://entity/user/a%2fb"));
 }
 
 TEST_CASE("headers: x-mcp-header is a token, once, on a scalar") {
