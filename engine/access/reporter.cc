@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/base/utf8.h"
+
 namespace khipu::access {
 namespace {
 
@@ -16,12 +18,24 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Not in the middle of a character.
-void cut(std::string& text) {
-  if (text.size() <= kTextMax) return;
-  size_t end = kTextMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  text.resize(end);
+// The writer takes text that is UTF-8 and nothing else: who calls, and by what name, must not decide whether a read is
+// recorded.
+void fit(std::string& text) {
+  if (!valid_utf8(as_bytes(text))) {
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  }
+  text.resize(whole_characters(text, kTextMax));
+}
+
+// The writer's words behind a refusal: one line, bounded.
+std::string words_of(std::string_view answer) {
+  constexpr size_t kWordsMax = 300;
+  const size_t head = answer.find("\r\n\r\n");
+  std::string words(head == std::string_view::npos ? "" : answer.substr(head + 4, kWordsMax));
+  std::replace_if(
+      words.begin(), words.end(), [](char c) { return c < 0x20 || c > 0x7e; }, ' ');
+  return words;
 }
 
 // The length of the body that follows `head` (status line and headers); nullopt when it does not say.
@@ -84,16 +98,14 @@ Result<void> Reporter::post(os::LocalStream& stream, std::string_view body) cons
   const std::string_view status = std::string_view(answer).substr(9, 3);
   if (status == "200") return {};
   return Error{status == "403" ? Code::kForbidden : Code::kIo,
-               "access.sock: the writer answered " + std::string(status)};
+               "access.sock: the writer answered " + std::string(status) + ": " + words_of(answer)};
 }
 
 Result<void> Reporter::report(codec::AccessRecord record) {
   record.uid = {};
   record.recorded_at = 0;
   record.reporter = 0;
-  cut(record.caller);
-  cut(record.tool);
-  cut(record.client);
+  for (std::string* text : {&record.caller, &record.tool, &record.client, &record.code}) fit(*text);
   Buffer body;
   codec::encode_access(body, record);
   if (body.size() > codec::kAccessSizeBytesMax) return Error{Code::kLimit, "access record"};
