@@ -177,11 +177,17 @@ std::optional<Id> readable_id(const Members& members) {
   return members.is_given[Members::kId] ? Id::from(members.values[Members::kId]) : std::nullopt;
 }
 
+// Of a request. An answer to us has one of our ids: an error under it would reach a request of the peer's own.
+std::optional<Id> asked_id(const Members& members) {
+  const bool answers = members.is_given[Members::kResult] || members.is_given[Members::kError];
+  return answers && !members.is_given[Members::kMethod] ? std::nullopt : readable_id(members);
+}
+
 Message classify(Members& members) {
   std::optional<Id> id = readable_id(members);
   const Json& version = members.values[Members::kVersion];  // null if it is not given, as are the others
   const bool is_ours = version.is_string() && version.get_ref<const std::string&>() == "2.0";
-  if (!is_ours) return invalid(std::move(id), "jsonrpc must be \"2.0\"");
+  if (!is_ours) return invalid(asked_id(members), "jsonrpc must be \"2.0\"");
 
   const bool has_error = members.is_given[Members::kError];
   if (!members.is_given[Members::kMethod]) {
@@ -222,7 +228,7 @@ Incoming parse(std::string_view text, const Limits& limits) {
     return Invalid{std::nullopt, ErrorCode::kParseError, "not one JSON value in UTF-8"};
   }
   // A structure we did not keep whole is not acted upon, but whoever sent it is told.
-  if (!builder.defect().empty()) return invalid(readable_id(members), builder.defect());
+  if (!builder.defect().empty()) return invalid(asked_id(members), builder.defect());
   if (builder.is_message()) return classify(members);
   Json root = builder.take_root();
   if (!root.is_array()) return classify(std::move(root));

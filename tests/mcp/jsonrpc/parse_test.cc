@@ -99,6 +99,17 @@ TEST_CASE("jsonrpc: a repeated member name is refused wherever it stands, and th
   CHECK(invalid(R"({"jsonrpc":"2.0","id":7,"id":8,"method":"a"})").id == Id(int64_t{7}));
 }
 
+// The id of an answer is one of ours, which the asker may be using for a request of its own.
+TEST_CASE("jsonrpc: an answer that is refused is no request: its id is not answered") {
+  for (const char* text : {R"({"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}})",
+                           R"({"jsonrpc":"2.0","id":1,"error":{"code":1,"code":2,"message":""}})",
+                           R"({"jsonrpc":"1.0","id":1,"result":{}})"}) {
+    INFO(text);
+    CHECK_FALSE(invalid(text).id.has_value());
+  }
+  CHECK(invalid(R"({"jsonrpc":"2.0","id":1})").id == Id(int64_t{1}));
+}
+
 TEST_CASE("jsonrpc: depth is bounded, at the bound and beyond it, also for a million brackets") {
   const auto nested = [](size_t depth) {
     return R"({"jsonrpc":"2.0","id":7,"method":"a","params":{"x":)" + std::string(depth, '[') +
