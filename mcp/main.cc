@@ -1,5 +1,6 @@
 // khipu-mcp: wires a root opened for reading to the MCP server, and does nothing else.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -42,7 +43,7 @@ int refuse(const std::string& message) {
 // A vkey as `khipu init` prints it ("name+hash+key"), or a file that holds one, or the key file.
 Result<crypto::PublicKey> read_key(const std::string& path) {
   if (std::count(path.begin(), path.end(), '+') >= 2) {
-    KHIPU_TRY_ASSIGN(const tree::VerifierKey vkey, at("--key", tree::VerifierKey::parse(path)));
+    KHIPU_TRY_ASSIGN(const tree::VerifierKey vkey, tree::VerifierKey::parse(path));
     return vkey.key;
   }
   const size_t slash = path.rfind('/');
@@ -109,9 +110,12 @@ Result<std::unique_ptr<mcp::auth::OAuthAuthenticator>> open_oauth(const mcp::Set
 Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp::server::Server& server,
                        const std::function<void()>& reload_keys) {
   KHIPU_TRY_ASSIGN(const auto tokens, load_tokens(settings));
-  const bool has_readers = std::any_of(tokens->list().begin(), tokens->list().end(), [](const auth::Token& token) {
-    return !mcp::auth::caller_of(token).grants.empty();
-  });
+  const auto has_readers = [](const auth::Tokens& all) {
+    return std::any_of(all.list().begin(), all.list().end(),
+                       [](const auth::Token& token) { return !mcp::auth::caller_of(token).grants.empty(); });
+  };
+  // For good: the door does not open when the last token is taken back.
+  std::atomic<bool> wants_tokens = has_readers(*tokens) || !settings.oauth_issuer.empty();
   mcp::auth::BearerAuthenticator bearer(tokens, [] { return os::system_clock().now(); });
   std::unique_ptr<mcp::auth::OAuthAuthenticator> oauth;
   if (!settings.oauth_issuer.empty()) {
@@ -126,13 +130,15 @@ Result<int> serve_http(const mcp::Settings& settings, os::Signals& signals, mcp:
     const auto loaded = load_tokens(settings);
     if (!loaded.ok()) return mcp::log_line("the old tokens stay: " + loaded.error().message);
     bearer.set_tokens(*loaded);
+    if (has_readers(**loaded)) wants_tokens = true;
     mcp::log_line("tokens: " + std::to_string((*loaded)->list().size()) +
-                  (has_readers || oauth != nullptr ? "" : "; they are asked for from the next start on"));
+                  (wants_tokens ? "" : ", none of them a reader's: who shows none is the user who started this"));
   };
   mcp::transport::Authenticator* authenticator = &bearer;
   if (oauth != nullptr) authenticator = oauth.get();
-  return mcp::serve_http(settings, signals, server, *authenticator, !has_readers && oauth == nullptr,
-                         oauth != nullptr ? oauth->routes() : std::vector<mcp::transport::GetRoute>{}, reload);
+  return mcp::serve_http(
+      settings, signals, server, *authenticator, [&] { return !wants_tokens; },
+      oauth != nullptr ? oauth->routes() : std::vector<mcp::transport::GetRoute>{}, reload);
 }
 
 // A log that is damaged is served all the same: audit_verify says how. So is one that a writer has yet to make.
@@ -146,7 +152,7 @@ Result<int> serve(const mcp::Settings& settings) {
   os::disable_core_dumps();
   snapshot::StoreOptions store_options;
   if (!settings.key.empty()) {
-    KHIPU_TRY_ASSIGN(store_options.verifier_key, read_key(settings.key));
+    KHIPU_TRY_ASSIGN(store_options.verifier_key, at("--key", read_key(settings.key)));
   }
   const auto verifier_key = store_options.verifier_key;
   KHIPU_TRY_ASSIGN(auto root, os::open_directory(settings.root));
@@ -205,8 +211,10 @@ int main(int count, char** words) {
   os::open_standard_descriptors();
   for (int i = 1; i < count; ++i) {
     const bool asks_help = std::strcmp(words[i], "--help") == 0 || std::strcmp(words[i], "-h") == 0;
-    if (asks_help) return std::fputs(mcp::kHelp, stdout) < 0;
-    if (std::strcmp(words[i], "--version") == 0) return std::puts("khipu-mcp " KHIPU_VERSION) < 0;
+    if (asks_help) return std::fputs(mcp::kHelp, stdout) < 0 || std::fflush(stdout) != 0 ? kUsage : 0;
+    if (std::strcmp(words[i], "--version") == 0) {
+      return std::puts("khipu-mcp " KHIPU_VERSION) < 0 || std::fflush(stdout) != 0 ? kUsage : 0;
+    }
   }
   const Result<mcp::Settings> settings = mcp::parse_settings(count, words);
   if (!settings.ok()) return refuse(settings.error().message);

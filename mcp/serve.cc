@@ -55,8 +55,8 @@ Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::
 }
 
 Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
-                       transport::Authenticator& authenticator, bool is_open, std::vector<transport::GetRoute> routes,
-                       const std::function<void()>& on_hangup) {
+                       transport::Authenticator& authenticator, std::function<bool()> is_open,
+                       std::vector<transport::GetRoute> routes, const std::function<void()>& on_hangup) {
   server::Web web(server, {});
   transport::HttpOptions options;
   options.address = settings.address;
@@ -65,7 +65,7 @@ Result<int> serve_http(const Settings& settings, os::Signals& signals, server::S
   options.tls_key_path = settings.tls_key_path;
   options.insecure = settings.insecure_http;
   options.authenticator = &authenticator;
-  options.is_open = is_open;
+  options.is_open = std::move(is_open);
   options.caller = local_caller();
   options.routes = std::move(routes);
   options.hosts = settings.hosts;

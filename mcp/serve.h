@@ -19,9 +19,9 @@ server::Caller local_caller();
 // (quirk S6), over HTTP it is called after the certificate was read again.
 Result<int> serve_stdio(const Settings& settings, os::Signals& signals, server::Server& server,
                         const std::function<void()>& on_hangup = {});
-// `is_open`: only loopback, and who shows no token is local_caller().
+// `is_open`: only loopback, and who shows no token is local_caller(); asked for each request, from many threads.
 Result<int> serve_http(const Settings& settings, os::Signals& signals, server::Server& server,
-                       transport::Authenticator& authenticator, bool is_open, std::vector<transport::GetRoute> routes,
-                       const std::function<void()>& on_hangup = {});
+                       transport::Authenticator& authenticator, std::function<bool()> is_open,
+                       std::vector<transport::GetRoute> routes, const std::function<void()>& on_hangup = {});
 
 }  // namespace khipu::mcp

@@ -19,7 +19,7 @@ Result<void> take_address(std::string_view text, Settings& settings) {
     return usage("--http needs ADDR:PORT, such as 127.0.0.1:8080");
   }
   settings.is_http = true;
-  settings.address = host;
+  settings.address = host == "localhost" ? "127.0.0.1" : host;
   settings.port = number;
   return {};
 }
@@ -52,7 +52,8 @@ const char* const kHelp =
     "\n"
     "usage: khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--cursor-key FILE] [--exit-when-orphaned] "
     "ROOT\n"
-    "       khipu-mcp [--key KEY] --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F | --insecure-http] [--host "
+    "       khipu-mcp [--key KEY] [--role-keys DIR]... [--access-log MODE] [--cursor-key FILE] [--keys DIR]\n"
+    "                 --http ADDR:PORT [--print-port] [--tls-cert F --tls-key F | --insecure-http] [--host "
     "NAME]...\n"
     "                 [--origin URL]... [--oauth-issuer URL --oauth-resource URL --oauth-keys FILE|URL] ROOT\n"
     "\n"
@@ -77,7 +78,9 @@ const char* const kHelp =
     "                    Who calls is told by bearer tokens (`khipu token add ROOT NAME --grant query ...`): wanted "
     "from "
     "everyone\n"
-    "                    as soon as there is one of a reader, and without one nothing beyond loopback is served\n"
+    "                    as soon as there is one of a reader (and for good), and without one nothing beyond loopback "
+    "is "
+    "served\n"
     "  --keys DIR        where the tokens file lies; default ROOT.keys. SIGHUP reads it again\n"
     "  --role-keys DIR   folder with search keys (protected fields can be searched) or decrypt keys (audit_get_event "
     "with reveal\n"

@@ -184,7 +184,7 @@ class Listener final : public Http {
   }
 
   std::variant<jsonrpc::Caller, Refusal> caller_of(const Request& request) {
-    const bool is_open = options_.is_open || options_.authenticator == nullptr;
+    const bool is_open = options_.authenticator == nullptr || (options_.is_open && options_.is_open());
     if (is_open && !request.has_header("Authorization")) return options_.caller;
     if (options_.authenticator != nullptr) return options_.authenticator->authenticate(Head(request, is_tls()));
     return Refusal{401, "Bearer realm=\"khipu\"", "no token is known here"};
@@ -201,8 +201,11 @@ class Listener final : public Http {
 
   std::optional<jsonrpc::Head> head_of(const Request& request, Response& response) {
     auto collected = collect_head(Headers(request.headers.begin(), request.headers.end()));
-    if (auto* head = std::get_if<jsonrpc::Head>(&collected)) return std::move(*head);
-    answer(response, 400, std::get<std::string>(collected) + "\n");
+    auto* head = std::get_if<jsonrpc::Head>(&collected);
+    if (head != nullptr && (!head->has_odd_session || handler_.takes_any_session(*head))) return std::move(*head);
+    answer(
+        response, 400,
+        head != nullptr ? "Mcp-Session-Id has letters no session id has\n" : std::get<std::string>(collected) + "\n");
     return std::nullopt;
   }
 
@@ -370,8 +373,11 @@ class Listener final : public Http {
 }  // namespace
 
 Result<std::unique_ptr<Http>> Http::open(HttpOptions options, jsonrpc::WebHandler& handler) {
-  if (!is_loopback(options.address) && (options.authenticator == nullptr || options.is_open)) {
-    return Error{Code::kInvalid, options.address + ": beyond loopback only with a way to tell who calls"};
+  if (!is_loopback(options.address) && (options.authenticator == nullptr || (options.is_open && options.is_open()))) {
+    return Error{
+        Code::kInvalid,
+        options.address +
+            ": beyond loopback only with a way to tell who calls: a reader's token, or an authorization server"};
   }
   if (!is_loopback(options.address) && options.tls_key_path.empty() && !options.insecure) {
     return Error{Code::kForbidden, options.address +
@@ -384,6 +390,12 @@ Result<std::unique_ptr<Http>> Http::open(HttpOptions options, jsonrpc::WebHandle
   }
   for (const std::string& host : options.hosts) {
     if (!host_name(host)) return Error{Code::kInvalid, "not a host name: " + host};
+  }
+  for (const std::string& origin : options.origins) {
+    const size_t name = origin.find("://");
+    if (name == std::string::npos || name == 0 || !host_name(std::string_view(origin).substr(name + 3))) {
+      return Error{Code::kInvalid, "not an origin (https://app.example.org, with nothing behind it): " + origin};
+    }
   }
   auto listener = std::make_unique<Listener>(std::move(options), handler);
   KHIPU_TRY(listener->listen());

@@ -29,7 +29,7 @@ struct HttpOptions {
   Authenticator* authenticator = nullptr;  // borrowed
   // On loopback alone: who sends no Authorization is `caller`. Who sends one is whom it names, or nobody. Without an
   // authenticator it is so, too.
-  bool is_open = false;
+  std::function<bool()> is_open;  // asked for each request, from many threads; none: never
   jsonrpc::Caller caller;
   std::vector<GetRoute> routes;
   // Beyond localhost, 127.0.0.1, [::1] and the address itself: "audit.example.org", "https://app.example.org".

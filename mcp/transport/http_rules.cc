@@ -123,7 +123,8 @@ std::variant<jsonrpc::Head, std::string> collect_head(const Headers& headers) {
   const auto is_visible = [](char c) { return c >= 0x21 && c <= 0x7E; };
   if (head.session && (head.session->empty() || head.session->size() > kSessionSizeMax ||
                        !std::all_of(head.session->begin(), head.session->end(), is_visible))) {
-    return "Mcp-Session-Id has letters no session id has";
+    head.has_odd_session = true;
+    head.session.reset();
   }
   return head;
 }

@@ -45,6 +45,27 @@ struct Handshake {
   }
 };
 
+// The library bounds each of its waits and not how many there are: whoever sends a byte now and then would shake hands
+// for ever, and hold a connection without having shown anything.
+bool shake_hands(httplib::tls::session_t session, socket_t socket, std::chrono::milliseconds time_max) {
+  using httplib::tls::ErrorCode;
+  using std::chrono::microseconds;
+  const auto deadline = std::chrono::steady_clock::now() + time_max;
+  httplib::detail::set_nonblocking(socket, true);
+  bool is_ready = true, is_done = false;
+  while (is_ready && !is_done) {
+    const ErrorCode code = httplib::tls::accept(session).code;
+    const auto left = std::chrono::duration_cast<microseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const time_t seconds = left / 1'000'000, rest = left % 1'000'000;
+    is_done = code == ErrorCode::Success;
+    if (is_done || left <= 0) break;
+    is_ready = (code == ErrorCode::WantRead && httplib::detail::select_read(socket, seconds, rest) > 0) ||
+               (code == ErrorCode::WantWrite && httplib::detail::select_write(socket, seconds, rest) > 0);
+  }
+  httplib::detail::set_nonblocking(socket, false);
+  return is_done;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<TlsContext>> TlsContext::load(const std::string& certificate_path, const std::string& key_path) {
@@ -166,10 +187,7 @@ bool HttpServer::serve_tls(socket_t socket, TlsContext& context) {
     handshake.session = httplib::tls::create_session(context.get(), socket);
   }
   if (handshake.session == nullptr) return false;
-  httplib::tls::TlsError error;
-  if (!httplib::tls::accept_nonblocking(handshake.session, socket, read_timeout_sec_, read_timeout_usec_, &error)) {
-    return false;
-  }
+  if (!shake_hands(handshake.session, socket, limits_.request_time_max)) return false;
   const bool done = serve_requests(socket, os::Wire::kTls, [&] {
     return std::make_unique<httplib::detail::SSLSocketStream>(
         socket, handshake.session, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_, write_timeout_usec_,

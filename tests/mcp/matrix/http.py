@@ -4,7 +4,9 @@ code it has by the table of mcp/README.md; after each, a sound request is answer
 """
 import json
 import re
+import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -137,6 +139,7 @@ def modern_rows():
         ("a batch", post([listed], good), 400, -32600), ("a response", post({"jsonrpc": "2.0", "id": 1, "result": {}}, good), 400, -32600),
         ("a notification", post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": modern({"requestId": 1})}, good), 202, None),
         ("a session id, which is ignored", post(listed, good | {"Mcp-Session-Id": "unknown"}), 200, 0), ("GET", post(b"", good, "GET"), 405, None), ("DELETE", post(b"", good, "DELETE"), 405, None),
+        ("a session id, which means nothing here", post(listed, good | {"Mcp-Session-Id": "a b"}), 200, 0),
         ("an Mcp-Param nobody asked for", post(called, query | {"Mcp-Param-X": "1"}), 200, 0),
     ])
     check("mcp-session-id" not in exchange(port, post(listed, good)).headers, "a session was made for a modern request")
@@ -297,6 +300,36 @@ def slow_clients():
     check(time.monotonic() - begun < 5, f"five requests took {time.monotonic() - begun:.1f} s")
     for one in plain:
         one.close()
+
+
+@case("tokens: the first one of a reader is wanted from the next SIGHUP on, and when it is taken back nobody is let in")
+def first_token():
+    other, door = host.start_http([f"{bin_dir}/khipu-mcp", "--access-log", "off", root])
+
+    def khipu(*words):
+        done = subprocess.run([f"{bin_dir}/khipu", "token", words[0], root, *words[1:]], capture_output=True, text=True, check=False)
+        check(done.returncode == 0, done.stderr)
+        return done.stdout.split()
+
+    def becomes(status, data):
+        until = time.monotonic() + 5
+        while exchange(door, data).status != status:
+            check(time.monotonic() < until, f"no {status}")
+            time.sleep(0.02)
+
+    listed = post(request(1, "tools/list", modern()), routed("tools/list") | {"Host": f"127.0.0.1:{door}"})
+    check(exchange(door, listed).status == 200, "an open server")
+    token = next(word for word in khipu("add", "bob", "--grant", "query") if word.startswith("khp_"))
+    other.send_signal(signal.SIGHUP)
+    becomes(401, listed)
+    shown = post(request(1, "tools/list", modern()), routed("tools/list") | {"Host": f"127.0.0.1:{door}", "Authorization": f"Bearer {token}"})
+    check(exchange(door, shown).status == 200, "with the token")
+    khipu("revoke", "bob")
+    other.send_signal(signal.SIGHUP)
+    becomes(401, shown)
+    check(exchange(door, listed).status == 401, "nobody, after the last token was taken back")
+    other.terminate()
+    check(other.wait(timeout=host.PATIENCE_S) == 0, "SIGTERM")
 
 
 @case("attack: after all that the server ends in order")

@@ -254,7 +254,8 @@ TEST_CASE("http: who shows a token is its caller or nobody, also where none is a
   TokenAuthenticator authenticator;
   transport::HttpOptions options;
   options.authenticator = &authenticator;
-  options.is_open = true;
+  std::atomic<bool> is_open = true;
+  options.is_open = [&] { return is_open.load(); };
   {
     Site site(options);
     CHECK(site.status(post_text("json")) == "HTTP/1.1 200 OK");
@@ -262,6 +263,10 @@ TEST_CASE("http: who shows a token is its caller or nobody, also where none is a
     CHECK(site.status(post_text("json", other)) == "HTTP/1.1 401 Unauthorized");
     CHECK(site.status(post_text("json", good)) == "HTTP/1.1 200 OK");
     CHECK(site.handler.last_caller() == "token:good");
+    is_open = false;
+    CHECK(site.status(post_text("json")) == "HTTP/1.1 401 Unauthorized");
+    CHECK(site.status(post_text("json", good)) == "HTTP/1.1 200 OK");
+    is_open = true;
   }
   options.address = "0.0.0.0";
   options.insecure = true;
@@ -321,6 +326,33 @@ TEST_CASE("http: over TLS, and with another certificate after a reload") {
   answers("second");  // verified against the new certificate: the old one would be refused
   std::ofstream(folder / "cert.pem") << "not a certificate";
   CHECK_FALSE(site.http->reload_certificate().ok());
+}
+
+TEST_CASE("http: a TLS handshake that does not end in its time is cut, however busily it drips") {
+  const TempDirectory folder;
+  const std::string files = " -keyout '" + (folder / "key.pem") + "' -out '" + (folder / "cert.pem") + "'";
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=a";
+  if (std::system((make + files + " 2>/dev/null").c_str()) != 0) SKIP("there is no openssl command");
+  transport::HttpOptions options;
+  options.tls_certificate_path = folder / "cert.pem";
+  options.tls_key_path = folder / "key.pem";
+  options.request_time_max = milliseconds(300);
+  Site site(std::move(options));
+  Client client(site.http->port());
+  std::atomic<bool> is_over = false;
+  std::thread drip([&] {
+    client.send(std::string("\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03", 11));  // a ClientHello of 16 KiB
+    while (!is_over) {
+      client.send(std::string(1, 'x'));
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  client.read_to_end();
+  CHECK(std::chrono::steady_clock::now() - begun < milliseconds(10'000));  // the test itself would wait for 20 s
+  is_over = true;
+  drip.join();
 }
 
 TEST_CASE("http: requests that come in one TLS record are answered one after the other") {
