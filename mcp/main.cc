@@ -34,6 +34,7 @@ namespace {
 using namespace khipu;
 
 constexpr int kUsage = 3;
+constexpr size_t kHttpWorkers = 8;
 
 int refuse(const std::string& message) {
   mcp::log_line(message);
@@ -171,6 +172,7 @@ Result<int> serve(const mcp::Settings& settings) {
       *store, [] { return os::system_clock().now(); }, cursor_key.bytes, query::Scope{},
       role_keys ? role_keys->fields() : nullptr);
   mcp::tools::AuditContext audit{engine, *store, verifier_key, settings.root};
+  if (settings.is_http) audit.verify_waiting_max = kHttpWorkers / 2;
   if (role_keys) audit.before_call = [&] { role_keys->refresh(); };
   std::function<void()> reload_keys;
   if (role_keys) reload_keys = [&] { role_keys->reload(); };
@@ -188,7 +190,7 @@ Result<int> serve(const mcp::Settings& settings) {
     return value;
   };
   options.log = mcp::log_line;
-  if (settings.is_http) options.worker_count = 8;
+  if (settings.is_http) options.worker_count = kHttpWorkers;
   access::Reporter reporter(settings.root);
   mcp::tools::AccessObserver observer(settings.access_log,
                                       [&](codec::AccessRecord record) { return reporter.report(std::move(record)); });

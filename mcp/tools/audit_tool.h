@@ -38,6 +38,7 @@ struct AuditContext {
   };
   std::vector<Scoped> scoped = {};         // the latest used last
   Exports exports = {};                    // of audit_query
+  size_t verify_waiting_max = 2;           // calls that wait for a verification, each keeping a worker; others are BUSY
   std::function<void()> before_call = {};  // keys that came to lie in a folder are taken up, for one
 };
 

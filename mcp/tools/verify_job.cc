@@ -1,11 +1,13 @@
 #include "mcp/tools/verify_job.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace khipu::mcp::tools {
 namespace {
 
 constexpr int64_t kForgottenMs = 60000;  // nobody asked for so long: the verification ends
+constexpr size_t kWorksMax = 2;
 constexpr auto kTick = std::chrono::milliseconds(50);
 
 int64_t now_ms() {
@@ -15,18 +17,28 @@ int64_t now_ms() {
 
 }  // namespace
 
-VerifyJob::~VerifyJob() { stop(); }
-
-void VerifyJob::stop() {
-  if (!work_) return;
-  work_->cancelled = true;
-  work_->thread.join();
-  work_.reset();
+VerifyJob::~VerifyJob() {
+  for (const auto& work : works_) work->cancelled = true;
+  for (const auto& work : works_) work->thread.join();
 }
 
-void VerifyJob::start(const std::string& key, const verify::Options& options) {
-  work_ = std::make_unique<Work>();
-  Work& work = *work_;
+// Nobody waits for it, and nobody will ask: its thread has ended or is about to.
+bool VerifyJob::is_over(const Work& work) const {
+  if (!work.report || work.waiting > 0) return false;
+  // A verdict that nobody fetched for so long is one about the past.
+  return work.cancelled || work.callers.empty() || now_ms() - work.asked_ms > kForgottenMs;
+}
+
+void VerifyJob::clear() {
+  std::erase_if(works_, [this](const std::unique_ptr<Work>& work) {
+    if (!is_over(*work)) return false;
+    work->thread.join();
+    return true;
+  });
+}
+
+VerifyJob::Work& VerifyJob::start(const std::string& key, const verify::Options& options) {
+  Work& work = *works_.emplace_back(std::make_unique<Work>());
   work.key = key;
   work.options = options;
   work.asked_ms = now_ms();
@@ -42,22 +54,46 @@ void VerifyJob::start(const std::string& key, const verify::Options& options) {
     work.report = std::move(report);
     changed_.notify_all();
   });
+  return work;
+}
+
+VerifyJob::Work* VerifyJob::place(std::unique_lock<std::mutex>& lock, const std::string& key,
+                                  const verify::Options& options, const std::string& caller) {
+  while (true) {
+    clear();
+    // A report that is there is for those who asked before.
+    for (const auto& work : works_) {
+      if (work->key == key && !work->cancelled && (!work->report || work->callers.contains(caller))) return work.get();
+    }
+    for (const auto& work : works_) {
+      if (work->waiting == 0 && work->callers == std::set{caller})
+        work->cancelled = true;  // looked at after each block
+    }
+    if (works_.size() < kWorksMax) return &start(key, options);
+    if (std::none_of(works_.begin(), works_.end(), [](const auto& work) { return work->cancelled.load(); })) {
+      return nullptr;
+    }
+    changed_.wait(lock, [this] {
+      return works_.size() < kWorksMax ||
+             std::any_of(works_.begin(), works_.end(), [this](const auto& work) { return is_over(*work); });
+    });
+  }
 }
 
 VerifyJob::Outcome VerifyJob::wait(const std::string& key, const verify::Options& options, int64_t wait_ms,
                                    server::CallContext& context) {
   const int64_t until = now_ms() + wait_ms;
+  const std::string caller = context.caller().authority();
   std::unique_lock lock(mutex_);
-  // A verdict that nobody fetched for so long is one about the past.
-  if (work_ && work_->report && work_->waiting == 0 && now_ms() - work_->asked_ms > kForgottenMs) stop();
-  while (work_ && (work_->key != key || work_->cancelled)) {
-    if (work_->waiting > 0) return {Outcome::Kind::kBusy, {}, 0, 0};
-    work_->cancelled = true;  // it looks at this after every block
-    changed_.wait(lock, [&] { return !work_ || work_->report.has_value() || work_->waiting > 0; });
-    if (work_ && work_->report && work_->waiting == 0) stop();
+  if (waiting_ >= waiting_max_) return {Outcome::Kind::kBusy, {}, 0, 0};
+  ++waiting_;
+  Work* const placed = place(lock, key, options, caller);
+  if (placed == nullptr) {
+    --waiting_;
+    return {Outcome::Kind::kBusy, {}, 0, 0};
   }
-  if (!work_) start(key, options);
-  Work& work = *work_;
+  Work& work = *placed;
+  work.callers.insert(caller);
   ++work.waiting;
   while (!work.report && now_ms() < until && !context.stop().stop_requested()) {
     changed_.wait_for(lock, kTick);
@@ -68,16 +104,22 @@ VerifyJob::Outcome VerifyJob::wait(const std::string& key, const verify::Options
     lock.lock();
   }
   --work.waiting;
+  --waiting_;
   Outcome outcome;
   if (work.report) {
     outcome.kind = Outcome::Kind::kDone;
     outcome.report = work.report;  // several callers may have waited for it
-    if (work.waiting == 0) stop();
+    work.callers.erase(caller);
+    clear();
+    changed_.notify_all();
     return outcome;
   }
   outcome.done_bytes = work.done_bytes;
   outcome.total_bytes = work.total_bytes;
-  if (context.stop().stop_requested() && work.waiting == 0) work.cancelled = true;
+  if (context.stop().stop_requested()) {
+    if (work.waiting == 0) work.callers.erase(caller);
+    if (work.callers.empty()) work.cancelled = true;
+  }
   return outcome;
 }
 

@@ -25,7 +25,7 @@ server::ToolResult invalid(std::string field, std::string_view got, std::string 
 class VerifyTool final : public AuditTool {
  public:
   explicit VerifyTool(AuditContext& audit_context)
-      : AuditTool(audit_context, "audit_verify"), job_(audit_context.store.root()) {}
+      : AuditTool(audit_context, "audit_verify"), job_(audit_context.store.root(), audit_context.verify_waiting_max) {}
 
  protected:
   server::ToolResult answer(const Arguments& arguments, server::CallContext& context) override {
@@ -50,7 +50,13 @@ class VerifyTool final : public AuditTool {
     VerifyJob::Outcome outcome = job_.wait(key, options, wait_ms, context);
     if (outcome.kind == VerifyJob::Outcome::Kind::kBusy) {
       return server::error_result(
-          {"BUSY", "", "", {}, "", "Another verification is under way for another caller; ask again.", 5});
+          {"BUSY",
+           "",
+           "",
+           {},
+           "",
+           "Other verifications are under way, and as many calls as may wait for them; ask again.",
+           5});
     }
     if (outcome.kind == VerifyJob::Outcome::Kind::kUnderWay) {
       return under_way(outcome, scope, context, arguments.coercions);

@@ -23,7 +23,9 @@ class FakeContext final : public server::CallContext {
   TimeUs now() const override { return now_; }
   int64_t remaining_ms() const override { return remaining; }
   const std::string& mark_tag() const override { return tag_; }
-  void progress(const protocol::Progress&) override {}
+  void progress(const protocol::Progress&) override {
+    if (on_progress) on_progress();
+  }
   void log(protocol::LogLevel, OrderedJson) override {}
   const protocol::ClientCapabilities& client() const override { return client_; }
   const protocol::InputResponses& input() const override { return input_; }
@@ -31,6 +33,7 @@ class FakeContext final : public server::CallContext {
 
   void cancel() { stop_.request_stop(); }
 
+  std::function<void()> on_progress;
   int64_t remaining = 50'000;
   TimeUs now_ = kStart;
   server::Caller caller_{"uid:1", {"query", "reveal", "prove", "verify"}, ""};

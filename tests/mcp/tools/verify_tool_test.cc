@@ -1,6 +1,10 @@
 // audit_verify since the last pass, against a checkpoint, and when it takes longer than a call may.
 #include "mcp/tools/verify_job.h"
 
+#include <array>
+#include <condition_variable>
+#include <thread>
+
 #include "engine/crypto/key_file.h"
 #include "engine/tree/checkpoint.h"
 #include "engine/tree/note.h"
@@ -20,6 +24,43 @@ std::string signed_note(Desk& desk, uint64_t size, const Hash& root) {
   tree::sign_note(note, key.name + "/logs", crypto::signing_key(key).value());
   return tree::format_note(note);
 }
+
+// A root that nothing is read from before it is opened.
+class GatedRoot final : public os::Directory {
+ public:
+  explicit GatedRoot(os::Directory& inner) : inner_(inner) {}
+  void open() {
+    const std::lock_guard lock(mutex_);
+    is_open_ = true;
+    changed_.notify_all();
+  }
+  Result<std::unique_ptr<os::File>> open_file(std::string_view name, os::Mode mode, unsigned bits) override {
+    return pass().open_file(name, mode, bits);
+  }
+  Result<std::unique_ptr<os::Directory>> open_directory(std::string_view name) override {
+    return pass().open_directory(name);
+  }
+  Result<void> make_directory(std::string_view name, unsigned bits) override {
+    return pass().make_directory(name, bits);
+  }
+  Result<void> rename(std::string_view from, std::string_view to) override { return pass().rename(from, to); }
+  Result<void> unlink(std::string_view name) override { return pass().unlink(name); }
+  Result<std::vector<os::Entry>> list() override { return pass().list(); }
+  Result<std::optional<os::Entry>> stat(std::string_view name) override { return pass().stat(name); }
+  Result<void> sync() override { return pass().sync(); }
+  const std::string& path() const override { return inner_.path(); }
+
+ private:
+  os::Directory& pass() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return is_open_; });
+    return inner_;
+  }
+  os::Directory& inner_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ = false;
+};
 
 }  // namespace
 
@@ -77,4 +118,52 @@ TEST_CASE("verify: a check that takes longer goes on, and the same call waits fo
   CHECK(outcome.report->value().verdict == verify::Verdict::kPass);
   desk.context.cancel();
   CHECK(job.wait("c", {}, 60'000, desk.context).kind == Kind::kUnderWay);
+}
+
+TEST_CASE("verify: so many calls wait as may, one more is BUSY at once, and the others have their verdict") {
+  Desk desk;
+  desk.log.add({.action = "FIRST"});
+  GatedRoot root(desk.log.store().root());
+  tools::VerifyJob job(root, 2);
+  using Kind = tools::VerifyJob::Outcome::Kind;
+  std::array<Kind, 2> kinds{};
+  std::atomic<int> waiting = 0;
+  std::vector<std::thread> callers;
+  for (size_t i = 0; i < 2; ++i) {
+    callers.emplace_back([&, i] {
+      FakeContext context;
+      context.on_progress = [&, told = false]() mutable {
+        if (!std::exchange(told, true)) ++waiting;
+      };
+      kinds[i] = job.wait("a", {}, 60'000, context).kind;
+    });
+  }
+  while (waiting < 2) std::this_thread::yield();
+  CHECK(job.wait("a", {}, 60'000, desk.context).kind == Kind::kBusy);
+  root.open();
+  for (std::thread& caller : callers) caller.join();
+  CHECK(kinds[0] == Kind::kDone);
+  CHECK(kinds[1] == Kind::kDone);
+}
+
+TEST_CASE("verify: what one caller asked for goes on whatever others ask, and two go on at once") {
+  Desk desk;
+  desk.log.add({.action = "FIRST"});
+  GatedRoot root(desk.log.store().root());
+  tools::VerifyJob job(root, 4);
+  using Kind = tools::VerifyJob::Outcome::Kind;
+  FakeContext alice, bob, carol;
+  alice.caller_.id = "token:alice";
+  bob.caller_.id = "token:bob";
+  carol.caller_.id = "token:carol";
+  CHECK(job.wait("a", {}, 0, alice).kind == Kind::kUnderWay);
+  CHECK(job.wait("b", {}, 0, bob).kind == Kind::kUnderWay);
+  CHECK(job.wait("c", {}, 0, carol).kind == Kind::kBusy);
+  CHECK(job.wait("a", {}, 0, alice).kind == Kind::kUnderWay);
+  CHECK(job.wait("a", {}, 0, carol).kind == Kind::kUnderWay);  // the same question: the same answer
+  root.open();
+  CHECK(job.wait("a", {}, 60'000, alice).kind == Kind::kDone);
+  CHECK(job.wait("b", {}, 60'000, bob).kind == Kind::kDone);
+  CHECK(job.wait("a", {}, 60'000, carol).kind == Kind::kDone);
+  CHECK(job.wait("c", {}, 60'000, carol).kind == Kind::kDone);
 }
