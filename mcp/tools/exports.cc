@@ -1,12 +1,13 @@
 #include "mcp/tools/exports.h"
 
 #include <algorithm>
+#include <map>
 
 namespace khipu::mcp::tools {
 namespace {
 
 constexpr TimeUs kLifeUs = 15LL * 60 * 1'000'000;
-constexpr size_t kKeptMax = 16;
+constexpr size_t kKeptMax = 16, kKeptOfAllMax = 128;
 constexpr uint32_t kRowsAtOnce = 200;
 constexpr size_t kLastLineBytes = 2048;  // room that the last line needs, with its cursor
 constexpr int64_t kTimeLeftMs = 10'000;  // of what a host waits: then the rest is for another call
@@ -28,7 +29,19 @@ bool has_note(const std::vector<query::Note>& notes, const query::Note& note) {
 std::string Exports::keep(Export made, TimeUs now) {
   made.expires_at = now + kLifeUs;
   const std::lock_guard lock(mutex_);
-  if (kept_.size() == kKeptMax) kept_.pop_front();
+  std::erase_if(kept_, [&](const Kept& one) { return now >= one.made->expires_at; });
+  std::map<std::string_view, size_t> counts;
+  for (const Kept& one : kept_) ++counts[one.made->caller];
+  // A caller's own make room for its newest; where all are too many, the oldest of whoever has the most.
+  size_t too_many = 0;
+  if (counts[made.caller] < kKeptMax && kept_.size() >= kKeptOfAllMax) {
+    for (const auto& [caller, count] : counts) too_many = std::max(too_many, count);
+  }
+  const auto leaves = [&](const Kept& one) {
+    return too_many > 0 ? counts[one.made->caller] == too_many
+                        : counts[made.caller] >= kKeptMax && one.made->caller == made.caller;
+  };
+  if (const auto oldest = std::find_if(kept_.begin(), kept_.end(), leaves); oldest != kept_.end()) kept_.erase(oldest);
   const std::string id = std::to_string(++last_) + "-" + made.tag;
   kept_.push_back({id, std::make_shared<const Export>(std::move(made))});
   return std::string(kExportPrefix) + id;

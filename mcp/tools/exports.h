@@ -2,8 +2,8 @@
 // JSON object a line. First what was asked and as of which tree, then the rows as the tool shows them (marked, withheld
 // as there), at the end how many there were and whether that was all. Of the same snapshot as the answer.
 //
-// An export is for its caller alone and lasts 15 minutes; only the newest 16 are kept. It holds one page and a cursor:
-// the rest is read when it is asked for, up to 768 KiB.
+// An export is for its caller alone and lasts 15 minutes; of each caller the newest 16 are kept, and 128 in all. It
+// holds one page and a cursor: the rest is read when it is asked for, up to 768 KiB.
 #pragma once
 
 #include <deque>

@@ -198,3 +198,25 @@ TEST_CASE("completion: types, sources, entities and periods, within the caller's
   shelf.context.caller_.grants = {"verify"};
   CHECK(shelf.words("source", "").empty());
 }
+
+TEST_CASE(
+    "exports: a caller's own make room for its newest, and those of whoever has the most where all are too many") {
+  tools::Exports exports;
+  const auto keep = [&](const std::string& caller) {
+    tools::Export made;
+    made.caller = caller;
+    made.tag = "beef";
+    return exports.keep(std::move(made), 0).substr(tools::kExportPrefix.size());
+  };
+  const std::string bobs = keep("bob");
+  std::vector<std::string> alices;
+  for (int i = 0; i < 17; ++i) alices.push_back(keep("alice"));
+  CHECK(exports.find(bobs, "bob", 0) != nullptr);
+  CHECK(exports.find(alices[0], "alice", 0) == nullptr);
+  CHECK(exports.find(alices[1], "alice", 0) != nullptr);
+  for (int i = 0; i < 120; ++i) (void)keep("caller " + std::to_string(i));
+  CHECK(exports.find(bobs, "bob", 0) != nullptr);
+  size_t kept = 0;
+  for (const std::string& id : alices) kept += exports.find(id, "alice", 0) != nullptr ? 1 : 0;
+  CHECK(kept == 7);
+}
