@@ -135,6 +135,8 @@ def listed_tools():
     check(0 < len(hello["instructions"].encode()) <= 2048, "F11: the instructions are cut at 2,048")
     listed = one.ask(request(1, "tools/list"))["result"]
     check(len(json.dumps(listed, separators=(",", ":"), ensure_ascii=False).encode()) / 3 < 8000, "the list is over 8,000 tokens")
+    whole = start()
+    check(len(json.dumps(whole.ask(request(1, "tools/list", modern())), separators=(",", ":"), ensure_ascii=False).encode()) / 3 < 8000, "the modern answer is over 8,000 tokens")
     check("nextCursor" not in listed and len(listed["tools"]) <= 20, "one page of at most 20 tools")
     for tool in listed["tools"]:
         check(re.fullmatch(r"[a-z0-9_]{1,40}", tool["name"]), tool["name"])
