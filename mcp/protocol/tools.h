@@ -51,6 +51,7 @@ struct CallResult {
   bool is_error = false;
   std::vector<Content> content = {};                 // blocks after the text; with an empty text the only ones
   std::optional<InputRequired> input_required = {};  // instead of all that
+  std::optional<Error> cause = {};                   // why the log could not be read: for the operator, never sent
 };
 
 // As text: a value made of it costs a small result more than the call. `server` is named in modern ones.

@@ -51,6 +51,7 @@ class Call final : public CallContext {
   const std::string& mark_tag() const override;
   void progress(const protocol::Progress& progress) override;
   void log(protocol::LogLevel level, OrderedJson data) override;
+  void tell_operator(const std::string& text) override { server_.tell_operator(text); }
   const protocol::ClientCapabilities& client() const override { return peer_.client; }
   const protocol::InputResponses& input() const override { return input_; }
   const std::string& state() const override { return state_; }

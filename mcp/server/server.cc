@@ -126,6 +126,7 @@ Server::Server(Options options, std::vector<RegisteredTool> tools, Features feat
       prompts_(std::move(features.prompts)),
       resources_(std::move(features.resources)),
       offer_(make_offer(options_, tools_, prompts_, resources_.get())),
+      faults_(std::make_unique<PacedLog>(options_.log)),
       workers_(std::make_unique<WorkerPool>(options_.worker_count, options_.queue_count_max)) {}
 
 Server::~Server() = default;

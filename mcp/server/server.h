@@ -13,6 +13,7 @@
 #include "engine/base/result.h"
 #include "mcp/protocol/lifecycle.h"
 #include "mcp/server/changes.h"
+#include "mcp/server/paced_log.h"
 #include "mcp/server/prompt.h"
 #include "mcp/server/resource.h"
 #include "mcp/server/tool.h"
@@ -79,6 +80,7 @@ class Server {
   ResourceProvider* resources() const { return resources_.get(); }  // nullptr: none
   protocol::Offer offer() const { return offer_; }
   WorkerPool& workers() { return *workers_; }
+  void tell_operator(const std::string& text) const { faults_->tell(text); }  // the same words once a minute
 
  private:
   Server(Options options, std::vector<RegisteredTool> tools, Features features);
@@ -87,6 +89,7 @@ class Server {
   std::vector<std::unique_ptr<Prompt>> prompts_;
   std::unique_ptr<ResourceProvider> resources_;
   protocol::Offer offer_;
+  std::unique_ptr<PacedLog> faults_;
   std::unique_ptr<WorkerPool> workers_;
 };
 

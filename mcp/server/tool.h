@@ -62,6 +62,8 @@ class CallContext {
   virtual void progress(const protocol::Progress& progress) = 0;
   // Told to a client that asked to hear of this level; only where Options::logging is declared. Never a payload.
   virtual void log(protocol::LogLevel level, OrderedJson data) = 0;
+  // Told to the operator and not to the client: which file cannot be read, and why. Never a payload.
+  virtual void tell_operator(const std::string& text) { static_cast<void>(text); }
 
   // Asking the client something: return a result with `input_required`. The handler is then called again, with the
   // answers and the state of the last result; nothing else survives between the two calls.
@@ -92,6 +94,10 @@ class CallObserver {
   // A call of a tool that is not for this caller, or of none: then `name` is "?" and the length of what was given.
   virtual void unknown(const std::string& name, CallContext& context) {
     static_cast<void>(name), static_cast<void>(context);
+  }
+  // A request whose params are no call, read or prompt at all.
+  virtual void refused(const std::string& method, CallContext& context) {
+    static_cast<void>(method), static_cast<void>(context);
   }
   virtual void read(const std::string& uri, CallContext& context, Result<protocol::ReadResult>& result) {
     static_cast<void>(uri), static_cast<void>(context), static_cast<void>(result);

@@ -73,6 +73,7 @@ bool AuditTool::is_listed(const server::Caller& caller) const { return caller.ha
 
 ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) {
   ToolResult result = check_and_answer(arguments, context);
+  if (result.cause) context.tell_operator(info_.name + ": " + result.cause->message);
   crypto::wipe_stack();
   return result;
 }
@@ -98,7 +99,10 @@ ToolResult AuditTool::call(const Json& arguments, server::CallContext& context) 
 
 ToolResult error_result(const query::QueryError& error, Renderer& renderer) {
   ToolError out;
-  out.code = error.code;
+  // The engine's NOT_FOUND is a file that is not there, and its FORBIDDEN one that may not be opened: nothing of what
+  // was asked for, or of who asked.
+  const bool is_unreadable = error.cause && (error.code == "NOT_FOUND" || error.code == "FORBIDDEN");
+  out.code = is_unreadable ? "UNAVAILABLE" : error.code;
   out.field = error.field;
   out.got = error.got.empty() ? "" : render_got(error.got);
   // Refs of candidates come from the log: each is a token or marked. What a time may look like is ours to say.
@@ -111,6 +115,7 @@ ToolResult error_result(const query::QueryError& error, Renderer& renderer) {
   out.hint = error.hint;
   if (error.code == "BUSY") out.retry_after_s = 1;
   ToolResult result = server::error_result(out);
+  if (out.code == "UNAVAILABLE") result.cause = error.cause;
   if (error.findings.empty()) return result;
   OrderedJson findings = OrderedJson::array();
   for (const query::Finding& finding : error.findings) {

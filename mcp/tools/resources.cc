@@ -178,10 +178,17 @@ class AuditResources final : public server::ResourceProvider {
     return from_tool(uri, *history_, {{"entity", *type + ":" + *id}}, context, {0, false});
   }
 
+  // That a file is not there is no word on what was asked for.
+  static Error unreadable(const Error& cause, server::CallContext& context) {
+    context.tell_operator("resources/read: " + cause.message);
+    return {Code::kIo, "the log could not be read; the operator's messages say why"};
+  }
+
   // NOT_FOUND also for what lies outside the caller's scope.
-  Result<void> need_event(uint64_t seq, const server::CallContext& context) {
+  Result<void> need_event(uint64_t seq, server::CallContext& context) {
     const query::Answer<query::EventDetail> event = audit_.engine_for(context.caller())->event({seq});
     if (event.ok()) return {};
+    if (event.error().cause && event.error().code != "PURGED") return unreadable(*event.error().cause, context);
     return Error{event.error().code == "PURGED" ? Code::kPurged : Code::kNotFound, event.error().hint};
   }
 
@@ -189,8 +196,9 @@ class AuditResources final : public server::ResourceProvider {
     KHIPU_TRY(need(context, "query"));
     KHIPU_TRY(need(context, "reveal"));
     KHIPU_TRY(need_event(seq, context));
-    KHIPU_TRY_ASSIGN(const auto snapshot, audit_.store.snapshot());
-    KHIPU_TRY_ASSIGN(snapshot::CheckedRecord checked, snapshot->record(TableId::kLogs, {seq}));
+    const auto snapshot = audit_.store.snapshot();
+    if (!snapshot.ok()) return unreadable(snapshot.error(), context);
+    KHIPU_TRY_ASSIGN(snapshot::CheckedRecord checked, (*snapshot)->record(TableId::kLogs, {seq}));
     if (!checked.intact) return Error{Code::kCorrupt, "the record failed its check: " + checked.where};
     ReadResult result;
     result.contents.push_back({uri, "application/cbor", std::move(checked.payload)});
