@@ -11,6 +11,7 @@
 #include "engine/crypto/cursor_key.h"
 #include "engine/crypto/key_file.h"
 #include "engine/os/clock.h"
+#include "engine/os/folder_id.h"
 #include "engine/os/keys_path.h"
 #include "engine/os/process.h"
 #include "engine/os/service.h"
@@ -156,7 +157,15 @@ Result<int> serve(const mcp::Settings& settings) {
     KHIPU_TRY_ASSIGN(store_options.verifier_key, at("--key", read_key(settings.key)));
   }
   const auto verifier_key = store_options.verifier_key;
+  KHIPU_TRY_ASSIGN(const os::FolderId place, os::folder_id(settings.root));
   KHIPU_TRY_ASSIGN(auto root, os::open_directory(settings.root));
+  // What is read is the folder that was opened, what is recorded goes to the one at its path. When it cannot be looked
+  // at, neither can the socket in it: then nothing is recorded elsewhere.
+  const auto is_in_place = [place, path = settings.root] {
+    const Result<os::FolderId> there = os::folder_id(path);
+    return there.ok() ? *there == place : there.error().code != Code::kNotFound;
+  };
+  if (!is_in_place()) return Error{Code::kConflict, settings.root + ": another folder took its place just now"};
   KHIPU_TRY_ASSIGN(auto store, snapshot::Store::open(std::move(root), std::move(store_options)));
   tell_of_unreadable(*store, settings.root);
   KHIPU_TRY_ASSIGN(const crypto::CursorKey cursor_key,
@@ -192,8 +201,9 @@ Result<int> serve(const mcp::Settings& settings) {
   options.log = mcp::log_line;
   if (settings.is_http) options.worker_count = kHttpWorkers;
   access::Reporter reporter(settings.root);
-  mcp::tools::AccessObserver observer(settings.access_log,
-                                      [&](codec::AccessRecord record) { return reporter.report(std::move(record)); });
+  mcp::tools::AccessObserver observer(
+      settings.access_log, [&](codec::AccessRecord record) { return reporter.report(std::move(record)); },
+      mcp::log_line, is_in_place);
   options.observer = &observer;
   // Tools, prompts and resources are the same for as long as we run; what they say is not.
   mcp::server::Changes changes(mcp::server::Changes::Scope::kContents);

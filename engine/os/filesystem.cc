@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "engine/os/file.h"
+#include "engine/os/folder_id.h"
 #include "engine/os/posix_error.h"
 
 namespace khipu::os {
@@ -64,6 +65,12 @@ Result<std::optional<std::string>> network_filesystem(const std::string& path) {
     if (type != "fuseblk") return std::optional<std::string>(type.empty() ? "fuse" : type);
   }
   return std::optional<std::string>();
+}
+
+Result<FolderId> folder_id(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return system_error(path, "stat", errno);
+  return FolderId{status.st_dev, status.st_ino};
 }
 
 Result<Space> space(const std::string& path) {

@@ -48,6 +48,7 @@ OrderedJson prompt_result_json(const PromptResult& result, Revision revision) {
     json["messages"].push_back({{"role", message.role == Role::kUser ? "user" : "assistant"},
                                 {"content", content_json(message.content, revision)}});
   }
+  if (!result.meta.is_null()) json["_meta"] = result.meta;
   return json;
 }
 
@@ -66,6 +67,7 @@ OrderedJson completion_json(const Completion& completion) {
   OrderedJson json;
   json["completion"] = {
       {"values", std::move(values)}, {"total", total}, {"hasMore", total > static_cast<int64_t>(count)}};
+  if (!completion.meta.is_null()) json["_meta"] = completion.meta;
   return json;
 }
 

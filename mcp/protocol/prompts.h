@@ -35,6 +35,7 @@ struct PromptMessage {
 struct PromptResult {
   std::string description;  // empty: absent
   std::vector<PromptMessage> messages;
+  OrderedJson meta = nullptr;                   // null: none
   std::optional<InputRequired> input_required;  // instead of the messages
 };
 OrderedJson prompt_result_json(const PromptResult& result, Revision revision);
@@ -50,6 +51,7 @@ inline constexpr size_t kCompletionValuesMax = 100;
 struct Completion {
   std::vector<std::string> values;  // what is over kCompletionValuesMax is cut, and told
   std::optional<int64_t> total;
+  OrderedJson meta = nullptr;  // null: none
 };
 OrderedJson completion_json(const Completion& completion);
 

@@ -56,6 +56,7 @@ OrderedJson resource_template_json(const ResourceTemplate& resource, Revision re
 OrderedJson read_result_json(const ReadResult& result) {
   OrderedJson json = {{"contents", OrderedJson::array()}};
   for (const ResourceContents& contents : result.contents) json["contents"].push_back(contents_json(contents));
+  if (!result.meta.is_null()) json["_meta"] = result.meta;
   return json;
 }
 

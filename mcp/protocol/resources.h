@@ -35,6 +35,7 @@ OrderedJson resource_template_json(const ResourceTemplate& resource, Revision re
 struct ReadResult {
   std::vector<ResourceContents> contents;  // never empty: what is missing is kNotFound
   CacheHints cache;
+  OrderedJson meta = nullptr;                   // null: none
   std::optional<InputRequired> input_required;  // instead of all that
 };
 OrderedJson read_result_json(const ReadResult& result);

@@ -15,6 +15,12 @@ using jsonrpc::ErrorCode;
 
 constexpr size_t kNameSizeMax = 64;
 
+// Where calls, reads and prompts are told, so are those that come to nothing.
+Reply refused(const Server& server, const std::string& method, CallContext& context, std::string message) {
+  if (server.options().observer != nullptr) server.options().observer->refused(method, context);
+  return failed(ErrorCode::kInvalidParams, std::move(message));
+}
+
 Reply invalid(std::string message) { return failed(ErrorCode::kInvalidParams, std::move(message)); }
 
 // The lists of tools, prompts and templates have one page: several hosts read no other.
@@ -38,7 +44,7 @@ Reply list_tools(const Server& server, const Json& params, const CallContext& co
 
 Reply call_tool(const Server& server, const Json& params, CallContext& context) {
   const Result<protocol::CallRequest> call = protocol::parse_call(params);
-  if (!call.ok()) return invalid(call.error().message);
+  if (!call.ok()) return refused(server, "tools/call", context, call.error().message);
   const RegisteredTool* tool = server.find(call->name);
   if (tool == nullptr || !tool->tool->is_listed(context.caller())) {
     // A name that no tool has may be a value in the wrong place: its length is told, and nothing of it.
@@ -92,10 +98,11 @@ Reply failure_of(const Error& error) {
 
 Reply get_prompt(const Server& server, const Json& params, CallContext& context) {
   const Result<protocol::GetPromptRequest> request = protocol::parse_get_prompt(params);
-  if (!request.ok()) return invalid(request.error().message);
+  const auto refuse = [&](std::string why) { return refused(server, "prompts/get", context, std::move(why)); };
+  if (!request.ok()) return refuse(request.error().message);
   Prompt* prompt = server.find_prompt(request->name);
-  if (prompt == nullptr) return invalid("unknown prompt" + plain_name(request->name) + "; prompts/list names them all");
-  if (auto fault = find_fault(prompt->info(), request->arguments)) return invalid(*std::move(fault));
+  if (prompt == nullptr) return refuse("unknown prompt" + plain_name(request->name) + "; prompts/list names them all");
+  if (auto fault = find_fault(prompt->info(), request->arguments)) return refuse(*std::move(fault));
   Result<PromptResult> result = prompt->get(request->arguments, context);
   if (result.ok() && result->input_required) return {{}, std::move(result->input_required), {}, {}};
   if (server.options().observer != nullptr) server.options().observer->prompted(request->name, context, result);
@@ -135,7 +142,7 @@ Reply list_templates(const Server& server, const Json& params, const CallContext
 
 Reply read_resource(const Server& server, const Json& params, CallContext& context) {
   const Result<std::string> uri = protocol::parse_uri(params);
-  if (!uri.ok()) return invalid("resources/read: " + uri.error().message);
+  if (!uri.ok()) return refused(server, "resources/read", context, "resources/read: " + uri.error().message);
   Result<ReadResult> read = server.resources()->read(*uri, context);
   if (read.ok() && read->input_required) return {{}, std::move(read->input_required), {}, {}};
   if (server.options().observer != nullptr) server.options().observer->read(*uri, context, read);
@@ -149,20 +156,20 @@ Reply read_resource(const Server& server, const Json& params, CallContext& conte
 
 Reply complete(const Server& server, const Json& params, CallContext& context) {
   Result<protocol::CompleteRequest> request = protocol::parse_complete(params);
-  if (!request.ok()) return invalid(request.error().message);
+  const auto refuse = [&](std::string why) { return refused(server, "completion/complete", context, std::move(why)); };
+  if (!request.ok()) return refuse(request.error().message);
   Result<Completion> completion = Completion{};
   if (request->is_prompt) {
     Prompt* prompt = server.find_prompt(request->ref);
-    if (prompt == nullptr)
-      return invalid("unknown prompt" + plain_name(request->ref) + "; prompts/list names them all");
+    if (prompt == nullptr) return refuse("unknown prompt" + plain_name(request->ref) + "; prompts/list names them all");
     const auto& arguments = prompt->info().arguments;
     const auto is_asked = [&](const PromptArgument& argument) { return argument.name == request->argument; };
     if (std::none_of(arguments.begin(), arguments.end(), is_asked)) {
-      return invalid("the prompt has no argument" + plain_name(request->argument));
+      return refuse("the prompt has no argument" + plain_name(request->argument));
     }
     completion = prompt->complete(*request, context);
   } else {
-    if (server.resources() == nullptr) return invalid("this server has no resources");
+    if (server.resources() == nullptr) return refuse("this server has no resources");
     completion = server.resources()->complete(*request, context);
   }
   if (server.options().observer != nullptr)

@@ -53,9 +53,22 @@ void take_error(const Error& error, codec::AccessRecord& record) {
   record.code = code_name(error.code);
 }
 
+// What the answer says.
+std::string words_of(const Error& error) {
+  return error.code == Code::kNotFound ? "not recorded: no writer runs" : "not recorded: the writer did not confirm it";
+}
+
 Error not_recorded(const Error& error) {
-  return {Code::kIo, std::string("this read cannot be recorded in the access log, which this server demands: ") +
-                         std::string(code_name(error.code))};
+  return {Code::kIo, std::string("this server answers only what the access log records, and this was ") +
+                         words_of(error) + "; ask the operator whether `khipu serve` runs"};
+}
+
+constexpr const char* kElsewhere =
+    "Another log has taken the place of the one this server opened. Ask the operator to start khipu-mcp again.";
+constexpr const char* kMetaKey = "khipu/access_log";
+
+server::ToolResult unavailable(std::string hint) {
+  return server::error_result({"UNAVAILABLE", "", "", {}, "", std::move(hint), 5});
 }
 
 // "completion:actor" of the arguments that prompts and resource templates have.
@@ -104,8 +117,48 @@ const std::set<std::string>& AccessObserver::arguments_of(const server::ToolInfo
   return names;
 }
 
+bool AccessObserver::is_elsewhere() {
+  if (!is_in_place_ || is_in_place_()) return false;
+  faults_.tell("nothing is answered: the folder of the log is another one than was opened; start khipu-mcp again");
+  return true;
+}
+
+std::optional<Error> AccessObserver::report(codec::AccessRecord record) {
+  Result<void> reported = report_(std::move(record));
+  if (reported.ok()) {
+    if (is_failing_ && is_failing_.exchange(false)) faults_.forget();
+    return std::nullopt;
+  }
+  is_failing_ = true;
+  faults_.tell(std::string("a read is not recorded in the access log") +
+               (reported.error().code == Code::kNotFound ? ": no writer runs: " : ": ") + reported.error().message);
+  return std::move(reported).error();
+}
+
+template <typename T>
+bool AccessObserver::begin(Result<T>& result) {
+  const bool elsewhere = is_elsewhere();
+  if (elsewhere) result = Error{Code::kIo, kElsewhere};
+  return !elsewhere && mode_ != AccessLog::kOff;
+}
+
+template <typename T>
+void AccessObserver::settle(codec::AccessRecord record, Result<T>& result) {
+  const std::optional<Error> error = report(std::move(record));
+  if (!error) return;
+  if (mode_ == AccessLog::kRequired) {
+    result = not_recorded(*error);
+  } else if (result.ok()) {
+    result->meta[kMetaKey] = words_of(*error);
+  }
+}
+
 void AccessObserver::finished(const server::Tool& tool, const Json& arguments, server::CallContext& context,
                               server::ToolResult& result) {
+  if (is_elsewhere()) {
+    result = unavailable(kElsewhere);
+    return;
+  }
   if (mode_ == AccessLog::kOff) return;
   codec::AccessRecord record = record_of(tool.info().name, context);
   record.arguments = shape_of(arguments_of(tool.info()), arguments);
@@ -122,66 +175,73 @@ void AccessObserver::finished(const server::Tool& tool, const Json& arguments, s
     record.as_of = codec::AccessRecord::State{CommitNumber{as_of->value("commit", uint64_t{0})},
                                               as_of->value("tree_size", uint64_t{0})};
   }
-  const Result<void> reported = report_(std::move(record));
-  if (reported.ok()) return;
+  const std::optional<Error> error = report(std::move(record));
+  if (!error) return;
   if (mode_ == AccessLog::kRequired) {
-    result = server::error_result({"UNAVAILABLE",
-                                   "",
-                                   "",
-                                   {},
-                                   "",
-                                   "This server answers only what the access log records, and the writer of the log "
-                                   "does not answer. Ask the operator whether `khipu serve` runs.",
-                                   5});
+    result = unavailable(
+        "This server answers only what the access log records, and the writer of the log does not confirm it. Ask the "
+        "operator whether `khipu serve` runs.");
     return;
   }
-  const std::string words = reported.error().code == Code::kNotFound ? "not recorded: no writer runs"
-                                                                     : "not recorded: the writer did not confirm it";
+  const std::string words = words_of(*error);
   result.text =
       result.is_error ? result.text + " (access_log: " + words + ")" : "access_log: " + words + "\n" + result.text;
   if (result.structured) (*result.structured)["access_log"] = words;
 }
 
 void AccessObserver::read(const std::string& uri, server::CallContext& context, Result<protocol::ReadResult>& result) {
-  if (mode_ == AccessLog::kOff) return;
+  if (!begin(result)) return;
   codec::AccessRecord record = record_of(resource_word(uri), context);
   if (result.ok()) {
     record.results = result->contents.size();
   } else {
     take_error(result.error(), record);
   }
-  const Result<void> reported = report_(std::move(record));
-  if (!reported.ok() && mode_ == AccessLog::kRequired && result.ok()) result = not_recorded(reported.error());
+  settle(std::move(record), result);
+  if (!result.ok() || result->meta.is_null()) return;
+  // Where we wrote the text, it says so as well; a signed note and raw bytes are sent as they are. Nobody keeps it.
+  for (protocol::ResourceContents& contents : result->contents) {
+    auto* text = std::get_if<std::string>(&contents.data);
+    const bool is_ours = contents.mime_type == "text/plain" && resource_word(uri) != "resource:checkpoint";
+    if (text != nullptr && is_ours) *text = "access_log: " + result->meta[kMetaKey].get<std::string>() + "\n" + *text;
+  }
+  result->cache = {};
 }
 
 void AccessObserver::prompted(const std::string& name, server::CallContext& context,
                               Result<protocol::PromptResult>& result) {
-  if (mode_ == AccessLog::kOff) return;
+  if (!begin(result)) return;
   codec::AccessRecord record = record_of("prompt:" + name, context);
   if (!result.ok()) take_error(result.error(), record);
-  const Result<void> reported = report_(std::move(record));
-  if (!reported.ok() && mode_ == AccessLog::kRequired && result.ok()) result = not_recorded(reported.error());
+  settle(std::move(record), result);
 }
 
 void AccessObserver::completed(const std::string& argument, server::CallContext& context,
                                Result<protocol::Completion>& result) {
-  if (mode_ == AccessLog::kOff) return;
+  if (!begin(result)) return;
   codec::AccessRecord record = record_of(completion_word(argument), context);
   if (result.ok()) {
     record.results = result->values.size();
   } else {
     take_error(result.error(), record);
   }
-  const Result<void> reported = report_(std::move(record));
-  if (!reported.ok() && mode_ == AccessLog::kRequired && result.ok()) result = not_recorded(reported.error());
+  settle(std::move(record), result);
 }
 
 void AccessObserver::unknown(const std::string& name, server::CallContext& context) {
-  if (mode_ == AccessLog::kOff) return;
+  if (mode_ == AccessLog::kOff || is_elsewhere()) return;
   codec::AccessRecord record = record_of(name, context);
   record.outcome = codec::Outcome::kDenied;
   record.code = "UNKNOWN_TOOL";
-  static_cast<void>(report_(std::move(record)).ok());  // nothing of the log is in the answer
+  static_cast<void>(report(std::move(record)));  // nothing of the log is in the answer
+}
+
+void AccessObserver::refused(const std::string& method, server::CallContext& context) {
+  if (mode_ == AccessLog::kOff || is_elsewhere()) return;
+  codec::AccessRecord record = record_of(method, context);
+  record.outcome = codec::Outcome::kFailure;
+  record.code = "INVALID_PARAMS";
+  static_cast<void>(report(std::move(record)));  // nothing of the log is in the answer
 }
 
 }  // namespace khipu::mcp::tools

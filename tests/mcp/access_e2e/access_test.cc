@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/support/catch.h"
 #include "tests/support/log_root.h"
@@ -9,6 +10,7 @@
 
 using namespace khipu;
 using Json = nlohmann::json;
+using Catch::Matchers::StartsWith;
 
 namespace {
 
@@ -17,15 +19,17 @@ struct Log : tests::LogRoot {
     const std::string event = R"({"actor":{"type":"user","id":"u-1"},"action":"login","source":"billing"})";
     REQUIRE(khipu({"append", root}, event + "\n" + event + "\n").exit == 0);
   }
-  // Calls over stdio; the results in the order of the calls.
-  std::vector<Json> call(const std::vector<std::string>& options, const std::vector<Json>& calls) const {
-    std::string input =
-        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},)"
-        R"("clientInfo":{"name":"host","version":"1"}}})"
-        "\n";
+  using Request = std::pair<std::string, Json>;
+  // Requests over stdio; the answers in the order of the requests.
+  std::vector<Json> ask(const std::vector<std::string>& options, const std::vector<Request>& requests,
+                        const std::string& client = "host") const {
+    const Json hello = {{"protocolVersion", "2025-11-25"},
+                        {"capabilities", Json::object()},
+                        {"clientInfo", {{"name", client}, {"version", "1"}}}};
+    std::string input = Json{{"jsonrpc", "2.0"}, {"id", 0}, {"method", "initialize"}, {"params", hello}}.dump() + "\n";
     int id = 0;
-    for (const Json& params : calls) {
-      input += Json{{"jsonrpc", "2.0"}, {"id", ++id}, {"method", "tools/call"}, {"params", params}}.dump() + "\n";
+    for (const auto& [method, params] : requests) {
+      input += Json{{"jsonrpc", "2.0"}, {"id", ++id}, {"method", method}, {"params", params}}.dump() + "\n";
     }
     std::vector<std::string> command = {tests::program("khipu-mcp")};
     command.insert(command.end(), options.begin(), options.end());
@@ -33,7 +37,8 @@ struct Log : tests::LogRoot {
     const tests::Ran ran = tests::run(command, input);
     INFO(ran.err);
     REQUIRE(ran.exit == 0);
-    std::vector<Json> answers(calls.size());
+    errors = ran.err;
+    std::vector<Json> answers(requests.size());
     for (size_t at = 0; at < ran.out.size();) {
       const size_t end = ran.out.find('\n', at);
       const Json message = Json::parse(ran.out.substr(at, end - at));
@@ -42,6 +47,13 @@ struct Log : tests::LogRoot {
     }
     return answers;
   }
+  std::vector<Json> call(const std::vector<std::string>& options, const std::vector<Json>& calls,
+                         const std::string& client = "host") const {
+    std::vector<Request> requests;
+    for (const Json& params : calls) requests.emplace_back("tools/call", params);
+    return ask(options, requests, client);
+  }
+  mutable std::string errors;  // stderr of the last one
   Json accesses(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words = {"query", root, "--log", "access", "--asc", "--json"};
     words.insert(words.end(), more.begin(), more.end());
@@ -132,4 +144,64 @@ TEST_CASE("access log: eight calls at once are all recorded and answered") {
   const auto answers = log.call({"--access-log", "required"}, std::vector<Json>(8, kQuery));
   for (const Json& answer : answers) REQUIRE_FALSE(answer["result"].value("isError", false));
   CHECK(log.accesses()["total"] == 8);
+}
+
+TEST_CASE("access log: a client's name is cut between two letters, and its reads are recorded") {
+  const Log log;
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  const std::string before(127, 'x');
+  const Json told = log.call({"--access-log", "required"}, {kQuery}, before + "\xC3\xA9")[0]["result"];
+  CHECK_FALSE(told.value("isError", false));
+  const Json page = log.accesses();
+  REQUIRE(page["total"] == 1);
+  CHECK(page["accesses"][0]["client"] == before);
+}
+
+TEST_CASE("access log: what was no call at all is recorded as refused") {
+  const Log log;
+  tests::Process writer({tests::program("khipu"), "serve", log.root});
+  REQUIRE(!writer.wait_for("serve ready").empty());
+  (void)log.ask({}, {{"tools/call", {{"name", "audit_query"}, {"arguments", Json::array()}}},
+                     {"resources/read", {{"uri", "needle"}}},
+                     {"prompts/get", {{"name", "investigate_actor"}, {"arguments", Json::object()}}},
+                     {"completion/complete", {{"ref", "needle"}}}});
+  const Json page = log.accesses();
+  REQUIRE(page["total"] == 4);
+  std::set<std::string> tools;
+  for (const Json& one : page["accesses"]) {
+    tools.insert(one["tool"]);
+    CHECK(one["code"] == "INVALID_PARAMS");
+    CHECK(one["outcome"] != "success");
+  }
+  CHECK(tools == std::set<std::string>{"tools/call", "resources/read", "prompts/get", "completion/complete"});
+  CHECK(page.dump().find("needle") == std::string::npos);
+}
+
+TEST_CASE("access log: reads, prompts and completions say as well that they were not recorded, and required refuses") {
+  const Log log;
+  const std::vector<Log::Request> requests = {
+      {"resources/read", {{"uri", "audit://event/1"}}},
+      {"resources/read", {{"uri", "audit://event/1/raw"}}},
+      {"prompts/get", {{"name", "investigate_actor"}, {"arguments", {{"actor", "user:u-1"}}}}},
+      {"completion/complete",
+       {{"ref", {{"type", "ref/prompt"}, {"name", "investigate_actor"}}},
+        {"argument", {{"name", "actor"}, {"value", "user:u"}}}}},
+      {"resources/read", {{"uri", "audit://event/5000"}}}};
+  const auto told = log.ask({}, requests);
+  for (size_t i = 0; i < 4; ++i) {
+    INFO(told[i].dump());
+    CHECK(told[i]["result"]["_meta"]["khipu/access_log"] == "not recorded: no writer runs");
+  }
+  CHECK_THAT(told[0]["result"]["contents"][0]["text"].get<std::string>(),
+             StartsWith("access_log: not recorded: no writer runs\n"));
+  CHECK_THAT(log.errors, ContainsSubstring("a read is not recorded in the access log: no writer runs"));
+  for (const Json& answer : log.ask({"--access-log", "required"}, requests)) {
+    INFO(answer.dump());
+    CHECK(answer["error"]["code"] == -32603);
+    CHECK(answer.dump().find("newest seq") == std::string::npos);
+  }
+  for (const Json& answer : log.ask({"--access-log", "off"}, requests)) {
+    CHECK(answer.dump().find("khipu/access_log") == std::string::npos);
+  }
 }

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "engine/auth/tokens.h"
 #include "engine/os/clock.h"
@@ -289,4 +291,58 @@ TEST_CASE("khipu-mcp: two hosts start one each on the same log, and both are ser
   }
   CHECK(first.end() == 0);
   CHECK(second.end() == 0);
+}
+
+TEST_CASE("khipu-mcp: nothing is answered once another log stands at the root's path, and all again when it is back") {
+  const Root root;
+  const std::string path = root.path(), away = path + ".away";
+  Host host(path, {"--access-log", "off"});
+  host.initialize("2025-11-25");
+  const Json query = {{"name", "audit_query"}, {"arguments", Json::object()}};
+  const auto refuses = [&](const std::string& method, const Json& params) {
+    const Json answer = host.ask(1, method, params);
+    INFO(answer.dump());
+    CHECK(answer.dump().find("LOGOUT") == std::string::npos);
+    return answer.contains("error") ? answer["error"]["code"] == -32603
+                                    : answer["result"]["structuredContent"]["error"]["code"] == "UNAVAILABLE";
+  };
+  CHECK(host.ask(1, "tools/call", query)["result"]["structuredContent"]["total"] == 2);
+  std::filesystem::rename(path, away);
+  CHECK(refuses("tools/call", query));
+  std::filesystem::copy(away, path, std::filesystem::copy_options::recursive);
+  CHECK(refuses("tools/call", query));
+  CHECK(refuses("tools/call", {{"name", "audit_verify"}, {"arguments", Json::object()}}));
+  CHECK(refuses("resources/read", {{"uri", "audit://event/1"}}));
+  CHECK(refuses("resources/read", {{"uri", "audit://checkpoint/latest"}}));
+  std::filesystem::remove_all(path);
+  std::filesystem::rename(away, path);
+  CHECK(host.ask(1, "tools/call", query)["result"]["structuredContent"]["total"] == 2);
+}
+
+TEST_CASE("khipu-mcp: a log that cannot be read is UNAVAILABLE and an internal error, and stderr says which file") {
+  const Root root;
+  std::filesystem::rename(root.path() + "/HEAD", root.path() + "/HEAD.away");
+  const auto line = [](int id, const std::string& method, const Json& params) {
+    return Json{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}}.dump() + "\n";
+  };
+  const Json hello = {{"protocolVersion", "2025-11-25"},
+                      {"capabilities", Json::object()},
+                      {"clientInfo", {{"name", "host"}, {"version", "1"}}}};
+  const Ran ran = run({program("khipu-mcp"), "--access-log", "off", root.path()},
+                      line(0, "initialize", hello) +
+                          line(1, "tools/call", {{"name", "audit_query"}, {"arguments", Json::object()}}) +
+                          line(2, "resources/read", {{"uri", "audit://event/1"}}) +
+                          line(3, "resources/read", {{"uri", "audit://event/1/raw"}}) +
+                          line(4, "tools/call", {{"name", "audit_verify"}, {"arguments", Json::object()}}));
+  std::istringstream lines(ran.out);
+  for (std::string text; std::getline(lines, text);) {
+    const Json answer = Json::parse(text);
+    INFO(text);
+    if (answer["id"] == 1) CHECK(answer["result"]["structuredContent"]["error"]["code"] == "UNAVAILABLE");
+    if (answer["id"] == 2 || answer["id"] == 3) CHECK(answer["error"]["code"] == -32603);
+    if (answer["id"] == 4) CHECK(answer["result"]["structuredContent"]["first_break"]["code"] == "head-missing");
+  }
+  INFO(ran.err);
+  CHECK_THAT(ran.err, ContainsSubstring("audit_query: "));
+  CHECK_THAT(ran.err, ContainsSubstring("resources/read: "));
 }
