@@ -38,7 +38,8 @@ class TokenAdd final : public TokenCommand {
     return std::string("Only a hash is kept, in the keys folder: a lost token cannot be shown again. ") + kReload +
            "\nGrants: ingest (add events to a writer that listens on HTTP); for readers over khipu-mcp --http: query "
            "(ask),\n"
-           "reveal (free text as it is stored), prove, verify, access_log (who read the log). --type and --source "
+           "reveal (free text as it is stored), prove, verify, access_log (who read the log; beside query). --type and "
+           "--source "
            "bound what\n"
            "a reader sees: events whose source is one of these and whose entities are all of these types; nothing else "
            "is\n"
