@@ -119,12 +119,8 @@ TEST_CASE("attack: a hash put into tree/0, or taken out, accuses no record") {
       Victim victim;
       const std::string path = std::string("root/") + table_name(table) + "/tree/0";
       victim.disk().edit(path, [&](Buffer& bytes) {
-        const auto at = bytes.begin() + 32 * 2;
-        if (in) {
-          bytes.insert(at, 32, 0x55);
-        } else {
-          bytes.erase(at, at + 32);
-        }
+        if (in) bytes.insert(bytes.begin() + 64, 32, 0x55);
+        if (!in) bytes.erase(bytes.begin() + 64, bytes.begin() + 96);
       });
       const verify::Report report = victim.rig.verify();
       INFO(describe(report));
@@ -132,8 +128,7 @@ TEST_CASE("attack: a hash put into tree/0, or taken out, accuses no record") {
       CHECK(report.first_break->code == "tile-mismatch");
       CHECK(report.first_break->row == Row{2});
       CHECK(report.first_break->table == table);
-      CHECK_FALSE(report.counts.contains("leaf-mismatch"));
-      CHECK_FALSE(report.counts.contains("row-gap"));
+      CHECK(report.counts.count("leaf-mismatch") + report.counts.count("row-gap") == 0);
     }
   }
 }
