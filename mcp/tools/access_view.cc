@@ -15,9 +15,9 @@ const std::vector<std::string> kColumns = {"seq",  "time",      "caller",  "tool
 OrderedJson row_json(const query::AccessRow& row, Renderer& renderer) {
   const codec::AccessRecord& record = row.record;
   OrderedJson out = {
-      {"seq", "a:" + std::to_string(row.row.value)},  {"time", time_text(record.time)},
-      {"caller", renderer.token(record.caller).text}, {"reporter", "uid:" + std::to_string(record.reporter)},
-      {"tool", renderer.token(record.tool).text},     {"outcome", codec::name(record.outcome)}};
+      {"seq", "a:" + std::to_string(row.row.value)}, {"time", time_text(record.time)},
+      {"caller", renderer.ref(record.caller).text},  {"reporter", "uid:" + std::to_string(record.reporter)},
+      {"tool", renderer.token(record.tool).text},    {"outcome", codec::name(record.outcome)}};
   if (!record.code.empty()) out["code"] = renderer.token(record.code).text;
   OrderedJson names = OrderedJson::array();
   for (const std::string& name : record.arguments) names.push_back(renderer.token(name).text);

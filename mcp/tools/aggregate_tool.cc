@@ -91,6 +91,8 @@ class AggregateTool final : public AuditTool {
       case query::GroupBy::kColumn:
         if (is_secret_name(key.column)) return renderer.field(key.column, value.text, kNameCharsMax).text;
         return renderer.token(value.text).text;
+      case query::GroupBy::kActor:
+      case query::GroupBy::kTarget: return renderer.ref(value.text).text;
       default: return renderer.token(value.text).text;
     }
   }

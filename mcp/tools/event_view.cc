@@ -105,7 +105,7 @@ OrderedJson entity_json(const query::EntityView& entity, const EventStyle& style
 
 std::string ref_text(const query::EntityView& entity, Renderer& renderer, Flags& flags) {
   if (entity.missing) return "?:" + std::to_string(entity.version_row.value);
-  Rendered rendered = renderer.token(entity.ref());
+  Rendered rendered = renderer.ref(entity.ref());
   flags.add(rendered.flags);
   return std::move(rendered.text);
 }

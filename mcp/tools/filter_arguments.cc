@@ -98,6 +98,9 @@ OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
   const auto list = [&](const char* name, const std::vector<std::string>& values) {
     echo(name, values, [&](const std::string& value) { return renderer.token(value).text; });
   };
+  const auto who = [&](const char* name, const std::vector<std::string>& values) {
+    echo(name, values, [&](const std::string& value) { return renderer.ref(value).text; });
+  };
   const auto match = [&](const EntityMatcher& one) {
     return OrderedJson{{"type", one.type},
                        {"field", one.field},
@@ -105,9 +108,9 @@ OrderedJson conditions_json(const Conditions& where, Renderer& renderer) {
                        {"match", query::name(one.match)},
                        {"versions", one.current_only ? "current" : "any"}};
   };
-  list("actor", where.actors);
+  who("actor", where.actors);
   if (where.actor_match) out["actor_match"] = match(*where.actor_match);
-  list("target", where.targets);
+  who("target", where.targets);
   echo("target_match", where.target_matches, match);
   list("action", where.actions);
   list("action_class", where.action_classes);

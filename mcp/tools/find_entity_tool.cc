@@ -57,7 +57,7 @@ class FindEntityTool final : public AuditTool {
     std::vector<std::vector<std::string>> cells;
     for (const query::SeenEntity& seen : found->entities) {
       const query::FoundEntity& entity = seen.entity;
-      const std::string ref = renderer.token(entity.ref).text;
+      const std::string ref = renderer.ref(entity.ref).text;
       std::vector<std::string> secrets;
       append_secrets(seen.fields, secrets);
       const Renderer::Knowing knowing(renderer, std::move(secrets));

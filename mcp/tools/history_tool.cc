@@ -159,7 +159,7 @@ class HistoryTool final : public AuditTool {
     window.from = history.from, window.to = history.to, window.axis = history.axis;
     out.window(window, tz, {});
     OrderedJson entity = {
-        {"ref", renderer.token(history.ref).text}, {"type", history.type}, {"deleted", history.deleted}};
+        {"ref", renderer.ref(history.ref).text}, {"type", history.type}, {"deleted", history.deleted}};
     if (!history.name.empty()) entity["name"] = name_text(history.name, history.name_field, renderer).text;
     out.line("entity", entity["ref"].get<std::string>());
     if (entity.contains("name")) out.line("name", entity["name"].get<std::string>());

@@ -241,6 +241,20 @@ Rendered Renderer::marked(std::string_view raw, size_t chars_max, const std::vec
 
 Rendered Renderer::token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, {}); }
 
+Rendered Renderer::ref(std::string_view raw) {
+  const size_t colon = raw.find(':');
+  const bool has_type =
+      colon != std::string_view::npos && colon > 0 && std::all_of(raw.begin(), raw.begin() + colon, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+      });
+  if (!has_type || !is_token(raw) || !find_secrets(raw.substr(colon + 1)).empty()) return token(raw);
+  Rendered rendered;
+  rendered.text = raw;
+  rendered.flags = inspect(raw);
+  if (is_sentence(raw)) rendered.flags.add(Flag::kOddIdentifier);
+  return rendered;
+}
+
 Rendered Renderer::value_token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, known_); }
 
 Rendered Renderer::token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known) {

@@ -89,6 +89,9 @@ class Renderer {
   // (six or more word-like parts) is shown, and flagged odd_identifier. For the names that everything is indexed and
   // joined by (refs, actions, sources, columns): masked by their form alone, not by what fields of an event hide.
   Rendered token(std::string_view raw, size_t chars_max = kTokenSizeBytesMax);
+  // The same of "type:id". What is in front of the colon is a type of the schema, and says nothing of what is behind
+  // it: who is called token:auditor-1 is no secret named token.
+  Rendered ref(std::string_view raw);
   // The same of what is no such name, a path or a session: masked as free text is.
   Rendered value_token(std::string_view raw, size_t chars_max = kTokenSizeBytesMax);
   // While it lives, what looks like a secret is shown when `on`: for the fields a caller with the reveal grant named.

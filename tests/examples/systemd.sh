@@ -4,7 +4,7 @@
 #   systemd.sh SOURCE_DIR BIN_DIR
 # Exit 4: skipped, and why: the users are played by numbers of nobody's, which takes root.
 set -euo pipefail
-units=$1/examples/systemd bin=$2
+units=$1/examples/systemd bin=$(cd "$2" && pwd)
 fail() { printf 'FAILED: %s\n' "$1"; exit 1; }
 [[ $(id -u) == 0 ]] || { echo "SKIPPED: only root can be other users"; exit 4; }
 writer=64101 reader=64102

@@ -175,6 +175,22 @@ TEST_CASE("render: a token is shown plain, anything else as untrusted text") {
   CHECK(odd.flags.names() == std::vector<std::string>{"terminal_control", "odd_identifier"});
 }
 
+TEST_CASE("render: a ref's type says nothing of its id, which is masked by its own form alone") {
+  Renderer renderer(kTag);
+  CHECK(renderer.token("token:auditor-1").masked);
+  for (const char* ref : {"token:auditor-1", "api_key:key-number-1", "password:u-1", "user:u-1"}) {
+    INFO(ref);
+    CHECK(renderer.ref(ref).text == ref);
+    CHECK_FALSE(renderer.ref(ref).masked);
+  }
+  for (const char* ref : {"user:AKIAIOSFODNN7EXAMPLE", "note:password=hunter2hunter", "My token:auditor-1", "token:"}) {
+    INFO(ref);
+    CHECK(renderer.ref(ref).text == renderer.token(ref).text);
+  }
+  CHECK(renderer.ref("user:AKIAIOSFODNN7EXAMPLE").masked);
+  CHECK(renderer.ref("user:two words").marked);
+}
+
 TEST_CASE("render: a hyphenated sentence fits a token and is flagged") {
   Renderer renderer("t");
   const Rendered sentence = renderer.token("/this-login-was-part-of-the-drill");
