@@ -176,7 +176,7 @@ TEST_CASE("render: a token is shown plain, anything else as untrusted text") {
 }
 
 TEST_CASE("render: a ref's type says nothing of its id, which is masked by its own form alone") {
-  Renderer renderer(kTag);
+  Renderer renderer("t");
   CHECK(renderer.token("token:auditor-1").masked);
   for (const char* ref : {"token:auditor-1", "api_key:key-number-1", "password:u-1", "user:u-1"}) {
     INFO(ref);
