@@ -31,19 +31,8 @@ inline constexpr unsigned kDepthMax = 16;
 
 template <typename T>
 uint8_t* put_be(uint8_t* at, T value) {
-  if constexpr (sizeof(T) == 2) value = __builtin_bswap16(value);
-  if constexpr (sizeof(T) == 4) value = __builtin_bswap32(value);
-  if constexpr (sizeof(T) == 8) value = __builtin_bswap64(value);
-  store_le(at, value);
+  store_be(at, value);
   return at + sizeof value;
-}
-template <typename T>
-T load_be(const uint8_t* at) {
-  const T value = load_le<T>(at);
-  if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
-  if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
-  if constexpr (sizeof(T) == 8) return __builtin_bswap64(value);
-  return value;
 }
 
 // Each put_* writes at `at`, where the caller has made room, and returns the end of what it wrote.

@@ -18,10 +18,7 @@ void put(Term& term, uint8_t byte) { term.bytes[term.size++] = byte; }
 // At once: a byte at a time, each would wait for the size that the one before it left.
 template <typename T>
 void put_be(Term& term, T value) {
-  static_assert(sizeof value == sizeof(uint32_t) || sizeof value == sizeof(uint64_t));
-  if constexpr (sizeof value == sizeof(uint32_t)) value = __builtin_bswap32(value);
-  if constexpr (sizeof value == sizeof(uint64_t)) value = __builtin_bswap64(value);
-  store_le(term.bytes.data() + term.size, value);
+  store_be(term.bytes.data() + term.size, value);
   term.size += sizeof value;
 }
 void put_text(Term& term, std::string_view text, size_t size_max) {

@@ -169,7 +169,7 @@ void TermLists::sort_from(std::span<Word> part, size_t depth) {
     const uint8_t* const record = arena_.data() + one.at;
     const size_t size = load_le<uint32_t>(record + kRecordSize);
     const size_t rest = std::min<size_t>(size - std::min(size, depth), 8);
-    uint64_t chunk = rest == 0 ? 0 : __builtin_bswap64(load_le<uint64_t>(record + kRecordHead + depth));
+    uint64_t chunk = rest == 0 ? 0 : load_be<uint64_t>(record + kRecordHead + depth);
     if (rest < 8 && rest > 0) chunk &= ~uint64_t{0} << (64 - 8 * rest);
     one.chunk = chunk;
     one.rest = static_cast<uint32_t>(rest);

@@ -14,8 +14,7 @@ void UrlTerms::add(std::string_view url, uint32_t row) {
     bytes = padded.data();
   }
   Noted& noted = noted_.emplace_back();
-  for (size_t i = 0; i < kWords; ++i)
-    noted.words[i] = __builtin_bswap64(load_le<uint64_t>(bytes + i * sizeof(uint64_t)));
+  for (size_t i = 0; i < kWords; ++i) noted.words[i] = load_be<uint64_t>(bytes + i * sizeof(uint64_t));
   noted.size = static_cast<uint32_t>(size);
   noted.row = row;
 }

@@ -62,7 +62,7 @@ class UrlTerms {
     Term term() const {
       Term term;
       term.bytes[0] = static_cast<uint8_t>(Field::kUrl);
-      for (size_t i = 0; i < kWords; ++i) store_le(&term.bytes[1 + i * sizeof words[i]], __builtin_bswap64(words[i]));
+      for (size_t i = 0; i < kWords; ++i) store_be(&term.bytes[1 + i * sizeof words[i]], words[i]);
       term.size = static_cast<uint8_t>(1 + size);
       return term;
     }

@@ -10,7 +10,9 @@ namespace khipu::os {
 
 inline constexpr uint64_t kHeadLockOffset = 96, kHeadKeptOffset = 97;
 
-// Is byte 97 held? False also when HEAD is not there, or is no file.
+// Does a writer hold that byte? Whoever may read HEAD can lock it with others: exclusively, a writer alone can.
+Result<bool> writer_holds(const File& head, uint64_t byte);
+// Is byte 97 held by one? False also when HEAD is not there, or is no file.
 Result<bool> head_kept(Directory& root);
 
 }  // namespace khipu::os

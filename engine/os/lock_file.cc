@@ -28,9 +28,6 @@ Result<std::string> read_diagnostics(const File& file) {
   return text;
 }
 
-// Whoever may read HEAD can lock a byte of it with others: exclusively, a writer alone can.
-Result<bool> writer_holds(const File& head, uint64_t byte) { return head.lock_refused(byte, 1, LockKind::kShared); }
-
 uint64_t slot_offset(Epoch epoch) { return kReaderSlotOffset + epoch.value % kReaderSlotCount; }
 
 }  // namespace
@@ -80,6 +77,8 @@ Result<LockHolder> lock_holder(Directory& root) {
   if (holder.held) holder.diagnostics.clear();  // whoever holds it is not the one that LOCK speaks of
   return holder;
 }
+
+Result<bool> writer_holds(const File& head, uint64_t byte) { return head.lock_refused(byte, 1, LockKind::kShared); }
 
 Result<bool> head_kept(Directory& root) {
   auto head = root.open_file(kHeadName, Mode::kRead);

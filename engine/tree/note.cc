@@ -128,7 +128,7 @@ void sign_note(Note& note, std::string_view name, const crypto::SigningKey& key)
 // A cosignature is u64 time, big-endian | Ed25519 over a header with that time and the text.
 static std::optional<uint64_t> cosignature_time(const std::string& text, const VerifierKey& key, Bytes signature) {
   if (signature.size() != 8 + crypto::kSignatureSize) return std::nullopt;
-  const uint64_t time_s = __builtin_bswap64(load_le<uint64_t>(signature.data()));
+  const uint64_t time_s = load_be<uint64_t>(signature.data());
   if (time_s > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
   const std::string message = "cosignature/v1\ntime " + std::to_string(time_s) + "\n" + text;
   if (!crypto::verify(key.key, signature.subspan(8), as_bytes(message))) return std::nullopt;

@@ -258,7 +258,7 @@ class Planner {
       found.segment = job.number;
       found.file = segment_path(plan_.id, job.number);
       if (job.first_row) found.row = *job.first_row;
-      const uint64_t rows = job.entry ? job.entry->footer.rows : job.solid_rows;
+      const uint64_t rows = job.rows();
       if (job.first_row && rows > 1) found.row_end = Row{job.first_row->value + rows};
       found.expected = fmt::format("{} rows", rows);
       found.detail = "the segment's file is not there, and no RETENTION statement says why";

@@ -91,7 +91,7 @@ Result<void> Full::take_logs(SegmentFacts facts) {
 // Rows of it that no earlier run has read.
 uint64_t Full::new_rows(TableId id, const SegmentJob& job) const {
   const uint64_t first = job.first_row.value_or(Row{}).value;
-  const uint64_t end = first + (job.entry ? job.entry->footer.rows : job.solid_rows);
+  const uint64_t end = first + job.rows();
   const uint64_t from = std::max(first, since_ == nullptr ? 0 : since_->tables[index_of(id)].size);
   return end > from ? end - from : 0;
 }
@@ -106,7 +106,7 @@ Result<bool> Full::take(TableId id, const SegmentJob& job, Result<SegmentFacts> 
     if (id == TableId::kMeta) meta_gap_ = std::min(meta_gap_, job.first_row.value_or(Row{}));
     if (id == TableId::kLogs) chain_->skip_unreadable();
     unread_ += new_rows(id, job);
-    trail(id).push_unreadable(job.first_row.value_or(Row{}), job.entry ? job.entry->footer.rows : job.solid_rows);
+    trail(id).push_unreadable(job.first_row.value_or(Row{}), job.rows());
     return true;
   }
   SegmentFacts facts = std::move(result).value();

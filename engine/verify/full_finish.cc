@@ -155,23 +155,21 @@ void Full::check_places_of_head() {
     const segment::HeadTable& table = head->tables[index_of(id)];
     const std::vector<segment::ManifestEntry>& manifest = plan_of(id).manifest;
     if (trail(id).broken() || table.manifest_entries > manifest.size()) continue;
-    std::string wrong;
+    const char* wrong = nullptr;
     uint64_t sealed = 0;
     if (table.manifest_entries > 0) {
       const segment::Footer& last = manifest[table.manifest_entries - 1].footer;
       sealed = last.first_row.value + last.rows;
     }
-    if (amiss(table.segment_first_row.value != sealed)) {
-      wrong = "where the active segment begins";
-    }
+    if (amiss(table.segment_first_row.value != sealed)) wrong = "where the active segment begins";
     const std::optional<Active>& active = active_[index_of(id)];
-    if (wrong.empty() && active && active->number == table.segment && table.size > active->first_row &&
+    if (wrong == nullptr && active && active->number == table.segment && table.size > active->first_row &&
         table.size - active->first_row <= active->offsets.size()) {
       const uint64_t last = active->offsets[table.size - active->first_row - 1];
       const bool inside = last == kNoOffset || (table.end_offset > last && table.end_offset <= active->file_size);
       if (amiss(!inside)) wrong = "where the rows end";
     }
-    if (wrong.empty()) continue;
+    if (wrong == nullptr) continue;
     Finding found;
     found.code = code::kHeadInconsistent;
     found.rank = Rank::kHead;

@@ -80,8 +80,6 @@ class Hopper {
   Buffer buffer_;
 };
 
-uint64_t rows_of(const SegmentJob& job) { return job.entry ? job.entry->footer.rows : job.solid_rows; }
-
 }  // namespace
 
 Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows, Control& control,
@@ -94,7 +92,7 @@ Result<void> walk_rows(const TablePlan& plan, const std::vector<uint64_t>& rows,
   };
   for (const SegmentJob& job : plan.jobs) {
     if (row == rows.end()) break;
-    const uint64_t first = job.first_row.value_or(Row{}).value, end = first + rows_of(job);
+    const uint64_t first = job.first_row.value_or(Row{}).value, end = first + job.rows();
     skip(first, nullptr);
     if (row == rows.end() || *row >= end) continue;
     const auto pass_over = [&] { row = std::lower_bound(row, rows.end(), end); };

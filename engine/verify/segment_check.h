@@ -44,6 +44,7 @@ struct SegmentJob {
   bool let_go = false;                // a RETENTION covers it
   // An earlier run read the front of it: this one begins there.
   const TablePosition* resume = nullptr;
+  uint64_t rows() const { return entry ? entry->footer.rows : solid_rows; }  // that must be there
   uint64_t rows_read() const { return resume == nullptr ? 0 : resume->size - resume->segment_first_row.value; }
 };
 

@@ -330,7 +330,7 @@ Result<void> Scan::search_tail(uint64_t from) {
 Result<Scanned> Scan::run() {
   uint64_t told = start(job_);
   out_.end_offset = start(job_);
-  const uint64_t all = job_.entry ? job_.entry->footer.rows : job_.solid_rows;
+  const uint64_t all = job_.rows();
   const uint64_t rows = all - std::min(all, job_.rows_read());
   if (rows <= end_ / codec::kFrameHeaderSize) {  // a number from a file that is being judged
     os::reserve_large(out_.leaves, rows);

@@ -13,7 +13,7 @@ namespace khipu::writer {
 static Result<bool> hold(os::File& head, uint64_t byte) {
   KHIPU_TRY_ASSIGN(const bool locked, head.try_lock(byte, 1, os::LockKind::kExclusive));
   if (locked) return true;
-  KHIPU_TRY_ASSIGN(const bool by_a_writer, head.lock_refused(byte, 1, os::LockKind::kShared));
+  KHIPU_TRY_ASSIGN(const bool by_a_writer, os::writer_holds(head, byte));
   return !by_a_writer;
 }
 

@@ -229,19 +229,21 @@ void AccessObserver::completed(const std::string& argument, server::CallContext&
 }
 
 void AccessObserver::unknown(const std::string& name, server::CallContext& context) {
-  if (mode_ == AccessLog::kOff || is_elsewhere()) return;
-  codec::AccessRecord record = record_of(name, context);
-  record.outcome = codec::Outcome::kDenied;
-  record.code = "UNKNOWN_TOOL";
-  static_cast<void>(report(std::move(record)));  // nothing of the log is in the answer
+  tell_refusal(name, codec::Outcome::kDenied, "UNKNOWN_TOOL", context);
 }
 
 void AccessObserver::refused(const std::string& method, server::CallContext& context) {
+  tell_refusal(method, codec::Outcome::kFailure, "INVALID_PARAMS", context);
+}
+
+// Nothing of the log is in such an answer: it is given whether it was recorded or not.
+void AccessObserver::tell_refusal(const std::string& name, codec::Outcome outcome, const char* code,
+                                  server::CallContext& context) {
   if (mode_ == AccessLog::kOff || is_elsewhere()) return;
-  codec::AccessRecord record = record_of(method, context);
-  record.outcome = codec::Outcome::kFailure;
-  record.code = "INVALID_PARAMS";
-  static_cast<void>(report(std::move(record)));  // nothing of the log is in the answer
+  codec::AccessRecord record = record_of(name, context);
+  record.outcome = outcome;
+  record.code = code;
+  static_cast<void>(report(std::move(record)));
 }
 
 }  // namespace khipu::mcp::tools

@@ -45,6 +45,7 @@ class AccessObserver final : public server::CallObserver {
   void refused(const std::string& method, server::CallContext& context) override;
 
  private:
+  void tell_refusal(const std::string& name, codec::Outcome outcome, const char* code, server::CallContext& context);
   // By its schema; "not.NAME" of what can be excluded. Stays as it is and where it is.
   const std::set<std::string>& arguments_of(const server::ToolInfo& tool);
 

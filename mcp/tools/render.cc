@@ -239,7 +239,7 @@ Rendered Renderer::marked(std::string_view raw, size_t chars_max, const std::vec
   return rendered;
 }
 
-Rendered Renderer::token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, {}); }
+Rendered Renderer::token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, {}, raw); }
 
 Rendered Renderer::ref(std::string_view raw) {
   const size_t colon = raw.find(':');
@@ -247,19 +247,15 @@ Rendered Renderer::ref(std::string_view raw) {
       colon != std::string_view::npos && colon > 0 && std::all_of(raw.begin(), raw.begin() + colon, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
       });
-  if (!has_type || !is_token(raw) || !find_secrets(raw.substr(colon + 1)).empty()) return token(raw);
-  Rendered rendered;
-  rendered.text = raw;
-  rendered.flags = inspect(raw);
-  if (is_sentence(raw)) rendered.flags.add(Flag::kOddIdentifier);
-  return rendered;
+  return token(raw, kTokenSizeBytesMax, {}, has_type ? raw.substr(colon + 1) : raw);
 }
 
-Rendered Renderer::value_token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, known_); }
+Rendered Renderer::value_token(std::string_view raw, size_t chars_max) { return token(raw, chars_max, known_, raw); }
 
-Rendered Renderer::token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known) {
+Rendered Renderer::token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known,
+                         std::string_view searched) {
   if (raw.empty()) return {};
-  const bool is_shown = is_token(raw) && (reveal_secrets_ || find_secrets(raw, known).empty());
+  const bool is_shown = is_token(raw) && (reveal_secrets_ || find_secrets(searched, known).empty());
   Rendered rendered;
   if (is_shown) {
     rendered.text = raw;

@@ -135,7 +135,9 @@ class Renderer {
 
  private:
   Rendered marked(std::string_view raw, size_t chars_max, const std::vector<std::string>& known);
-  Rendered token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known);
+  // `searched`: the part of it in which a secret may be.
+  Rendered token(std::string_view raw, size_t chars_max, const std::vector<std::string>& known,
+                 std::string_view searched);
 
   std::string tag_;
   bool reveal_secrets_;

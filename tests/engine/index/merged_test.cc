@@ -81,6 +81,18 @@ std::unique_ptr<MergedReader> merge(const Segments& all, const MergedName& name)
   return MergedReader::open(body_of(merger.finish().value().bytes)).value();
 }
 
+Buffer file_of_sixteen(const Segments& all) {
+  Merger merger(TableId::kLogs, {{0}, {15}});
+  for (uint64_t i = 0; i < 16; ++i) {
+    if (all.indexes[i]) {
+      REQUIRE(merger.add(*all.indexes[i]).ok());
+    } else {
+      merger.add_empty(all.first_rows[i]);
+    }
+  }
+  return merger.finish().value().bytes;
+}
+
 // Of registry/: each version with a name that others share or a long one, an attribute, some an end.
 std::unique_ptr<Builder> registry_segment(uint64_t number, Row first, uint64_t rows, std::mt19937_64& random,
                                           std::map<std::string, std::map<uint64_t, uint32_t>>& held) {
@@ -272,15 +284,7 @@ TEST_CASE("index: what is merged is given back as it is passed, and the file is 
 
 TEST_CASE("index: every flipped bit of a merged file without its hashes is read as something, and never outside it") {
   const Segments all = some_segments(4, 16);
-  Merger merger(TableId::kLogs, {{0}, {15}});
-  for (uint64_t i = 0; i < 16; ++i) {
-    if (all.indexes[i]) {
-      REQUIRE(merger.add(*all.indexes[i]).ok());
-    } else {
-      merger.add_empty(all.first_rows[i]);
-    }
-  }
-  const Buffer file = merger.finish().value().bytes;
+  const Buffer file = file_of_sixteen(all);
   const Buffer body(file.begin(), file.begin() + static_cast<ptrdiff_t>(body_size(file.size()).value()));
   for (size_t bit = 0; bit < 8 * body.size(); ++bit) {
     Buffer changed = body;
@@ -302,15 +306,7 @@ TEST_CASE("index: every flipped bit of a merged file without its hashes is read 
 
 TEST_CASE("index: a merged file is of logs/ or of registry/") {
   const Segments all = some_segments(5, 16);
-  Merger merger(TableId::kLogs, {{0}, {15}});
-  for (uint64_t i = 0; i < 16; ++i) {
-    if (all.indexes[i]) {
-      REQUIRE(merger.add(*all.indexes[i]).ok());
-    } else {
-      merger.add_empty(all.first_rows[i]);
-    }
-  }
-  Buffer file = merger.finish().value().bytes;
+  Buffer file = file_of_sixteen(all);
   for (unsigned table = 0; table < 256; ++table) {
     file[10] = static_cast<uint8_t>(table);
     CHECK(MergedReader::open(body_of(file)).ok() == (table == 1 || table == 2));

@@ -28,6 +28,24 @@ class TokenAuthenticator final : public transport::Authenticator {
   std::atomic<bool> is_revoked = false;
 };
 
+// A client that sends this and then a byte every 20 ms is cut all the same.
+void expect_drip_is_cut(Site& site, const std::string& begin) {
+  Client client(site.http->port());
+  std::atomic<bool> is_over = false;
+  std::thread drip([&] {
+    client.send(begin);
+    while (!is_over) {
+      client.send("x");
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  client.read_to_end();
+  CHECK(std::chrono::steady_clock::now() - begun < milliseconds(10'000));  // the test itself would wait for 20 s
+  is_over = true;
+  drip.join();
+}
+
 }  // namespace
 
 TEST_CASE("http: a response alone is JSON, a notification first makes it a stream, nothing is 202") {
@@ -193,20 +211,7 @@ TEST_CASE("http: a request that does not arrive in its time is cut, however busi
   transport::HttpOptions options;
   options.request_time_max = milliseconds(300);
   Site site(std::move(options));
-  Client client(site.http->port());
-  std::atomic<bool> is_over = false;
-  std::thread drip([&] {
-    client.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
-    while (!is_over) {
-      client.send("x");
-      std::this_thread::sleep_for(milliseconds(20));
-    }
-  });
-  const auto begun = std::chrono::steady_clock::now();
-  client.read_to_end();
-  CHECK(std::chrono::steady_clock::now() - begun < milliseconds(10'000));  // the test itself would wait for 20 s
-  is_over = true;
-  drip.join();
+  expect_drip_is_cut(site, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
 }
 
 TEST_CASE("http: stopping ends streams with what the handler says, at once") {
@@ -339,20 +344,7 @@ TEST_CASE("http: a TLS handshake that does not end in its time is cut, however b
   options.tls_key_path = folder / "key.pem";
   options.request_time_max = milliseconds(300);
   Site site(std::move(options));
-  Client client(site.http->port());
-  std::atomic<bool> is_over = false;
-  std::thread drip([&] {
-    client.send(std::string("\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03", 11));  // a ClientHello of 16 KiB
-    while (!is_over) {
-      client.send(std::string(1, 'x'));
-      std::this_thread::sleep_for(milliseconds(20));
-    }
-  });
-  const auto begun = std::chrono::steady_clock::now();
-  client.read_to_end();
-  CHECK(std::chrono::steady_clock::now() - begun < milliseconds(10'000));  // the test itself would wait for 20 s
-  is_over = true;
-  drip.join();
+  expect_drip_is_cut(site, std::string("\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03", 11));  // a ClientHello of 16 KiB
 }
 
 TEST_CASE("http: requests that come in one TLS record are answered one after the other") {
