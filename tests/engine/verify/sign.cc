@@ -66,9 +66,9 @@ void sign_rows(CrashRig& rig, const std::vector<SignedRow>& rows,
   Buffer logs;
   for (const TableId id : kTables) {
     const verify::TablePosition& at = state.tables[index_of(id)];
-    const std::string tree_path = std::string("root/") + table_name(id) + "/tree/0";
+    const std::string tree_path = std::string("root/") + table_name(id) + "/tree/";
     Buffer frames, tree;
-    if (disk.exists(tree_path)) tree = disk.read(tree_path);
+    if (disk.exists(tree_path + "0")) tree = disk.read(tree_path + "0");
     tree.resize(at.size * sizeof(Hash));
     for (const SignedRow& row : rows) {
       if (row.table != id) continue;
@@ -77,12 +77,18 @@ void sign_rows(CrashRig& rig, const std::vector<SignedRow>& rows,
     }
     std::vector<Hash> leaves(tree.size() / sizeof(Hash));
     if (!tree.empty()) std::memcpy(leaves.data(), tree.data(), tree.size());
-    KHIPU_ASSERT(leaves.size() < tree::kTileWidth);  // no level above to write
-    commit.tables[index_of(id)] = {leaves.size(), leaves.empty() ? tree::empty_root() : tree::root_of(leaves)};
+    tree::Builder builder;
+    std::array<std::vector<Hash>, tree::kLevelCount> levels;
+    builder.append(leaves, levels);
+    commit.tables[index_of(id)] = {builder.size(), builder.root()};
     if (id == TableId::kLogs) logs = frames;
     if (frames.empty()) continue;
     append_at(disk, segment_file(id, at.segment.value), at.offset, frames);
-    disk.put(tree_path, tree);
+    for (size_t level = 0; level < levels.size() && !levels[level].empty(); ++level) {
+      Buffer hashes;
+      for (const Hash& hash : levels[level]) append(hashes, hash);
+      disk.put(tree_path + std::to_string(level), hashes);
+    }
     head.tables[index_of(id)].end_offset = at.offset + frames.size();
   }
   if (change) change(commit);
