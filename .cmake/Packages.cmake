@@ -30,15 +30,20 @@ khipu_package(toml tomlplusplus::tomlplusplus)
 khipu_package(date date::date)
 khipu_package(date_tz date::date-tz)
 
-# SHA-256 in the lanes of wide registers; x86-64 only, and khipu hashes the same without it, only slower.
+# SHA-256 in the lanes of wide registers; x86-64 only, and khipu hashes the same without it, only slower. The kernels are
+# in the static library alone, and declared in engine/crypto/hash_lanes.cc as version 1.3 defines them.
 find_path(KHIPU_IPSEC_MB_INCLUDE intel-ipsec-mb.h)
-find_library(KHIPU_IPSEC_MB_LIBRARY IPSec_MB)
+find_library(KHIPU_IPSEC_MB_LIBRARY libIPSec_MB.a)
+set(found "none")
 if(KHIPU_IPSEC_MB_INCLUDE AND KHIPU_IPSEC_MB_LIBRARY)
+  file(STRINGS "${KHIPU_IPSEC_MB_INCLUDE}/intel-ipsec-mb.h" found REGEX "define IMB_VERSION_STR" LIMIT_COUNT 1)
+  string(REGEX REPLACE ".*\"([0-9.]+)\".*" "\\1" found "${found}")
+endif()
+if(found MATCHES "^1\\.3\\.")
   khipu_package(ipsec_mb "${KHIPU_IPSEC_MB_LIBRARY}")
-  target_include_directories(khipu_package_ipsec_mb SYSTEM INTERFACE "${KHIPU_IPSEC_MB_INCLUDE}")
   target_compile_definitions(khipu_package_ipsec_mb INTERFACE KHIPU_IPSEC_MB)
 else()
-  message(STATUS "no libIPSec_MB: hashes are made one by one")
+  message(STATUS "libIPSec_MB 1.3 with its static library: ${found} found; hashes are made one by one")
   khipu_package(ipsec_mb)
 endif()
 

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/crypto/hash_lanes.h"
 #include "engine/crypto/secret.h"
 #include "tests/support/catch.h"
 
@@ -55,11 +56,17 @@ TEST_CASE("sha256_each: every hash is sha256's, whatever the sizes and however m
   Buffer bytes(70000);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 31 + i / 256);
   const auto check = [&](const std::vector<Bytes>& messages) {
+    std::vector<Hash> expected;
+    for (const Bytes message : messages) expected.push_back(sha256(message));
     std::vector<Hash> hashes(messages.size());
     sha256_each(messages, hashes);
-    bool right = true;
-    for (size_t i = 0; i < messages.size(); ++i) right = right && hashes[i] == sha256(messages[i]);
-    CHECK(right);
+    CHECK((hashes == expected));
+    for (const LaneKernel& kernel : lane_kernels()) {
+      INFO(kernel.name);
+      std::vector<Hash> in_lanes(messages.size());
+      sha256_each(kernel, messages, in_lanes);
+      CHECK((in_lanes == expected));
+    }
   };
   std::vector<Bytes> messages;
   for (size_t count = 0; count <= 40; ++count) {  // fewer and more than lanes
@@ -77,12 +84,18 @@ TEST_CASE("sha256_pairs: every parent is sha256_pair's, however many at once") {
   std::vector<Hash> children(2 * 300);
   for (size_t i = 0; i < children.size(); ++i) children[i] = sha256(Bytes(reinterpret_cast<const uint8_t*>(&i), 8));
   for (size_t count = 0; count <= 300; count += count < 40 ? 1 : 13) {
+    const std::span<const Hash> these = std::span(children).first(2 * count);
+    std::vector<Hash> expected;
+    for (size_t i = 0; i < count; ++i) expected.push_back(sha256_pair(1, these[2 * i], these[2 * i + 1]));
     std::vector<Hash> parents(count);
-    sha256_pairs(1, std::span(children).first(2 * count), parents);
-    bool right = true;
-    for (size_t i = 0; i < count; ++i)
-      right = right && parents[i] == sha256_pair(1, children[2 * i], children[2 * i + 1]);
-    CHECK(right);
+    sha256_pairs(1, these, parents);
+    CHECK((parents == expected));
+    for (const LaneKernel& kernel : lane_kernels()) {
+      INFO(kernel.name);
+      std::vector<Hash> in_lanes(count);
+      sha256_pairs(kernel, 1, these, in_lanes);
+      CHECK((in_lanes == expected));
+    }
   }
 }
 

@@ -1,0 +1,33 @@
+// SHA-256 in the lanes of the processor's wide registers. For hash_lanes.cc, which chooses, and the tests, which try
+// each kernel: everybody else calls sha256_each() and sha256_pairs() of hash.h.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "engine/crypto/hash.h"
+
+namespace khipu::crypto {
+
+constexpr size_t kLanesMost = 16;
+
+// libIPSec_MB's SHA256_ARGS: word w of lane l is state[w][l], however many lanes a kernel has.
+struct alignas(64) LaneArgs {
+  std::array<std::array<uint32_t, kLanesMost>, 8> state;
+  std::array<const uint8_t*, kLanesMost> next;  // 64-byte blocks; a kernel leaves it behind those it has read
+};
+
+struct LaneKernel {
+  const char* name;
+  size_t lanes;
+  void (*compress)(LaneArgs* args, uint32_t blocks);  // so many blocks of every lane
+};
+
+// What this build and this processor have, the fastest first; may be none.
+std::span<const LaneKernel> lane_kernels();
+
+// As their namesakes in hash.h.
+void sha256_each(const LaneKernel& kernel, std::span<const Bytes> messages, std::span<Hash> hashes);
+void sha256_pairs(const LaneKernel& kernel, uint8_t prefix, std::span<const Hash> children, std::span<Hash> parents);
+
+}  // namespace khipu::crypto
