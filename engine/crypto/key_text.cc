@@ -81,13 +81,16 @@ Result<SecretBytes> parse_bytes(std::string_view text, KeyKind kind) {
   constexpr std::string_view kRight = "32 bytes in base64";
   if (text.size() != kBase64Size) return bad("key", kRight);
   init();
-  SecretBytes bytes(kKeySize);
+  SecretBytes bytes(kKeySize), again(kBase64Size + 1);
   size_t size = 0;
-  const char* end =
-      nullptr;  // sodium_base642bin stops at foreign letters and calls it success: the end is to be checked
   const int failed = sodium_base642bin(bytes.writable().data(), bytes.size(), text.data(), text.size(), nullptr, &size,
-                                       &end, sodium_base64_VARIANT_ORIGINAL);
-  if (failed != 0 || size != kKeySize || end != text.data() + text.size()) return bad("key", kRight);
+                                       nullptr, sodium_base64_VARIANT_ORIGINAL);
+  if (failed != 0 || size != kKeySize) return bad("key", kRight);
+  // sodium_base642bin stops at foreign letters and calls that success, and takes some bytes above 0x7f for letters: a
+  // key has one text only.
+  sodium_bin2base64(reinterpret_cast<char*>(again.writable().data()), again.size(), bytes.bytes().data(), kKeySize,
+                    sodium_base64_VARIANT_ORIGINAL);
+  if (!equal_constant_time(again.bytes().first(kBase64Size), as_bytes(text))) return bad("key", kRight);
   return bytes;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <functional>
 
 #include "engine/crypto/credential.h"
@@ -109,6 +110,11 @@ TEST_CASE("key text: each line says what would be right, and no error quotes the
   check_refused(with("AAEC", "AA C"), Code::kCorrupt, "base64");
   check_refused(with("AAEC", "AA_C"), Code::kCorrupt, "base64");
   check_refused(with("Hh8=", "Hh8=AAAA"), Code::kCorrupt, "base64");  // libsodium alone would stop and call it good
+  for (int byte = 0; byte < 256; ++byte) {                            // it takes 0xff for a letter
+    const bool letter = std::isalnum(byte) != 0 || byte == '+' || byte == '/';
+    const char c = static_cast<char>(byte);
+    if (!letter && c != '\n') check_refused(with("AAEC", std::string(4, c)), Code::kCorrupt, "base64");
+  }
   check_refused(with("version: 1\n", "version: 1\r\n"), Code::kCorrupt, "line 'version'");
   check_refused(with("kind: signing\nname: example.org/audit\n", "name: example.org/audit\nkind: signing\n"),
                 Code::kCorrupt, "line 'kind'");
