@@ -5,7 +5,9 @@
 // once it is libIPSec_MB's (hash_lanes.h). BLAKE2b is libsodium's.
 #pragma once
 
+#include <array>
 #include <initializer_list>
+#include <memory>
 #include <span>
 
 #include "engine/base/bytes.h"
@@ -22,13 +24,43 @@ inline Hash sha256(Bytes first, Bytes second, Bytes third) { return sha256({firs
 // SHA-256(prefix | left | right): the 65 bytes of a Merkle tree's node, at two thirds of what sha256() takes for them.
 Hash sha256_pair(uint8_t prefix, const Hash& left, const Hash& right);
 
-// SHA-256 of each of many messages, and SHA-256(prefix | left | right) of the pairs (0, 1), (2, 3) ...: several at a
-// time, one in each lane of the processor's wide registers, where the build has libIPSec_MB (x86-64) and the processor
-// AVX-512, or AVX2 and no SHA-NI. With AVX-512 three times as fast as one by one for 300 bytes with SHA-NI, and more
-// for pairs; else no slower; the same hashes.
-// As many hashes as messages; half as many parents as children, whose number is even.
-void sha256_each(std::span<const Bytes> messages, std::span<Hash> hashes);
+// SHA-256(prefix | left | right) of the pairs (0, 1), (2, 3) ... of children: several at a time, one in each lane of
+// the processor's wide registers, where the build has libIPSec_MB (x86-64) and the processor AVX-512, or AVX2 and no
+// SHA-NI; else one by one. Half as many parents as children, whose number is even.
 void sha256_pairs(uint8_t prefix, std::span<const Hash> children, std::span<Hash> parents);
+
+struct LaneKernel;  // hash_lanes.h
+
+// SHA-256(prefix | message) of messages that come one by one, made in the same way from copies. With AVX-512 two to
+// three times as fast as one by one with SHA-NI. Owner: one thread.
+class Sha256Batch {
+ public:
+  Sha256Batch();
+  explicit Sha256Batch(const LaneKernel* kernel);  // nullptr: one by one; for tests
+  // False: there is no room for it. There is some behind finish(), but never for one that fits() refuses.
+  bool add(uint8_t prefix, Bytes message);
+  static bool fits(Bytes message) { return message.size() < kBlocksMax * kBlockSize - kPaddingMin; }
+  size_t count() const { return count_; }
+  // The hashes of what was added, in order: as many as count(), which is 0 from now on.
+  void finish(std::span<Hash> hashes);
+
+ private:
+  static constexpr size_t kBlockSize = 64;                     // FIPS 180-4 5.2.1
+  static constexpr size_t kPaddingMin = 1 + sizeof(uint64_t);  // FIPS 180-4 5.1.1
+  static constexpr size_t kBlocksMax = 128;  // of one message: a longer one would go on with the lanes beside it empty
+  static constexpr size_t kMessagesMax = 256;
+  static constexpr size_t kSizeBytes = 96U << 10;  // less than malloc fetches from the kernel each time
+
+  struct Message {
+    uint32_t offset, size;  // in bytes_, with its prefix; the padding follows, up to the end of a block
+    size_t blocks() const { return (size + kPaddingMin + kBlockSize - 1) / kBlockSize; }
+  };
+  const LaneKernel* const kernel_;
+  std::unique_ptr<uint8_t[]> bytes_;  // kSizeBytes, from the first add() on
+  size_t used_ = 0;
+  std::array<Message, kMessagesMax> messages_;
+  size_t count_ = 0;
+};
 
 // A hash over bytes that come piece by piece. Owner: one thread. Can be used again after finish().
 class Sha256 {

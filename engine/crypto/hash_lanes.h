@@ -1,5 +1,5 @@
-// SHA-256 in the lanes of the processor's wide registers. For hash_lanes.cc, which chooses, and the tests, which try
-// each kernel: everybody else calls sha256_each() and sha256_pairs() of hash.h.
+// SHA-256 in the lanes of the processor's wide registers. For hash_lanes.cc and for the tests, which try each kernel:
+// everybody else uses Sha256Batch and sha256_pairs() of hash.h.
 #pragma once
 
 #include <array>
@@ -26,8 +26,7 @@ struct LaneKernel {
 // What this build and this processor have, the fastest first; may be none.
 std::span<const LaneKernel> lane_kernels();
 
-// As their namesakes in hash.h.
-void sha256_each(const LaneKernel& kernel, std::span<const Bytes> messages, std::span<Hash> hashes);
+// As its namesake in hash.h.
 void sha256_pairs(const LaneKernel& kernel, uint8_t prefix, std::span<const Hash> children, std::span<Hash> parents);
 
 }  // namespace khipu::crypto

@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <thread>
 
-#include "engine/crypto/hash.h"
 #include "engine/os/task_threads.h"
 
 namespace khipu::snapshot {
@@ -31,7 +30,7 @@ size_t RowBatch::read(const Snapshot& snapshot, TableId table, Bytes bytes, std:
   rows_.clear();
   sound_.clear();
   numbers_.clear();
-  leaf_inputs_.clear();
+  leaves_.clear();
   std::array<size_t, tree::kTileWidth> sizes;
   size_t count = 0, total = 0;
   for (; count < std::min<size_t>(places.size(), sizes.size()); ++count) {
@@ -57,18 +56,14 @@ size_t RowBatch::read(const Snapshot& snapshot, TableId table, Bytes bytes, std:
       into += sizes[i];
     }
     if (row.fault == codec::FrameFault::kNone && table != TableId::kMeta) {
-      // The byte in front of the payload is the frame's kind, which is known by now: a leaf begins with a zero there.
-      auto* const leaf = const_cast<uint8_t*>(row.frame.payload.data()) - 1;
-      *leaf = 0;
       sound_.push_back(i);
       numbers_.push_back(row.row);
-      leaf_inputs_.emplace_back(leaf, row.frame.payload.size() + 1);
+      hasher_.add(row.frame.payload);
     }
     rows_.push_back(row);
   }
-  leaves_.resize(sound_.size());
+  hasher_.finish();
   findings_.assign(sound_.size(), std::string_view());
-  crypto::sha256_each(leaf_inputs_, leaves_);
   failed_.reset();
   if (!sound_.empty()) {
     if (Result<void> all = snapshot.judge_each(table, numbers_, leaves_, findings_); !all.ok()) {

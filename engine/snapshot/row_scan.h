@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/snapshot/store.h"
+#include "engine/tree/tree.h"
 
 namespace khipu::snapshot {
 
@@ -19,6 +20,9 @@ struct RowPlace {
 // Copies of some rows, judged. Owner: one thread, which fills it again and again.
 class RowBatch {
  public:
+  RowBatch() = default;
+  RowBatch(const RowBatch&) = delete;
+  RowBatch& operator=(const RowBatch&) = delete;
   // Reads as many of the first places, which ascend, as a batch takes: their number, at least 1.
   size_t read(const Snapshot& snapshot, TableId table, Bytes bytes, std::span<const RowPlace> places);
   // Their frames are views of this batch.
@@ -31,10 +35,10 @@ class RowBatch {
   Buffer copies_;
   std::vector<ScannedRow> rows_;
   std::vector<size_t> sound_;  // places in rows_ of those that are whole frames
-  std::vector<Row> numbers_;   // of these, as are the next three
-  std::vector<Bytes> leaf_inputs_;
+  std::vector<Row> numbers_;   // of these, as are the next two
   std::vector<Hash> leaves_;
   std::vector<std::string_view> findings_;
+  tree::LeafHasher hasher_{leaves_};
 };
 
 // One scan over places of a segment. Owner: one thread; with a sieve others help it inside run().

@@ -21,25 +21,13 @@ void node_hashes(std::span<const Hash> children, std::span<Hash> parents) {
 }
 
 void LeafHasher::add(Bytes record) {
-  const size_t size = 1 + record.size();
-  if (count_ == kAtOnce || size > kAtOnceSizeBytes - used_) finish();
   leaves_.emplace_back();
-  if (size > kAtOnceSizeBytes) {
-    leaves_.back() = leaf_hash(record);
-    return;
-  }
-  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<uint8_t[]>(kAtOnceSizeBytes);
-  uint8_t* const message = bytes_.get() + used_;
-  message[0] = kLeafPrefix;
-  std::copy(record.begin(), record.end(), message + 1);
-  messages_[count_++] = {message, size};
-  used_ += size;
+  if (batch_.add(kLeafPrefix, record)) return;
+  make(leaves_.size() - 1);
+  if (!batch_.add(kLeafPrefix, record)) leaves_.back() = leaf_hash(record);
 }
 
-void LeafHasher::finish() {
-  crypto::sha256_each(std::span(messages_).first(count_), std::span(leaves_).last(count_));
-  used_ = count_ = 0;
-}
+void LeafHasher::make(size_t end) { batch_.finish(std::span(leaves_).first(end).last(batch_.count())); }
 
 void Peaks::append_subtree(unsigned height, const Hash& hash) {
   KHIPU_ASSERT(height < peaks_.size() && (count_ & ((uint64_t{2} << height) - 1)) == 0);

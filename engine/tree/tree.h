@@ -16,6 +16,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/crypto/hash.h"
 
 namespace khipu::tree {
 
@@ -36,17 +37,13 @@ class LeafHasher {
   // `leaves` grows by one with each record; the values are there after finish(). It outlives this.
   explicit LeafHasher(std::vector<Hash>& leaves) : leaves_(leaves) {}
   void add(Bytes record);
-  void finish();
+  void finish() { make(leaves_.size()); }
 
  private:
-  static constexpr size_t kAtOnce = 256;
-  static constexpr size_t kAtOnceSizeBytes = 64U << 10;
+  void make(size_t end);  // of those in front of leaves_[end]
 
   std::vector<Hash>& leaves_;
-  std::unique_ptr<uint8_t[]> bytes_;     // the prefix and the record, of each whose leaf is not made yet, back to back
-  size_t used_ = 0;                      // of kAtOnceSizeBytes
-  std::array<Bytes, kAtOnce> messages_;  // in bytes_
-  size_t count_ = 0;
+  crypto::Sha256Batch batch_;  // of the last leaves
 };
 
 // Root of a run of subtree hashes by the RFC 6962 split, for any count >= 1 (exact for complete equal subtrees, the

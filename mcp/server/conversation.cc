@@ -15,7 +15,7 @@ bool is_modern_only(const std::string& method) {
 }  // namespace
 
 Conversation::Conversation(Server& server, Caller caller)
-    : server_(server), caller_(std::move(caller)), session_(server, caller_), modern_(server, false) {}
+    : caller_(std::move(caller)), session_(server, caller_), modern_(server, false) {}
 
 bool Conversation::drain(std::chrono::milliseconds wait_max) {
   const auto deadline = std::chrono::steady_clock::now() + wait_max;

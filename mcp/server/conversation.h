@@ -33,7 +33,6 @@ class Conversation final : public jsonrpc::Handler {
   void receive(std::string_view line, jsonrpc::Outbox& outbox, Stay stay);
   void receive_request(jsonrpc::Request request, jsonrpc::Outbox& outbox, Stay stay);
 
-  Server& server_;
   const Caller caller_;
   std::mutex mutex_;
   bool is_modern_ = false;             // guarded by mutex_, as is the next
