@@ -23,7 +23,7 @@ Result<bool> Full::plan() {
     }
     unreadable_[index_of(id)] = !plan_of(id).directory;
     trails_[index_of(id)] =
-        std::make_unique<TableTrail>(id, plan_of(id).directory.get(), plan_of(id).tree_synced, run_.findings);
+        std::make_unique<TableTrail>(id, plan_of(id).directory.get(), plan_of(id).tree_synced, run_.findings, spare_);
   }
   chain_.emplace(run_.head, trails_, entities_, run_.findings);
   if (logs_denied) chain_->skip_unreadable();
@@ -77,12 +77,7 @@ void Full::take_versions(const SegmentFacts& facts) {
 Result<void> Full::take_logs(SegmentFacts facts) {
   const std::vector<CommitAt> commits = std::move(facts.commits);
   const std::vector<CommitAt> tail = std::move(facts.tail_commits);
-  SegmentFacts rest;
-  rest.number = facts.number;
-  rest.sealed = facts.sealed;
-  rest.first_row = facts.first_row;
-  rest.offsets = facts.offsets;
-  trail(TableId::kLogs).push(std::move(facts));
+  const SegmentFacts& rest = trail(TableId::kLogs).push(std::move(facts));
   KHIPU_TRY(chain_->walk(commits, rest));
   if (!tail.empty()) chain_->see_tail(tail, rest);
   return {};
@@ -189,6 +184,7 @@ SegmentContext Full::context_of(TableId id) {
           id == TableId::kRegistry && !unreadable_[index_of(TableId::kMeta)] ? &types_ : nullptr,
           index::is_indexed(id) ? &index_plan_ : nullptr,
           &builders_,
+          &spare_,
           run_.control};
 }
 

@@ -65,6 +65,7 @@ class Full {
   std::vector<std::string> types_;
   IndexPlan index_plan_;
   Result<void> failed_;  // where in_order() ended
+  SpareRows spare_;
   Leftovers leftovers_;
   Builders builders_{leftovers_};
   std::map<std::pair<TableId, SegmentNumber>, Result<Findings>> runs_;  // checked beside the reading

@@ -332,6 +332,7 @@ Result<Scanned> Scan::run() {
   out_.end_offset = start(job_);
   const uint64_t all = job_.rows();
   const uint64_t rows = all - std::min(all, job_.rows_read());
+  if (context_.spare != nullptr) context_.spare->take(out_.leaves, out_.offsets);
   if (rows <= end_ / codec::kFrameHeaderSize) {  // a number from a file that is being judged
     os::reserve_large(out_.leaves, rows);
     os::reserve_large(out_.offsets, rows);

@@ -31,7 +31,7 @@ std::optional<Hash> TableTrail::root_at(uint64_t size) const {
   return found == wanted_.end() ? std::nullopt : found->second;
 }
 
-void TableTrail::push(SegmentFacts facts) {
+const SegmentFacts& TableTrail::push(SegmentFacts facts) {
   if (facts.first_row.value != rows_end_) {
     Finding found;
     found.code = code::kRowGap;
@@ -49,9 +49,10 @@ void TableTrail::push(SegmentFacts facts) {
   }
   rows_end_ = std::max(rows_end_, facts.first_row.value + facts.leaves.size());
   while (!chunks_.empty() && chunks_.front().first_row.value + chunks_.front().leaves.size() <= frontier_.size()) {
+    spare_.leave(std::move(chunks_.front()));
     chunks_.pop_front();
   }
-  chunks_.push_back(std::move(facts));
+  return chunks_.emplace_back(std::move(facts));
 }
 
 void TableTrail::push_unreadable(Row first_row, uint64_t rows) {

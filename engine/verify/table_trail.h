@@ -16,8 +16,9 @@ namespace khipu::verify {
 class TableTrail {
  public:
   // `table` may be null (folder missing). `tree_synced`: rows for which the tree files are promised to be right.
-  TableTrail(TableId id, os::Directory* table, uint64_t tree_synced, Findings& findings)
-      : id_(id), table_(table), tree_synced_(tree_synced), findings_(findings) {}
+  // Segments that were walked over are left to `spare`.
+  TableTrail(TableId id, os::Directory* table, uint64_t tree_synced, Findings& findings, SpareRows& spare)
+      : id_(id), table_(table), tree_synced_(tree_synced), findings_(findings), spare_(spare) {}
 
   // An incremental run: the rows in front of `size` are those an earlier one checked, if the tree files still lead to
   // its root. False: they do not.
@@ -26,8 +27,9 @@ class TableTrail {
   void want(uint64_t size) { wanted_.try_emplace(size); }
   std::optional<Hash> root_at(uint64_t size) const;
 
-  // The next segment. `unreadable`: its rows cannot be judged, and no finding may come of that.
-  void push(SegmentFacts facts);
+  // The next segment; what it returns stands until the next push. `unreadable`: its rows cannot be judged, and no
+  // finding may come of that.
+  const SegmentFacts& push(SegmentFacts facts);
   void push_unreadable(Row first_row, uint64_t rows);
 
   // What came of walking to a commit's size. Nothing is changed until accept().
@@ -68,6 +70,7 @@ class TableTrail {
   os::Directory* table_;
   uint64_t tree_synced_;
   Findings& findings_;
+  SpareRows& spare_;
   std::deque<SegmentFacts> chunks_;
   Frontier frontier_;
   uint64_t rows_end_ = 0;

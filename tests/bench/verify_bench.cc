@@ -80,19 +80,22 @@ verify::State kept_state(const std::string& folder) {
   return must(verify::parse_state(as_text(text)));
 }
 
-// Every payload of logs/ in memory, so that the bare side is hashing and nothing else.
+// Every payload that verify hashes, of all tables, in memory: so the bare side is hashing and nothing else.
 std::vector<Buffer> payloads(os::Directory& root) {
   std::vector<Buffer> all;
-  const auto logs = must(root.open_directory("logs"));
-  for (uint64_t number = 0;; ++number) {
-    auto file = logs->open_file(segment::segment_name({number}), os::Mode::kRead);
-    if (!file.ok()) return all;
-    segment::Reader reader(**file, segment::kHeaderSize, must(file.value()->size()));
-    for (segment::Step step = must(reader.next()); step.kind == segment::Step::Kind::kFrame;
-         step = must(reader.next())) {
-      if (codec::is_row(step.frame.kind)) all.emplace_back(step.frame.payload.begin(), step.frame.payload.end());
+  for (const TableId table : kTables) {
+    const auto folder = must(root.open_directory(table_name(table)));
+    for (uint64_t number = 0;; ++number) {
+      auto file = folder->open_file(segment::segment_name({number}), os::Mode::kRead);
+      if (!file.ok()) break;
+      segment::Reader reader(**file, segment::kHeaderSize, must(file.value()->size()));
+      for (segment::Step step = must(reader.next()); step.kind == segment::Step::Kind::kFrame;
+           step = must(reader.next())) {
+        if (codec::is_row(step.frame.kind)) all.emplace_back(step.frame.payload.begin(), step.frame.payload.end());
+      }
     }
   }
+  return all;
 }
 
 }  // namespace
