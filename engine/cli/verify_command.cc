@@ -6,6 +6,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/root.h"
 #include "engine/os/file.h"
+#include "engine/os/pages.h"
 #include "engine/tree/note.h"
 #include "engine/verify/print.h"
 #include "engine/verify/verify.h"
@@ -89,6 +90,7 @@ class VerifyCommand final : public Command {
   }
 
   Result<Exit> run(Output& output) override {
+    os::use_one_large_heap();
     verify::Options options;
     if (!key_.empty()) {
       KHIPU_TRY_ASSIGN(options.key, read_verifier_key(key_));

@@ -1,6 +1,10 @@
 #include "engine/os/pages.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <limits>
 
 #include "engine/base/assert.h"
 #include "engine/os/posix_error.h"
@@ -30,6 +34,18 @@ void prefer_large_pages(const void* from, size_t size) {
   const uintptr_t start = reinterpret_cast<uintptr_t>(from) / kPage * kPage;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(from) + size + kPage - 1) / kPage * kPage;
   (void)::madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+}
+
+void use_one_large_heap() {
+  constexpr int kKept = 256 << 20, kMappedFrom = 32 << 20;  // glibc takes no more for the latter
+  (void)::mallopt(M_ARENA_MAX, 1);
+  (void)::mallopt(M_MMAP_THRESHOLD, kMappedFrom);
+  (void)::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  (void)::mallopt(M_TOP_PAD, kKept);
+  // The heap grows by as much: addresses, of which nothing is resident yet.
+  const std::unique_ptr<char[]> first = std::make_unique_for_overwrite<char[]>(1 << 20);
+  const auto from = reinterpret_cast<uintptr_t>(first.get()), to = reinterpret_cast<uintptr_t>(::sbrk(0));
+  if (to > from && to - from <= 2 * uintptr_t{kKept}) prefer_large_pages(first.get(), to - from);
 }
 
 }  // namespace khipu::os

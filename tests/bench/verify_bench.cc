@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/os/pages.h"
 #include "engine/segment/reader.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/verify.h"
@@ -101,6 +102,7 @@ std::vector<Buffer> payloads(os::Directory& root) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  os::use_one_large_heap();  // as `khipu verify` does
   bench::Figures figures("verify", bench::take_flag(argc, argv, "--json"));
   const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000000;
   const std::string folder = argc > 2 ? argv[2] : "/tmp/khipu-bench-verify";
