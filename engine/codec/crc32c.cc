@@ -1,6 +1,9 @@
 // CRC-32C. The SSE4.2 instruction takes 8 bytes in 3 cycles but can start one a cycle: so three parts of a longer input
-// are run side by side and joined by a table that says what a run of zero bytes does to a checksum (M. Adler's crc32c.c
-// is the known example of this way).
+// are run side by side and joined by multiplying with what a run of zero bytes does to a checksum.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
 
@@ -51,74 +54,66 @@ uint32_t crc32c_portable(Bytes bytes, uint32_t crc) {
 
 namespace {
 
-// What `size` zero bytes do to a register, a byte of the register at a time.
-struct Zeros {
-  std::array<std::array<uint32_t, 256>, 4> table{};
-  explicit Zeros(size_t size) {
-    for (size_t byte = 0; byte < 4; ++byte) {
-      for (uint32_t bit = 0; bit < 8; ++bit) {
-        uint32_t crc = 1U << (8 * byte + bit);
-        for (size_t i = 0; i < size; ++i) crc = kTable[0][crc & 0xff] ^ crc >> 8;
-        table[byte][size_t{1} << bit] = crc;
-      }
-      for (size_t value = 1; value < 256; ++value) {  // the operation is linear over its bits
-        const size_t lowest = value & (~value + 1);
-        table[byte][value] = table[byte][lowest] ^ table[byte][value ^ lowest];
-      }
-    }
-  }
-  uint32_t after(uint64_t crc) const {
-    return table[0][crc & 0xff] ^ table[1][crc >> 8 & 0xff] ^ table[2][crc >> 16 & 0xff] ^ table[3][crc >> 24 & 0xff];
-  }
-};
+constexpr size_t kWordsMax = 128;      // of a part
+constexpr size_t kThreePartsMin = 96;  // bytes; less is over sooner in one part
 
-constexpr size_t kLongPart = 1024;
-constexpr size_t kShortPart = 128;
-constexpr size_t kLeastPart = 64;  // three of them are an ordinary event
-
-template <size_t kPart>
-__attribute__((target("sse4.2"))) const uint8_t* three_parts(const uint8_t* at, size_t& size, uint64_t& crc) {
-  static const Zeros zeros(kPart);
-  for (; size >= 3 * kPart; size -= 3 * kPart, at += 3 * kPart) {
-    uint64_t second = 0;
-    uint64_t third = 0;
-    for (const uint8_t* from = at; from != at + kPart; from += 8) {
-      crc = __builtin_ia32_crc32di(crc, load_le<uint64_t>(from));
-      second = __builtin_ia32_crc32di(second, load_le<uint64_t>(from + kPart));
-      third = __builtin_ia32_crc32di(third, load_le<uint64_t>(from + 2 * kPart));
-    }
-    crc = zeros.after(crc) ^ second;
-    crc = zeros.after(crc) ^ third;
+// kShift[k]: x^(64 k - 33) mod P, by which what k words of zeroes do to a register is a multiplication: 33, because the
+// product of two reflected numbers lies one bit off, and the instruction that reduces it multiplies by x^32 (V. Gopal
+// et al., Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction, Intel 2011).
+constexpr auto kShift = [] {
+  std::array<uint32_t, 2 * kWordsMax + 1> shift{};
+  uint32_t power = 0x80000000;  // x^0
+  const auto times_x = [&] { power = (power & 1) != 0 ? power >> 1 ^ kPolynomial : power >> 1; };
+  for (int i = 0; i < 64 - 33; ++i) times_x();
+  for (size_t words = 1; words < shift.size(); ++words) {
+    shift[words] = power;
+    for (int i = 0; i < 64; ++i) times_x();
   }
-  return at;
+  return shift;
+}();
+
+__attribute__((target("sse4.2,pclmul"), always_inline)) inline __m128i shifted(uint64_t crc, size_t words) {
+  return _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<int64_t>(crc)),
+                              _mm_cvtsi32_si128(static_cast<int>(kShift[words])), 0);
 }
 
-__attribute__((target("sse4.2"))) uint32_t crc32c_sse42(Bytes bytes, uint32_t start) {
+__attribute__((target("sse4.2,pclmul"))) uint32_t crc32c_sse42(Bytes bytes, uint32_t start) {
   const uint8_t* at = bytes.data();
   size_t size = bytes.size();
   uint64_t crc = ~start;
-  if (size >= 3 * kLongPart) at = three_parts<kLongPart>(at, size, crc);
-  if (size >= 3 * kShortPart) at = three_parts<kShortPart>(at, size, crc);
-  if (size >= 3 * kLeastPart) at = three_parts<kLeastPart>(at, size, crc);
-  for (; size >= 8; size -= 8, at += 8) crc = __builtin_ia32_crc32di(crc, load_le<uint64_t>(at));
+  while (size >= kThreePartsMin) {
+    const size_t words = std::min(size / 24, kWordsMax), part = 8 * words;
+    uint64_t second = 0;
+    uint64_t third = 0;
+    for (const uint8_t* const end = at + part; at != end; at += 8) {
+      crc = _mm_crc32_u64(crc, load_le<uint64_t>(at));
+      second = _mm_crc32_u64(second, load_le<uint64_t>(at + part));
+      third = _mm_crc32_u64(third, load_le<uint64_t>(at + 2 * part));
+    }
+    at += 2 * part;
+    size -= 3 * part;
+    const __m128i before = _mm_xor_si128(shifted(crc, 2 * words), shifted(second, words));
+    crc = third ^ _mm_crc32_u64(0, static_cast<uint64_t>(_mm_cvtsi128_si64(before)));
+  }
+  for (; size >= 8; size -= 8, at += 8) crc = _mm_crc32_u64(crc, load_le<uint64_t>(at));
   auto short_crc = static_cast<uint32_t>(crc);
   if ((size & 4) != 0) {
-    short_crc = __builtin_ia32_crc32si(short_crc, load_le<uint32_t>(at));
+    short_crc = _mm_crc32_u32(short_crc, load_le<uint32_t>(at));
     at += 4;
   }
   if ((size & 2) != 0) {
-    short_crc = __builtin_ia32_crc32hi(short_crc, load_le<uint16_t>(at));
+    short_crc = _mm_crc32_u16(short_crc, load_le<uint16_t>(at));
     at += 2;
   }
-  if ((size & 1) != 0) short_crc = __builtin_ia32_crc32qi(short_crc, *at);
+  if ((size & 1) != 0) short_crc = _mm_crc32_u8(short_crc, *at);
   return ~short_crc;
 }
 
 }  // namespace
 
 uint32_t crc32c(Bytes bytes, uint32_t crc) {
-  static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
-  return has_instruction ? crc32c_sse42(bytes, crc) : crc32c_portable(bytes, crc);
+  static const bool has_instructions = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
+  return has_instructions ? crc32c_sse42(bytes, crc) : crc32c_portable(bytes, crc);
 }
 
 #else
