@@ -24,7 +24,7 @@ class Words {
     const size_t space = rest_.find(' ');
     const std::string_view word = rest_.substr(0, space);
     rest_ = space == std::string_view::npos ? std::string_view() : rest_.substr(space + 1);
-    if (word.empty()) ok_ = false;
+    if (word.empty() || (space != std::string_view::npos && rest_.empty())) ok_ = false;  // a space and nothing behind
     return word;
   }
   template <typename Number>
@@ -145,8 +145,9 @@ Result<State> parse_state(std::string_view text) {
            words.number(state.full_time);
          });
   good = good && line("written", [&](Words& words) { words.number(state.written); });
-  if (!good || !lines.rest().starts_with("check: ") || state.commit.value == 0)
-    return malformed("a line is missing or malformed");
+  if (!good || lines.rest() != text.substr(check) || state.commit.value == 0) {
+    return malformed("a line is missing, malformed or one too many");
+  }
   return state;
 }
 

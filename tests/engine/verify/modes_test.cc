@@ -1,5 +1,6 @@
 // The modes of a verification: since a state the auditor keeps, against a checkpoint handed in, a sample. Each finds
 // what it is for, and says what it did not do.
+#include "engine/crypto/hash.h"
 #include "engine/crypto/key_file.h"
 #include "engine/tree/checkpoint.h"
 #include "engine/tree/note.h"
@@ -275,6 +276,15 @@ TEST_CASE("verify state: it prints and parses, and a slip of the hand is noticed
     CHECK_FALSE(verify::parse_state(text.substr(0, i)).ok());
   }
   CHECK_FALSE(verify::parse_state(text + "\n").ok());
+  // Whoever can count check digits can still say a thing in one way only.
+  const std::string body = text.substr(0, text.rfind("check: "));
+  const auto checked = [](const std::string& lines) {
+    return lines + "check: " + hex(Bytes(crypto::sha256(as_bytes(lines))).first(4)) + "\n";
+  };
+  CHECK(verify::parse_state(checked(body)).value() == state);
+  CHECK_FALSE(verify::parse_state(checked(body + "check: 00000000\n")).ok());
+  CHECK_FALSE(verify::parse_state(checked(body + "written: 1\n")).ok());
+  CHECK_FALSE(verify::parse_state(checked(body.substr(0, body.size() - 1) + " \n")).ok());
   CHECK(verify::parse_state("khipu-verify-state/v2\n").error().code == Code::kUnsupported);
 }
 
