@@ -31,30 +31,41 @@ void sha256_pairs(uint8_t prefix, std::span<const Hash> children, std::span<Hash
 
 struct LaneKernel;  // hash_lanes.h
 
-// SHA-256(prefix | message) of messages that come one by one, made in the same way from copies. With AVX-512 two to
-// three times as fast as one by one with SHA-NI. Owner: one thread.
+// SHA-256(prefix | message) of messages that come one by one, made together in the same way. With AVX-512 two to three
+// times as fast as one by one with SHA-NI. Owner: one thread.
 class Sha256Batch {
  public:
   Sha256Batch();
   explicit Sha256Batch(const LaneKernel* kernel);  // nullptr: one by one; for tests
-  // False: there is no room for it. There is some behind finish(), but never for one that fits() refuses.
+  // Of a copy. False: there is no room for it; behind finish() there is some for one of less than 32 KiB.
   bool add(uint8_t prefix, Bytes message);
-  static bool fits(Bytes message) { return message.size() < kBlocksMax * kBlockSize - kPaddingMin; }
+  // Of the message where it is, which stays as it is until finish(). False: as above, for any size up to 128 KiB.
+  bool add_view(uint8_t prefix, Bytes message);
   size_t count() const { return count_; }
   // The hashes of what was added, in order: as many as count(), which is 0 from now on.
   void finish(std::span<Hash> hashes);
 
  private:
-  static constexpr size_t kBlockSize = 64;                     // FIPS 180-4 5.2.1
-  static constexpr size_t kPaddingMin = 1 + sizeof(uint64_t);  // FIPS 180-4 5.1.1
-  static constexpr size_t kBlocksMax = 128;  // of one message: a longer one would go on with the lanes beside it empty
+  static constexpr size_t kCopiedBlocksMax = 512, kBlocksMax = 2049;  // of one message
   static constexpr size_t kMessagesMax = 256;
   static constexpr size_t kSizeBytes = 96U << 10;  // less than malloc fetches from the kernel each time
 
-  struct Message {
-    uint32_t offset, size;  // in bytes_, with its prefix; the padding follows, up to the end of a block
-    size_t blocks() const { return (size + kPaddingMin + kBlockSize - 1) / kBlockSize; }
+  struct Run {
+    const uint8_t* at;
+    uint32_t blocks;
   };
+  // What a lane reads: all of a copy; or a copy of the first block, the message's blocks where they are, and a copy of
+  // the rest. Copies are in bytes_, and hold the prefix and the padding.
+  struct Message {
+    std::array<Run, 3> runs;
+    uint32_t blocks;
+    uint8_t prefix;
+    Bytes bytes;  // without it
+  };
+  bool has_room(size_t blocks) const;
+  uint8_t* take(size_t blocks);
+  void finish_in_lanes(std::span<const uint16_t> group, std::span<Hash> hashes) const;
+
   const LaneKernel* const kernel_;
   std::unique_ptr<uint8_t[]> bytes_;  // kSizeBytes, from the first add() on
   size_t used_ = 0;

@@ -24,8 +24,8 @@ std::span<const LaneKernel> lane_kernels() {
     std::vector<LaneKernel> all;
     const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    if (wide) all.push_back({"AVX-512", 16, call_sha256_x16_avx512_from_c});
-    if (__builtin_cpu_supports("avx2")) all.push_back({"AVX2", 8, call_sha256_oct_avx2_from_c});
+    if (wide) all.push_back({"AVX-512", 16, 6, call_sha256_x16_avx512_from_c});
+    if (__builtin_cpu_supports("avx2")) all.push_back({"AVX2", 8, 3, call_sha256_oct_avx2_from_c});
     return all;
   }();
   return found;
@@ -40,10 +40,10 @@ namespace {
 
 constexpr std::array<uint32_t, 8> kInitialState = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,  // FIPS 180-4 5.3.3
                                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+constexpr size_t kBlockSize = 64;                     // FIPS 180-4 5.2.1
+constexpr size_t kPaddingMin = 1 + sizeof(uint64_t);  // FIPS 180-4 5.1.1
 constexpr size_t kPairSize = 1 + 2 * sizeof(Hash);
 constexpr size_t kPairBlocksSize = 128;
-// Fewer than this are faster one by one: all lanes cost the same with most of them empty.
-constexpr size_t kMessagesMin = 4;
 
 // nullptr: one by one. Eight lanes are no faster than that where libcrypto has SHA-NI.
 const LaneKernel* best_kernel() {
@@ -54,12 +54,19 @@ const LaneKernel* best_kernel() {
   return best;
 }
 
-// A message, and room for its padding up to `end`, the end of a block (FIPS 180-4 5.1.1).
-void pad(uint8_t* message, size_t size, uint8_t* end) {
-  uint8_t* const padding = message + size;
-  std::memset(padding, 0, static_cast<size_t>(end - padding));
-  *padding = 0x80;
-  store_be<uint64_t>(end - sizeof(uint64_t), uint64_t{size} * 8);
+// Blocks of a message of so many bytes, with its padding.
+constexpr size_t blocks_of(size_t size) { return (size + kPaddingMin + kBlockSize - 1) / kBlockSize; }
+
+// Into `to`, whole blocks: the last `rest` bytes of a message of `size`, and the padding.
+void put_last(std::span<uint8_t> to, size_t rest, size_t size) {
+  // Zeroes in one go; what of them is the message's is put there later.
+  if (to.size() >= 2 * kBlockSize) {
+    std::memset(&to[to.size() - 2 * kBlockSize], 0, 2 * kBlockSize);
+  } else {
+    std::memset(to.data(), 0, kBlockSize);
+  }
+  to[rest] = 0x80;
+  store_be<uint64_t>(&to[to.size() - sizeof(uint64_t)], uint64_t{size} * 8);
 }
 
 void begin(LaneArgs& args) {
@@ -75,9 +82,8 @@ void sha256_pairs(const LaneKernel& kernel, uint8_t prefix, std::span<const Hash
   KHIPU_ASSERT(children.size() == 2 * parents.size());
   std::array<std::array<uint8_t, kPairBlocksSize>, kLanesMost> messages;
   for (auto& message : messages) {
-    message.fill(0);
+    put_last(message, kPairSize, kPairSize);
     message[0] = prefix;
-    pad(message.data(), kPairSize, message.data() + message.size());
   }
   LaneArgs args;
   for (size_t first = 0; first < parents.size(); first += kernel.lanes) {
@@ -87,7 +93,7 @@ void sha256_pairs(const LaneKernel& kernel, uint8_t prefix, std::span<const Hash
     }
     for (size_t lane = 0; lane < kernel.lanes; ++lane) args.next[lane] = messages[lane].data();
     begin(args);
-    kernel.compress(&args, kPairBlocksSize / 64);
+    kernel.compress(&args, kPairBlocksSize / kBlockSize);
     for (size_t lane = 0; lane < count; ++lane) take_hash(args, lane, parents[first + lane]);
   }
 }
@@ -95,25 +101,51 @@ void sha256_pairs(const LaneKernel& kernel, uint8_t prefix, std::span<const Hash
 void sha256_pairs(uint8_t prefix, std::span<const Hash> children, std::span<Hash> parents) {
   KHIPU_ASSERT(children.size() == 2 * parents.size());
   const LaneKernel* const kernel = best_kernel();
-  if (kernel != nullptr && parents.size() >= kMessagesMin) return sha256_pairs(*kernel, prefix, children, parents);
+  if (kernel != nullptr && parents.size() >= kernel->worth) return sha256_pairs(*kernel, prefix, children, parents);
   for (size_t i = 0; i < parents.size(); ++i) parents[i] = sha256_pair(prefix, children[2 * i], children[2 * i + 1]);
 }
 
 Sha256Batch::Sha256Batch() : Sha256Batch(best_kernel()) {}
 Sha256Batch::Sha256Batch(const LaneKernel* kernel) : kernel_(kernel) {}
 
-bool Sha256Batch::add(uint8_t prefix, Bytes message) {
-  if (!fits(message) || count_ == kMessagesMax) return false;
-  const Message added{static_cast<uint32_t>(used_), static_cast<uint32_t>(1 + message.size())};
-  const size_t end = used_ + added.blocks() * kBlockSize;
-  if (end > kSizeBytes) return false;
+bool Sha256Batch::has_room(size_t blocks) const {
+  return count_ < kMessagesMax && used_ + blocks * kBlockSize <= kSizeBytes;
+}
+
+uint8_t* Sha256Batch::take(size_t blocks) {
   if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<uint8_t[]>(kSizeBytes);
-  uint8_t* const to = bytes_.get() + used_;
-  *to = prefix;
-  std::copy(message.begin(), message.end(), to + 1);
-  pad(to, added.size, bytes_.get() + end);
-  messages_[count_++] = added;
-  used_ = end;
+  return bytes_.get() + std::exchange(used_, used_ + blocks * kBlockSize);
+}
+
+bool Sha256Batch::add(uint8_t prefix, Bytes message) {
+  const size_t size = 1 + message.size(), blocks = blocks_of(size);
+  if (blocks > kCopiedBlocksMax || !has_room(blocks)) return false;
+  uint8_t* const copy = take(blocks);
+  put_last({copy, blocks * kBlockSize}, size, size);
+  *copy = prefix;
+  std::copy(message.begin(), message.end(), copy + 1);
+  const auto count = static_cast<uint32_t>(blocks);
+  messages_[count_++] = {{Run{copy, count}}, count, prefix, Bytes(copy + 1, message.size())};
+  return true;
+}
+
+bool Sha256Batch::add_view(uint8_t prefix, Bytes message) {
+  const size_t size = 1 + message.size(), blocks = blocks_of(size);
+  if (size < 3 * kBlockSize) return add(prefix, message);
+  const size_t whole = size / kBlockSize - 1;  // behind the first
+  const size_t behind = (1 + whole) * kBlockSize, last = blocks - 1 - whole;
+  if (blocks > kBlocksMax || !has_room(1 + last)) return false;
+  uint8_t* const first = take(1 + last);
+  *first = prefix;
+  std::memcpy(first + 1, message.data(), kBlockSize - 1);
+  uint8_t* const rest = first + kBlockSize;
+  put_last({rest, last * kBlockSize}, size - behind, size);
+  std::memcpy(rest, message.data() + behind - 1, size - behind);
+  messages_[count_++] = {{Run{first, 1}, Run{message.data() + kBlockSize - 1, static_cast<uint32_t>(whole)},
+                          Run{rest, static_cast<uint32_t>(last)}},
+                         static_cast<uint32_t>(blocks),
+                         prefix,
+                         message};
   return true;
 }
 
@@ -122,31 +154,59 @@ void Sha256Batch::finish(std::span<Hash> hashes) {
   KHIPU_ASSERT(hashes.size() == count_);
   const size_t count = std::exchange(count_, 0);
   used_ = 0;
-  if (kernel_ == nullptr || count < kMessagesMin) {
-    for (size_t i = 0; i < count; ++i) hashes[i] = sha256(Bytes(bytes_.get() + messages_[i].offset, messages_[i].size));
-    return;
-  }
-  std::array<uint16_t, kBlocksMax + 2> begins{};  // by blocks: where in `sorted` they begin
-  for (size_t i = 0; i < count; ++i) ++begins[messages_[i].blocks() + 1];
-  for (size_t blocks = 1; blocks < begins.size(); ++blocks) begins[blocks] += begins[blocks - 1];
+  std::array<uint16_t, kBlocksMax + 2> begins;  // by blocks: where in `sorted` they begin
+  size_t longest = 0;
+  for (size_t i = 0; i < count; ++i) longest = std::max<size_t>(longest, messages_[i].blocks);
+  std::fill_n(begins.begin(), longest + 2, uint16_t{0});
+  for (size_t i = 0; i < count; ++i) ++begins[messages_[i].blocks + 1];
+  for (size_t blocks = 1; blocks <= longest; ++blocks) begins[blocks] += begins[blocks - 1];
   std::array<uint16_t, kMessagesMax> sorted;
-  for (size_t i = 0; i < count; ++i) sorted[begins[messages_[i].blocks()]++] = static_cast<uint16_t>(i);
+  for (size_t i = 0; i < count; ++i) sorted[begins[messages_[i].blocks]++] = static_cast<uint16_t>(i);
 
+  const size_t lanes = kernel_ == nullptr ? 1 : kernel_->lanes;
+  for (size_t from = 0; from < count; from += lanes) {
+    const auto group = std::span<const uint16_t>(sorted).subspan(from, std::min(lanes, count - from));
+    size_t blocks = 0;
+    for (const size_t i : group) blocks += messages_[i].blocks;
+    if (kernel_ != nullptr && blocks >= kernel_->worth * messages_[group.back()].blocks) {
+      finish_in_lanes(group, hashes);
+      continue;
+    }
+    for (const size_t i : group) hashes[i] = sha256(Bytes(&messages_[i].prefix, 1), messages_[i].bytes);
+  }
+}
+
+void Sha256Batch::finish_in_lanes(std::span<const uint16_t> group, std::span<Hash> hashes) const {
   LaneArgs args;
-  for (size_t first = 0; first < count; first += kernel_->lanes) {
-    const std::span group = std::span(sorted).subspan(first, std::min(kernel_->lanes, count - first));
-    begin(args);
-    for (size_t lane = 0; lane < group.size(); ++lane) args.next[lane] = bytes_.get() + messages_[group[lane]].offset;
-    size_t done = 0;
-    for (size_t lane = 0; lane < group.size();) {
-      // A kernel reads for all lanes: those without a message, or at its end, are given what the last one reads.
-      std::fill(args.next.begin() + static_cast<ptrdiff_t>(group.size()), args.next.end(), args.next[group.size() - 1]);
-      std::fill_n(args.next.begin(), lane, args.next[group.size() - 1]);
-      const size_t until = messages_[group[lane]].blocks();
-      kernel_->compress(&args, static_cast<uint32_t>(until - done));
-      done = until;
-      for (; lane < group.size() && messages_[group[lane]].blocks() == done; ++lane) {
+  begin(args);
+  std::array<const Run*, kLanesMost> run;
+  std::array<uint32_t, kLanesMost> left;  // blocks of the run
+  for (size_t lane = 0; lane < group.size(); ++lane) {
+    run[lane] = messages_[group[lane]].runs.data();
+    args.next[lane] = run[lane]->at;
+    left[lane] = run[lane]->blocks;
+  }
+  constexpr uint32_t kDone = UINT32_MAX;
+  for (size_t busy = group.size(); busy > 0;) {
+    const auto least = std::min_element(left.begin(), left.begin() + static_cast<ptrdiff_t>(group.size()));
+    const uint32_t blocks = *least;
+    if (busy < kernel_->lanes) {  // a kernel reads for all lanes
+      const uint8_t* const any = args.next[static_cast<size_t>(least - left.begin())];
+      for (size_t lane = 0; lane < kernel_->lanes; ++lane) {
+        if (lane >= group.size() || left[lane] == kDone) args.next[lane] = any;
+      }
+    }
+    kernel_->compress(&args, blocks);
+    for (size_t lane = 0; lane < group.size(); ++lane) {
+      if (left[lane] == kDone || (left[lane] -= blocks) > 0) continue;
+      const auto& runs = messages_[group[lane]].runs;
+      if (++run[lane] != runs.data() + runs.size() && run[lane]->blocks > 0) {
+        args.next[lane] = run[lane]->at;
+        left[lane] = run[lane]->blocks;
+      } else {
         take_hash(args, lane, hashes[group[lane]]);
+        left[lane] = kDone;
+        --busy;
       }
     }
   }

@@ -20,6 +20,7 @@ struct alignas(64) LaneArgs {
 struct LaneKernel {
   const char* name;
   size_t lanes;
+  size_t worth;                                       // a block of every lane takes as long as so many one by one
   void (*compress)(LaneArgs* args, uint32_t blocks);  // so many blocks of every lane
 };
 
