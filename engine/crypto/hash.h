@@ -31,39 +31,28 @@ void sha256_pairs(uint8_t prefix, std::span<const Hash> children, std::span<Hash
 
 struct LaneKernel;  // hash_lanes.h
 
-// SHA-256(prefix | message) of messages that come one by one, made together in the same way. With AVX-512 two to three
-// times as fast as one by one with SHA-NI. Owner: one thread.
+// SHA-256(prefix | message) of messages that come one by one, made together from copies in the same way. With AVX-512
+// two to three times as fast as one by one with SHA-NI. Owner: one thread.
 class Sha256Batch {
  public:
   Sha256Batch();
   explicit Sha256Batch(const LaneKernel* kernel);  // nullptr: one by one; for tests
-  // Of a copy. False: there is no room for it; behind finish() there is some for one of less than 32 KiB.
+  // False: there is no room for it. Behind finish() there is, for any of less than 32 KiB.
   bool add(uint8_t prefix, Bytes message);
-  // Of the message where it is, which stays as it is until finish(). False: as above, for any size up to 128 KiB.
-  bool add_view(uint8_t prefix, Bytes message);
   size_t count() const { return count_; }
   // The hashes of what was added, in order: as many as count(), which is 0 from now on.
   void finish(std::span<Hash> hashes);
 
  private:
-  static constexpr size_t kCopiedBlocksMax = 512, kBlocksMax = 2049;  // of one message
+  static constexpr size_t kBlocksMax = 512;  // of one message
   static constexpr size_t kMessagesMax = 256;
   static constexpr size_t kSizeBytes = 96U << 10;  // less than malloc fetches from the kernel each time
 
-  struct Run {
-    const uint8_t* at;
-    uint32_t blocks;
-  };
-  // What a lane reads: all of a copy; or a copy of the first block, the message's blocks where they are, and a copy of
-  // the rest. Copies are in bytes_, and hold the prefix and the padding.
   struct Message {
-    std::array<Run, 3> runs;
+    const uint8_t* at;  // in bytes_: the prefix, the message and the padding
+    uint32_t size;      // without the padding
     uint32_t blocks;
-    uint8_t prefix;
-    Bytes bytes;  // without it
   };
-  bool has_room(size_t blocks) const;
-  uint8_t* take(size_t blocks);
   void finish_in_lanes(std::span<const uint16_t> group, std::span<Hash> hashes) const;
 
   const LaneKernel* const kernel_;

@@ -57,16 +57,16 @@ const LaneKernel* best_kernel() {
 // Blocks of a message of so many bytes, with its padding.
 constexpr size_t blocks_of(size_t size) { return (size + kPaddingMin + kBlockSize - 1) / kBlockSize; }
 
-// Into `to`, whole blocks: the last `rest` bytes of a message of `size`, and the padding.
-void put_last(std::span<uint8_t> to, size_t rest, size_t size) {
-  // Zeroes in one go; what of them is the message's is put there later.
-  if (to.size() >= 2 * kBlockSize) {
-    std::memset(&to[to.size() - 2 * kBlockSize], 0, 2 * kBlockSize);
+// Around a message of `size`, whose place in `blocks` is yet to be filled (FIPS 180-4 5.1.1).
+void put_padding(std::span<uint8_t> blocks, size_t size) {
+  // Zeroes in one go, more than there will be.
+  if (blocks.size() == kBlockSize) {
+    std::memset(blocks.data(), 0, kBlockSize);
   } else {
-    std::memset(to.data(), 0, kBlockSize);
+    std::memset(&blocks[blocks.size() - 2 * kBlockSize], 0, 2 * kBlockSize);
   }
-  to[rest] = 0x80;
-  store_be<uint64_t>(&to[to.size() - sizeof(uint64_t)], uint64_t{size} * 8);
+  blocks[size] = 0x80;
+  store_be<uint64_t>(&blocks[blocks.size() - sizeof(uint64_t)], uint64_t{size} * 8);
 }
 
 void begin(LaneArgs& args) {
@@ -82,7 +82,7 @@ void sha256_pairs(const LaneKernel& kernel, uint8_t prefix, std::span<const Hash
   KHIPU_ASSERT(children.size() == 2 * parents.size());
   std::array<std::array<uint8_t, kPairBlocksSize>, kLanesMost> messages;
   for (auto& message : messages) {
-    put_last(message, kPairSize, kPairSize);
+    put_padding(message, kPairSize);
     message[0] = prefix;
   }
   LaneArgs args;
@@ -108,44 +108,16 @@ void sha256_pairs(uint8_t prefix, std::span<const Hash> children, std::span<Hash
 Sha256Batch::Sha256Batch() : Sha256Batch(best_kernel()) {}
 Sha256Batch::Sha256Batch(const LaneKernel* kernel) : kernel_(kernel) {}
 
-bool Sha256Batch::has_room(size_t blocks) const {
-  return count_ < kMessagesMax && used_ + blocks * kBlockSize <= kSizeBytes;
-}
-
-uint8_t* Sha256Batch::take(size_t blocks) {
-  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<uint8_t[]>(kSizeBytes);
-  return bytes_.get() + std::exchange(used_, used_ + blocks * kBlockSize);
-}
-
 bool Sha256Batch::add(uint8_t prefix, Bytes message) {
   const size_t size = 1 + message.size(), blocks = blocks_of(size);
-  if (blocks > kCopiedBlocksMax || !has_room(blocks)) return false;
-  uint8_t* const copy = take(blocks);
-  put_last({copy, blocks * kBlockSize}, size, size);
+  if (count_ == kMessagesMax || blocks > kBlocksMax || used_ + blocks * kBlockSize > kSizeBytes) return false;
+  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<uint8_t[]>(kSizeBytes);
+  uint8_t* const copy = bytes_.get() + used_;
+  put_padding({copy, blocks * kBlockSize}, size);
   *copy = prefix;
   std::copy(message.begin(), message.end(), copy + 1);
-  const auto count = static_cast<uint32_t>(blocks);
-  messages_[count_++] = {{Run{copy, count}}, count, prefix, Bytes(copy + 1, message.size())};
-  return true;
-}
-
-bool Sha256Batch::add_view(uint8_t prefix, Bytes message) {
-  const size_t size = 1 + message.size(), blocks = blocks_of(size);
-  if (size < 3 * kBlockSize) return add(prefix, message);
-  const size_t whole = size / kBlockSize - 1;  // behind the first
-  const size_t behind = (1 + whole) * kBlockSize, last = blocks - 1 - whole;
-  if (blocks > kBlocksMax || !has_room(1 + last)) return false;
-  uint8_t* const first = take(1 + last);
-  *first = prefix;
-  std::memcpy(first + 1, message.data(), kBlockSize - 1);
-  uint8_t* const rest = first + kBlockSize;
-  put_last({rest, last * kBlockSize}, size - behind, size);
-  std::memcpy(rest, message.data() + behind - 1, size - behind);
-  messages_[count_++] = {{Run{first, 1}, Run{message.data() + kBlockSize - 1, static_cast<uint32_t>(whole)},
-                          Run{rest, static_cast<uint32_t>(last)}},
-                         static_cast<uint32_t>(blocks),
-                         prefix,
-                         message};
+  messages_[count_++] = {copy, static_cast<uint32_t>(size), static_cast<uint32_t>(blocks)};
+  used_ += blocks * kBlockSize;
   return true;
 }
 
@@ -172,42 +144,26 @@ void Sha256Batch::finish(std::span<Hash> hashes) {
       finish_in_lanes(group, hashes);
       continue;
     }
-    for (const size_t i : group) hashes[i] = sha256(Bytes(&messages_[i].prefix, 1), messages_[i].bytes);
+    for (const size_t i : group) hashes[i] = sha256(Bytes(messages_[i].at, messages_[i].size));
   }
 }
 
+// `group` ascends by blocks.
 void Sha256Batch::finish_in_lanes(std::span<const uint16_t> group, std::span<Hash> hashes) const {
   LaneArgs args;
   begin(args);
-  std::array<const Run*, kLanesMost> run;
-  std::array<uint32_t, kLanesMost> left;  // blocks of the run
-  for (size_t lane = 0; lane < group.size(); ++lane) {
-    run[lane] = messages_[group[lane]].runs.data();
-    args.next[lane] = run[lane]->at;
-    left[lane] = run[lane]->blocks;
-  }
-  constexpr uint32_t kDone = UINT32_MAX;
-  for (size_t busy = group.size(); busy > 0;) {
-    const auto least = std::min_element(left.begin(), left.begin() + static_cast<ptrdiff_t>(group.size()));
-    const uint32_t blocks = *least;
-    if (busy < kernel_->lanes) {  // a kernel reads for all lanes
-      const uint8_t* const any = args.next[static_cast<size_t>(least - left.begin())];
-      for (size_t lane = 0; lane < kernel_->lanes; ++lane) {
-        if (lane >= group.size() || left[lane] == kDone) args.next[lane] = any;
-      }
-    }
-    kernel_->compress(&args, blocks);
-    for (size_t lane = 0; lane < group.size(); ++lane) {
-      if (left[lane] == kDone || (left[lane] -= blocks) > 0) continue;
-      const auto& runs = messages_[group[lane]].runs;
-      if (++run[lane] != runs.data() + runs.size() && run[lane]->blocks > 0) {
-        args.next[lane] = run[lane]->at;
-        left[lane] = run[lane]->blocks;
-      } else {
-        take_hash(args, lane, hashes[group[lane]]);
-        left[lane] = kDone;
-        --busy;
-      }
+  for (size_t lane = 0; lane < group.size(); ++lane) args.next[lane] = messages_[group[lane]].at;
+  const uint8_t*& longest = args.next[group.size() - 1];
+  uint32_t done = 0;
+  for (size_t lane = 0; lane < group.size();) {
+    // A kernel reads for all lanes: those without a message, or at its end, are given what the longest one reads.
+    std::fill(args.next.begin() + static_cast<ptrdiff_t>(group.size()), args.next.end(), longest);
+    std::fill_n(args.next.begin(), lane, longest);
+    const uint32_t until = messages_[group[lane]].blocks;
+    kernel_->compress(&args, until - done);
+    done = until;
+    for (; lane < group.size() && messages_[group[lane]].blocks == done; ++lane) {
+      take_hash(args, lane, hashes[group[lane]]);
     }
   }
 }

@@ -18,7 +18,7 @@ std::vector<Hash> block_hashes(Bytes body) {
   std::vector<Hash> hashes;
   tree::LeafHasher hasher(hashes);
   for (size_t at = 0; at < body.size(); at += kBlockSize) {
-    hasher.add_view(body.subspan(at, std::min<size_t>(kBlockSize, body.size() - at)));
+    hasher.add(body.subspan(at, std::min<size_t>(kBlockSize, body.size() - at)));
   }
   hasher.finish();
   return hashes;

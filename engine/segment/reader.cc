@@ -32,23 +32,21 @@ Result<void> Reader::fill(size_t want) {
   return {};
 }
 
-Bytes Reader::available() const {
-  if (offset_ < buffer_start_ || offset_ >= buffer_start_ + buffered_) return {};
-  const Bytes bytes = Bytes(buffer_).first(buffered_).subspan(offset_ - buffer_start_);
-  return bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_));
-}
-
-bool Reader::whole(Bytes frame) {
-  return frame.size() >= codec::kFrameHeaderSize &&
-         frame.size() - codec::kFrameHeaderSize >= load_le<uint32_t>(frame.data());
-}
-
 Result<Step> Reader::next() {
   Step step;
   step.offset = offset_;
   if (offset_ >= end_) return step;
-  Bytes bytes = available();
-  if (!whole(bytes)) {
+  const auto available = [&] {
+    const Bytes bytes = Bytes(buffer_).first(buffered_).subspan(offset_ - buffer_start_);
+    return bytes.first(std::min<uint64_t>(bytes.size(), end_ - offset_));
+  };
+  const bool here = offset_ >= buffer_start_ && offset_ < buffer_start_ + buffered_;
+  Bytes bytes = here ? available() : Bytes();
+  const auto whole = [&] {
+    return bytes.size() >= codec::kFrameHeaderSize &&
+           bytes.size() - codec::kFrameHeaderSize >= load_le<uint32_t>(bytes.data());
+  };
+  if (!whole()) {
     KHIPU_TRY(fill(codec::kFrameHeaderSize));
     bytes = available();
     if (bytes.empty()) return step;

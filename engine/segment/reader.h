@@ -17,7 +17,7 @@ struct Step {
   Kind kind = Kind::kEnd;
   uint64_t offset = 0;  // of the frame, or of the fault
   codec::FrameFault fault = codec::FrameFault::kNone;
-  codec::Frame frame;  // its payload is valid until next() reads
+  codec::Frame frame;  // its payload is valid until the next call
 };
 
 class Reader {
@@ -26,15 +26,11 @@ class Reader {
   Reader(const os::File& file, uint64_t offset, uint64_t end) : file_(file), offset_(offset), end_(end) {}
   // After a kFault the reader stays where it is; skip_to() goes on elsewhere. An Error means the file cannot be read.
   Result<Step> next();
-  // Whether next() is going to read, into the place where the payloads are that it gave.
-  bool must_read() const { return offset_ < end_ && !whole(available()); }
   void skip_to(uint64_t offset);
   uint64_t offset() const { return offset_; }
 
  private:
   Result<void> fill(size_t want);
-  Bytes available() const;  // from offset_ on
-  static bool whole(Bytes frame);
   const os::File& file_;
   uint64_t offset_;  // of the next frame
   uint64_t end_;

@@ -27,13 +27,6 @@ void LeafHasher::add(Bytes record) {
   if (!batch_.add(kLeafPrefix, record)) leaves_.back() = leaf_hash(record);
 }
 
-void LeafHasher::add_view(Bytes record) {
-  leaves_.emplace_back();
-  if (batch_.add_view(kLeafPrefix, record)) return;
-  make(leaves_.size() - 1);
-  if (!batch_.add_view(kLeafPrefix, record)) leaves_.back() = leaf_hash(record);
-}
-
 void LeafHasher::make(size_t end) { batch_.finish(std::span(leaves_).first(end).last(batch_.count())); }
 
 void Peaks::append_subtree(unsigned height, const Hash& hash) {

@@ -31,13 +31,12 @@ Hash node_hash(const Hash& left, const Hash& right);  // SHA-256(0x01 | left | r
 // Many at once, several times as fast (engine/crypto/hash.h): parents[i] of children 2i and 2i + 1.
 void node_hashes(std::span<const Hash> children, std::span<Hash> parents);
 
-// Leaf hashes of records that come one by one, made many at once. Owner: one thread.
+// Leaf hashes of records that come one by one, made many at once from copies. Owner: one thread.
 class LeafHasher {
  public:
   // `leaves` grows by one with each record; the values are there after finish(). It outlives this.
   explicit LeafHasher(std::vector<Hash>& leaves) : leaves_(leaves) {}
   void add(Bytes record);
-  void add_view(Bytes record);  // without a copy: the record stays as it is until finish()
   void finish() { make(leaves_.size()); }
 
  private:

@@ -250,7 +250,7 @@ void Scan::row(uint64_t offset, const codec::Frame& frame) {
   if (out_.leaves.empty()) out_.time_min = out_.time_max = frame.time_us;
   out_.time_min = std::min(out_.time_min, frame.time_us);
   out_.time_max = std::max(out_.time_max, frame.time_us);
-  leaves_.add_view(frame.payload);
+  leaves_.add(frame.payload);
   out_.offsets.push_back(offset);
 }
 
@@ -343,7 +343,6 @@ Result<Scanned> Scan::run() {
     }
   }
   for (;;) {
-    if (reader_.must_read()) leaves_.finish();
     const Result<segment::Step> next = reader_.next();
     if (!next.ok()) return next.error();
     const segment::Step& step = *next;  // a copy would wait for what was just written
