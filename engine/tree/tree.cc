@@ -91,6 +91,18 @@ void roots_of_tiles(std::span<const Hash> hashes, std::span<Hash> roots) {
   roots_of_tiles(tiles, roots);
 }
 
+TileNodes nodes_of_tiles(std::span<const TileView> tiles) {
+  TileNodes nodes;
+  constexpr size_t kPairs = kTileWidth / 2;
+  nodes[1].resize(tiles.size() * kPairs);
+  for (size_t i = 0; i < tiles.size(); ++i) node_hashes(tiles[i], std::span(nodes[1]).subspan(i * kPairs, kPairs));
+  for (size_t height = 2; height < nodes.size(); ++height) {
+    nodes[height].resize(nodes[height - 1].size() / 2);
+    node_hashes(nodes[height - 1], nodes[height]);
+  }
+  return nodes;
+}
+
 void Builder::append(std::span<const Hash> leaves, std::array<std::vector<Hash>, kLevelCount>& levels) {
   levels[0].insert(levels[0].end(), leaves.begin(), leaves.end());
   peaks_.append_run(leaves, [&](unsigned height, std::span<const Hash> hashes) {

@@ -54,6 +54,9 @@ Hash root_of(std::span<const Hash> hashes);
 using TileView = std::span<const Hash, kTileWidth>;
 void roots_of_tiles(std::span<const TileView> tiles, std::span<Hash> roots);
 void roots_of_tiles(std::span<const Hash> hashes, std::span<Hash> roots);
+// All nodes of complete tiles, made together: [h] holds those over 2^h leaves, 256 >> h a tile, for h of 1 to 8.
+using TileNodes = std::array<std::vector<Hash>, kTileHeight + 1>;
+TileNodes nodes_of_tiles(std::span<const TileView> tiles);
 
 // Where stored hashes come from. Asked only for hashes that exist (complete subtrees within the tree's size).
 class HashSource {

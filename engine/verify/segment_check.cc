@@ -409,26 +409,32 @@ void Check::assemble(Scanned scanned, Stored stored) {
   if (job_.table == TableId::kLogs && out_.states.empty()) hash_tiles();
 }
 
-// Tiles that no commit cuts: their roots can be computed here, beside other segments.
+// Here, beside other segments, and together, so that lanes stay full up to a tile's root.
 void Check::hash_tiles() {
   const uint64_t first = out_.first_row.value;  // HEAD's word: any number
   const uint64_t cut = (tree::kTileWidth - first % tree::kTileWidth) % tree::kTileWidth;
   if (out_.leaves.size() < cut + tree::kTileWidth) return;
   out_.tiles_from = first / tree::kTileWidth + (cut == 0 ? 0 : 1);
   out_.tiles.resize((out_.leaves.size() - cut) / tree::kTileWidth);
-  std::vector<tree::TileView> tiles;  // together, so that lanes stay full to a tile's root
+  std::vector<tree::TileView> whole, cut_tiles;
   std::vector<size_t> places;
   size_t commit = 0;
   for (size_t i = 0; i < out_.tiles.size(); ++i) {
     const uint64_t from = (out_.tiles_from + i) * tree::kTileWidth - first, to = from + tree::kTileWidth;
+    const tree::TileView tile = std::span(out_.leaves).subspan(from).first<tree::kTileWidth>();
     while (commit < out_.commits.size() && out_.commits[commit].rows_before <= from) ++commit;
-    if (commit < out_.commits.size() && out_.commits[commit].rows_before < to) continue;
-    tiles.emplace_back(std::span(out_.leaves).subspan(from).first<tree::kTileWidth>());
-    places.push_back(i);
+    if (commit < out_.commits.size() && out_.commits[commit].rows_before < to) {
+      out_.tiles[i].cut = cut_tiles.size();
+      cut_tiles.push_back(tile);
+    } else {
+      whole.push_back(tile);
+      places.push_back(i);
+    }
   }
-  std::vector<Hash> roots(tiles.size());
-  tree::roots_of_tiles(tiles, roots);
-  for (size_t i = 0; i < places.size(); ++i) out_.tiles[places[i]] = roots[i];
+  std::vector<Hash> roots(whole.size());
+  tree::roots_of_tiles(whole, roots);
+  for (size_t i = 0; i < places.size(); ++i) out_.tiles[places[i]].root = roots[i];
+  out_.cut_tiles = tree::nodes_of_tiles(cut_tiles);
 }
 
 Result<SegmentFacts> Check::run() {

@@ -18,6 +18,7 @@
 #include "engine/index/builder.h"
 #include "engine/os/file.h"
 #include "engine/segment/format.h"
+#include "engine/tree/tree.h"
 #include "engine/verify/control.h"
 #include "engine/verify/entities.h"
 #include "engine/verify/report.h"
@@ -94,9 +95,15 @@ struct SegmentFacts {
   std::vector<RowState> states;  // empty: every row is good
   std::vector<Hash> stored;      // tree/0, when `states` is not empty
   uint64_t stored_rows = 0;      // rows that tree/0 has a hash for, counted from first_row
-  // logs/: roots of whole tiles that lie between two commits, by tile number.
+  // logs/, by tile number: what is made of whole tiles. One that lies between two commits has a root; of one that a
+  // commit cuts there are all nodes, at `cut` among them.
+  struct Tile {
+    std::optional<Hash> root;
+    size_t cut = 0;
+  };
   uint64_t tiles_from = 0;
-  std::vector<std::optional<Hash>> tiles;
+  std::vector<Tile> tiles;
+  tree::TileNodes cut_tiles;
   std::vector<CommitAt> commits;
   std::vector<VersionFacts> versions;              // registry/, row by row
   std::vector<codec::StatementRecord> statements;  // meta/

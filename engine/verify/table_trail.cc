@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "engine/segment/format.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/signed_tree.h"
@@ -87,16 +90,27 @@ void TableTrail::append_rows(Attempt& attempt, uint64_t to, bool prefer_stored) 
     uint64_t end = std::min(to, chunk->first_row.value + chunk->leaves.size());
     if (wanted != wanted_.end()) end = std::min(end, wanted->first);
     for (uint64_t at = row; at < end;) {
-      const uint64_t tile = at / tree::kTileWidth;
-      if (at % tree::kTileWidth == 0 && at + tree::kTileWidth <= end && tile >= chunk->tiles_from &&
-          tile - chunk->tiles_from < chunk->tiles.size() && chunk->tiles[tile - chunk->tiles_from]) {
-        attempt.frontier.append(*chunk->tiles[tile - chunk->tiles_from], tree::kTileHeight, completed);
+      const uint64_t number = at / tree::kTileWidth;
+      const bool whole = number >= chunk->tiles_from && number - chunk->tiles_from < chunk->tiles.size();
+      const SegmentFacts::Tile* const tile = whole ? &chunk->tiles[number - chunk->tiles_from] : nullptr;
+      if (tile != nullptr && tile->root && at % tree::kTileWidth == 0 && at + tree::kTileWidth <= end) {
+        attempt.frontier.append(*tile->root, tree::kTileHeight, completed);
         at += tree::kTileWidth;
         continue;
       }
       const uint64_t index = at - chunk->first_row.value;
+      if (tile != nullptr && !tile->root) {  // the largest subtree that begins here and is within
+        const uint64_t place = at % tree::kTileWidth;
+        const auto fits = static_cast<unsigned>(std::bit_width(std::min(end - at, tree::kTileWidth)) - 1);
+        const unsigned height = std::min(static_cast<unsigned>(std::countr_zero(place | tree::kTileWidth)), fits);
+        const uint64_t in_cut = tile->cut * (tree::kTileWidth >> height) + (place >> height);
+        const Hash& subtree = height == 0 ? chunk->leaves[index] : chunk->cut_tiles[height][in_cut];
+        attempt.frontier.append(subtree, height, completed);
+        at += uint64_t{1} << height;
+        continue;
+      }
       if (!prefer_stored || chunk->states.empty()) {
-        const uint64_t count = std::min(end, (tile + 1) * tree::kTileWidth) - at;
+        const uint64_t count = std::min(end, (number + 1) * tree::kTileWidth) - at;
         attempt.frontier.append_run(std::span(chunk->leaves).subspan(index, count), completed);
         at += count;
         continue;

@@ -153,6 +153,17 @@ TEST_CASE("checker: tiles that were hashed together are taken if they are right,
     std::vector<Hash> of_views(count);
     tree::roots_of_tiles(views, of_views);
     CHECK(of_views == made);
+    const tree::TileNodes nodes = tree::nodes_of_tiles(views);
+    CHECK(nodes[tree::kTileHeight] == made);
+    for (size_t height = 1; height < nodes.size(); ++height) {
+      const size_t wide = size_t{1} << height, in_tile = 256 / wide;
+      REQUIRE(nodes[height].size() == count * in_tile);
+      bool right = true;
+      for (size_t i = 0; i < nodes[height].size(); ++i) {
+        right = right && nodes[height][i] == tree::root_of(views[i / in_tile].subspan(i % in_tile * wide, wide));
+      }
+      CHECK(right);
+    }
   }
   std::vector<Hash> roots(numbers.size());
   tree::roots_of_tiles(hashes, roots);
