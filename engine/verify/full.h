@@ -17,6 +17,7 @@
 #include "engine/verify/retained.h"
 #include "engine/verify/run.h"
 #include "engine/verify/since.h"
+#include "engine/verify/spare_rows.h"
 #include "engine/verify/spine.h"
 #include "engine/verify/trusted_places.h"
 

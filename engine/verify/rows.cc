@@ -76,7 +76,8 @@ class RowRange {
     Entities none;  // of whose rows none is known: each pin is told once a segment
     none.start_at(Row{UINT64_MAX});
     const ReadEntities entities(none);
-    const SegmentContext context{*plan_.directory, run_.key, &entities, nullptr, nullptr, nullptr, nullptr, run_.control};
+    const SegmentContext context{*plan_.directory, run_.key, &entities, nullptr,
+                                 nullptr,          nullptr,  nullptr,   run_.control};
     for (const SegmentJob& job : plan_.jobs) {
       const uint64_t first = job.first_row.value_or(Row{}).value;
       const uint64_t rows = job.sealed ? (job.entry ? job.entry->footer.rows : UINT64_MAX - first) : UINT64_MAX - first;

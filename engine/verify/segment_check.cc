@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <tuple>
 
 #include "engine/tree/tree.h"
 #include "engine/verify/builders.h"
@@ -471,20 +470,6 @@ Result<SegmentFacts> Check::run() {
 }
 
 }  // namespace
-
-void SpareRows::leave(SegmentFacts&& facts) {
-  const std::scoped_lock hold(mutex_);
-  spare_.emplace_back(std::move(facts.leaves), std::move(facts.offsets));
-}
-
-void SpareRows::take(std::vector<Hash>& leaves, std::vector<uint64_t>& offsets) {
-  const std::scoped_lock hold(mutex_);
-  if (spare_.empty()) return;
-  std::tie(leaves, offsets) = std::move(spare_.back());
-  spare_.pop_back();
-  leaves.clear();
-  offsets.clear();
-}
 
 Result<SegmentFacts> check_segment(const SegmentContext& context, const SegmentJob& job) {
   return at(segment_path(job.table, job.number), Check(context, job).run());

@@ -5,7 +5,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -123,18 +122,6 @@ struct SegmentFacts {
 };
 inline constexpr uint64_t kNoOffset = UINT64_MAX;
 
-// Memory that a segment's rows took, for those of another one: fresh pages cost as much as a sixth of the hashing. Any
-// thread.
-class SpareRows {
- public:
-  void leave(SegmentFacts&& facts);
-  void take(std::vector<Hash>& leaves, std::vector<uint64_t>& offsets);  // empty ones
-
- private:
-  std::mutex mutex_;
-  std::vector<std::pair<std::vector<Hash>, std::vector<uint64_t>>> spare_;
-};
-
 // Indexes that statements speak of.
 struct IndexPlan {
   std::vector<uint32_t> columns;                               // indexed, ascending
@@ -143,6 +130,7 @@ struct IndexPlan {
 using BuiltIndexes = std::map<std::pair<TableId, SegmentNumber>, BuiltIndex>;
 
 class Builders;
+class SpareRows;
 
 struct SegmentContext {
   os::Directory& table;
@@ -151,7 +139,7 @@ struct SegmentContext {
   const std::vector<std::string>* types = nullptr;  // registry/: sorted names of the types that TYPE statements define
   const IndexPlan* indexes = nullptr;               // which segments' indexes are built,
   Builders* builders = nullptr;                     // and by whom (builders.h)
-  SpareRows* spare = nullptr;
+  SpareRows* spare = nullptr;                       // spare_rows.h
   Control& control;
 };
 // An Error: the file cannot be read, and says nothing about it.

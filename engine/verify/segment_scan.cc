@@ -9,6 +9,7 @@
 #include "engine/os/pages.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/builders.h"
+#include "engine/verify/spare_rows.h"
 
 namespace khipu::verify {
 namespace {

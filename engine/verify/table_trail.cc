@@ -8,6 +8,7 @@
 #include "engine/segment/format.h"
 #include "engine/tree/tree.h"
 #include "engine/verify/signed_tree.h"
+#include "engine/verify/spare_rows.h"
 
 namespace khipu::verify {
 namespace {
