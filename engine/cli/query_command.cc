@@ -146,6 +146,12 @@ class QueryCommand final : public Command {
     output.line(std::to_string(page.rows.size()) + " of " + (page.total_is_lower_bound ? "at least " : "") +
                 std::to_string(page.total) + " events that match, in a log of " + std::to_string(page.as_of.tree_size) +
                 ", root " + base64(page.as_of.root));
+    if (page.applied.from || page.applied.to) {
+      std::string window = std::string(query::name(page.applied.axis)) + "_at";
+      if (page.applied.from) window += " from " + zone_time(*page.applied.from, zone);
+      if (page.applied.to) window += " to " + zone_time(*page.applied.to, zone) + ", which is not in it";
+      output.line("window: " + window);
+    }
     if (page.coverage.purged_overlap) {
       output.line("not retained: events below seq " + std::to_string(page.coverage.first_seq.value) +
                   " may have matched");

@@ -72,7 +72,9 @@ VerifiedProof verify_tlog_proof(const TlogProof& proof, const Hash& leaf, const 
   if (!note.ok()) return wrong("the checkpoint is not a signed note");
   const Result<Checkpoint> checkpoint = parse_checkpoint(note->text);
   if (!checkpoint.ok()) return wrong("the note is not a checkpoint");
-  if (!policy.accepts(*note, checkpoint->origin)) return wrong("the checkpoint is not signed as the policy demands");
+  if (!policy.accepts(*note, checkpoint->origin)) {
+    return wrong("the checkpoint is not signed by the key that was given, or not by as many as the policy wants");
+  }
   if (!verify_inclusion(leaf, proof.index, checkpoint->size, proof.path, checkpoint->root)) {
     return wrong("the path does not lead from the record to the checkpoint");
   }

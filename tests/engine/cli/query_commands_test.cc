@@ -63,6 +63,16 @@ TEST_CASE("cli: query filters by name, time, words and their negation") {
   CHECK(log.ask({"query", "--target-match", "resource.name=draft", "--current"})["total"] == 0);
   CHECK(log.ask({"query", "--from", "2026-06-16", "--to", "2026-06-17"})["total"] == 1);
   CHECK(log.ask({"query", "--from", "-1s"})["total"] == 0);
+  const auto text = [&](std::vector<std::string> words) {
+    words.insert(words.begin() + 1, log.root);
+    return Log::khipu(words).out;
+  };
+  CHECK_THAT(text({"query", "--from", "2026-06-16", "--to", "2026-06-17", "--tz", "Europe/London"}),
+             ContainsSubstring("\nwindow: occurred_at from 2026-06-16T00:00:00.000000+01:00 to "
+                               "2026-06-17T00:00:00.000000+01:00, which is not in it\n"));
+  CHECK_THAT(text({"query", "--from", "2026-06-16", "--axis", "recorded"}),
+             ContainsSubstring("\nwindow: recorded_at from 2026-06-16T00:00:00.000000Z\n"));
+  CHECK_THAT(text({"query"}), !ContainsSubstring("window"));
   CHECK(log.ask({"query", "--not-action", "GET"})["total"] == 1);
   CHECK(log.ask({"query", "--text", "BELL"})["total"] == 1);
   CHECK(log.ask({"query", "--outcome", "not_success"})["total"] == 2);

@@ -69,6 +69,7 @@ TEST_CASE("check: a genuine proof of something else is refused") {
   bundle.event = log.proven(TableId::kRegistry, 6);  // a version in the place of the event
   CHECK_FALSE(check(bundle, log.key()).right);
   CHECK_FALSE(check(other.bundle(10), log.key()).right);
+  CHECK_THAT(check(other.bundle(10), log.key()).why, ContainsSubstring("not signed by the key that was given"));
   // Signed by the right key for logs, but never said in meta: a second history beside the first.
   bundle = log.bundle(3);
   tree::TlogProof proof = tree::parse_tlog_proof(bundle.event.proof).value();
