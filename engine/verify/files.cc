@@ -365,7 +365,7 @@ Result<void> check_root_names(os::Directory& root, Findings& findings) {
     const auto known = std::find_if(std::begin(kRootNames), std::end(kRootNames),
                                     [&](const KnownName& item) { return item.name == entry.name; });
     if (known != std::end(kRootNames) && known->kind == entry.kind) continue;
-    // NAME.new: the first half of an atomic replacement that a crash interrupted.
+    // NAME.new: the first half of an atomic replacement, between two moments or left there by a crash.
     const std::string_view name = entry.name;
     const bool replacement = name.ends_with(".new") && entry.kind == os::EntryKind::kFile &&
                              std::any_of(std::begin(kRootNames), std::end(kRootNames), [&](const KnownName& item) {
@@ -375,7 +375,7 @@ Result<void> check_root_names(os::Directory& root, Findings& findings) {
                                                                            : "nothing accounts for this name");
     if (replacement) {
       found.information = true;
-      found.detail = "left over from a replacement that a crash interrupted";
+      found.detail = "a replacement that a crash interrupted, or that a running writer is making now";
     }
     findings.add(std::move(found));
   }
