@@ -11,8 +11,8 @@ namespace khipu::crypto {
 
 constexpr size_t kLanesMost = 16;
 
-// libIPSec_MB's SHA256_ARGS: word w of lane l is state[w][l], however many lanes a kernel has. Kernels take it unaligned
-// (and g++ 12's ASan does not align what is on its own stack to more than 32 bytes).
+// libIPSec_MB's SHA256_ARGS: word w of lane l is state[w][l], however many lanes a kernel has. Kernels take it
+// unaligned (and g++ 12's ASan does not align what is on its own stack to more than 32 bytes).
 struct LaneArgs {
   std::array<std::array<uint32_t, kLanesMost>, 8> state;
   std::array<const uint8_t*, kLanesMost> next;  // 64-byte blocks; a kernel leaves it behind those it has read
