@@ -6,6 +6,7 @@ namespace khipu::verify {
 
 void SpareRows::leave(SegmentFacts&& facts) {
   const std::scoped_lock hold(mutex_);
+  if (spare_.size() == kKeptMax) return;
   spare_.emplace_back(std::move(facts.leaves), std::move(facts.offsets));
 }
 

@@ -13,6 +13,8 @@ namespace khipu::verify {
 // Any thread.
 class SpareRows {
  public:
+  // More is freed: segments that retention let go leave theirs too, and take none.
+  static constexpr size_t kKeptMax = 8;
   void leave(SegmentFacts&& facts);
   // Empty ones, with what room there is.
   void take(std::vector<Hash>& leaves, std::vector<uint64_t>& offsets);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/index/format.h"
+#include "engine/verify/spare_rows.h"
 #include "engine/verify/trusted_places.h"
 #include "tests/engine/verify/forge.h"
 #include "tests/support/catch.h"
@@ -221,6 +222,25 @@ TEST_CASE("verify since: the report does not depend on the number of threads") {
       CHECK(verify::to_json(log.rig.verify(options)) == one);
     }
   }
+}
+
+TEST_CASE("verify: memory of judged segments is kept for a few others, however many there were") {
+  verify::SpareRows spare;
+  for (int i = 0; i < 100; ++i) {
+    verify::SegmentFacts facts;
+    facts.leaves.resize(10);
+    facts.offsets.resize(10);
+    spare.leave(std::move(facts));
+  }
+  size_t kept = 0;
+  for (int i = 0; i < 100; ++i) {
+    std::vector<Hash> leaves;
+    std::vector<uint64_t> offsets;
+    spare.take(leaves, offsets);
+    CHECK((leaves.empty() && offsets.empty()));
+    kept += leaves.capacity() > 0 ? 1 : 0;
+  }
+  CHECK(kept == verify::SpareRows::kKeptMax);
 }
 
 }  // namespace
